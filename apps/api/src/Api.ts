@@ -1,0 +1,17 @@
+/** The public HTTP API: the groups of every domain. Never `.prefix` or `.middleware` here: see the design. */
+import { id } from "@hypermarket/core/Api"
+import { KeyGroup, TenantGroup } from "@hypermarket/platform/PlatformApi"
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as OpenApi from "effect/http-api/OpenApi"
+
+export class Api extends HttpApi.make(id)
+  .add(TenantGroup)
+  .add(KeyGroup)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Hypermarket",
+      version: "1",
+      description:
+        "Marketplace infrastructure on one Postgres. Errors are RFC 9457 problem documents: see /docs/problems."
+    })
+  ) {}

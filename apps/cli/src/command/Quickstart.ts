@@ -1,0 +1,247 @@
+/**
+ * `hypermarket quickstart`: the whole installation on this machine, with a Postgres of its own, and a first real call.
+ */
+import { NodeHttpClient } from "@effect/platform-node"
+import * as Server from "@hypermarket/api/Server"
+import * as Database from "@hypermarket/core/Database"
+import { AllTenants } from "@hypermarket/core/Tenant"
+import { Shutdown } from "@hypermarket/core/Shutdown"
+import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
+import * as Startup from "@hypermarket/installation/Startup"
+import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
+import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+import * as Worker from "@hypermarket/worker/Worker"
+import * as Clock from "effect/Clock"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import { ServeError } from "effect/http/HttpServerError"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as References from "effect/References"
+import * as SqlClient from "effect/sql/SqlClient"
+import { failed, fromKnown } from "../CommandFailed.ts"
+import * as Output from "../Output.ts"
+import * as Demo from "../quickstart/Demo.ts"
+import type { Installation, Part, Shown } from "../quickstart/Part.ts"
+import { parts } from "../quickstart/parts.ts"
+import * as Progress from "../quickstart/Progress.ts"
+import * as Summary from "../quickstart/Summary.ts"
+
+const host = "127.0.0.1"
+const portDefault = 8_080
+const databaseName = "hypermarket"
+
+const databaseUrl = (serverUrl: string): string => {
+  const url = new URL(serverUrl)
+  url.pathname = `/${databaseName}`
+  return url.toString()
+}
+
+const ensureDatabase = Effect.fnUntraced(function* (serverUrl: string) {
+  const sql = yield* SqlClient.SqlClient
+  const found = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${databaseName}`
+  if (found.length === 0) yield* sql`CREATE DATABASE ${sql(databaseName)}`
+  return databaseUrl(serverUrl)
+})
+
+/** Builds a listening service and tells its port; the default port gives way to a free one when it is taken. */
+const listening = Effect.fnUntraced(function* <E, R>(
+  make: (listen: {
+    readonly host: string
+    readonly port: number
+  }) => Layer.Layer<HttpServer.HttpServer, E | ServeError, R>,
+  port: Option.Option<number>
+) {
+  const at = (port: number) =>
+    Effect.map(Layer.build(make({ host, port })), (context) => {
+      const { address } = Context.get(context, HttpServer.HttpServer)
+      return "port" in address ? address.port : port
+    })
+  return yield* Option.isSome(port)
+    ? at(port.value)
+    : Effect.catchIf(
+        at(portDefault),
+        (error) => error instanceof ServeError,
+        () => at(0)
+      )
+})
+
+interface Running extends Installation {
+  readonly workerUrl: string
+  readonly dataDirectory: string
+}
+
+const start = Effect.fn("quickstart.start")(function* (dataDirectory: string, port: Option.Option<number>) {
+  const path = yield* Path.Path
+  const progress = yield* Progress.Progress
+  yield* progress.step("Starting Postgres")
+  const server = yield* EmbeddedPostgres.start({ directory: path.join(dataDirectory, "postgres") })
+  const url = yield* ensureDatabase(server.url).pipe(
+    Effect.provide(
+      Database.layer({ ...(yield* databaseOptions(server.url)), poolMax: 1 }, "hypermarket-quickstart")
+    )
+  )
+  const options = yield* databaseOptions(url)
+  yield* progress.step("Migrating")
+  const database = yield* Layer.build(Startup.layerDatabase(options, "hypermarket-quickstart"))
+  yield* progress.step("Starting API and worker")
+  const api = yield* listening(
+    (listen) => Server.layer(listen).pipe(Layer.provide(Layer.succeedContext(database))),
+    port
+  )
+  const worker = yield* listening(
+    (listen) => Worker.layer(listen).pipe(Layer.provide(Layer.succeedContext(database))),
+    Option.some(0)
+  )
+  const demo = yield* Demo.ensure(path.join(dataDirectory, "quickstart.json")).pipe(
+    Effect.provide(Layer.mergeAll(PlatformDomain.layer, KeyCredentials.layer)),
+    Effect.provideService(AllTenants, { actor: "quickstart" }),
+    Effect.provideContext(database)
+  )
+  const running: Running = {
+    apiUrl: `http://${host}:${api}`,
+    workerUrl: `http://${host}:${worker}`,
+    databaseUrl: url,
+    dataDirectory: server.dataDirectory,
+    ...demo
+  }
+  return { running, database }
+})
+
+const databaseOptions = (url: string) =>
+  Effect.gen(function* () {
+    const environment = yield* ConfigProvider.ConfigProvider
+    return yield* Database.options.parse(
+      ConfigProvider.orElse(
+        ConfigProvider.fromUnknown({ DATABASE_URL: url, DATABASE_DIRECT_URL: url }),
+        environment
+      )
+    )
+  })
+
+interface Result {
+  readonly part: Part
+  readonly shown: Shown
+}
+
+const text = (
+  running: Running,
+  results: ReadonlyArray<Result>,
+  tables: ReadonlyArray<Summary.TableCount>,
+  millis: number
+) => {
+  const where = Output.columns([
+    ["  API", running.apiUrl, `reference at ${running.apiUrl}/docs`],
+    ["  Worker", running.workerUrl, `${running.workerUrl}/metrics`],
+    ["  Postgres", running.databaseUrl, ""],
+    ["  Data", running.dataDirectory, ""],
+    ["  Tenant", running.tenantId, ""],
+    ["  API key", running.apiKey, ""]
+  ])
+  return [
+    `Hypermarket runs (${(millis / 1000).toFixed(1)} s)`,
+    "",
+    where,
+    ...results.flatMap(({ part, shown }) => ["", part.title, ...shown.lines.map((line) => `  ${line}`)]),
+    "",
+    "Tables",
+    Output.columns(tables.map(({ name, rows }) => [`  ${name}`, String(rows)])),
+    "",
+    "Try",
+    ...results.flatMap(({ shown }) => shown.next.map((line) => `  ${line}`))
+  ].join("\n")
+}
+
+/** Quiet by default: what the processes log is for operators; the quickstart's own output is for people. */
+const quietly = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const environment = yield* ConfigProvider.ConfigProvider
+    const isLevelSet = Option.isSome(yield* Config.option(Config.String("HM_LOG_LEVEL")))
+    const defaults = ConfigProvider.fromUnknown({ HM_API_ACCESS_LOG: "false" })
+    const quiet = Effect.provideService(
+      self,
+      ConfigProvider.ConfigProvider,
+      ConfigProvider.orElse(environment, defaults)
+    )
+    return yield* isLevelSet ? quiet : Effect.provideService(quiet, References.MinimumLogLevel, "Warn")
+  })
+
+const run = Effect.fn("quickstart")(function* (options: {
+  readonly dataDirectory: string
+  readonly port: Option.Option<number>
+  readonly json: boolean
+  readonly exit: boolean
+}) {
+  const progress = yield* Progress.Progress
+  const shutdown = yield* Shutdown
+  const before = yield* Clock.currentTimeMillis
+  const { database, running } = yield* start(options.dataDirectory, options.port)
+  const results: Array<Result> = []
+  for (const part of parts) {
+    yield* progress.step(part.title)
+    results.push({ part, shown: yield* part.run(running) })
+  }
+  const tables = yield* Summary.tables.pipe(Effect.provideContext(database))
+  const millis = (yield* Clock.currentTimeMillis) - before
+  yield* progress.done
+  yield* options.json
+    ? Output.json({
+        apiUrl: running.apiUrl,
+        databaseUrl: running.databaseUrl,
+        tenantId: running.tenantId,
+        apiKey: running.apiKey,
+        durationMillis: millis,
+        tables,
+        domains: Object.fromEntries(results.map(({ part, shown }) => [part.domain, shown.figures]))
+      })
+    : Console.log(text(running, results, tables, millis))
+  if (options.exit) return yield* shutdown.begin
+  if (!options.json) yield* Console.log("\nCtrl-C stops everything; the data stays for next time.")
+  return yield* Effect.onInterrupt(Effect.never, () => shutdown.begin)
+})
+
+export const command = Command.make(
+  "quickstart",
+  {
+    exit: Flag.Boolean("exit").pipe(
+      Flag.withDescription("Stop after printing, instead of running until Ctrl-C"),
+      Flag.withDefault(false)
+    ),
+    json: Output.jsonFlag,
+    dataDirectory: Flag.String("data-dir").pipe(
+      Flag.withDescription("Where data and the demo key are kept"),
+      Flag.withDefault(".hypermarket")
+    ),
+    port: Flag.Int("port").pipe(
+      Flag.withDescription(`The API's port; by default ${portDefault}, or a free one when it is taken`),
+      Flag.filter(
+        (port) => port >= 0 && port <= 65_535,
+        (port) => `${port} is not a port`
+      ),
+      Flag.optional
+    )
+  },
+  Effect.fn(
+    function* (options) {
+      return yield* run(options).pipe(quietly)
+    },
+    Effect.scoped,
+    Effect.provide([Progress.layer, NodeHttpClient.layerUndici]),
+    Effect.mapError((error) =>
+      error._tag === "HttpClientError" || error._tag === "SchemaError"
+        ? failed(error.message)
+        : fromKnown(error)
+    )
+  )
+).pipe(
+  Command.withDescription(
+    "Run API, worker and a Postgres of its own on this machine, make a demo tenant and key, and a first call"
+  )
+)

@@ -1,0 +1,5 @@
+/** The parts of the quickstart, in the order they run. */
+import type { Part } from "./Part.ts"
+import { platform } from "./parts/platform.ts"
+
+export const parts: ReadonlyArray<Part> = [platform]

@@ -1,0 +1,77 @@
+/**
+ * The routes for operators: `/health/*` and `/metrics`; and the HTTP server they are served on.
+ */
+import { NodeHttpServer } from "@effect/platform-node"
+import * as Health from "@hypermarket/core/Health"
+import * as Problems from "@hypermarket/core/Problems"
+import * as Setting from "@hypermarket/core/Setting"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as Redacted from "effect/Redacted"
+import { createHash, timingSafeEqual } from "node:crypto"
+import { createServer } from "node:http"
+import { gracefulShutdownTimeout } from "./Startup.ts"
+
+const metricsToken = Setting.optionalSecret({
+  name: "HM_METRICS_TOKEN",
+  doc: "When set, /metrics asks for it as bearer token."
+})
+
+export const settings: ReadonlyArray<Setting.Any> = [metricsToken]
+
+const residentMemory = Metric.gauge("process_resident_memory_bytes", {
+  description: "Resident memory of this process, in bytes"
+})
+
+const digest = (text: string) => createHash("sha256").update(text).digest()
+
+const layerMetrics = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const token = yield* metricsToken.config
+    const expected = token === undefined ? undefined : digest(`Bearer ${Redacted.value(token)}`)
+    yield* router.add("GET", "/metrics", (request) =>
+      Effect.gen(function* () {
+        const given = digest(request.headers.authorization ?? "")
+        if (expected !== undefined && !timingSafeEqual(given, expected)) {
+          return Problems.toResponse(Problems.unauthenticated)
+        }
+        yield* Metric.update(residentMemory, process.memoryUsage.rss())
+        return HttpServerResponse.text(yield* PrometheusMetrics.format(), {
+          contentType: "text/plain; version=0.0.4; charset=utf-8"
+        })
+      })
+    )
+  })
+)
+
+export const layer = Layer.mergeAll(Health.layer, layerMetrics)
+
+/** A client that sends its head or body more slowly than this is cut off. */
+const headersTimeoutMillis = 15_000
+const requestTimeoutMillis = 60_000
+
+/**
+ * Listens. When it stops, requests in flight have 8 seconds; then what is still open is closed.
+ */
+export const layerServer = (options: { readonly port: number; readonly host: string }) =>
+  Layer.merge(
+    Layer.effect(
+      HttpServer.HttpServer,
+      Effect.gen(function* () {
+        const node = createServer({
+          headersTimeout: headersTimeoutMillis,
+          requestTimeout: requestTimeoutMillis
+        })
+        const server = yield* NodeHttpServer.make(() => node, { ...options, gracefulShutdownTimeout })
+        // Runs before the server waits for its connections, and after the requests had their time.
+        yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+        return server
+      })
+    ),
+    NodeHttpServer.layerHttpServices
+  )

@@ -1,0 +1,10 @@
+/**
+ * The domains of this installation, in the order their migrations run. Worker, migrate, doctor and the configuration
+ * reference are built from this one list.
+ */
+import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+
+export const domains = [CoreDomain.domain, PlatformDomain.domain] as const
+
+export const migrationSets = domains.map((domain) => domain.migrations)

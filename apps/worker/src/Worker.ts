@@ -1,0 +1,50 @@
+/**
+ * The worker as a layer: the domains' background work, and the operators' routes on a port of its own.
+ */
+import * as AccessLog from "@hypermarket/core/AccessLog"
+import * as ApiServer from "@hypermarket/core/ApiServer"
+import * as Database from "@hypermarket/core/Database"
+import * as Setting from "@hypermarket/core/Setting"
+import { domains } from "@hypermarket/installation/domains"
+import * as Operations from "@hypermarket/installation/Operations"
+import * as Startup from "@hypermarket/installation/Startup"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as JobRunner from "./JobRunner.ts"
+
+const port = Setting.make({
+  name: "HM_WORKER_PORT",
+  doc: "The port of the worker's /health/* and /metrics.",
+  read: (name) => Config.Port(name),
+  defaultValue: 8_081
+})
+
+const host = Setting.make({
+  name: "HM_WORKER_HOST",
+  doc: "The address the worker listens on; 0.0.0.0 in a container.",
+  read: (name) => Config.String(name),
+  defaultValue: "127.0.0.1"
+})
+
+export const settings: ReadonlyArray<Setting.Any> = [port, host]
+
+/** Where the worker listens. */
+export const options = Config.all({ port: port.config, host: host.config })
+
+/** The whole worker. Requires the database. */
+export const layer = (listen: { readonly port: number; readonly host: string }) =>
+  Layer.merge(
+    JobRunner.layer(domains),
+    // Probes and scrapes are not worth a line each.
+    ApiServer.layer(Operations.layer).pipe(Layer.provide(AccessLog.layerDiscard))
+  ).pipe(Layer.provideMerge(Operations.layerServer(listen)))
+
+/** The process: settings and database from the environment. */
+export const service = Layer.unwrap(
+  Effect.gen(function* () {
+    const listen = yield* options
+    const database = yield* Database.options
+    return layer(listen).pipe(Layer.provide(Startup.layerDatabase(database, "hypermarket-worker")))
+  })
+)

@@ -1,0 +1,49 @@
+/**
+ * Scopes of keys: `<domain>:read`, `<domain>:write`, `<domain>:admin`, each including the ones before it, and
+ * `system:admin` for the tenant-less credential.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const AccessScope = Schema.String.check(
+  Schema.isPattern(/^[a-z]{2,32}:(read|write|admin)$/, {
+    message: "Expected <domain>:read, <domain>:write or <domain>:admin"
+  })
+)
+
+/**
+ * The scope that manages tenants. No tenant's key can hold it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const systemAdmin = "system:admin"
+
+const actions = ["read", "write", "admin"]
+
+/**
+ * True when the held scopes include what is required. Linear in the few scopes a key has.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const includes = (held: ReadonlySet<string>, required: string): boolean => {
+  if (held.has(required)) return true
+  const [domain, action] = required.split(":")
+  const level = actions.indexOf(action ?? "")
+  return level >= 0 && actions.slice(level + 1).some((wider) => held.has(`${domain}:${wider}`))
+}
+
+/**
+ * The wanted scopes that the held ones do not include.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const missing = (held: ReadonlySet<string>, wanted: Iterable<string>): ReadonlyArray<string> =>
+  Array.from(wanted).filter((scope) => !includes(held, scope))

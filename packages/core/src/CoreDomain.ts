@@ -1,0 +1,101 @@
+/**
+ * Core as a domain: its one table, the job that prunes it, the checks of the database itself.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as Check from "./Check.ts"
+import * as Database from "./Database.ts"
+import * as Domain from "./Domain.ts"
+import * as IdempotencyKey from "./IdempotencyKey.ts"
+import * as Job from "./Job.ts"
+import * as Migrations from "./Migrations.ts"
+import idempotencyKey from "./migrations/0001_idempotency_key.ts"
+
+/**
+ * @category migrations
+ * @since 0.1.0
+ */
+export const migrations = Migrations.make("core", { "0001_idempotency_key": idempotencyKey })
+
+const versionMin = 150_000
+const connectionsUsedWarnRatio = 0.8
+
+const serverVersion = Check.make(
+  "postgres version",
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const [row] = yield* sql<{ readonly number: number; readonly text: string }>`
+      SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS text
+    `
+    return [
+      row !== undefined && row.number >= versionMin
+        ? { status: "ok" as const, message: `Postgres ${row.text}` }
+        : {
+            status: "fail" as const,
+            message: `Postgres ${row?.text}`,
+            hint: "Postgres 15 to 18 are supported"
+          }
+    ]
+  })
+)
+
+const sessionDefaults = Check.make(
+  "session settings",
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const rows = yield* sql<{ readonly name: string; readonly setting: string }>`
+      SELECT name, setting
+        FROM pg_settings
+       WHERE name IN ('TimeZone', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')
+       ORDER BY name
+    `
+    return rows.map(({ name, setting }) => {
+      const isSet = name === "TimeZone" ? setting === "UTC" : setting !== "0"
+      return isSet
+        ? { status: "ok" as const, message: `${name} = ${setting}` }
+        : {
+            status: "warn" as const,
+            message: `${name} = ${setting}`,
+            hint: "behind a pooler run `hypermarket migrate` with HM_DATABASE_PREPARE=false: it sets these on the role"
+          }
+    })
+  })
+)
+
+const connections = Check.make(
+  "connections",
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const [row] = yield* sql<{ readonly used: number; readonly max: number }>`
+      SELECT (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
+             current_setting('max_connections')::int AS max
+    `
+    const { max, used } = row ?? { max: 0, used: 0 }
+    const message = `${used} of ${max} connections are in use`
+    return [
+      used < max * connectionsUsedWarnRatio
+        ? { status: "ok" as const, message }
+        : {
+            status: "warn" as const,
+            message,
+            hint: "lower HM_DATABASE_POOL_MAX, or put a transaction pooler in front"
+          }
+    ]
+  })
+)
+
+/**
+ * @category domains
+ * @since 0.1.0
+ */
+export const domain: Domain.Domain<SqlClient.SqlClient> = Domain.make<SqlClient.SqlClient>({
+  name: "core",
+  migrations,
+  jobs: [
+    Job.scheduled({ name: "core.idempotency-key.prune", every: "10 minutes", run: IdempotencyKey.prune })
+  ],
+  checks: [serverVersion, sessionDefaults, connections],
+  settings: Database.settings
+})

@@ -1,0 +1,256 @@
+/**
+ * The one Postgres: how a process connects, and transactions that join the caller's.
+ *
+ * Domain layers require `SqlClient` and never build one: a second client writes outside the caller's transaction.
+ *
+ * @since 0.1.0
+ */
+import { PgClient } from "@effect/sql-pg"
+import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import * as Setting from "./Setting.ts"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Settings
+// ---------------------------------------------------------------------------------------------------------------
+
+const SchemaName = Schema.String.check(
+  Schema.isPattern(/^[a-z_][a-z0-9_]{0,62}$/, { message: "Expected a schema name of a-z, 0-9 and _" })
+)
+
+const url = Setting.required({
+  name: "DATABASE_URL",
+  doc: "Where Postgres is: postgres://user:password@host:port/database?sslmode=... A transaction pooler may stand there.",
+  read: (name) => Config.Redacted(name)
+})
+
+const directUrl = Setting.optionalSecret({
+  name: "DATABASE_DIRECT_URL",
+  doc: "Where Postgres is without a pooler, for migrations, LISTEN and run-time DDL. Default: DATABASE_URL."
+})
+
+const prepare = Setting.make({
+  name: "HM_DATABASE_PREPARE",
+  doc: "false behind a transaction pooler: no prepared statements, and nothing but the time zone is sent at start; `hypermarket migrate` then sets timeouts and search path on the role.",
+  read: (name) => Config.Boolean(name),
+  defaultValue: true
+})
+
+const schema = Setting.make({
+  name: "HM_DATABASE_SCHEMA",
+  doc: "The schema of all hm_* tables.",
+  read: (name) => Config.schema(SchemaName, name),
+  defaultValue: "public"
+})
+
+const poolMax = Setting.make({
+  name: "HM_DATABASE_POOL_MAX",
+  doc: "Connections a process opens at most.",
+  read: (name) => Config.Int(name),
+  defaultValue: 10
+})
+
+const timeout = (name: string, doc: string, defaultValue: Duration.Duration) =>
+  Setting.make({
+    name,
+    doc,
+    read: (name) => Config.Duration(name),
+    defaultValue,
+    defaultText: Duration.format(defaultValue)
+  })
+
+const statementTimeout = timeout(
+  "HM_DATABASE_STATEMENT_TIMEOUT",
+  "Postgres ends a statement that runs longer.",
+  Duration.seconds(30)
+)
+
+const lockTimeout = timeout(
+  "HM_DATABASE_LOCK_TIMEOUT",
+  "Postgres ends a statement that waits longer for a lock.",
+  Duration.seconds(5)
+)
+
+const idleTransactionTimeout = timeout(
+  "HM_DATABASE_IDLE_TRANSACTION_TIMEOUT",
+  "Postgres ends a session that sits longer in an open transaction.",
+  Duration.seconds(30)
+)
+
+/**
+ * @category settings
+ * @since 0.1.0
+ */
+export const settings: ReadonlyArray<Setting.Any> = [
+  url,
+  directUrl,
+  prepare,
+  schema,
+  poolMax,
+  statementTimeout,
+  lockTimeout,
+  idleTransactionTimeout
+]
+
+/**
+ * What the settings say.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly url: Redacted.Redacted
+  readonly directUrl: Redacted.Redacted
+  readonly prepare: boolean
+  readonly schema: string
+  readonly poolMax: number
+  readonly statementTimeout: Duration.Duration
+  readonly lockTimeout: Duration.Duration
+  readonly idleTransactionTimeout: Duration.Duration
+}
+
+/**
+ * Reads the settings.
+ *
+ * @category settings
+ * @since 0.1.0
+ */
+export const options: Config.Config<Options> = Config.all({
+  url: url.config,
+  directUrl: directUrl.config,
+  prepare: prepare.config,
+  schema: schema.config,
+  poolMax: poolMax.config,
+  statementTimeout: statementTimeout.config,
+  lockTimeout: lockTimeout.config,
+  idleTransactionTimeout: idleTransactionTimeout.config
+}).pipe(Config.map((read) => ({ ...read, directUrl: read.directUrl ?? read.url })))
+
+// ---------------------------------------------------------------------------------------------------------------
+// Clients
+// ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * What every session is set to, by name as `SHOW` knows it.
+ *
+ * @category sessions
+ * @since 0.1.0
+ */
+export const sessionSettings = (options: Options): Readonly<Record<string, string>> => ({
+  TimeZone: "UTC",
+  search_path: options.schema,
+  statement_timeout: String(Duration.toMillis(options.statementTimeout)),
+  lock_timeout: String(Duration.toMillis(options.lockTimeout)),
+  idle_in_transaction_session_timeout: String(Duration.toMillis(options.idleTransactionTimeout))
+})
+
+/** A server that does not answer the handshake by then is treated as away. */
+const connectTimeout = "3 seconds"
+
+/**
+ * The process's pool.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: Options,
+  applicationName = "hypermarket"
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
+  PgClient.layer({
+    url: options.url,
+    applicationName,
+    connectTimeout,
+    maxConnections: options.poolMax,
+    prepare: options.prepare,
+    // A transaction pooler refuses every other parameter at start.
+    startupParameters: options.prepare ? sessionSettings(options) : { TimeZone: "UTC" }
+  })
+
+/**
+ * One direct connection without a statement timeout, for migrations and DDL.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerDirect = (
+  options: Options,
+  applicationName = "hypermarket-direct"
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
+  PgClient.layer({
+    url: options.directUrl,
+    applicationName,
+    connectTimeout,
+    maxConnections: 1,
+    idleTimeout: Duration.infinity,
+    startupParameters: { ...sessionSettings(options), statement_timeout: "0" }
+  })
+
+/**
+ * The pool, from the environment.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig: Layer.Layer<
+  PgClient.PgClient | SqlClient.SqlClient,
+  SqlError | Config.ConfigError
+> = Layer.unwrap(Effect.map(options, (read) => layer(read)))
+
+// ---------------------------------------------------------------------------------------------------------------
+// Transactions
+// ---------------------------------------------------------------------------------------------------------------
+
+const conflictRetriesMax = 5
+const conflictBackoff = Schedule.exponential("5 millis").pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: conflictRetriesMax })
+)
+
+const isConflict = (error: unknown): boolean =>
+  isSqlError(error) && (error.reason._tag === "SerializationError" || error.reason._tag === "DeadlockError")
+
+/**
+ * Runs an effect in a transaction: joins the one that is open, without a savepoint, else begins one. One that it began
+ * is run again, up to five times, after a serialisation failure or deadlock: the effect must not act outside the
+ * database, except through `sql.afterCommit`.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const transaction = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError, R | SqlClient.SqlClient> =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) => transactionOf(sql)(self))
+
+/**
+ * {@link transaction} for a client at hand, as services hold it.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const transactionOf =
+  (sql: SqlClient.SqlClient) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+    Effect.flatMap(isOpen(sql), (open) =>
+      open
+        ? self
+        : sql.withTransaction(self).pipe(Effect.retry({ while: isConflict, schedule: conflictBackoff }))
+    )
+
+/**
+ * True inside a transaction of this client.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const isOpen = (sql: SqlClient.SqlClient): Effect.Effect<boolean> =>
+  Effect.map(Effect.serviceOption(sql.transactionService), Option.isSome)

@@ -1,0 +1,48 @@
+/**
+ * Runs a service process: signals, the order of stopping, exit codes.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+import { Shutdown } from "./Shutdown.ts"
+
+/**
+ * Builds a layer and keeps it until the fiber is interrupted; then stopping is announced before anything is released.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const launch = <A, E, R>(layer: Layer.Layer<A, E, R>): Effect.Effect<never, E, R | Shutdown> =>
+  Effect.gen(function* () {
+    const shutdown = yield* Shutdown
+    yield* Layer.build(layer)
+    return yield* Effect.onInterrupt(Effect.never, () => shutdown.begin)
+  }).pipe(Effect.scoped)
+
+/**
+ * Runs the main effect of a process. SIGINT and SIGTERM interrupt it; when it has cleaned up, the exit code is 0. A
+ * second signal ends the process at once with 130. A failure is logged and ends it with 1, or with the code the error
+ * names by `Runtime.errorExitCode`.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run: <A, E>(effect: Effect.Effect<A, E>) => void = Runtime.makeRunMain(({ fiber, teardown }) => {
+  let isSignalled = false
+  const onSignal = () => {
+    if (isSignalled) process.exit(130)
+    isSignalled = true
+    fiber.interruptUnsafe(fiber.id)
+  }
+  process.on("SIGINT", onSignal)
+  process.on("SIGTERM", onSignal)
+  fiber.addObserver((exit) => {
+    const isStopped = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+    if (isSignalled && (Exit.isSuccess(exit) || isStopped)) return process.exit(0)
+    teardown(exit, (code) => process.exit(code))
+  })
+})

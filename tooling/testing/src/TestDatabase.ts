@@ -1,0 +1,132 @@
+/**
+ * Gives every test file its own database, cloned from a migrated template, and fails when connections to it are left.
+ */
+import { PgClient } from "@effect/sql-pg"
+import * as Database from "@hypermarket/core/Database"
+import * as Migrations from "@hypermarket/core/Migrations"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { createHash, randomUUID } from "node:crypto"
+
+/** Where the database of this test is. */
+export class TestDatabase extends Context.Service<
+  TestDatabase,
+  { readonly url: string; readonly options: Database.Options }
+>()("@hypermarket/testing/TestDatabase") {}
+
+const adminUrl = Config.String("HM_TEST_DATABASE_URL")
+
+const urlOf = (admin: string, database: string): string => {
+  const url = new URL(admin)
+  url.pathname = `/${database}`
+  return url.toString()
+}
+
+/** The settings of a process that uses this database, at their defaults. */
+export const optionsOf = (url: string): Database.Options => ({
+  url: Redacted.make(url),
+  directUrl: Redacted.make(url),
+  prepare: true,
+  schema: "public",
+  poolMax: 5,
+  statementTimeout: Duration.seconds(30),
+  lockTimeout: Duration.seconds(5),
+  idleTransactionTimeout: Duration.seconds(30)
+})
+
+const templateNameOf = (sets: ReadonlyArray<Migrations.MigrationSet>): string =>
+  `hm_template_${createHash("sha256")
+    .update(JSON.stringify(sets.map((set) => [set.domain, set.migrations.map((one) => one.checksum)])))
+    .digest("hex")
+    .slice(0, 16)}`
+
+const client = (url: string, maxConnections: number) =>
+  PgClient.layer({ url: Redacted.make(url), applicationName: "hm-test-admin", maxConnections })
+
+const ensureTemplate = Effect.fn("TestDatabase.ensureTemplate")(function* (
+  admin: string,
+  sets: ReadonlyArray<Migrations.MigrationSet>
+) {
+  const sql = yield* PgClient.PgClient
+  const name = templateNameOf(sets)
+  // Test files run in parallel processes: only one of them may build the template.
+  const build = Effect.gen(function* () {
+    yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`
+    const ready = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${name} AND datistemplate`
+    if (ready.length > 0) return
+    // CREATE DATABASE refuses to run inside the transaction that holds the lock.
+    const side = Context.get(yield* Layer.build(client(admin, 1)), PgClient.PgClient)
+    yield* side`DROP DATABASE IF EXISTS ${side(name)}`
+    yield* side`CREATE DATABASE ${side(name)}`
+    yield* Migrations.run(sets, "public").pipe(Effect.provide(client(urlOf(admin, name), 1)))
+    yield* side`ALTER DATABASE ${side(name)} IS_TEMPLATE true`
+  })
+  yield* sql.withTransaction(Effect.scoped(build))
+  return name
+})
+
+interface Leftover {
+  readonly application_name: string
+  readonly state: string
+  readonly query: string
+}
+
+/** A backend needs a moment to go after its client has closed. */
+const leftoverPatience = "10 seconds"
+
+const assertNoConnections = Effect.fnUntraced(function* (name: string) {
+  const sql = yield* PgClient.PgClient
+  const leftovers = yield* sql<Leftover>`
+    SELECT application_name, state, query FROM pg_stat_activity WHERE datname = ${name}
+  `.pipe(
+    Effect.repeat({
+      until: (rows) => rows.length === 0,
+      schedule: Schedule.spaced("50 millis").pipe(Schedule.upTo({ duration: leftoverPatience }))
+    }),
+    Effect.andThen(sql<Leftover>`
+      SELECT application_name, state, query FROM pg_stat_activity WHERE datname = ${name}
+    `)
+  )
+  if (leftovers.length > 0) {
+    return yield* Effect.die(new Error(`connections are left open: ${JSON.stringify(leftovers)}`))
+  }
+})
+
+/** A database with the migrations applied; `TestDatabase` tells its URL. */
+export const layerDatabase = (...sets: ReadonlyArray<Migrations.MigrationSet>) =>
+  Layer.effect(
+    TestDatabase,
+    Effect.gen(function* () {
+      const admin = yield* adminUrl
+      const sql = Context.get(yield* Layer.build(client(admin, 2)), PgClient.PgClient)
+      const provided = Effect.provideService(PgClient.PgClient, sql)
+      const name = `hm_test_${randomUUID().replaceAll("-", "")}`
+      const template = yield* ensureTemplate(admin, sets).pipe(provided)
+      yield* Effect.acquireRelease(
+        sql`CREATE DATABASE ${sql(name)} TEMPLATE ${sql(template)} STRATEGY FILE_COPY`,
+        () =>
+          assertNoConnections(name).pipe(
+            provided,
+            Effect.ensuring(sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`.pipe(Effect.orDie)),
+            Effect.orDie
+          )
+      )
+      const url = urlOf(admin, name)
+      return { url, options: optionsOf(url) }
+    })
+  )
+
+/** A migrated database and a pool to it. */
+export const layer = (
+  ...sets: ReadonlyArray<Migrations.MigrationSet>
+): Layer.Layer<TestDatabase | PgClient.PgClient | SqlClient.SqlClient> =>
+  Layer.unwrap(Effect.map(TestDatabase, ({ options }) => Database.layer(options, "hm-test"))).pipe(
+    Layer.provideMerge(layerDatabase(...sets)),
+    Layer.orDie
+  )
