@@ -67,7 +67,7 @@ const layerRouter = Layer.effectContext(
       }
     }
     const allowed = (url: string) => {
-      const found = methods.filter((method) => table.has(method, url))
+      const found = methods.filter((method) => table.find(method, url) !== undefined)
       return found.includes("GET") && !found.includes("HEAD") ? [...found, "HEAD"] : found
     }
     return Context.make(HttpRouter.HttpRouter, recording).pipe(Context.add(Routes, { allowed }))

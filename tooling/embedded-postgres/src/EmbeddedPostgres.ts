@@ -440,10 +440,15 @@ const launch = Effect.fnUntraced(function* (binaries: Binaries, home: string, op
     return spawned
   })
   const exited = Effect.callback<never, EmbeddedPostgresError>((resume) => {
-    const report = () => resume(Effect.fail(failure("start_failed", `postgres ended: ${logTail(logFile)}`)))
-    child.once("error", (cause) => resume(Effect.fail(failure("start_failed", cause.message))))
-    if (child.exitCode === null && child.signalCode === null) child.once("exit", report)
-    else report()
+    const onExit = () => resume(Effect.fail(failure("start_failed", `postgres ended: ${logTail(logFile)}`)))
+    const onError = (cause: Error) => resume(Effect.fail(failure("start_failed", cause.message)))
+    child.once("error", onError)
+    child.once("exit", onExit)
+    if (child.exitCode !== null || child.signalCode !== null) onExit()
+    return Effect.sync(() => {
+      child.removeListener("error", onError)
+      child.removeListener("exit", onExit)
+    })
   })
   const ready = attempt(() => {
     const file = readPidFile(data)

@@ -5,7 +5,7 @@
  */
 import { afterAll, assert, beforeAll } from "vitest"
 
-const watched = ["Timeout", "TCPSocketWrap", "TCPServerWrap", "PipeWrap", "ProcessWrap"]
+const watched = ["Timeout", "TCPSocketWrap", "TCPServerWrap", "ProcessWrap"]
 
 const count = (): Map<string, number> => {
   const counts = new Map<string, number>()

@@ -13,6 +13,7 @@ export default defineConfig({
     setupFiles: ["@hypermarket/testing/leakCheck"],
     reporters: ["default", ["json", { outputFile: ".reports/test.json" }]],
     maxWorkers: 2,
+    silent: "passed-only",
     testTimeout: hangGuardMillis,
     hookTimeout: hangGuardMillis
   }

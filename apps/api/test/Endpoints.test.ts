@@ -1,0 +1,204 @@
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, layer } from "@effect/vitest"
+import { Api } from "@hypermarket/api/Api"
+import { problems } from "@hypermarket/api/Docs"
+import * as Server from "@hypermarket/api/Server"
+import { RequiredScope } from "@hypermarket/core/Authorization"
+import { Shutdown } from "@hypermarket/core/Shutdown"
+import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { migrationSets } from "@hypermarket/installation/domains"
+import { ApiKeys } from "@hypermarket/platform/ApiKey"
+import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { ConfigProvider, Context, Effect, Layer, Schema } from "effect"
+import { HttpClient, HttpClientRequest, HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpApi, type HttpApiEndpoint } from "effect/http-api"
+
+/** Routes that misbehave, to see what the server makes of it. */
+const misbehaving = HttpRouter.use((router) =>
+  Effect.all([
+    router.add("GET", "/test/defect", Effect.die(new Error("the secret is 42"))),
+    router.add("GET", "/test/failure", Effect.fail("untyped" as const).pipe(Effect.orDie)),
+    router.add("GET", "/test/plain", HttpServerResponse.text("no", { status: 500 }))
+  ])
+)
+
+const TestServer = Server.layerRoutes(misbehaving).pipe(
+  Layer.provide([
+    Shutdown.layer,
+    ConfigProvider.layer(
+      ConfigProvider.fromUnknown({ HM_API_ACCESS_LOG: "false", HM_METRICS_TOKEN: "scrape" })
+    )
+  ]),
+  Layer.provideMerge(PlatformDomain.layer),
+  Layer.provideMerge(TestDatabase.layer(...migrationSets)),
+  Layer.provideMerge(NodeHttpServer.layerTest)
+)
+
+/** Endpoints that answer without a key, on purpose. */
+const publicEndpoints: ReadonlyArray<string> = []
+
+interface Walked {
+  readonly endpoint: HttpApiEndpoint.Top
+  readonly scope: string
+}
+
+const endpoints: ReadonlyArray<Walked> = (() => {
+  const walked: Array<Walked> = []
+  HttpApi.reflect(Api, {
+    onGroup: () => undefined,
+    onEndpoint: ({ endpoint, mergedAnnotations }) => {
+      walked.push({ endpoint, scope: Context.get(mergedAnnotations, RequiredScope) })
+    }
+  })
+  return walked.filter(({ endpoint }) => !publicEndpoints.includes(endpoint.identifier))
+})()
+
+const Body = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json))
+
+const send = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest, key?: string) {
+  const response = yield* HttpClient.execute(
+    key === undefined ? request : HttpClientRequest.bearerToken(request, key)
+  )
+  const text = yield* response.text
+  const isProblem = (response.headers["content-type"] ?? "").startsWith("application/problem+json")
+  const problem = isProblem ? yield* Schema.decodeEffect(Body)(text) : {}
+  return { status: response.status, headers: response.headers, text, isProblem, problem }
+})
+
+const keyWith = Effect.fnUntraced(function* (scopes: ReadonlyArray<string>) {
+  const accounts = yield* TenantAccounts
+  const keys = yield* ApiKeys
+  const acme = TenantId.make("acme")
+  yield* accounts
+    .create({ tenantId: acme, name: "Acme" })
+    .pipe(Effect.provideService(AllTenants, { actor: "test" }), Effect.ignore)
+  const issued = yield* keys.create({ name: "test", scopes }, "operator").pipe(provide(acme))
+  return issued.secret ?? ""
+})
+
+const path = (endpoint: HttpApiEndpoint.Top) =>
+  endpoint.path.replaceAll(/:\w+/g, "0199a000-0000-7000-8000-000000000000")
+
+const assertProblem = (answer: Effect.Success<ReturnType<typeof send>>, status: number) => {
+  assert.strictEqual(answer.status, status, answer.text)
+  assert.isTrue(answer.isProblem, `${answer.headers["content-type"]}: ${answer.text}`)
+  assert.strictEqual(answer.problem.status, status)
+  assert.isString(answer.problem.title)
+  assert.isString(answer.headers["x-request-id"])
+}
+
+layer(TestServer, { excludeTestServices: true })("API", (it) => {
+  for (const { endpoint, scope } of endpoints) {
+    it.effect(`${endpoint.method} ${endpoint.path} has a scope and answers 401 without a key`, () =>
+      Effect.gen(function* () {
+        assert.match(scope, /^[a-z]+:(read|write|admin)$/)
+        assertProblem(yield* send(HttpClientRequest.make(endpoint.method)(path(endpoint))), 401)
+        assertProblem(yield* send(HttpClientRequest.make(endpoint.method)(path(endpoint)), "hm_wrong"), 401)
+      })
+    )
+  }
+
+  it.effect("answers 403 with the scope that is missing", () =>
+    Effect.gen(function* () {
+      const key = yield* keyWith(["events:admin"])
+      const answer = yield* send(HttpClientRequest.get("/v1/platform/keys"), key)
+      assertProblem(answer, 403)
+      assert.strictEqual(answer.problem.scope, "platform:read")
+    })
+  )
+
+  it.effect("answers 404 for an unknown path and 405 with Allow for a wrong method", () =>
+    Effect.gen(function* () {
+      assertProblem(yield* send(HttpClientRequest.get("/v1/nothing")), 404)
+      const wrong = yield* send(HttpClientRequest.put("/v1/platform/keys"))
+      assertProblem(wrong, 405)
+      assert.strictEqual(wrong.headers.allow, "GET, POST, HEAD")
+      const health = yield* send(HttpClientRequest.post("/health/live"))
+      assertProblem(health, 405)
+      assert.strictEqual(health.headers.allow, "GET, HEAD")
+    })
+  )
+
+  it.effect("answers 400 for broken JSON, 413 for 2 MB, 415 for another content type", () =>
+    Effect.gen(function* () {
+      const key = yield* keyWith(["platform:admin"])
+      const post = HttpClientRequest.post("/v1/platform/keys")
+      assertProblem(yield* send(HttpClientRequest.bodyText(post, "{", "application/json"), key), 400)
+      assertProblem(
+        yield* send(HttpClientRequest.bodyJsonUnsafe(post, { name: "x".repeat(2_000_000), scopes: [] }), key),
+        413
+      )
+      assertProblem(yield* send(HttpClientRequest.bodyText(post, "a,b", "text/csv"), key), 415)
+    })
+  )
+
+  it.effect("answers 400 for an unknown field, with its path", () =>
+    Effect.gen(function* () {
+      const key = yield* keyWith(["platform:admin"])
+      const answer = yield* send(
+        HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.post("/v1/platform/keys"), {
+          name: "x",
+          scopes: ["platform:read"],
+          colour: "red"
+        }),
+        key
+      )
+      assertProblem(answer, 400)
+      assert.include(JSON.stringify(answer.problem.errors), '["payload","colour"]')
+    })
+  )
+
+  it.effect("answers 500 for a defect, without its text or stack", () =>
+    Effect.gen(function* () {
+      for (const route of ["/test/defect", "/test/failure", "/test/plain"]) {
+        const answer = yield* send(HttpClientRequest.get(route))
+        assertProblem(answer, 500)
+        assert.notMatch(answer.text, /42|untyped|at .*\.ts/)
+      }
+    })
+  )
+
+  it.effect("takes a request id that is well formed, and makes one in place of any other", () =>
+    Effect.gen(function* () {
+      const get = HttpClientRequest.get("/health/live")
+      const given = yield* send(HttpClientRequest.setHeader(get, "x-request-id", "abc-1.2"))
+      assert.strictEqual(given.headers["x-request-id"], "abc-1.2")
+      for (const id of ["a b", 'x"y', "a".repeat(129)]) {
+        const made = yield* send(HttpClientRequest.setHeader(get, "x-request-id", id))
+        assert.match(made.headers["x-request-id"] ?? "", /^[0-9a-f-]{36}$/)
+      }
+    })
+  )
+
+  it.effect("is live, ready, measured for those with the token, and documented", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* send(HttpClientRequest.get("/health/live"))).status, 200)
+      assert.strictEqual((yield* send(HttpClientRequest.get("/health/ready"))).status, 200)
+      assertProblem(yield* send(HttpClientRequest.get("/metrics")), 401)
+      const metrics = yield* send(HttpClientRequest.get("/metrics"), "scrape")
+      assert.include(metrics.text, "hm_api_requests_total")
+      assert.notInclude(metrics.text, "acme")
+      const docs = yield* send(HttpClientRequest.get("/docs"))
+      assert.include(docs.text, "Scalar")
+      const openapi = yield* send(HttpClientRequest.get("/openapi.json"))
+      for (const { endpoint } of endpoints) {
+        assert.include(openapi.text, JSON.stringify(endpoint.path.replaceAll(/:(\w+)/g, "{$1}")))
+      }
+    })
+  )
+
+  it("lists every problem with the operations that answer it", () => {
+    const types = problems().map((problem) => problem.type)
+    for (const type of [
+      "urn:hypermarket:problem:core:unauthenticated",
+      "urn:hypermarket:problem:core:not-found",
+      "urn:hypermarket:problem:platform:api-key-not-found",
+      "urn:hypermarket:problem:core:version-stale"
+    ]) {
+      assert.include(types, type)
+    }
+    assert.lengthOf(new Set(types), types.length)
+  })
+})

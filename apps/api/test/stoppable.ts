@@ -1,0 +1,46 @@
+/** The API process with a stream that never ends and a request that is slow, for the test of stopping. */
+import * as Server from "@hypermarket/api/Server"
+import * as Database from "@hypermarket/core/Database"
+import * as Main from "@hypermarket/core/Main"
+import { Shutdown } from "@hypermarket/core/Shutdown"
+import * as Operations from "@hypermarket/installation/Operations"
+import * as Startup from "@hypermarket/installation/Startup"
+import { Effect, Layer, Schedule, Stream } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+
+const routes = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const shutdown = yield* Shutdown
+    const ticks = Stream.fromEffectSchedule(
+      Effect.succeed("data: tick\n\n"),
+      Schedule.spaced("50 millis")
+    ).pipe(Stream.encodeText)
+    const stream = (body: typeof ticks) =>
+      HttpServerResponse.stream(body, { contentType: "text/event-stream" })
+    yield* router.add("GET", "/test/stream", stream(ticks.pipe(Stream.interruptWhen(shutdown.stopping))))
+    yield* router.add("GET", "/test/deaf-stream", stream(ticks))
+    yield* router.add(
+      "GET",
+      "/test/slow",
+      Effect.as(Effect.sleep("60 seconds"), HttpServerResponse.text("late"))
+    )
+    yield* router.add(
+      "GET",
+      "/test/brief",
+      Effect.as(Effect.sleep("2 seconds"), HttpServerResponse.text("in time"))
+    )
+  })
+)
+
+const service = Layer.unwrap(
+  Effect.gen(function* () {
+    const listen = yield* Server.options
+    const database = yield* Database.options
+    return Server.layerRoutes(routes).pipe(
+      Layer.provide(Operations.layerServer(listen)),
+      Layer.provide(Startup.layerDatabase(database, "hm-test-stoppable"))
+    )
+  })
+)
+
+Main.run(Main.launch(service).pipe(Effect.provide([Shutdown.layer, Startup.layerLogger])))

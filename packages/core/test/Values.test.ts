@@ -1,0 +1,106 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as AccessScope from "@hypermarket/core/AccessScope"
+import * as Identifier from "@hypermarket/core/Identifier"
+import { Money } from "@hypermarket/core/Money"
+import * as Page from "@hypermarket/core/Page"
+import { expectedVersion } from "@hypermarket/core/Precondition"
+import { TenantId } from "@hypermarket/core/Tenant"
+import { Effect, Option, Schema } from "effect"
+
+const accepts = <S extends Schema.ConstraintCodec<unknown, unknown>>(schema: S, value: unknown): boolean =>
+  Option.isSome(Schema.decodeUnknownOption(schema)(value))
+
+describe("TenantId", () => {
+  it("is 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit", () => {
+    for (const id of ["a", "acme", "9-lives", "a_b", "a".repeat(63)]) assert.isTrue(accepts(TenantId, id), id)
+    for (const id of ["", "-a", "_system", "Acme", "a b", "a".repeat(64), "a/b", "ä"]) {
+      assert.isFalse(accepts(TenantId, id), id)
+    }
+  })
+})
+
+describe("AdopterId", () => {
+  it("is 1 to 200 characters without control characters", () => {
+    for (const id of ["p1", "urn:x:1", "ä", "x".repeat(200)])
+      assert.isTrue(accepts(Identifier.AdopterId, id), id)
+    for (const id of ["", "x".repeat(201), "a\u0000b", "a\nb"])
+      assert.isFalse(accepts(Identifier.AdopterId, id), id)
+  })
+})
+
+describe("Money", () => {
+  it("keeps every digit of the amount on the wire", () => {
+    const wire = { amount: "9007199254740993", currency: "EUR" }
+    const money = Schema.decodeUnknownSync(Money)(wire)
+    assert.strictEqual(money.amount, 9_007_199_254_740_993n)
+    assert.deepStrictEqual(Schema.encodeSync(Money)(money), wire)
+  })
+
+  it("refuses numbers, fractions, what a bigint column cannot hold, and codes that are none", () => {
+    for (const wrong of [
+      { amount: 12, currency: "EUR" },
+      { amount: "1.5", currency: "EUR" },
+      { amount: "9223372036854775808", currency: "EUR" },
+      { amount: "1", currency: "euro" }
+    ]) {
+      assert.isFalse(accepts(Money, wrong), JSON.stringify(wrong))
+    }
+  })
+})
+
+describe("AccessScope", () => {
+  it("includes narrower actions of the same domain only", () => {
+    const held = new Set(["events:write", "risk:admin"])
+    assert.deepStrictEqual(
+      AccessScope.missing(held, ["events:read", "events:write", "risk:read", "risk:admin"]),
+      []
+    )
+    assert.deepStrictEqual(
+      AccessScope.missing(held, ["events:admin", "search:read", "none", "system:admin"]),
+      ["events:admin", "search:read", "none", "system:admin"]
+    )
+  })
+})
+
+describe("Precondition", () => {
+  it.effect("reads our tags and lets every other match nothing", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* expectedVersion({ "if-match": '"7"' }), 7)
+      assert.strictEqual(yield* expectedVersion({ "if-match": ' W/"12" ' }), 12)
+      for (const tag of ["*", "7", '"x"', '"7","8"']) {
+        assert.strictEqual(yield* expectedVersion({ "if-match": tag }), -1, tag)
+      }
+      const error = yield* Effect.flip(expectedVersion({}))
+      assert.strictEqual(error.status, 428)
+    })
+  )
+})
+
+describe("Page", () => {
+  const pages = Page.make({
+    key: Schema.Tuple([Schema.String, Schema.Int]),
+    keyOf: (item: { readonly name: string; readonly n: number }) => [item.name, item.n] as const
+  })
+  const item = (n: number) => ({ name: `ä"${n}`, n })
+
+  it.effect("gives a cursor while there are more, which leads back to the last item's key", () =>
+    Effect.gen(function* () {
+      const page = yield* pages.page([item(1), item(2), item(3)], { limit: 2 })
+      assert.deepStrictEqual(page.items, [item(1), item(2)])
+      assert.match(page.nextCursor ?? "", /^[A-Za-z0-9_-]+$/)
+      const after = yield* pages.after({ cursor: page.nextCursor ?? "" })
+      assert.deepStrictEqual(Option.getOrNull(after), ['ä"2', 2])
+      const last = yield* pages.page([item(3)], { limit: 2 })
+      assert.isNull(last.nextCursor)
+    })
+  )
+
+  it.effect("refuses a cursor of somebody else, naming it", () =>
+    Effect.gen(function* () {
+      for (const cursor of ["%%%", "bm90IGpzb24", "WzFd", "W10"]) {
+        const error = yield* Effect.flip(pages.after({ cursor }))
+        assert.deepStrictEqual(error.errors[0]?.path, ["query", "cursor"])
+      }
+    })
+  )
+})
