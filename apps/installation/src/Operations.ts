@@ -14,7 +14,8 @@ import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
-import { createServer } from "node:http"
+import { createServer, type Server } from "node:http"
+import { createServer as createNetServer, type Server as NetServer } from "node:net"
 import { gracefulShutdownTimeout } from "./Startup.ts"
 
 const metricsToken = Setting.optionalSecret({
@@ -56,6 +57,39 @@ const headersTimeoutMillis = 15_000
 const requestTimeoutMillis = 60_000
 
 /**
+ * Connections that may wait to be accepted. Node's 511 is fewer than a burst of 1,000 clients: the rest would try again
+ * after one second, then three.
+ */
+const backlog = 4_096
+
+/**
+ * Node accepts one connection of a listening socket in each turn of its loop. Under load a turn is long, and new
+ * clients of a full server would wait for many seconds while those it knows are served again and again. Further
+ * sockets on the same port (SO_REUSEPORT, where the system has it) let a turn accept as many.
+ */
+const furtherListeners = 63
+const canReusePort = process.platform === "linux"
+
+const acceptFaster = (node: Server) =>
+  Effect.forEach(
+    Array.from({ length: furtherListeners }),
+    () =>
+      Effect.acquireRelease(
+        Effect.callback<NetServer>((resume) => {
+          const address = node.address()
+          const further = createNetServer((socket) => node.emit("connection", socket))
+          further.once("error", () => resume(Effect.succeed(further)))
+          if (typeof address !== "object" || address === null) return resume(Effect.succeed(further))
+          further.listen({ host: address.address, port: address.port, backlog, reusePort: true }, () =>
+            resume(Effect.succeed(further))
+          )
+        }),
+        (further) => Effect.sync(() => void further.close())
+      ),
+    { discard: true }
+  )
+
+/**
  * Listens. When it stops, requests in flight have 8 seconds; then what is still open is closed.
  */
 export const layerServer = (options: { readonly port: number; readonly host: string }) =>
@@ -67,7 +101,13 @@ export const layerServer = (options: { readonly port: number; readonly host: str
           headersTimeout: headersTimeoutMillis,
           requestTimeout: requestTimeoutMillis
         })
-        const server = yield* NodeHttpServer.make(() => node, { ...options, gracefulShutdownTimeout })
+        const server = yield* NodeHttpServer.make(() => node, {
+          ...options,
+          backlog,
+          reusePort: canReusePort,
+          gracefulShutdownTimeout
+        })
+        if (canReusePort) yield* acceptFaster(node)
         // Runs before the server waits for its connections, and after the requests had their time.
         yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
         return server

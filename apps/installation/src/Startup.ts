@@ -34,13 +34,15 @@ export const settings: ReadonlyArray<Setting.Any> = [logLevel, migrateOnStart]
 /** Lines of JSON on standard error; standard output is for results. */
 export const layerLogger: Layer.Layer<never, Config.ConfigError> = Layer.unwrap(
   Effect.map(logLevel.config, (level) =>
-    Layer.merge(
+    Layer.mergeAll(
       Logger.layer([
         Logger.make((options) => {
           process.stderr.write(`${Logger.formatJson.log(options)}\n`)
         })
       ]),
-      Layer.succeed(References.MinimumLogLevel, level)
+      Layer.succeed(References.MinimumLogLevel, level),
+      // Without an exporter nobody sees a span, and making them costs a sixth of a request.
+      Layer.succeed(References.TracerEnabled, false)
     )
   )
 )

@@ -45,6 +45,9 @@ export const service = Layer.unwrap(
   Effect.gen(function* () {
     const listen = yield* options
     const database = yield* Database.options
-    return layer(listen).pipe(Layer.provide(Startup.layerDatabase(database, "hypermarket-worker")))
+    // A worker's statements are long and write: each has its connection.
+    return layer(listen).pipe(
+      Layer.provide(Startup.layerDatabase({ ...database, multiplex: false }, "hypermarket-worker"))
+    )
   })
 )

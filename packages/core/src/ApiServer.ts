@@ -32,7 +32,7 @@ import { Shutdown } from "./Shutdown.ts"
 export const bodyBytesMax = 1024 * 1024
 
 /**
- * How many requests are worked on at once. Past it a request answers 503 at once instead of waiting: at 4 seconds'
+ * How many requests are worked on at once. Past it a request answers 503 at once instead of waiting: at 2.5 seconds'
  * deadline a longer queue could only time out.
  *
  * @category limits

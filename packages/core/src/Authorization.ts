@@ -43,14 +43,14 @@ export const AcceptsClientKeys = Context.Reference<boolean>("@hypermarket/core/A
 })
 
 /**
- * How long a request may take before it answers 503. Four seconds by default: long for any statement on our hot paths,
- * short enough that a frozen database is reported within five. A bulk endpoint annotates its own.
+ * How long a request may take before it answers 503. Two and a half seconds by default: long for any statement on our hot paths,
+ * short enough that a frozen database is reported within five also by a busy process. A bulk endpoint annotates its own.
  *
  * @category annotations
  * @since 0.1.0
  */
 export const RequestDeadline = Context.Reference<Duration.Input>("@hypermarket/core/RequestDeadline", {
-  defaultValue: () => "4 seconds"
+  defaultValue: () => "2500 millis"
 })
 
 /**
@@ -162,7 +162,10 @@ export const authorize = Effect.fnUntraced(function* (
 
 interface Guard {
   readonly credential: Effect.Effect<Credential, Effect.Error<ReturnType<typeof authorize>>>
-  readonly deadline: Duration.Duration
+  /** Holds the request to its deadline, and refuses it while the database is away. */
+  readonly within: <A, E, R>(
+    handled: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | Storage.StorageUnavailable, R>
 }
 
 interface Endpoint {
@@ -170,7 +173,9 @@ interface Endpoint {
 }
 
 /** The annotations are read once for each endpoint and not once for each request. */
-const makeGuard = Effect.map(Credentials, (credentials) => {
+const makeGuard = Effect.gen(function* () {
+  const credentials = yield* Credentials
+  const gate = yield* Storage.makeGate
   const requirements = new WeakMap<Endpoint, Requirement & { readonly deadline: Duration.Duration }>()
   const requirementOf = (endpoint: Endpoint) => {
     const known = requirements.get(endpoint)
@@ -185,7 +190,10 @@ const makeGuard = Effect.map(Credentials, (credentials) => {
   }
   return (secret: Redacted.Redacted, endpoint: Endpoint): Guard => {
     const requirement = requirementOf(endpoint)
-    return { credential: authorize(credentials, secret, requirement), deadline: requirement.deadline }
+    return {
+      credential: authorize(credentials, secret, requirement),
+      within: (handled) => gate.guard(Storage.within(requirement.deadline)(handled))
+    }
   }
 })
 
@@ -214,10 +222,10 @@ export const layer: Layer.Layer<Authorization | SystemAuthorization, never, Cred
     Authorization,
     Effect.map(makeGuard, (guard) => ({
       bearer: (handler, options) => {
-        const { credential, deadline } = guard(options.credential, options.endpoint)
+        const { credential, within } = guard(options.credential, options.endpoint)
         return tenantContext(credential).pipe(
           Effect.flatMap((context) => Effect.provideContext(handler, context)),
-          Storage.within(deadline)
+          within
         )
       }
     }))
@@ -226,10 +234,10 @@ export const layer: Layer.Layer<Authorization | SystemAuthorization, never, Cred
     SystemAuthorization,
     Effect.map(makeGuard, (guard) => ({
       bearer: (handler, options) => {
-        const { credential, deadline } = guard(options.credential, options.endpoint)
+        const { credential, within } = guard(options.credential, options.endpoint)
         return systemContext(credential).pipe(
           Effect.flatMap((context) => Effect.provideContext(handler, context)),
-          Storage.within(deadline)
+          within
         )
       }
     }))

@@ -58,6 +58,13 @@ const poolMax = Setting.make({
   defaultValue: 10
 })
 
+const multiplex = Setting.make({
+  name: "HM_DATABASE_MULTIPLEX",
+  doc: "Whether the API pipelines statements of several requests over one connection. It answers about a quarter more reads; false keeps a slow statement from holding up those behind it. Transactions have a connection of their own either way.",
+  read: (name) => Config.Boolean(name),
+  defaultValue: true
+})
+
 const timeout = (name: string, doc: string, defaultValue: Duration.Duration) =>
   Setting.make({
     name,
@@ -95,6 +102,7 @@ export const settings: ReadonlyArray<Setting.Any> = [
   prepare,
   schema,
   poolMax,
+  multiplex,
   statementTimeout,
   lockTimeout,
   idleTransactionTimeout
@@ -112,6 +120,7 @@ export interface Options {
   readonly prepare: boolean
   readonly schema: string
   readonly poolMax: number
+  readonly multiplex: boolean
   readonly statementTimeout: Duration.Duration
   readonly lockTimeout: Duration.Duration
   readonly idleTransactionTimeout: Duration.Duration
@@ -129,6 +138,7 @@ export const options: Config.Config<Options> = Config.all({
   prepare: prepare.config,
   schema: schema.config,
   poolMax: poolMax.config,
+  multiplex: multiplex.config,
   statementTimeout: statementTimeout.config,
   lockTimeout: lockTimeout.config,
   idleTransactionTimeout: idleTransactionTimeout.config
@@ -155,6 +165,9 @@ export const sessionSettings = (options: Options): Readonly<Record<string, strin
 /** A server that does not answer the handshake by then is treated as away. */
 const connectTimeout = "3 seconds"
 
+/** Statements that may wait behind one another on a connection: more gains nothing, and one slow one holds up all. */
+const multiplexConcurrency = 16
+
 /**
  * The process's pool.
  *
@@ -170,6 +183,8 @@ export const layer = (
     applicationName,
     connectTimeout,
     maxConnections: options.poolMax,
+    multiplex: options.multiplex,
+    multiplexConcurrency,
     prepare: options.prepare,
     // A transaction pooler refuses every other parameter at start.
     startupParameters: options.prepare ? sessionSettings(options) : { TimeZone: "UTC" }

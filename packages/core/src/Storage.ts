@@ -3,8 +3,11 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import { hasProperty } from "effect/Predicate"
@@ -77,3 +80,54 @@ export const within =
         )
       })
     )
+
+/**
+ * Refuses at once what could only time out: after a run of requests that found the database away, one request in 250 ms
+ * is let through to see whether it is back, and every other is {@link StorageUnavailable} immediately. So an outage
+ * costs neither memory nor a queue, and ends a quarter of a second after the database's return.
+ *
+ * Effect's `CircuitBreaker` does the same with a store behind it, at several times the cost for each request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Gate {
+  readonly guard: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StorageUnavailable, R>
+}
+
+/** A burst of that many refusals in a row is no accident of single requests. */
+const failuresUntilClosed = 16
+const trialIntervalMillis = 250
+
+/**
+ * A gate for one process and database.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeGate: Effect.Effect<Gate> = Effect.map(Clock.Clock, (clock) => {
+  let failures = 0
+  let nextTrialMillis = 0
+  const isRefused = (): boolean => {
+    if (failures < failuresUntilClosed) return false
+    const nowMillis = clock.currentTimeMillisUnsafe()
+    if (nowMillis < nextTrialMillis) return true
+    nextTrialMillis = nowMillis + trialIntervalMillis
+    return false
+  }
+  return {
+    guard: <A, E, R>(self: Effect.Effect<A, E, R>) =>
+      Effect.suspend((): Effect.Effect<A, E | StorageUnavailable, R> => {
+        if (isRefused()) return Effect.fail(new StorageUnavailable())
+        return Effect.onExit(self, (exit) => {
+          // Only an answer shows that the database is there: a refusal of the request itself may never have asked it.
+          if (Exit.isSuccess(exit)) failures = 0
+          else if (isUnavailable(exit.cause)) failures++
+          return Effect.void
+        })
+      })
+  }
+})
+
+const isUnavailable = (cause: Cause.Cause<unknown>): boolean =>
+  cause.reasons.some((reason) => reason._tag === "Fail" && reason.error instanceof StorageUnavailable)

@@ -34,7 +34,7 @@ export const rememberedMillis = 3_000
 
 /** A key in use is read again from this age on, in the background. */
 const refreshMillis = 1_500
-const readDeadline = "3 seconds"
+const readDeadline = "2 seconds"
 /** Unknown ids are remembered too, so that guessing cannot flood the database; the oldest are forgotten first. */
 const rememberedMax = 20_000
 const usesWriteInterval = "30 seconds"

@@ -35,6 +35,7 @@ export const optionsOf = (url: string): Database.Options => ({
   prepare: true,
   schema: "public",
   poolMax: 5,
+  multiplex: false,
   statementTimeout: Duration.seconds(30),
   lockTimeout: Duration.seconds(5),
   idleTransactionTimeout: Duration.seconds(30)

@@ -101,7 +101,7 @@ const program = Effect.gen(function* () {
   const url = given ?? (yield* EmbeddedPostgres.start({ durability: "fast" })).url
   const exitCode = yield* spawner.exitCode(
     ChildProcess.make("turbo", ["run", "check", "test", "--continue", ...process.argv.slice(2)], {
-      env: { HM_TEST_DATABASE_URL: url },
+      env: { HM_TEST_DATABASE_URL: url, TURBO_TELEMETRY_DISABLED: "1" },
       extendEnv: true,
       stdin: "ignore",
       stdout: "inherit",

@@ -1,0 +1,128 @@
+/**
+ * The harness: a bench measures figures of ours and of its peers in interleaved rounds; targets stand in
+ * `targets/<bench>.json`, copied from the specification; what is met is computed, and a figure without a measurement is
+ * not met.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { readFileSync } from "node:fs"
+import { cpus, totalmem } from "node:os"
+import * as Path from "node:path"
+
+export interface Figure {
+  readonly figure: string
+  readonly unit: string
+  readonly ours: number
+  readonly peers: Readonly<Record<string, number>>
+}
+
+export interface Bench<R> {
+  readonly name: string
+  readonly run: Effect.Effect<ReadonlyArray<Figure>, unknown, R>
+}
+
+/**
+ * `target` bounds our own figure, `targets` the ratio ours / peer. Written as `>= 0.5` or `<= 5`.
+ */
+const Target = Schema.Struct({
+  figure: Schema.String,
+  unit: Schema.String,
+  kind: Schema.Literals(["p", "s"]),
+  target: Schema.optionalKey(Schema.String),
+  targets: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+})
+
+const Targets = Schema.fromJsonString(
+  Schema.Struct({
+    /** The server settings a run uses, beside Postgres's defaults. */
+    settings: Schema.Record(Schema.String, Schema.String),
+    figures: Schema.Array(Target)
+  })
+)
+
+export interface Row extends Figure {
+  readonly ratios: Readonly<Record<string, number>>
+  readonly target?: string
+  readonly targets?: Readonly<Record<string, string>>
+  readonly kind: "p" | "s"
+  readonly met: boolean
+}
+
+export const readTargets = (name: string) =>
+  Effect.try(() => readFileSync(Path.join(import.meta.dirname, "../targets", `${name}.json`), "utf8")).pipe(
+    Effect.flatMap(Schema.decodeEffect(Targets))
+  )
+
+const boundPattern = /^(>=|<=|<|>)\s*([\d.]+)$/
+
+const holds = (value: number, bound: string): boolean => {
+  const parts = boundPattern.exec(bound)
+  if (parts === null) throw new TypeError(`a target is written ">= 1.5", not "${bound}"`)
+  const limit = Number(parts[2])
+  switch (parts[1]) {
+    case ">=":
+      return value >= limit
+    case "<=":
+      return value <= limit
+    case "<":
+      return value < limit
+    default:
+      return value > limit
+  }
+}
+
+const round = (value: number): number =>
+  Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3))
+
+const rowOf = (target: typeof Target.Type, measured: Figure | undefined): Row => {
+  const figure = measured ?? { figure: target.figure, unit: target.unit, ours: Number.NaN, peers: {} }
+  const ratios = Object.fromEntries(
+    Object.entries(figure.peers).map(([peer, value]) => [peer, round(figure.ours / value)])
+  )
+  const own = target.target === undefined || holds(figure.ours, target.target)
+  const against = Object.entries(target.targets ?? {}).every(([peer, bound]) =>
+    holds(ratios[peer] ?? Number.NaN, bound)
+  )
+  return {
+    ...figure,
+    ours: round(figure.ours),
+    peers: Object.fromEntries(Object.entries(figure.peers).map(([peer, value]) => [peer, round(value)])),
+    ratios,
+    kind: target.kind,
+    ...(target.target === undefined ? {} : { target: target.target }),
+    ...(target.targets === undefined ? {} : { targets: target.targets }),
+    met: measured !== undefined && own && against
+  }
+}
+
+export const evaluate = Effect.fn("Bench.evaluate")(function* (name: string, figures: ReadonlyArray<Figure>) {
+  const { figures: targets } = yield* readTargets(name)
+  const byName = new Map(figures.map((figure) => [figure.figure, figure]))
+  const unknown = figures.filter(({ figure }) => !targets.some((target) => target.figure === figure))
+  const untargeted = unknown.map((figure): Row =>
+    rowOf({ figure: figure.figure, unit: figure.unit, kind: "s" }, figure)
+  )
+  return [...targets.map((target) => rowOf(target, byName.get(target.figure))), ...untargeted]
+})
+
+export const machine = (): string => {
+  const [first] = cpus()
+  return `${cpus().length} x ${first?.model.trim() ?? "unknown"}, ${Math.round(totalmem() / 2 ** 30)} GiB, node ${process.versions.node}`
+}
+
+export const median = (values: ReadonlyArray<number>): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? Number.NaN)
+    : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2
+}
+
+export const quantile = (values: ReadonlyArray<number>, q: number): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN
+}
+
+/** A line for the person who waits. */
+export const say = (text: string): Effect.Effect<void> =>
+  Effect.sync(() => void process.stderr.write(`${text}\n`))

@@ -1,0 +1,102 @@
+/**
+ * What benches stand on: a Postgres of their own with production durability, our built services, a tenant and a key.
+ */
+import * as Database from "@hypermarket/core/Database"
+import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
+import * as Startup from "@hypermarket/installation/Startup"
+import { ApiKeys } from "@hypermarket/platform/ApiKey"
+import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
+import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { spawn } from "node:child_process"
+import * as Path from "node:path"
+import * as Bench from "./Bench.ts"
+
+const root = Path.resolve(import.meta.dirname, "../../..")
+
+export class SetupFailed extends Schema.TaggedError<SetupFailed>()("SetupFailed", {
+  message: Schema.String
+}) {}
+
+const command = (text: string, args: ReadonlyArray<string>, cwd: string) =>
+  Effect.callback<void, SetupFailed>((resume) => {
+    const child = spawn(text, args, { cwd, stdio: ["ignore", "ignore", "pipe"] })
+    let errors = ""
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk))
+    child.once("error", (cause) => resume(Effect.fail(new SetupFailed({ message: cause.message }))))
+    child.once("exit", (code) =>
+      resume(
+        code === 0
+          ? Effect.void
+          : Effect.fail(new SetupFailed({ message: `${text} ${args.join(" ")}: ${errors}` }))
+      )
+    )
+  })
+
+/** Builds api and worker: what is measured is what is shipped. */
+export const build = Effect.andThen(
+  Bench.say("building"),
+  command("turbo", ["run", "build", "--output-logs=errors-only"], root)
+)
+
+/** Installs the peers from their own lockfile. */
+export const installPeers = Effect.andThen(
+  Bench.say("installing the peers"),
+  command(
+    "npx",
+    ["-y", "pnpm@12.21.0", "install", "--frozen-lockfile", "--ignore-workspace"],
+    Path.join(root, "tooling/bench/peers")
+  )
+)
+
+export const peerScript = (name: string) => Path.join(root, "tooling/bench/peers", name)
+export const apiScript = Path.join(root, "apps/api/dist/main.js")
+export const workerScript = Path.join(root, "apps/worker/dist/main.js")
+
+export const tenantId = TenantId.make("bench")
+
+/** A migrated database with the tenant `bench` and a key that may read the platform. */
+export const database = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
+  const server = yield* EmbeddedPostgres.start({ durability: "production", settings })
+  const options = TestDatabase.optionsOf(server.url)
+  yield* Startup.migrate(options)
+  const issued = yield* Effect.gen(function* () {
+    const accounts = yield* TenantAccounts
+    const keys = yield* ApiKeys
+    yield* accounts.create({ tenantId, name: "Bench" })
+    return yield* keys
+      .create({ name: "bench", scopes: ["platform:admin"] }, "operator")
+      .pipe(provide(tenantId))
+  }).pipe(
+    Effect.provideService(AllTenants, { actor: "bench" }),
+    Effect.provide(PlatformDomain.layer),
+    Effect.provide(Database.layer(options, "hm-bench"))
+  )
+  return { url: server.url, options, key: issued.secret ?? "", apiKeyId: issued.apiKey.apiKeyId }
+})
+
+export const startApi = Effect.fnUntraced(function* (
+  url: string,
+  env: Readonly<Record<string, string>> = {}
+) {
+  const port = yield* ServiceProcess.freePort
+  const service = yield* ServiceProcess.start(apiScript, [], {
+    DATABASE_URL: url,
+    HM_API_PORT: String(port),
+    ...env
+  })
+  return { service, port, ready: ServiceProcess.answers(service, `http://127.0.0.1:${port}/health/ready`) }
+})
+
+export const startWorker = Effect.fnUntraced(function* (url: string) {
+  const port = yield* ServiceProcess.freePort
+  const service = yield* ServiceProcess.start(workerScript, [], {
+    DATABASE_URL: url,
+    HM_WORKER_PORT: String(port)
+  })
+  return { service, port, ready: ServiceProcess.answers(service, `http://127.0.0.1:${port}/health/ready`) }
+})
