@@ -1,0 +1,135 @@
+/**
+ * Telling other processes that there is something to do: `NOTIFY`, after the commit and on another connection, gathered
+ * for 20 ms. A NOTIFY inside the caller's transaction would serialise all commits. What is lost is found by polling.
+ *
+ * @since 0.1.0
+ */
+import { PgClient } from "@effect/sql-pg"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as Storage from "./Storage.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Signal {
+  readonly channel: string
+  readonly payload: string
+}
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class Wakeup extends Context.Service<
+  Wakeup,
+  {
+    /** Once the caller's transaction has committed; at once outside of one. Never fails, and may be lost. */
+    readonly signal: (channel: string, payload: string) => Effect.Effect<void>
+    /** Every signal of any process from now on. `undefined` after a lost connection: anything may have been missed. */
+    readonly signals: Effect.Effect<PubSub.Subscription<Signal | undefined>, never, Scope.Scope>
+  }
+>()("@hypermarket/core/Wakeup") {}
+
+const channelName = "hm_wake"
+const gatherFor = "20 millis"
+/** Postgres refuses payloads of 8,000 bytes and more. */
+const payloadBytesMax = 7_000
+/** A slow reader misses the oldest: it polls. */
+const backlogMax = 1_024
+const sendDeadline = "2 seconds"
+const reconnectDelay = "1 second"
+
+const separator = "\u0001"
+
+/**
+ * Sends without listening, for processes that only publish.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSend: Layer.Layer<Wakeup, never, SqlClient.SqlClient> = Layer.effect(
+  Wakeup,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const signal = yield* makeSignal(sql)
+    const never = yield* PubSub.sliding<Signal | undefined>(1)
+    return { signal, signals: PubSub.subscribe(never) }
+  })
+)
+
+const makeSignal = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+  const waiting = new Set<string>()
+  const flush = Effect.suspend(() => {
+    if (waiting.size === 0) return Effect.void
+    const payloads = Array.from(waiting)
+    waiting.clear()
+    return sql`SELECT pg_notify(${channelName}, p) FROM unnest(${payloads}::text[]) AS p`.pipe(
+      Storage.within(sendDeadline),
+      Effect.ignore
+    )
+  })
+  yield* flush.pipe(Effect.repeat(Schedule.spaced(gatherFor)), Effect.forkScoped)
+  return (channel: string, payload: string) =>
+    payload.length > payloadBytesMax
+      ? Effect.void
+      : sql.afterCommit(Effect.sync(() => void waiting.add(channel + separator + payload)))
+})
+
+/**
+ * Sends, and listens on one connection of its own. Requires a client of a direct connection for that.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  direct: Layer.Layer<PgClient.PgClient, unknown>
+): Layer.Layer<Wakeup, never, SqlClient.SqlClient> =>
+  Layer.effect(
+    Wakeup,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const signal = yield* makeSignal(sql)
+      const heard = yield* PubSub.sliding<Signal | undefined>(backlogMax)
+      const listenOnce = Effect.gen(function* () {
+        const pg = yield* PgClient.PgClient
+        const notifications = yield* pg.listen(channelName)
+        yield* PubSub.publish(heard, undefined)
+        return yield* Queue.take(notifications).pipe(
+          Effect.flatMap(({ payload }) => {
+            const [channel = "", ...rest] = payload.split(separator)
+            return PubSub.publish(heard, { channel, payload: rest.join(separator) })
+          }),
+          Effect.forever
+        )
+      }).pipe(Effect.scoped, Effect.provide(Layer.fresh(direct)))
+      yield* listenOnce.pipe(
+        Effect.catchCause((cause) => Effect.logWarning("The connection that listens was lost", cause)),
+        Effect.andThen(PubSub.publish(heard, undefined)),
+        Effect.repeat(Schedule.spaced(reconnectDelay)),
+        Effect.forkScoped
+      )
+      return { signal, signals: PubSub.subscribe(heard) }
+    })
+  )
+
+/**
+ * Tells nobody: everything is found by polling.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSilent: Layer.Layer<Wakeup> = Layer.effect(
+  Wakeup,
+  Effect.map(PubSub.sliding<Signal | undefined>(1), (never) => ({
+    signal: () => Effect.void,
+    signals: PubSub.subscribe(never)
+  }))
+)
