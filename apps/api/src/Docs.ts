@@ -32,7 +32,7 @@ const problemOf = (ast: SchemaAST.AST, status: number): Problems.Problem | undef
 
 /** Every problem, with the operations that answer it; those of every endpoint come from core. */
 export const problems = (): ReadonlyArray<Documented> => {
-  const found = new Map<string, { problem: Problems.Problem; operations: Array<string> }>()
+  const found = new Map<string, { problem: Problems.Problem; operations: Set<string> }>()
   HttpApi.reflect(Api, {
     onGroup: () => undefined,
     onEndpoint: ({ endpoint, errors }) => {
@@ -40,14 +40,17 @@ export const problems = (): ReadonlyArray<Documented> => {
         for (const schema of schemas) {
           const problem = problemOf(schema.ast, status)
           if (problem === undefined) continue
-          const known = found.get(problem.type) ?? { problem, operations: [] }
-          known.operations.push(`${endpoint.method} ${endpoint.path}`)
+          const known = found.get(problem.type) ?? { problem, operations: new Set<string>() }
+          known.operations.add(`${endpoint.method} ${endpoint.path}`)
           found.set(problem.type, known)
         }
       }
     }
   })
-  const declared = Array.from(found.values(), ({ operations, problem }) => ({ ...problem, operations }))
+  const declared = Array.from(found.values(), ({ operations, problem }) => ({
+    ...problem,
+    operations: Array.from(operations)
+  }))
   const everywhere = Problems.all
     .filter((problem) => !found.has(problem.type))
     .map((problem) => ({ ...problem, operations: ["*"] }))

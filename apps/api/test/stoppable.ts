@@ -1,7 +1,6 @@
 /** The API process with a stream that never ends and a request that is slow, for the test of stopping. */
 import * as Server from "@hypermarket/api/Server"
 import * as Database from "@hypermarket/core/Database"
-import * as Main from "@hypermarket/core/Main"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as Operations from "@hypermarket/installation/Operations"
 import * as Startup from "@hypermarket/installation/Startup"
@@ -43,4 +42,4 @@ const service = Layer.unwrap(
   })
 )
 
-Main.run(Main.launch(service).pipe(Effect.provide([Shutdown.layer, Startup.layerLogger])))
+Startup.run(service)

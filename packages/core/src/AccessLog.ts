@@ -88,7 +88,7 @@ export const makeFacts = (
 })
 
 const format = (request: RequestFacts, status: number, endedAtMillis: number): string =>
-  `{"time":"${new Date(endedAtMillis).toISOString()}","level":"INFO","message":"request","request_id":"${request.requestId}",` +
+  `{"timestamp":"${new Date(endedAtMillis).toISOString()}","level":"INFO","message":"request","request_id":"${request.requestId}",` +
   `"tenant_id":${request.tenantId === undefined ? "null" : `"${request.tenantId}"`},"method":"${request.method}",` +
   `"path":${JSON.stringify(request.path)},"status":${status},"duration_ms":${endedAtMillis - request.startedAtMillis}}\n`
 

@@ -7,16 +7,17 @@
  */
 import { PgClient } from "@effect/sql-pg"
 import * as Config from "effect/Config"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import * as SqlClient from "effect/sql/SqlClient"
-import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import * as Setting from "./Setting.ts"
+import type * as Wakeup from "./Wakeup.ts"
+import * as WorkQueue from "./WorkQueue.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Settings
@@ -210,6 +211,57 @@ export const layerDirect = (
   })
 
 /**
+ * Listens on a direct connection of its own, for `Wakeup.layer`.
+ *
+ * @category sessions
+ * @since 0.1.0
+ */
+export const listen =
+  (options: Options): Wakeup.Listen =>
+  (channel) =>
+    Effect.flatMap(Layer.build(Layer.fresh(layerDirect(options, "hypermarket-listen"))), (context) =>
+      Context.get(context, PgClient.PgClient).listen(channel)
+    )
+
+/**
+ * The client that queue workers claim with. A plan taken on an empty table must not stick, and the claim's commit may be
+ * asynchronous: a claim or acknowledgement that is lost with the server is a redelivery, never a loss.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerClaims = (options: Options): Layer.Layer<WorkQueue.ClaimClient, SqlError> =>
+  Layer.effect(
+    WorkQueue.ClaimClient,
+    Effect.map(PgClient.PgClient, (client): SqlClient.SqlClient => client)
+  ).pipe(
+    Layer.provide(
+      PgClient.layer({
+        url: options.prepare ? options.directUrl : options.url,
+        applicationName: "hypermarket-claims",
+        connectTimeout,
+        maxConnections: claimConnectionsMax,
+        prepare: options.prepare,
+        startupParameters: options.prepare
+          ? { ...sessionSettings(options), ...claimPlanner, synchronous_commit: "off" }
+          : { TimeZone: "UTC" }
+      })
+    )
+  )
+
+/** Two pipes, and one each for heartbeat, mover, reaper and sweep. */
+const claimConnectionsMax = 6
+
+const claimPlanner = {
+  enable_seqscan: "off",
+  enable_bitmapscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  jit: "off",
+  plan_cache_mode: "force_generic_plan"
+}
+
+/**
  * The pool, from the environment.
  *
  * @category layers
@@ -220,52 +272,4 @@ export const layerConfig: Layer.Layer<
   SqlError | Config.ConfigError
 > = Layer.unwrap(Effect.map(options, (read) => layer(read)))
 
-// ---------------------------------------------------------------------------------------------------------------
-// Transactions
-// ---------------------------------------------------------------------------------------------------------------
-
-const conflictRetriesMax = 5
-const conflictBackoff = Schedule.exponential("5 millis").pipe(
-  Schedule.jittered,
-  Schedule.upTo({ times: conflictRetriesMax })
-)
-
-const isConflict = (error: unknown): boolean =>
-  isSqlError(error) && (error.reason._tag === "SerializationError" || error.reason._tag === "DeadlockError")
-
-/**
- * Runs an effect in a transaction: joins the one that is open, without a savepoint, else begins one. One that it began
- * is run again, up to five times, after a serialisation failure or deadlock: the effect must not act outside the
- * database, except through `sql.afterCommit`.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const transaction = <A, E, R>(
-  self: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | SqlError, R | SqlClient.SqlClient> =>
-  Effect.flatMap(SqlClient.SqlClient, (sql) => transactionOf(sql)(self))
-
-/**
- * {@link transaction} for a client at hand, as services hold it.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const transactionOf =
-  (sql: SqlClient.SqlClient) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
-    Effect.flatMap(isOpen(sql), (open) =>
-      open
-        ? self
-        : sql.withTransaction(self).pipe(Effect.retry({ while: isConflict, schedule: conflictBackoff }))
-    )
-
-/**
- * True inside a transaction of this client.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const isOpen = (sql: SqlClient.SqlClient): Effect.Effect<boolean> =>
-  Effect.map(Effect.serviceOption(sql.transactionService), Option.isSome)
+export { isOpen, transaction, transactionOf } from "./Transaction.ts"

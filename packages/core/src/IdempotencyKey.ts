@@ -14,7 +14,7 @@ import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import * as Database from "./Database.ts"
+import { transactionOf } from "./Transaction.ts"
 import { now } from "./Now.ts"
 
 /**
@@ -149,7 +149,7 @@ export const make = <A, I extends Schema.Json>(options: {
       `
       return answer
     })
-    return yield* Database.transactionOf(sql)(once)
+    return yield* transactionOf(sql)(once)
   })
 }
 

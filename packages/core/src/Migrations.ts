@@ -211,7 +211,11 @@ const apply = Effect.fnUntraced(function* (set: MigrationSet, one: NumberedMigra
 
 const runLocked = Effect.fnUntraced(function* (sets: ReadonlyArray<MigrationSet>, schema: string) {
   const sql = yield* SqlClient.SqlClient
-  yield* sql`CREATE SCHEMA IF NOT EXISTS ${sql(schema)}`
+  // Asked first: CREATE SCHEMA wants a privilege on the database also where the schema stands already.
+  const [found] = yield* sql<{
+    readonly exists: boolean
+  }>`SELECT to_regnamespace(${schema}) IS NOT NULL AS exists`
+  if (found?.exists !== true) yield* sql`CREATE SCHEMA ${sql(schema)}`
   const applied: Array<Pending> = []
   for (const set of sets) {
     yield* sql`

@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import { PgClient } from "@effect/sql-pg"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -84,14 +83,22 @@ const makeSignal = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
 })
 
 /**
- * Sends, and listens on one connection of its own. Requires a client of a direct connection for that.
+ * Opens a `LISTEN` on a connection of its own, and gives its notifications; `Database.listen` makes one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Listen = (
+  channel: string
+) => Effect.Effect<Queue.Dequeue<{ readonly payload: string }, unknown>, unknown, Scope.Scope>
+
+/**
+ * Sends, and listens on one connection of its own.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer = (
-  direct: Layer.Layer<PgClient.PgClient, unknown>
-): Layer.Layer<Wakeup, never, SqlClient.SqlClient> =>
+export const layer = (listen: Listen): Layer.Layer<Wakeup, never, SqlClient.SqlClient> =>
   Layer.effect(
     Wakeup,
     Effect.gen(function* () {
@@ -99,8 +106,7 @@ export const layer = (
       const signal = yield* makeSignal(sql)
       const heard = yield* PubSub.sliding<Signal | undefined>(backlogMax)
       const listenOnce = Effect.gen(function* () {
-        const pg = yield* PgClient.PgClient
-        const notifications = yield* pg.listen(channelName)
+        const notifications = yield* listen(channelName)
         yield* PubSub.publish(heard, undefined)
         return yield* Queue.take(notifications).pipe(
           Effect.flatMap(({ payload }) => {
@@ -109,7 +115,7 @@ export const layer = (
           }),
           Effect.forever
         )
-      }).pipe(Effect.scoped, Effect.provide(Layer.fresh(direct)))
+      }).pipe(Effect.scoped)
       yield* listenOnce.pipe(
         Effect.catchCause((cause) => Effect.logWarning("The connection that listens was lost", cause)),
         Effect.andThen(PubSub.publish(heard, undefined)),

@@ -17,7 +17,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import * as Database from "./Database.ts"
+import { transactionOf } from "./Transaction.ts"
 import * as Identifier from "./Identifier.ts"
 import { Lanes, type Picked } from "./internal/workQueue/lanes.ts"
 import * as StatementsOf from "./internal/workQueue/statements.ts"
@@ -432,7 +432,7 @@ export const run = Effect.fn("WorkQueueWorker.run")(function* <R>(
    * commits its retry together with its neighbours' effects.
    */
   const runTransactional = (handler: WorkQueue.Handler<R>, group: Group, batch: Batch) =>
-    Database.transactionOf(sql)(
+    transactionOf(sql)(
       Effect.gen(function* () {
         const outcome = yield* runGroup(handler, group, sql.withTransaction)
         const lanesLeft = yield* queue.statements.acknowledge({
@@ -621,7 +621,9 @@ export const run = Effect.fn("WorkQueueWorker.run")(function* <R>(
         if (signal === undefined) return tolerant("a sweep", sweepOnce)
         if (signal.channel !== options.prefix) return Effect.void
         const [tenantId = "", name = "", priority = "0"] = signal.payload.split(WorkQueue.wakeSeparator)
-        noteLanes([{ tenantId, queue: name, priority: Number(priority) }])
+        // A publisher that does not know the queues names none: each of ours is looked at.
+        const names = name === "" ? Array.from(handlers.keys()) : [name]
+        noteLanes(names.map((queue) => ({ tenantId, queue, priority: Number(priority) })))
         return Effect.void
       }),
       Effect.forever

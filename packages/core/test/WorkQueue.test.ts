@@ -23,11 +23,7 @@ const claimClient = Layer.effect(
 
 const TestLayer = Layer.mergeAll(
   claimClient,
-  Layer.unwrap(
-    Effect.map(TestDatabase.TestDatabase, ({ options }) =>
-      Wakeup.layer(Layer.orDie(Database.layerDirect(options, "hm-test-listen")))
-    )
-  )
+  Layer.unwrap(Effect.map(TestDatabase.TestDatabase, ({ options }) => Wakeup.layer(Database.listen(options))))
 ).pipe(Layer.provideMerge(TestDatabase.layer(migrations)))
 
 const queueOf = WorkQueue.make({ prefix })

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as AccessScope from "@hypermarket/core/AccessScope"
-import * as Database from "@hypermarket/core/Database"
+import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Identifier from "@hypermarket/core/Identifier"
 import { now } from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
@@ -225,7 +225,7 @@ export class ApiKeys extends Context.Service<
     readonly list: (
       request: Page.Request
     ) => Effect.Effect<Page.Page<ApiKey>, Page.CursorInvalid | SqlError, Tenant>
-    /** A new key with the same name, kind and scopes; the old one expires after the overlap. */
+    /** A new key with the same name, kind, scopes and lifetime; the old one expires after the overlap. */
     readonly rotate: (
       apiKeyId: ApiKeyId,
       version: number,
@@ -263,7 +263,7 @@ export class ApiKeys extends Context.Service<
           INSERT INTO hm_api_key (api_key_id, tenant_id, kind, name, environment, scopes, secret_hash, expires_at,
                                   recorded_at, updated_at)
           VALUES (${apiKeyId}::uuid, ${tenantId}, ${key.kind ?? "server"}, ${key.name}, ${key.environment ?? "live"},
-                  ${Array.from(new Set(key.scopes))}::text[], ${KeyText.hash(secret)},
+                  ${Array.from(new Set(key.scopes))}::text[], ${yield* KeyText.hash(secret)},
                   ${key.expiresAt === undefined ? null : DateTime.toDateUtc(key.expiresAt)}, ${moment}, ${moment})
           RETURNING ${returned}
         `
@@ -339,7 +339,13 @@ export class ApiKeys extends Context.Service<
           const old = yield* lockAt(apiKeyId, version, moment)
           yield* checkGrant(grantor, old.scopes)
           const { expiresAt, ...rest } = old
-          const issued = yield* insert(tenant.id, expiresAt === null ? rest : { ...rest, expiresAt })
+          // A successor lives as long as its predecessor was made to live.
+          const lifetimeMillis =
+            expiresAt === null
+              ? 0
+              : DateTime.toEpochMillis(expiresAt) - DateTime.toEpochMillis(old.recordedAt)
+          const renewed = DateTime.makeUnsafe(moment.getTime() + lifetimeMillis)
+          const issued = yield* insert(tenant.id, expiresAt === null ? rest : { ...rest, expiresAt: renewed })
           const overlapMillis = (rotation.overlapSeconds ?? overlapSecondsDefault) * 1000
           yield* sql`
             UPDATE hm_api_key
@@ -349,7 +355,7 @@ export class ApiKeys extends Context.Service<
           `
           return issued
         })
-        return yield* Database.transactionOf(sql)(write)
+        return yield* transactionOf(sql)(write)
       })
 
       const revoke = Effect.fn("ApiKeys.revoke")(function* (
@@ -369,7 +375,7 @@ export class ApiKeys extends Context.Service<
           `
           return yield* toKey(row)
         })
-        return yield* Database.transactionOf(sql)(write)
+        return yield* transactionOf(sql)(write)
       })
 
       return ApiKeys.of({ create, createSystem, get, list, rotate, revoke })

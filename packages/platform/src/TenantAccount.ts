@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import * as Database from "@hypermarket/core/Database"
+import { transactionOf } from "@hypermarket/core/Transaction"
 import { now } from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
 import { VersionStale } from "@hypermarket/core/Precondition"
@@ -241,7 +241,7 @@ export class TenantAccounts extends Context.Service<
           `
           return yield* account(row)
         })
-        return yield* Database.transactionOf(sql)(write)
+        return yield* transactionOf(sql)(write)
       })
 
       const current = Effect.flatMap(Tenant, (tenant) => select(tenant.id)).pipe(

@@ -2,8 +2,8 @@
  * The text of a key: `hm_<key id, 32 hex digits>_<secret>`, all of `[A-Za-z0-9_]`, so that it needs no escaping in URLs.
  */
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { createHash } from "node:crypto"
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -25,7 +25,11 @@ export const newSecret = (): string => {
   return text
 }
 
-export const hash = (secret: string): Uint8Array => createHash("sha256").update(secret).digest()
+export const hash = (secret: string): Effect.Effect<Uint8Array> =>
+  Effect.map(
+    Effect.promise(() => crypto.subtle.digest("SHA-256", new TextEncoder().encode(secret))),
+    (digest) => new Uint8Array(digest)
+  )
 
 export const format = (apiKeyId: string, secret: string): Redacted.Redacted =>
   Redacted.make(`hm_${apiKeyId.replaceAll("-", "")}_${secret}`)

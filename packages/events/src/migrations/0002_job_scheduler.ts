@@ -1,0 +1,31 @@
+import { migration } from "@hypermarket/core/Migrations"
+
+export default migration([
+  `
+  CREATE TABLE hm_job_scheduler (
+    tenant_id     text        NOT NULL,
+    schedule_id   uuid        NOT NULL,
+    name          text        NOT NULL CONSTRAINT name_in_range CHECK (length(name) BETWEEN 1 AND 200),
+    queue         text        NOT NULL CONSTRAINT queue_in_range CHECK (length(queue) BETWEEN 1 AND 127),
+    type          text        NOT NULL CONSTRAINT type_in_range CHECK (length(type) BETWEEN 1 AND 200),
+    payload       json        NOT NULL,
+    -- Exactly one of cron and every_seconds, or neither for a schedule that runs once.
+    cron          text        CONSTRAINT cron_in_range CHECK (length(cron) BETWEEN 1 AND 200),
+    time_zone     text        NOT NULL,
+    every_seconds integer     CONSTRAINT every_in_range CHECK (every_seconds BETWEEN 1 AND 31536000),
+    catch_up      text        NOT NULL CONSTRAINT catch_up_known CHECK (catch_up IN ('none', 'one', 'all')),
+    paused        boolean     NOT NULL DEFAULT false,
+    -- Null when it never runs again.
+    next_at       timestamptz,
+    last_at       timestamptz,
+    version       integer     NOT NULL DEFAULT 1,
+    recorded_at   timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, schedule_id),
+    CONSTRAINT name_unique UNIQUE (tenant_id, name),
+    CONSTRAINT one_rhythm CHECK (cron IS NULL OR every_seconds IS NULL)
+  )
+  `,
+  // What is due, over all tenants: for the tick.
+  `CREATE INDEX hm_job_scheduler_due ON hm_job_scheduler (next_at) WHERE NOT paused AND next_at IS NOT NULL`
+])
