@@ -1,5 +1,6 @@
 /** The public HTTP API: the groups of every domain. Never `.prefix` or `.middleware` here: see the design. */
 import { id } from "@hypermarket/core/Api"
+import { EventGroup, ScheduleGroup, SubscriptionGroup } from "@hypermarket/events/EventsApi"
 import { KeyGroup, TenantGroup } from "@hypermarket/platform/PlatformApi"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
@@ -7,6 +8,9 @@ import * as OpenApi from "effect/http-api/OpenApi"
 export class Api extends HttpApi.make(id)
   .add(TenantGroup)
   .add(KeyGroup)
+  .add(EventGroup)
+  .add(SubscriptionGroup)
+  .add(ScheduleGroup)
   .annotateMerge(
     OpenApi.annotations({
       title: "Hypermarket",

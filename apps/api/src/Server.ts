@@ -6,6 +6,9 @@ import * as ApiServer from "@hypermarket/core/ApiServer"
 import * as Authorization from "@hypermarket/core/Authorization"
 import * as Database from "@hypermarket/core/Database"
 import * as Setting from "@hypermarket/core/Setting"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import * as EventsDomain from "@hypermarket/events/EventsDomain"
+import * as EventsHttp from "@hypermarket/events/EventsHttp"
 import * as Operations from "@hypermarket/installation/Operations"
 import * as Startup from "@hypermarket/installation/Startup"
 import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
@@ -49,10 +52,13 @@ const layerAccessLog = Layer.unwrap(
   Effect.map(accessLog.config, (isOn) => (isOn ? AccessLog.layer : AccessLog.layerDiscard))
 )
 
-const layerDomains = PlatformDomain.layer
+const layerDomains = Layer.merge(
+  PlatformDomain.layer,
+  EventsDomain.layer.pipe(Layer.provide(Wakeup.layerSend))
+)
 
 const layerApi = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide(PlatformHttp.layer),
+  Layer.provide([PlatformHttp.layer, EventsHttp.layer]),
   Layer.provide(layerDomains),
   Layer.provide([Authorization.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })]),
   Layer.provide(KeyCredentials.layer)

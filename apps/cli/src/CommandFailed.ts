@@ -30,6 +30,9 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandF
 
 export const failed = (message: string) => new CommandFailed({ message, exitCode: exitCodes.failed })
 
+/** Flags and arguments that do not go together. */
+export const misused = (message: string) => new CommandFailed({ message, exitCode: exitCodes.usage })
+
 type Known =
   | CommandFailed
   | MigrationRefused

@@ -8,6 +8,7 @@ import * as Setting from "@hypermarket/core/Setting"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
+import { ServeError } from "effect/http/HttpServerError"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -70,6 +71,17 @@ const backlog = 4_096
 const furtherListeners = 63
 const canReusePort = process.platform === "linux"
 
+/**
+ * With SO_REUSEPORT a second process of the same user listens on a taken port without an error, and its clients reach
+ * either of the two. So whether a port is free is asked without it, just before.
+ */
+const requireFree = (listen: { readonly port: number; readonly host: string }) =>
+  Effect.callback<void, ServeError>((resume) => {
+    const probe = createNetServer()
+    probe.once("error", (cause) => resume(Effect.fail(new ServeError({ cause }))))
+    probe.listen(listen, () => probe.close(() => resume(Effect.void)))
+  })
+
 const acceptFaster = (node: Server) =>
   Effect.forEach(
     Array.from({ length: furtherListeners }),
@@ -101,6 +113,7 @@ export const layerServer = (options: { readonly port: number; readonly host: str
           headersTimeout: headersTimeoutMillis,
           requestTimeout: requestTimeoutMillis
         })
+        if (canReusePort && options.port !== 0) yield* requireFree(options)
         const server = yield* NodeHttpServer.make(() => node, {
           ...options,
           backlog,

@@ -3,17 +3,23 @@
  */
 import type { PgClient } from "@effect/sql-pg"
 import * as Database from "@hypermarket/core/Database"
+import * as Main from "@hypermarket/core/Main"
 import * as Migrations from "@hypermarket/core/Migrations"
 import * as Setting from "@hypermarket/core/Setting"
+import { Shutdown } from "@hypermarket/core/Shutdown"
+import * as EventWorker from "@hypermarket/events/EventWorker"
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { migrationSets } from "./domains.ts"
+import { domains, migrationSets } from "./domains.ts"
 
 export const logLevel = Setting.make({
   name: "HM_LOG_LEVEL",
@@ -72,6 +78,7 @@ export const migrate = (
 ): Effect.Effect<ReadonlyArray<Migrations.Pending>, Migrations.MigrationRefused | SqlError> =>
   Migrations.run(migrationSets, options.schema).pipe(
     Effect.tap(() => (options.prepare ? Effect.void : setRoleDefaults(options))),
+    Effect.tap(() => EventWorker.register(domains)),
     Effect.provide(Database.layerDirect(options, "hypermarket-migrate"))
   )
 
@@ -97,6 +104,26 @@ export const layerDatabase = (
       }
       return Database.layer(options, applicationName)
     })
+  )
+
+/** The log has said what ended the process; only the exit code is left to say. */
+class ServiceEnded extends Schema.TaggedError<ServiceEnded>()("ServiceEnded", {}) {
+  override readonly [Runtime.errorReported] = false
+}
+
+/**
+ * Runs a service process until it is signalled. What ends it otherwise is logged like everything else: as a line of JSON
+ * on standard error.
+ */
+export const run = <A, E>(service: Layer.Layer<A, E, Shutdown>): void =>
+  Main.run(
+    Main.launch(service).pipe(
+      Effect.catchCauseIf(
+        (cause) => !Cause.hasInterruptsOnly(cause),
+        (cause) => Effect.andThen(Effect.logFatal("Ended", cause), Effect.fail(new ServiceEnded()))
+      ),
+      Effect.provide([Shutdown.layer, layerLogger])
+    )
   )
 
 /** How long requests in flight may go on after SIGTERM; the promise is an exit within 10 seconds. */

@@ -3,8 +3,9 @@
  * reference are built from this one list.
  */
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 
-export const domains = [CoreDomain.domain, PlatformDomain.domain] as const
+export const domains = [CoreDomain.domain, PlatformDomain.domain, EventsDomain.domain] as const
 
 export const migrationSets = domains.map((domain) => domain.migrations)

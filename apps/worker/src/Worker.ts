@@ -4,14 +4,17 @@
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import * as Database from "@hypermarket/core/Database"
+import type * as Domain from "@hypermarket/core/Domain"
 import * as Setting from "@hypermarket/core/Setting"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import * as EventWorker from "@hypermarket/events/EventWorker"
+import { JobSchedules } from "@hypermarket/events/JobScheduler"
 import { domains } from "@hypermarket/installation/domains"
 import * as Operations from "@hypermarket/installation/Operations"
 import * as Startup from "@hypermarket/installation/Startup"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as JobRunner from "./JobRunner.ts"
 
 const port = Setting.make({
   name: "HM_WORKER_PORT",
@@ -32,10 +35,21 @@ export const settings: ReadonlyArray<Setting.Any> = [port, host]
 /** Where the worker listens. */
 export const options = Config.all({ port: port.config, host: host.config })
 
-/** The whole worker. Requires the database. */
-export const layer = (listen: { readonly port: number; readonly host: string }) =>
+/** The domains' subscriptions and jobs. */
+const layerWork = <R>(database: Database.Options, run: ReadonlyArray<Domain.Domain<R>>) =>
+  Layer.effectDiscard(EventWorker.run({ domains: run })).pipe(
+    Layer.provide(JobSchedules.layer),
+    Layer.provide([Wakeup.layer(Database.listen(database)), Database.layerClaims(database)])
+  )
+
+/** The whole worker, for the domains given. Requires the database. */
+export const layer = <R>(
+  listen: { readonly port: number; readonly host: string },
+  database: Database.Options,
+  run: ReadonlyArray<Domain.Domain<R>>
+) =>
   Layer.merge(
-    JobRunner.layer(domains),
+    layerWork(database, run),
     // Probes and scrapes are not worth a line each.
     ApiServer.layer(Operations.layer).pipe(Layer.provide(AccessLog.layerDiscard))
   ).pipe(Layer.provideMerge(Operations.layerServer(listen)))
@@ -44,10 +58,10 @@ export const layer = (listen: { readonly port: number; readonly host: string }) 
 export const service = Layer.unwrap(
   Effect.gen(function* () {
     const listen = yield* options
-    const database = yield* Database.options
     // A worker's statements are long and write: each has its connection.
-    return layer(listen).pipe(
-      Layer.provide(Startup.layerDatabase({ ...database, multiplex: false }, "hypermarket-worker"))
+    const database = { ...(yield* Database.options), multiplex: false }
+    return layer(listen, database, domains).pipe(
+      Layer.provide(Startup.layerDatabase(database, "hypermarket-worker"))
     )
   })
 )

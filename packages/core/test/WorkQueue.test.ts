@@ -65,7 +65,7 @@ const standing = Effect.fnUntraced(function* (queue: string) {
 const untilIdle = (queue: string) =>
   standing(queue).pipe(
     Effect.repeat({
-      until: ({ dead: _, ...rest }) => Object.values(rest).every((count) => count === 0),
+      until: (counts) => Object.entries(counts).every(([name, count]) => name === "dead" || count === 0),
       schedule: Schedule.spaced("20 millis")
     })
   )

@@ -6,7 +6,7 @@
 import { now } from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
 import { Tenant } from "@hypermarket/core/Tenant"
-import { Wakeup } from "@hypermarket/core/Wakeup"
+import type { Wakeup } from "@hypermarket/core/Wakeup"
 import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { type ChildProcess, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import { createServer } from "node:net"
 
 export class ServiceFailed extends Schema.TaggedError<ServiceFailed>()("ServiceFailed", {
@@ -20,11 +20,14 @@ export interface ServiceProcess {
   readonly pid: number
   /** What it has written to standard error so far. */
   readonly log: () => string
+  /** What it has written to standard output so far; all of it once it has ended. */
+  readonly output: () => string
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   readonly exit: Effect.Effect<Exit>
 }
 
 const logLengthMax = 200_000
+const outputLengthMax = 2_000_000
 
 /** A port that was free a moment ago. */
 export const freePort = Effect.callback<number>((resume) => {
@@ -37,31 +40,34 @@ export const freePort = Effect.callback<number>((resume) => {
   })
 })
 
-const exitOf = (child: ChildProcess): Effect.Effect<Exit> =>
-  Effect.callback<Exit>((resume) => {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      return resume(Effect.succeed({ code: child.exitCode, signal: child.signalCode }))
-    }
-    child.once("exit", (code, signal) => resume(Effect.succeed({ code, signal })))
-  })
-
 /** Starts `node <script>`; it is killed when the scope closes. */
 export const start = (script: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync((): ServiceProcess => {
       const child = spawn(process.execPath, [script, ...args], {
         env: { ...process.env, ...env },
-        stdio: ["ignore", "ignore", "pipe"]
+        stdio: ["ignore", "pipe", "pipe"]
       })
       let log = ""
+      let output = ""
+      let ended: Exit | undefined
       child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
         log = (log + chunk).slice(-logLengthMax)
       })
+      child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+        output = (output + chunk).slice(-outputLengthMax)
+      })
+      // `close` comes when what it has written is read, `exit` may come before.
+      child.once("close", (code, signal) => (ended = { code, signal }))
       return {
         pid: child.pid ?? 0,
         log: () => log,
+        output: () => output,
         signal: (signal) => Effect.sync(() => void child.kill(signal)),
-        exit: exitOf(child)
+        exit: Effect.callback<Exit>((resume) => {
+          if (ended !== undefined) return resume(Effect.succeed(ended))
+          child.once("close", (code, signal) => resume(Effect.succeed({ code, signal })))
+        })
       }
     }),
     (service) => Effect.andThen(service.signal("SIGKILL"), service.exit)

@@ -2,7 +2,7 @@
 import { AccessScope } from "@hypermarket/core/AccessScope"
 import * as Database from "@hypermarket/core/Database"
 import * as Tenant from "@hypermarket/core/Tenant"
-import { type ApiKey, ApiKeyId, ApiKeys, type IssuedKey } from "@hypermarket/platform/ApiKey"
+import { type ApiKey, ApiKeyId, ApiKeys, type IssuedKey, type NewApiKey } from "@hypermarket/platform/ApiKey"
 import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -14,7 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { collect } from "../collect.ts"
-import { failed, orCommandFailed } from "../CommandFailed.ts"
+import { failed, misused, orCommandFailed } from "../CommandFailed.ts"
 import * as Output from "../Output.ts"
 import { tenantArgument } from "./Tenants.ts"
 
@@ -95,6 +95,18 @@ const list = Command.make(
   )
 ).pipe(Command.withDescription("List a tenant's keys, without their secrets"))
 
+const issueSystem = (name: string) =>
+  Effect.flatMap(ApiKeys, (keys) => keys.createSystem(name)).pipe(Effect.provide(services))
+
+const issue = Effect.fnUntraced(function* (tenant: Tenant.TenantId, key: NewApiKey) {
+  yield* requireTenant(tenant)
+  const keys = yield* ApiKeys
+  return yield* keys.create(key, "operator").pipe(
+    Tenant.provide(tenant),
+    Effect.catchTag("ScopeTooWide", (problem) => Effect.fail(failed(problemText(problem._tag, ""))))
+  )
+}, Effect.provide(services))
+
 const create = Command.make(
   "create",
   {
@@ -125,21 +137,18 @@ const create = Command.make(
   },
   Effect.fn(
     function* ({ expires, json, kind, name, scopes, system, tenant }) {
-      const keys = yield* ApiKeys
-      if (system) return yield* print(yield* keys.createSystem(name), json)
-      if (Option.isNone(tenant)) return yield* failed("Name a tenant, or give --system")
+      if (system) {
+        if (Option.isSome(tenant) || scopes.length > 0)
+          return yield* misused("--system takes no tenant and no --scope")
+        return yield* print(yield* issueSystem(name), json)
+      }
+      if (Option.isNone(tenant)) return yield* misused("Name a tenant, or give --system")
       if (scopes.length === 0)
-        return yield* failed("Give at least one --scope, such as --scope platform:read")
-      yield* requireTenant(tenant.value)
+        return yield* misused("Give at least one --scope, such as --scope platform:read")
       const key = { name, kind, scopes, ...(Option.isSome(expires) ? { expiresAt: expires.value } : {}) }
-      const issued = yield* keys.create(key, "operator").pipe(
-        Tenant.provide(tenant.value),
-        Effect.catchTag("ScopeTooWide", (problem) => Effect.fail(failed(problemText(problem._tag, ""))))
-      )
-      yield* print(issued, json)
+      yield* print(yield* issue(tenant.value, key), json)
     },
     asOperator,
-    Effect.provide(services),
     orCommandFailed
   )
 ).pipe(Command.withDescription("Make a key; its secret is shown once"))

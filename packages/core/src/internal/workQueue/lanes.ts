@@ -110,7 +110,7 @@ export class Lanes {
     // Equal virtual times are broken by chance: two processes must not walk the lanes in the same order.
     const order = ready
       .map((lane) => ({ lane, tie: this.options.random() }))
-      .sort((a, b) => a.lane.virtual - b.lane.virtual || a.tie - b.tie)
+      .toSorted((a, b) => a.lane.virtual - b.lane.virtual || a.tie - b.tie)
       .slice(0, lanesInClaimMax)
     const share = Math.max(1, Math.ceil(batchMax / Math.max(1, order.length)))
     return order.map(({ lane }) => {

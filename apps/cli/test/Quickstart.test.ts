@@ -1,0 +1,142 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
+import { Effect, Schema } from "effect"
+import * as Fs from "node:fs"
+import { createServer } from "node:net"
+import * as Cli from "./Cli.ts"
+
+const Document = Schema.Struct({
+  apiUrl: Schema.String,
+  databaseUrl: Schema.String,
+  tenantId: Schema.String,
+  apiKey: Schema.String,
+  durationMillis: Schema.Int,
+  tables: Schema.Array(Schema.Struct({ name: Schema.String, rows: Schema.Int })),
+  domains: Schema.Record(Schema.String, Schema.Record(Schema.String, Schema.Json))
+})
+
+const quickstart = (directory: string, ...args: ReadonlyArray<string>) =>
+  Cli.run(["quickstart", "--exit", "--json", "--data-dir", directory, ...args])
+
+/** Holds a port; one that somebody else holds already is as good. */
+const hold = (port: number) =>
+  Effect.acquireRelease(
+    Effect.callback<ReturnType<typeof createServer>>((resume) => {
+      const server = createServer()
+      server.once("error", () => resume(Effect.succeed(server)))
+      server.listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => void server.close())
+  )
+
+/** A quickstart that stays, and has said that it is ready. */
+const staying = Effect.fnUntraced(function* (directory: string, ...args: ReadonlyArray<string>) {
+  const service = yield* Cli.start(["quickstart", "--data-dir", directory, ...args])
+  yield* Cli.until(() => service.output().includes("Ctrl-C"))
+  return service
+})
+
+/** What the quickstart says on standard error, in this order. */
+const steps = ["Starting Postgres", "Migrating", "Starting API and worker", "Tenants and API keys"]
+
+describe("quickstart", () => {
+  it.live("prints one JSON document, and with the same folder the same tenant, key and figures", () =>
+    Effect.gen(function* () {
+      const directory = yield* Cli.folder
+      const first = yield* quickstart(directory)
+      assert.strictEqual(first.code, 0, first.stderr)
+      const one = yield* Cli.decode(Document)(first)
+      const two = yield* Cli.decode(Document)(yield* quickstart(directory))
+      assert.strictEqual(one.tenantId, "demo")
+      assert.deepInclude(one.domains.platform, { tenant: "demo", withoutKey: 401 })
+      assert.deepInclude(one.tables, { name: "hm_tenant", rows: 1 })
+      for (const field of ["tenantId", "apiKey", "tables", "domains"] as const) {
+        assert.deepStrictEqual(two[field], one[field])
+      }
+      assert.deepStrictEqual(Cli.processesIn(directory), [])
+    })
+  )
+
+  it.live("keeps the demo key in a file that only its owner can read", () =>
+    Effect.gen(function* () {
+      const directory = yield* Cli.folder
+      yield* quickstart(directory)
+      assert.strictEqual(Fs.statSync(`${directory}/quickstart.json`).mode & 0o777, 0o600)
+    })
+  )
+
+  it.live("names the port that is taken, exits with 1 and leaves no Postgres", () =>
+    Effect.gen(function* () {
+      const directory = yield* Cli.folder
+      const port = yield* ServiceProcess.freePort
+      yield* hold(port)
+      const refused = yield* quickstart(directory, "--port", String(port))
+      assert.strictEqual(refused.code, 1)
+      assert.match(refused.stderr, new RegExp(`Cannot listen: .*address already in use 127.0.0.1:${port}`))
+      assert.notInclude(refused.stderr, "    at ")
+      assert.strictEqual(refused.stdout, "")
+      assert.deepStrictEqual(Cli.processesIn(directory), [])
+    })
+  )
+
+  it.live("takes a free port when the default one is taken", () =>
+    Effect.gen(function* () {
+      const directory = yield* Cli.folder
+      yield* hold(8080)
+      const { apiUrl } = yield* Cli.decode(Document)(yield* quickstart(directory))
+      assert.notStrictEqual(apiUrl, "http://127.0.0.1:8080")
+    })
+  )
+
+  it.live("shares no port with another quickstart: a second one is refused it", () =>
+    Effect.gen(function* () {
+      const port = String(yield* ServiceProcess.freePort)
+      yield* staying(yield* Cli.folder, "--port", port)
+      const second = yield* quickstart(yield* Cli.folder, "--port", port)
+      assert.strictEqual(second.code, 1)
+      assert.include(second.stderr, "address already in use")
+    })
+  )
+
+  it.live("refuses a folder that another quickstart runs in, and disturbs it not", () =>
+    Effect.gen(function* () {
+      const directory = yield* Cli.folder
+      const first = yield* staying(directory, "--port", "0")
+      const second = yield* quickstart(directory)
+      assert.strictEqual(second.code, 1)
+      assert.include(second.stderr, `process ${first.pid} runs`)
+      yield* first.signal("SIGINT")
+      assert.deepStrictEqual(yield* first.exit, { code: 0, signal: null })
+    })
+  )
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    it.live(`exits with 0 on ${signal} and leaves no Postgres`, () =>
+      Effect.gen(function* () {
+        const directory = yield* Cli.folder
+        const service = yield* staying(directory, "--port", "0")
+        assert.isNotEmpty(Cli.processesIn(directory))
+        yield* service.signal(signal)
+        assert.deepStrictEqual(yield* service.exit, { code: 0, signal: null }, service.log())
+        assert.deepStrictEqual(Cli.processesIn(directory), [])
+      })
+    )
+  }
+
+  for (const step of steps) {
+    it.live(`works again after a kill -9 at "${step}"`, () =>
+      Effect.gen(function* () {
+        const directory = yield* Cli.folder
+        const killed = yield* Cli.start(["quickstart", "--data-dir", directory, "--port", "0"])
+        yield* Cli.until(() => killed.log().includes(step))
+        yield* killed.signal("SIGKILL")
+        assert.propertyVal(yield* killed.exit, "signal", "SIGKILL")
+        const again = yield* quickstart(directory)
+        assert.strictEqual(again.code, 0, again.stderr)
+        const { domains } = yield* Cli.decode(Document)(again)
+        assert.deepInclude(domains.platform, { status: "active" })
+        yield* Cli.until(() => Cli.processesIn(directory).length === 0)
+      })
+    )
+  }
+})

@@ -1,0 +1,77 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
+import { Effect } from "effect"
+import * as Cli from "./Cli.ts"
+
+const commands = ["quickstart", "api", "worker", "migrate", "doctor", "tenants", "keys"]
+
+describe("hypermarket", () => {
+  it.live("shows its commands with --help, without colours when nobody watches a terminal", () =>
+    Effect.gen(function* () {
+      const help = yield* Cli.run(["--help"])
+      assert.strictEqual(help.code, 0, help.stderr)
+      for (const command of commands) assert.match(help.stdout, new RegExp(`^  ${command} +\\S`, "m"))
+      assert.notInclude(help.stdout, "\u001b")
+      const wrong = yield* Cli.run(["nonsense"])
+      assert.notInclude(wrong.stdout + wrong.stderr, "\u001b")
+    })
+  )
+
+  it.live("describes every flag and argument of a command", () =>
+    Effect.gen(function* () {
+      for (const path of [["quickstart"], ["keys", "create"]]) {
+        const { code, stderr, stdout } = yield* Cli.run([...path, "--help"])
+        assert.strictEqual(code, 0, stderr)
+        const own = stdout.slice(stdout.search(/^(ARGUMENTS|FLAGS)$/m), stdout.indexOf("GLOBAL FLAGS"))
+        const lines = own.split("\n").filter((line) => line.startsWith("  "))
+        assert.isAbove(lines.length, 3)
+        for (const line of lines) assert.match(line, /^ {2}\S.* {4}\S/)
+      }
+    })
+  )
+
+  const misused: ReadonlyArray<readonly [string, ReadonlyArray<string>, string]> = [
+    ["an unknown command", ["nonsense"], 'Unknown subcommand "nonsense"'],
+    ["an unknown flag", ["migrate", "--nonsense"], "--nonsense"],
+    ["a missing argument", ["tenants", "create"], "Missing required argument: tenant"],
+    ["a malformed tenant", ["tenants", "create", "A B"], "1 to 63 of a-z"],
+    ["a malformed scope", ["keys", "create", "acme", "--scope", "all"], "<domain>:read"],
+    ["a port out of range", ["quickstart", "--exit", "--port", "99999"], "99999 is not a port"],
+    ["a key for nobody", ["keys", "create", "--scope", "events:read"], "Name a tenant, or give --system"],
+    ["a system key for a tenant", ["keys", "create", "acme", "--system"], "--system takes no tenant"],
+    ["a key without a scope", ["keys", "create", "acme"], "Give at least one --scope"]
+  ]
+  for (const [what, args, said] of misused) {
+    it.live(`exits with 2 on ${what}, and says so`, () =>
+      Effect.gen(function* () {
+        // No database is asked: none is there.
+        const { code, stderr } = yield* Cli.run(args, { DATABASE_URL: "postgres://127.0.0.1:1/none" })
+        assert.strictEqual(code, 2, stderr)
+        assert.include(stderr, said)
+      })
+    )
+  }
+
+  for (const args of [["migrate"], ["doctor"], ["keys", "list", "acme"], ["worker"]]) {
+    it.live(`exits with 3 from ${args.join(" ")} when the database cannot be reached`, () =>
+      Effect.gen(function* () {
+        const port = yield* ServiceProcess.freePort
+        const { code, stderr, stdout } = yield* Cli.run(args, {
+          DATABASE_URL: `postgres://u:hunter2@127.0.0.1:${port}/d`
+        })
+        assert.strictEqual(code, 3, stderr)
+        assert.include(stderr, "The database cannot be reached")
+        assert.notInclude(stdout + stderr, "hunter2")
+        assert.notInclude(stderr, "    at ")
+      })
+    )
+  }
+
+  it.live("names the setting that is missing", () =>
+    Effect.gen(function* () {
+      const { code, stderr } = yield* Cli.run(["migrate"])
+      assert.strictEqual(code, 1)
+      assert.include(stderr, "DATABASE_URL")
+    })
+  )
+})

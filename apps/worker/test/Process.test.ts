@@ -1,0 +1,79 @@
+import { PgClient } from "@effect/sql-pg"
+import { assert, describe, it } from "@effect/vitest"
+import { migrationSets } from "@hypermarket/installation/domains"
+import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { Effect, Schedule } from "effect"
+import * as Path from "node:path"
+
+const script = Path.resolve(import.meta.dirname, "../src/main.ts")
+
+const startWorker = Effect.gen(function* () {
+  const { url } = yield* TestDatabase.TestDatabase
+  const port = yield* ServiceProcess.freePort
+  const service = yield* ServiceProcess.start(script, [], {
+    DATABASE_URL: url,
+    HM_WORKER_PORT: String(port)
+  })
+  const origin = `http://127.0.0.1:${port}`
+  yield* ServiceProcess.answers(service, `${origin}/health/ready`)
+  return { service, origin }
+})
+
+describe("the worker process", () => {
+  it.live("prunes idempotency keys that have expired, and only those", () =>
+    Effect.gen(function* () {
+      const sql = yield* PgClient.PgClient
+      yield* sql`
+        INSERT INTO hm_idempotency_key
+               (tenant_id, idempotency_key, operation, body_hash, answer, recorded_at, expires_at)
+        SELECT 'acme', name, 'test', 'x', '{}', now() - interval '1 day', now() + offset_
+          FROM (VALUES ('expired', interval '-1 second'), ('kept', interval '1 hour')) AS k (name, offset_)
+      `
+      yield* startWorker
+      const keys = sql<{ readonly name: string }>`SELECT idempotency_key AS name FROM hm_idempotency_key`
+      const left = yield* keys.pipe(
+        Effect.repeat({ until: (rows) => rows.length < 2, schedule: Schedule.spaced("20 millis") }),
+        Effect.timeout("60 seconds")
+      )
+      assert.deepStrictEqual(left, [{ name: "kept" }])
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer(...migrationSets)))
+  )
+
+  it.live("shows operators its health and what its jobs did", () =>
+    Effect.gen(function* () {
+      const { origin } = yield* startWorker
+      const metrics = Effect.promise((signal) =>
+        fetch(`${origin}/metrics`, { signal }).then((answer) => answer.text())
+      )
+      const done = /^hm_queue_jobs_total\{queue="job.core.idempotency-key.prune",outcome="done"\} 1$/m
+      yield* metrics.pipe(
+        Effect.repeat({ until: (text) => done.test(text), schedule: Schedule.spaced("20 millis") }),
+        Effect.timeout("60 seconds")
+      )
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layerDatabase(...migrationSets)))
+  )
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    it.live(`exits with 0 on ${signal}`, () =>
+      Effect.gen(function* () {
+        const { service } = yield* startWorker
+        yield* service.signal(signal)
+        assert.deepStrictEqual(yield* service.exit, { code: 0, signal: null }, service.log())
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layerDatabase(...migrationSets)))
+    )
+  }
+
+  it.live("refuses to start on a schema that is behind when it may not migrate", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase.TestDatabase
+      const service = yield* ServiceProcess.start(script, [], {
+        DATABASE_URL: url,
+        HM_MIGRATE_ON_START: "false"
+      })
+      assert.deepStrictEqual(yield* service.exit, { code: 1, signal: null })
+      assert.include(service.log(), "run `hypermarket migrate`")
+      assert.strictEqual(service.output(), "")
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layerDatabase()))
+  )
+})

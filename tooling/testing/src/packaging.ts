@@ -1,0 +1,300 @@
+/**
+ * Shows that what is published works where it is installed: packs every published package, lints the tarballs, installs
+ * them with npm into empty projects, type-checks and loads every module, runs the README examples against a Postgres,
+ * and runs the packed command's quickstart. Run after `pnpm build`, by `pnpm hygiene`.
+ *
+ * Prints one line a check and exits with 1 when one fails.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { PgClient } from "@effect/sql-pg"
+import * as Main from "@hypermarket/core/Main"
+import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as Path from "node:path"
+import * as Command from "./Command.ts"
+
+class CheckFailed extends Schema.TaggedError<CheckFailed>()("CheckFailed", { message: Schema.String }) {}
+
+class PackagingFailed extends Schema.TaggedError<PackagingFailed>()("PackagingFailed", {}) {
+  // The lines have said it.
+  override readonly [Runtime.errorReported] = false
+}
+
+const Manifest = Schema.fromJsonString(
+  Schema.Struct({
+    name: Schema.String,
+    version: Schema.String,
+    private: Schema.optionalKey(Schema.Boolean),
+    bin: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+    peerDependencies: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+  })
+)
+
+/** What `quickstart --exit --json` prints; the CLI's own tests look closer. */
+const Quickstart = Schema.fromJsonString(
+  Schema.Struct({ apiUrl: Schema.String, apiKey: Schema.String, durationMillis: Schema.Int })
+)
+
+const root = Path.resolve(import.meta.dirname, "../../..")
+
+interface Published {
+  readonly name: string
+  readonly folder: string
+  /** The name of its tarball. */
+  readonly tarball: string
+  readonly peers: ReadonlyArray<string>
+  /** Its public modules, `index` among them; empty for a command. */
+  readonly modules: ReadonlyArray<string>
+}
+
+const readManifest = Effect.fnUntraced(function* (folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* fs.readFileString(`${folder}/package.json`)
+  return yield* Schema.decodeEffect(Manifest)(text)
+})
+
+/** Every package that is not private, in the folders that hold such. */
+const findPublished = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const found: Array<Published> = []
+  for (const parent of ["packages", "apps"]) {
+    for (const name of (yield* fs.readDirectory(`${root}/${parent}`)).toSorted()) {
+      const folder = `${root}/${parent}/${name}`
+      if (!(yield* fs.exists(`${folder}/package.json`))) continue
+      const manifest = yield* readManifest(folder)
+      if (manifest.private === true) continue
+      const sources = yield* fs.readDirectory(`${folder}/src`)
+      found.push({
+        name: manifest.name,
+        folder,
+        tarball: `${manifest.name.replace("@", "").replace("/", "-")}-${manifest.version}.tgz`,
+        peers: Object.keys(manifest.peerDependencies ?? {}),
+        modules:
+          manifest.bin === undefined
+            ? sources.filter((file) => file.endsWith(".ts")).map((file) => file.slice(0, -".ts".length))
+            : []
+      })
+    }
+  }
+  return found
+})
+
+/** Runs a command that must end with 0; else what it wrote is the failure. */
+const mustRun = Effect.fnUntraced(function* (
+  command: string,
+  args: ReadonlyArray<string>,
+  cwd: string,
+  env: Readonly<Record<string, string>> = {}
+) {
+  const { code, stderr, stdout } = yield* Command.run(command, args, {
+    cwd,
+    // A package that claims a Node version is tried on it: the one of the repository, not the machine's.
+    env: {
+      ...inherited,
+      ...env,
+      PATH: `${root}/node_modules/.bin:${inherited.PATH ?? ""}`
+    }
+  })
+  if (code !== 0) {
+    return yield* new CheckFailed({
+      message: `${command} ${args.join(" ")} ended with ${code}\n${stdout}${stderr}`
+    })
+  }
+  return stdout
+})
+
+/** The own environment without what pnpm tells its scripts, which npm would take for settings. */
+const inherited = Object.fromEntries(
+  Object.entries(process.env).flatMap(([name, value]) =>
+    value === undefined || /^p?npm_/i.test(name) ? [] : [[name, value]]
+  )
+)
+
+const npmInstall = (cwd: string, packages: ReadonlyArray<string>) =>
+  mustRun("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", "--save-exact", ...packages], cwd)
+
+/** The version that the workspace's tests ran with. */
+const installedVersion = Effect.fnUntraced(function* (name: string, from: ReadonlyArray<Published>) {
+  const fs = yield* FileSystem.FileSystem
+  for (const folder of [...from.map((one) => one.folder), `${root}/tooling/testing`, root]) {
+    const place = `${folder}/node_modules/${name}`
+    if (yield* fs.exists(place)) return `${name}@${(yield* readManifest(place)).version}`
+  }
+  return yield* new CheckFailed({ message: `${name} is not installed in the workspace` })
+})
+
+const requireBuilt = Effect.fnUntraced(function* ({ folder, modules }: Published) {
+  const fs = yield* FileSystem.FileSystem
+  const files = modules.length === 0 ? ["main.js"] : modules.flatMap((name) => [`${name}.js`, `${name}.d.ts`])
+  for (const file of files) {
+    if (!(yield* fs.exists(`${folder}/dist/${file}`))) {
+      return yield* new CheckFailed({ message: `dist/${file} is missing: run \`pnpm build\` first` })
+    }
+  }
+})
+
+const exact = {
+  target: "ES2024",
+  module: "NodeNext",
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  skipLibCheck: false,
+  noEmit: true,
+  allowImportingTsExtensions: true,
+  types: ["node"]
+}
+
+/** A folder with nothing but a manifest, as an adopter begins. */
+const emptyProject = Effect.fnUntraced(function* (parent: string, name: string) {
+  const fs = yield* FileSystem.FileSystem
+  const folder = `${parent}/${name}`
+  yield* fs.makeDirectory(folder)
+  yield* fs.writeFileString(`${folder}/package.json`, JSON.stringify({ name, private: true, type: "module" }))
+  return folder
+})
+
+const examplesOf = Effect.fnUntraced(function* (published: ReadonlyArray<Published>) {
+  const fs = yield* FileSystem.FileSystem
+  return yield* Effect.filter(published, ({ folder }) => fs.exists(`${folder}/examples/readme.ts`))
+})
+
+/** The file in the adopter's project that is a package's README example. */
+const exampleFile = ({ name }: Published) => `${name.slice(name.indexOf("/") + 1)}-readme.ts`
+
+const writeProject = Effect.fnUntraced(function* (project: string, published: ReadonlyArray<Published>) {
+  const fs = yield* FileSystem.FileSystem
+  const specifiers = published.flatMap(({ modules, name }) =>
+    modules.map((module) => (module === "index" ? name : `${name}/${module}`))
+  )
+  const lines = [
+    ...specifiers.map((specifier, index) => `import * as m${index} from "${specifier}"`),
+    `export const loaded = [${specifiers.map((_, index) => `m${index}`).join(", ")}]`
+  ]
+  yield* fs.writeFileString(`${project}/modules.ts`, `${lines.join("\n")}\n`)
+  yield* fs.writeFileString(`${project}/tsconfig.json`, JSON.stringify({ compilerOptions: exact }))
+  for (const one of yield* examplesOf(published)) {
+    yield* fs.copyFile(`${one.folder}/examples/readme.ts`, `${project}/${exampleFile(one)}`)
+  }
+})
+
+const runExample = Effect.fnUntraced(function* (
+  project: string,
+  server: EmbeddedPostgres.Server,
+  one: Published
+) {
+  const database = one.name.replaceAll(/\W+/g, "_")
+  yield* Effect.flatMap(PgClient.PgClient, (sql) => sql`CREATE DATABASE ${sql(database)}`).pipe(
+    Effect.provide(PgClient.layer({ url: Redacted.make(server.url), maxConnections: 1 }))
+  )
+  const url = new URL(server.url)
+  url.pathname = `/${database}`
+  yield* mustRun("node", [exampleFile(one)], project, { DATABASE_URL: url.toString() })
+})
+
+const runQuickstart = Effect.fnUntraced(function* (project: string) {
+  const stdout = yield* mustRun("npx", ["hypermarket", "quickstart", "--exit", "--json"], project)
+  yield* Schema.decodeEffect(Quickstart)(stdout)
+})
+
+const seconds = (millis: number) => `${(millis / 1000).toFixed(1)} s`
+
+const program = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const startedAt = yield* Clock.currentTimeMillis
+  let failures = 0
+
+  /** Prints how a check went. What stands on it is left out when it fails. */
+  const check = Effect.fnUntraced(function* <A, E, R>(claim: string, effect: Effect.Effect<A, E, R>) {
+    const before = yield* Clock.currentTimeMillis
+    const result = yield* Effect.result(effect)
+    const took = seconds((yield* Clock.currentTimeMillis) - before)
+    if (result._tag === "Success") {
+      yield* Console.log(`ok    ${claim} (${took})`)
+      return true
+    }
+    failures++
+    const reason = result.failure instanceof Error ? result.failure.message : String(result.failure)
+    yield* Console.log(`FAIL  ${claim} (${took})\n${reason.trim().replaceAll(/^/gm, "      ")}`)
+    return false
+  })
+
+  const folder = yield* fs.makeTempDirectoryScoped({ prefix: "hm-packaging-" })
+  // The quickstart's Postgres does not run as root, and stands in there.
+  yield* fs.chmod(folder, 0o755)
+  const packed: Array<Published> = []
+  for (const one of yield* findPublished) {
+    const isPacked =
+      (yield* check(`${one.name}: built`, requireBuilt(one))) &&
+      (yield* check(
+        `${one.name}: packed`,
+        mustRun("pnpm", ["pack", "--pack-destination", folder], one.folder)
+      ))
+    if (!isPacked) continue
+    packed.push(one)
+    const tarball = Path.join(folder, one.tarball)
+    yield* check(`${one.name}: publint`, mustRun("publint", ["run", tarball, "--strict"], folder))
+    const modules = one.modules.filter((name) => name !== "index")
+    yield* check(
+      `${one.name}: types resolve for ESM (attw)`,
+      mustRun(
+        "attw",
+        [
+          tarball,
+          "--profile",
+          "esm-only",
+          "--no-definitely-typed",
+          "--no-color",
+          ...(modules.length === 0 ? [] : ["--include-entrypoints", ...modules])
+        ],
+        folder
+      )
+    )
+  }
+
+  const tarballs = packed.map((one) => Path.join(folder, one.tarball))
+  const libraries = packed.filter((one) => one.modules.length > 0)
+  const peers = yield* Effect.forEach(
+    new Set([...libraries.flatMap((one) => one.peers), "@effect/platform-node", "typescript", "@types/node"]),
+    (name) => installedVersion(name, libraries)
+  )
+  const project = yield* emptyProject(folder, "adopter")
+  const isInstalled = yield* check(
+    `npm installs ${libraries.length} libraries into an empty project`,
+    npmInstall(project, [...tarballs.filter((_, index) => packed[index]?.modules.length !== 0), ...peers])
+  )
+  if (isInstalled) {
+    yield* writeProject(project, libraries)
+    yield* check("every public module and example type-checks there", mustRun("npx", ["tsc"], project))
+    yield* check("every public module loads there", mustRun("node", ["modules.ts"], project))
+    const server = yield* EmbeddedPostgres.start({ durability: "fast" })
+    for (const one of yield* examplesOf(libraries)) {
+      yield* check(
+        `${one.name}: the README example runs there, against a Postgres`,
+        runExample(project, server, one)
+      )
+    }
+  }
+
+  const command = packed.find((one) => one.modules.length === 0)
+  if (command !== undefined) {
+    const elsewhere = yield* emptyProject(folder, "operator")
+    if (yield* check(`npm installs ${command.name} into an empty folder`, npmInstall(elsewhere, tarballs))) {
+      yield* check(`npx ${command.name} quickstart --exit --json runs there`, runQuickstart(elsewhere))
+    }
+  }
+
+  const took = seconds((yield* Clock.currentTimeMillis) - startedAt)
+  yield* Console.log(
+    `packaging: ${failures === 0 ? "every check passed" : `${failures} checks failed`}, ${took}`
+  )
+  if (failures > 0) return yield* new PackagingFailed()
+})
+
+Main.run(program.pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
