@@ -261,7 +261,7 @@ export class EventSubscriptions extends Context.Service<
            WHERE tenant_id = ${tenant.id} AND subscription_id = ${subscriptionId}::uuid AND version = ${version}
           RETURNING 1
         `
-        if (rows.length === 0) yield* whyMissed(subscriptionId)
+        if (rows.length === 0) return yield* whyMissed(subscriptionId)
       })
 
       return EventSubscriptions.of({ create, get, list, change, remove })

@@ -343,7 +343,7 @@ export class JobSchedules extends Context.Service<
            WHERE tenant_id = ${tenant.id} AND schedule_id = ${scheduleId}::uuid AND version = ${version}
           RETURNING 1
         `
-        if (rows.length === 0) yield* whyMissed(scheduleId)
+        if (rows.length === 0) return yield* whyMissed(scheduleId)
       })
 
       const runNow = Effect.fn("JobSchedules.runNow")(function* (scheduleId: ScheduleId) {
