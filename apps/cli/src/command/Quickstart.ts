@@ -4,6 +4,7 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import * as Server from "@hypermarket/api/Server"
 import * as Database from "@hypermarket/core/Database"
+import * as Migrations from "@hypermarket/core/Migrations"
 import { AllTenants } from "@hypermarket/core/Tenant"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
@@ -29,11 +30,14 @@ import * as References from "effect/References"
 import * as SqlClient from "effect/sql/SqlClient"
 import { failed, fromKnown } from "../CommandFailed.ts"
 import * as Output from "../Output.ts"
+import * as CustomerOrders from "../quickstart/CustomerOrders.ts"
 import * as Demo from "../quickstart/Demo.ts"
 import type { Installation, Part, Shown } from "../quickstart/Part.ts"
 import { parts } from "../quickstart/parts.ts"
 import * as Progress from "../quickstart/Progress.ts"
+import * as Replay from "../quickstart/Replay.ts"
 import * as Summary from "../quickstart/Summary.ts"
+import * as Superstore from "../superstore/Superstore.ts"
 
 const host = "127.0.0.1"
 const portDefault = 8_080
@@ -92,6 +96,9 @@ const start = Effect.fn("quickstart.start")(function* (dataDirectory: string, po
   const options = yield* databaseOptions(url)
   yield* progress.step("Migrating")
   const database = yield* Layer.build(Startup.layerDatabase(options, "hypermarket-quickstart"))
+  yield* Migrations.run([CustomerOrders.domain.migrations], options.schema).pipe(
+    Effect.provide(Database.layerDirect(options, "hypermarket-migrate"))
+  )
   yield* progress.step("Starting API and worker")
   const api = yield* listening(
     (listen) => Server.layer(listen).pipe(Layer.provide(Layer.succeedContext(database))),
@@ -100,7 +107,7 @@ const start = Effect.fn("quickstart.start")(function* (dataDirectory: string, po
   const ofWorker = { ...options, multiplex: false }
   const worker = yield* listening(
     (listen) =>
-      Worker.layer(listen, ofWorker, domains).pipe(
+      Worker.layer(listen, ofWorker, [...domains, CustomerOrders.domain]).pipe(
         Layer.provide(Database.layer(ofWorker, "hypermarket-worker"))
       ),
     Option.some(0)
@@ -178,6 +185,24 @@ const quietly = <A, E, R>(self: Effect.Effect<A, E, R>) =>
     return yield* isLevelSet ? quiet : Effect.provideService(quiet, References.MinimumLogLevel, "Warn")
   })
 
+/** The sample shop through the API, and what each domain shows of it. */
+const replay = Effect.fn("quickstart.replay")(function* (running: Running) {
+  const progress = yield* Progress.Progress
+  yield* progress.step("Reading the sample shop")
+  const shop = yield* Superstore.read
+  yield* Replay.catalogue(running, shop)
+  for (const part of parts) {
+    if (part.prepare !== undefined) yield* part.prepare(running)
+  }
+  yield* Replay.history(running, shop)
+  const results: Array<Result> = []
+  for (const part of parts) {
+    yield* progress.step(part.title)
+    results.push({ part, shown: yield* part.run(running, Replay.countsOf(shop)) })
+  }
+  return results
+})
+
 const run = Effect.fn("quickstart")(function* (options: {
   readonly dataDirectory: string
   readonly port: Option.Option<number>
@@ -188,11 +213,7 @@ const run = Effect.fn("quickstart")(function* (options: {
   const shutdown = yield* Shutdown
   const before = yield* Clock.currentTimeMillis
   const { database, running } = yield* start(options.dataDirectory, options.port)
-  const results: Array<Result> = []
-  for (const part of parts) {
-    yield* progress.step(part.title)
-    results.push({ part, shown: yield* part.run(running) })
-  }
+  const results = yield* replay(running).pipe(Effect.provideContext(database))
   const tables = yield* Summary.tables.pipe(Effect.provideContext(database))
   const millis = (yield* Clock.currentTimeMillis) - before
   yield* progress.done

@@ -6,8 +6,11 @@ import type * as Effect from "effect/Effect"
 import type { HttpClient } from "effect/http/HttpClient"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import type * as Schema from "effect/Schema"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import type { CommandFailed } from "../CommandFailed.ts"
 import type { Progress } from "./Progress.ts"
+import type { Replayed } from "./Replay.ts"
 
 /** Where the running installation is, and a key for it. */
 export interface Installation {
@@ -26,11 +29,20 @@ export interface Shown {
   readonly next: ReadonlyArray<string>
 }
 
+type Work<A> = Effect.Effect<
+  A,
+  CommandFailed | HttpClientError | Schema.SchemaError | SqlError,
+  HttpClient | Progress | SqlClient
+>
+
 export interface Part {
   readonly domain: string
   readonly title: string
-  /** Goes through the public API, as a client would; running it again changes no figure. */
-  readonly run: (
-    installation: Installation
-  ) => Effect.Effect<Shown, CommandFailed | HttpClientError | Schema.SchemaError, HttpClient | Progress>
+  /** What must stand before orders come, when the catalogue is there: an index to search, say. */
+  readonly prepare?: (installation: Installation) => Work<void>
+  /**
+   * What to show, when all facts are handled. It asks through the public API, as a client would; tables of the shop's own
+   * it may read. Running it again changes no figure.
+   */
+  readonly run: (installation: Installation, replayed: Replayed) => Work<Shown>
 }

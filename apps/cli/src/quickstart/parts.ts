@@ -1,5 +1,6 @@
 /** The parts of the quickstart, in the order they run. */
 import type { Part } from "./Part.ts"
+import { events } from "./parts/events.ts"
 import { platform } from "./parts/platform.ts"
 
-export const parts: ReadonlyArray<Part> = [platform]
+export const parts: ReadonlyArray<Part> = [platform, events]

@@ -125,7 +125,8 @@ const byKey = <A>(
   keyOf: (line: A) => string
 ): ReadonlyMap<string, ReadonlyArray<A>> => Map.groupBy(lines, keyOf)
 
-const byTime = (a: Fact, b: Fact): number =>
+/** The order of time; facts of one instant by their id. */
+export const byTime = (a: Fact, b: Fact): number =>
   a.time < b.time ? -1 : a.time > b.time ? 1 : a.id < b.id ? -1 : 1
 
 interface Placed extends Line {

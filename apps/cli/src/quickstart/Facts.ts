@@ -1,0 +1,141 @@
+/**
+ * Posts facts of the shop to `/v1/events` as a client would: in batches, several requests in flight, each fact by its own
+ * name, so that posting one again is answered "duplicate" and changes nothing.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import { failed } from "../CommandFailed.ts"
+import { type Fact, source } from "../superstore/Superstore.ts"
+import type { Installation } from "./Part.ts"
+import { Progress } from "./Progress.ts"
+
+/** One transaction each: larger ones are not faster, and say less of the progress. */
+const batchSize = 250
+const requestsInFlight = 4
+/** The API sheds load with 503 and Retry-After; a client that gives up before this has met an outage. */
+const retriesMax = 20
+const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(
+  Schedule.upTo({ times: retriesMax })
+)
+
+const Receipts = Schema.Struct({
+  items: Schema.Array(Schema.Struct({ id: Schema.String, state: Schema.Literals(["accepted", "duplicate"]) }))
+})
+
+const Queues = Schema.Struct({
+  items: Schema.Array(
+    Schema.Struct({
+      queue: Schema.String,
+      ready: Schema.Int,
+      leased: Schema.Int,
+      delayed: Schema.Int,
+      dead: Schema.Int
+    })
+  )
+})
+
+/** A client with the installation's address and key, which waits when it is told to. */
+export const clientOf = (installation: Installation) =>
+  Effect.map(HttpClient.HttpClient, (client) =>
+    client.pipe(
+      HttpClient.mapRequest((request) =>
+        request.pipe(
+          HttpClientRequest.prependUrl(installation.apiUrl),
+          HttpClientRequest.bearerToken(installation.apiKey)
+        )
+      ),
+      HttpClient.retryTransient({ retryOn: "errors-and-responses", schedule: retrySchedule })
+    )
+  )
+
+/** What a fact looks like on the wire: CloudEvents 1.0, structured. */
+const envelope = (fact: Fact) => ({
+  specversion: "1.0",
+  id: fact.id,
+  source,
+  type: fact.type,
+  subject: fact.subject,
+  time: fact.time,
+  data: fact.data
+})
+
+const expectStatus = (status: number, what: string) => (response: HttpClientResponse.HttpClientResponse) =>
+  response.status === status
+    ? Effect.succeed(response)
+    : Effect.flatMap(response.text, (text) =>
+        Effect.fail(failed(`${what} answered ${response.status}: ${text}`))
+      )
+
+const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size)
+  )
+
+export interface Posted {
+  readonly accepted: number
+  readonly duplicate: number
+}
+
+/** Posts the facts, in their order; requests that are in flight together may commit in any order. */
+export const post = Effect.fn("Facts.post")(function* (
+  installation: Installation,
+  label: string,
+  facts: ReadonlyArray<Fact>
+) {
+  const client = yield* clientOf(installation)
+  const progress = yield* Progress
+  let posted = 0
+  const postBatch = Effect.fnUntraced(function* (batch: ReadonlyArray<Fact>) {
+    const response = yield* client
+      .execute(
+        HttpClientRequest.post("/v1/events").pipe(
+          HttpClientRequest.bodyText(
+            JSON.stringify(batch.map(envelope)),
+            "application/cloudevents-batch+json"
+          )
+        )
+      )
+      .pipe(Effect.flatMap(expectStatus(202, "POST /v1/events")))
+    const { items } = yield* HttpClientResponse.schemaBodyJson(Receipts)(response)
+    posted += batch.length
+    yield* progress.bar(label, posted, facts.length)
+    return items.filter(({ state }) => state === "accepted").length
+  })
+  const accepted = yield* Effect.forEach(chunksOf(facts, batchSize), postBatch, {
+    concurrency: requestsInFlight
+  })
+  const sum = accepted.reduce((total, count) => total + count, 0)
+  return { accepted: sum, duplicate: facts.length - sum } satisfies Posted
+})
+
+const pollInterval = Duration.millis(50)
+
+/** Waits until every domain's handler has worked off what was published; a handler that gave up on a fact is named. */
+export const settle = Effect.fn("Facts.settle")(function* (installation: Installation, label: string) {
+  const client = yield* clientOf(installation)
+  const progress = yield* Progress
+  let most = 0
+  const look = Effect.gen(function* () {
+    const response = yield* client
+      .get("/v1/events/queues")
+      .pipe(Effect.flatMap(expectStatus(200, "GET /v1/events/queues")))
+    const { items } = yield* HttpClientResponse.schemaBodyJson(Queues)(response)
+    const handlers = items.filter(({ queue }) => queue.startsWith("handler."))
+    const dead = handlers.filter((queue) => queue.dead > 0)
+    if (dead.length > 0) {
+      return yield* failed(
+        `Handlers gave up on facts: ${dead.map(({ dead, queue }) => `${queue} (${dead})`).join(", ")}`
+      )
+    }
+    const left = handlers.reduce((sum, { delayed, leased, ready }) => sum + ready + leased + delayed, 0)
+    most = Math.max(most, left)
+    if (most > 0) yield* progress.bar(label, most - left, most)
+    return left
+  })
+  yield* look.pipe(Effect.repeat({ until: (left) => left === 0, schedule: Schedule.spaced(pollInterval) }))
+})

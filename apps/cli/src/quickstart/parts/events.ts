@@ -1,0 +1,33 @@
+/** The shop's facts, published once each, and what a handler of the shop's own has made of them. */
+import * as Effect from "effect/Effect"
+import * as CustomerOrders from "../CustomerOrders.ts"
+import type { Part } from "../Part.ts"
+
+export const events: Part = {
+  domain: "events",
+  title: "Events and handlers",
+  run: Effect.fnUntraced(function* ({ apiKey, apiUrl, tenantId }, replayed) {
+    const { customers, orders, top } = yield* CustomerOrders.read(tenantId)
+    const facts = Object.values(replayed).reduce((sum, count) => sum + count, 0)
+    const [first] = top
+    return {
+      figures: {
+        facts: { ...replayed },
+        ordersHandled: orders,
+        customersWithOrders: customers,
+        topCustomers: top.map(({ customerId, orders }) => ({ customerId, orders }))
+      },
+      lines: [
+        `${facts} facts posted to /v1/events, each once: ${Object.entries(replayed)
+          .map(([kind, count]) => `${count} ${count === 1 ? kind.slice(0, -1) : kind}`)
+          .join(", ")}`,
+        `A handler folded ${orders} orders to ${customers} customers, each order exactly once` +
+          (first === undefined ? "" : `; most orders: ${first.customerId} with ${first.orders}`)
+      ],
+      next: [
+        `curl -H "Authorization: Bearer ${apiKey}" ${apiUrl}/v1/events/queues`,
+        `curl -H "Authorization: Bearer ${apiKey}" ${apiUrl}/v1/events/schemas/com.hypermarket.shop.order.placed.v1`
+      ]
+    }
+  })
+}
