@@ -74,6 +74,12 @@ export const ProductChanged = Schema.Struct({
 })
 
 /**
+ * @category models
+ * @since 0.1.0
+ */
+export type ProductChanged = typeof ProductChanged.Type
+
+/**
  * @category facts
  * @since 0.1.0
  */
@@ -177,6 +183,34 @@ export const Shipment = Schema.Struct({
   )
 })
 
+/** A page is at most a thousand hits: a position past it was not shown. */
+const positionMax = 1_000
+
+/**
+ * `session.viewed`, `session.searched`, `session.clicked` and `session.carted`: what a visitor did. `queryId` is the one
+ * of the search answer it came from, `position` the hit's place in it, from 1.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const SessionSignal = Schema.Struct({
+  sessionId: AdopterId,
+  customerId: optional(AdopterId),
+  deviceId: optional(AdopterId),
+  productId: optional(AdopterId),
+  query: optional(Schema.String.check(Schema.isMaxLength(1_500))),
+  queryId: optional(AdopterId),
+  position: optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: positionMax }))),
+  referrer: optional(Text(2_000)),
+  at: Instant
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type SessionSignal = typeof SessionSignal.Type
+
 /**
  * The schema of `data` by the fact's short name.
  *
@@ -191,7 +225,11 @@ export const facts = {
   "order.changed": Order,
   "order.cancelled": Order,
   "order.shipped": Shipment,
-  "order.delivered": Shipment
+  "order.delivered": Shipment,
+  "session.viewed": SessionSignal,
+  "session.searched": SessionSignal,
+  "session.clicked": SessionSignal,
+  "session.carted": SessionSignal
 } as const
 
 /**
@@ -265,3 +303,21 @@ export const check = (type: string, data: unknown): Effect.Effect<void, Schema.S
  */
 export const decodeOrder: (data: unknown) => Effect.Effect<Order, Schema.SchemaError> =
   Schema.decodeUnknownEffect(Order)
+
+/**
+ * {@link decodeOrder} for `product.changed`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeProduct: (data: unknown) => Effect.Effect<ProductChanged, Schema.SchemaError> =
+  Schema.decodeUnknownEffect(ProductChanged)
+
+/**
+ * {@link decodeOrder} for the `session.*` facts.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeSession: (data: unknown) => Effect.Effect<SessionSignal, Schema.SchemaError> =
+  Schema.decodeUnknownEffect(SessionSignal)
