@@ -17,7 +17,7 @@ const Document = Schema.Struct({
 })
 
 const quickstart = (directory: string, ...args: ReadonlyArray<string>) =>
-  Cli.run(["quickstart", "--exit", "--json", "--data-dir", directory, ...args])
+  Cli.run(["quickstart", "--exit", "--json", "--orders", "200", "--data-dir", directory, ...args])
 
 /** Order and customer stand before the first quoted comma: splitting a line is enough. */
 const csvLines = () =>
@@ -39,7 +39,7 @@ const hold = (port: number) =>
 
 /** A quickstart that stays, and has said that it is ready. */
 const staying = Effect.fnUntraced(function* (directory: string, ...args: ReadonlyArray<string>) {
-  const service = yield* Cli.start(["quickstart", "--data-dir", directory, ...args])
+  const service = yield* Cli.start(["quickstart", "--orders", "200", "--data-dir", directory, ...args])
   yield* Cli.until(() => service.output().includes("Ctrl-C"))
   return service
 })
@@ -164,7 +164,15 @@ describe("quickstart", () => {
     it.live(`works again after a kill -9 at "${step}"`, () =>
       Effect.gen(function* () {
         const directory = yield* Cli.folder
-        const killed = yield* Cli.start(["quickstart", "--data-dir", directory, "--port", "0"])
+        const killed = yield* Cli.start([
+          "quickstart",
+          "--orders",
+          "200",
+          "--data-dir",
+          directory,
+          "--port",
+          "0"
+        ])
         yield* Cli.until(() => killed.log().includes(step))
         yield* killed.signal("SIGKILL")
         assert.propertyVal(yield* killed.exit, "signal", "SIGKILL")

