@@ -154,19 +154,19 @@ const text = (
     ["  Worker", running.workerUrl, `${running.workerUrl}/metrics`],
     ["  Postgres", running.databaseUrl, ""],
     ["  Data", running.dataDirectory, ""],
-    ["  Tenant", running.tenantId, ""],
-    ["  API key", running.apiKey, ""]
+    ["  Tenant", running.tenantId, ""]
   ])
+  const rows = tables.reduce((sum, table) => sum + table.rows, 0)
   return [
     `Hypermarket runs (${(millis / 1000).toFixed(1)} s)`,
     "",
     where,
     ...results.flatMap(({ part, shown }) => ["", part.title, ...shown.lines.map((line) => `  ${line}`)]),
     "",
-    "Tables",
-    Output.columns(tables.map(({ name, rows }) => [`  ${name}`, String(rows)])),
+    `${rows} rows in ${tables.length} tables hm_*; --json lists them`,
     "",
-    "Try",
+    "Try, in another terminal",
+    `  export HM_API_URL=${running.apiUrl} HM_API_KEY=${running.apiKey}`,
     ...results.flatMap(({ shown }) => shown.next.map((line) => `  ${line}`))
   ].join("\n")
 }

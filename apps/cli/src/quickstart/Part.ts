@@ -25,7 +25,7 @@ export interface Shown {
   readonly figures: Readonly<Record<string, Schema.Json>>
   /** Lines for people. */
   readonly lines: ReadonlyArray<string>
-  /** Commands to try next; each works when pasted. */
+  /** Commands to try next; each works when pasted where `HM_API_URL` and `HM_API_KEY` are set. */
   readonly next: ReadonlyArray<string>
 }
 

@@ -6,7 +6,7 @@ import type { Part } from "../Part.ts"
 export const events: Part = {
   domain: "events",
   title: "Events and handlers",
-  run: Effect.fnUntraced(function* ({ apiKey, apiUrl, tenantId }, replayed) {
+  run: Effect.fnUntraced(function* ({ tenantId }, replayed) {
     const { customers, orders, top } = yield* CustomerOrders.read(tenantId)
     const facts = Object.values(replayed).reduce((sum, count) => sum + count, 0)
     const [first] = top
@@ -25,8 +25,8 @@ export const events: Part = {
           (first === undefined ? "" : `; most orders: ${first.customerId} with ${first.orders}`)
       ],
       next: [
-        `curl -H "Authorization: Bearer ${apiKey}" ${apiUrl}/v1/events/queues`,
-        `curl -H "Authorization: Bearer ${apiKey}" ${apiUrl}/v1/events/schemas/com.hypermarket.shop.order.placed.v1`
+        `curl -H "Authorization: Bearer $HM_API_KEY" $HM_API_URL/v1/events/queues`,
+        `curl -H "Authorization: Bearer $HM_API_KEY" $HM_API_URL/v1/events/schemas/com.hypermarket.shop.order.placed.v1`
       ]
     }
   })

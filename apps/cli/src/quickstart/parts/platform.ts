@@ -34,7 +34,7 @@ export const platform: Part = {
         `GET /v1/platform/tenant with the key: 200 in ${millis} ms, ${tenant.name} (plan ${tenant.plan})`,
         "The same without a key: 401, a problem document"
       ],
-      next: [`curl -H "Authorization: Bearer ${apiKey}" ${apiUrl}/v1/platform/tenant`]
+      next: [`curl -H "Authorization: Bearer $HM_API_KEY" $HM_API_URL/v1/platform/tenant`]
     }
   })
 }
