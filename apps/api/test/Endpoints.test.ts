@@ -7,13 +7,14 @@ import { RequiredScope } from "@hypermarket/core/Authorization"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import { migrationSets } from "@hypermarket/installation/domains"
-import { ApiKeys } from "@hypermarket/platform/ApiKey"
+import { ApiKeys, type NewApiKey } from "@hypermarket/platform/ApiKey"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { ConfigProvider, Context, Effect, Layer, Schema } from "effect"
+import { ConfigProvider, Context, DateTime, Effect, Layer, Schema, Stream } from "effect"
 import { HttpClient, HttpClientRequest, HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApi, type HttpApiEndpoint } from "effect/http-api"
+import { gzipSync } from "node:zlib"
 
 /** Routes that misbehave, to see what the server makes of it. */
 const misbehaving = HttpRouter.use((router) =>
@@ -67,15 +68,36 @@ const send = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientR
   return { status: response.status, headers: response.headers, text, isProblem, problem }
 })
 
-const keyWith = Effect.fnUntraced(function* (scopes: ReadonlyArray<string>) {
+const acme = TenantId.make("acme")
+const globex = TenantId.make("globex")
+
+const issue = Effect.fnUntraced(function* (tenantId: TenantId, key: Omit<NewApiKey, "name">) {
   const accounts = yield* TenantAccounts
   const keys = yield* ApiKeys
-  const acme = TenantId.make("acme")
   yield* accounts
-    .create({ tenantId: acme, name: "Acme" })
+    .create({ tenantId, name: tenantId })
     .pipe(Effect.provideService(AllTenants, { actor: "test" }), Effect.ignore)
-  const issued = yield* keys.create({ name: "test", scopes }, "operator").pipe(provide(acme))
-  return issued.secret ?? ""
+  const { apiKey, secret } = yield* keys.create({ name: "test", ...key }, "operator").pipe(provide(tenantId))
+  return { apiKeyId: apiKey.apiKeyId, secret: secret ?? "" }
+})
+
+const keyWith = (scopes: ReadonlyArray<string>) => Effect.map(issue(acme, { scopes }), ({ secret }) => secret)
+
+/** Texts that open nothing, each for a reason of its own. */
+const worthlessKeys = Effect.gen(function* () {
+  const keys = yield* ApiKeys
+  const scopes = [...new Set(endpoints.map(({ scope }) => scope))].filter((scope) => scope !== "system:admin")
+  const sound = yield* issue(acme, { scopes })
+  const expired = yield* issue(acme, { scopes, expiresAt: DateTime.makeUnsafe("2020-01-01T00:00:00Z") })
+  const revoked = yield* issue(acme, { scopes })
+  yield* keys.revoke(revoked.apiKeyId, 1, "left in a log").pipe(provide(acme))
+  return {
+    malformed: "hm_wrong",
+    unknown: `hm_${"0".repeat(32)}_${"A".repeat(43)}`,
+    "of another key": sound.secret.slice(0, 36) + revoked.secret.slice(36),
+    expired: expired.secret,
+    revoked: revoked.secret
+  }
 })
 
 const path = (endpoint: HttpApiEndpoint.Top) =>
@@ -91,14 +113,51 @@ const assertProblem = (answer: Effect.Success<ReturnType<typeof send>>, status: 
 
 layer(TestServer, { excludeTestServices: true })("API", (it) => {
   for (const { endpoint, scope } of endpoints) {
-    it.effect(`${endpoint.method} ${endpoint.path} has a scope and answers 401 without a key`, () =>
-      Effect.gen(function* () {
-        assert.match(scope, /^[a-z]+:(read|write|admin)$/)
-        assertProblem(yield* send(HttpClientRequest.make(endpoint.method)(path(endpoint))), 401)
-        assertProblem(yield* send(HttpClientRequest.make(endpoint.method)(path(endpoint)), "hm_wrong"), 401)
-      })
+    it.effect(
+      `${endpoint.method} ${endpoint.path} has a scope and answers 401 to no, wrong, expired and revoked keys`,
+      () =>
+        Effect.gen(function* () {
+          assert.match(scope, /^[a-z]+:(read|write|admin)$/)
+          const request = HttpClientRequest.make(endpoint.method)(path(endpoint))
+          const refused = [yield* send(request), yield* send(HttpClientRequest.basicAuth(request, "hm", "x"))]
+          for (const key of Object.values(yield* worthlessKeys)) refused.push(yield* send(request, key))
+          for (const answer of refused) {
+            assertProblem(answer, 401)
+            assert.strictEqual(answer.problem.type, "urn:hypermarket:problem:core:unauthenticated")
+            // RFC 9110, 11.6.1: a 401 says how to authenticate.
+            assert.strictEqual(answer.headers["www-authenticate"], "Bearer")
+          }
+        })
     )
   }
+
+  it.effect("answers 404 for another tenant's object, as for one that never was", () =>
+    Effect.gen(function* () {
+      const { apiKeyId } = yield* issue(acme, { scopes: ["events:read"] })
+      const { secret } = yield* issue(globex, { scopes: ["platform:admin"] })
+      const found = yield* send(HttpClientRequest.get(`/v1/platform/keys/${apiKeyId}`), secret)
+      const never = yield* send(HttpClientRequest.get(`/v1/platform/keys/${crypto.randomUUID()}`), secret)
+      assertProblem(found, 404)
+      assertProblem(never, 404)
+      assert.deepStrictEqual(Object.keys(found.problem), Object.keys(never.problem))
+    })
+  )
+
+  it.effect("answers 428 without If-Match, 412 to a stale one and to one that is none of ours", () =>
+    Effect.gen(function* () {
+      const key = yield* keyWith(["platform:admin"])
+      const { apiKeyId } = yield* issue(acme, { scopes: ["events:read"] })
+      const revoke = HttpClientRequest.delete(`/v1/platform/keys/${apiKeyId}`)
+      const ifMatch = (value: string) => send(HttpClientRequest.setHeader(revoke, "if-match", value), key)
+      assertProblem(yield* send(revoke, key), 428)
+      const stale = yield* ifMatch('"7"')
+      assertProblem(stale, 412)
+      assert.strictEqual(stale.problem.currentVersion, 1)
+      assertProblem(yield* ifMatch("yesterday's"), 412)
+      const done = yield* ifMatch('"1"')
+      assert.strictEqual(done.status, 200, done.text)
+    })
+  )
 
   it.effect("answers 403 with the scope that is missing", () =>
     Effect.gen(function* () {
@@ -131,6 +190,24 @@ layer(TestServer, { excludeTestServices: true })("API", (it) => {
         413
       )
       assertProblem(yield* send(HttpClientRequest.bodyText(post, "a,b", "text/csv"), key), 415)
+    })
+  )
+
+  it.effect("answers 413 to 2 MB of unannounced length, and expands no compressed body", () =>
+    Effect.gen(function* () {
+      const key = yield* keyWith(["platform:admin"])
+      const post = HttpClientRequest.post("/v1/platform/keys")
+      const megabyte = new Uint8Array(1024 * 1024).fill(32)
+      const chunked = HttpClientRequest.bodyStream(post, Stream.make(megabyte, megabyte), {
+        contentType: "application/json"
+      })
+      assertProblem(yield* send(chunked, key), 413)
+      // 64 MiB of spaces in 64 KiB.
+      const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, 32))
+      const compressed = HttpClientRequest.bodyUint8Array(post, bomb, "application/json").pipe(
+        HttpClientRequest.setHeader("content-encoding", "gzip")
+      )
+      assertProblem(yield* send(compressed, key), 400)
     })
   )
 

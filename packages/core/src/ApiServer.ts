@@ -98,6 +98,13 @@ const withHeaders = (
   response: HttpServerResponse.HttpServerResponse,
   requestId: string
 ): HttpServerResponse.HttpServerResponse => {
+  // RFC 9110, 11.6.1: a 401 names the scheme; a protocol's own stays.
+  if (response.status === 401 && response.headers["www-authenticate"] === undefined) {
+    return HttpServerResponse.setHeaders(response, {
+      "x-request-id": requestId,
+      "www-authenticate": "Bearer"
+    })
+  }
   const isRetryLater = response.status === 503 || response.status === 429
   return HttpServerResponse.setHeaders(
     response,

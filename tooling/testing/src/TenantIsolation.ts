@@ -79,18 +79,28 @@ export const suite = <Id extends string, Groups extends HttpApiGroup.Constraint,
       () =>
         Effect.gen(function* () {
           const seeded = yield* seed
-          const read = Effect.forEach(seeded.watched, (path) =>
-            HttpClient.get(path, { headers: { authorization: `Bearer ${seeded.ownerKey}` } }).pipe(
-              Effect.flatMap((response) => response.text)
-            )
+          const read = Effect.forEach(
+            seeded.watched,
+            Effect.fnUntraced(function* (path) {
+              const answer = yield* HttpClient.get(path, {
+                headers: { authorization: `Bearer ${seeded.ownerKey}` }
+              })
+              // Two refusals are the same too: what is compared must be there.
+              assert.strictEqual(answer.status, 200, `the owner's ${path}`)
+              return yield* answer.text
+            })
           )
           const before = yield* read
           const path = fill(endpoint.path, seeded.params)
-          const answer = yield* send(seeded.strangerKey, target, path, seeded.payloads[endpoint.identifier])
+          const payload = seeded.payloads[endpoint.identifier]
+          const answer = yield* send(seeded.strangerKey, target, path, payload)
           const text = yield* answer.text
           if (path !== endpoint.path) assert.strictEqual(answer.status, 404, text)
           else for (const id of Object.values(seeded.params)) assert.notInclude(text, id)
           assert.deepStrictEqual(yield* read, before)
+          // Last, because it may change things: the same request finds them with the owner's key.
+          const owned = yield* send(seeded.ownerKey, target, path, payload)
+          assert.notStrictEqual(owned.status, 404, `the owner's ${endpoint.method} ${path}`)
         }) as Effect.Effect<void, unknown, R>
     )
   }
