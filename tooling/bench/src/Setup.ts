@@ -11,6 +11,7 @@ import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
 import * as Path from "node:path"
@@ -73,8 +74,7 @@ export const database = Effect.fnUntraced(function* (settings: Readonly<Record<s
       .pipe(provide(tenantId))
   }).pipe(
     Effect.provideService(AllTenants, { actor: "bench" }),
-    Effect.provide(PlatformDomain.layer),
-    Effect.provide(Database.layer(options, "hm-bench"))
+    Effect.provide(PlatformDomain.layer.pipe(Layer.provide(Database.layer(options, "hm-bench"))))
   )
   return { url: server.url, options, key: issued.secret ?? "", apiKeyId: issued.apiKey.apiKeyId }
 })
