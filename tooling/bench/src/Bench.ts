@@ -16,11 +16,6 @@ export interface Figure {
   readonly peers: Readonly<Record<string, number>>
 }
 
-export interface Bench<R> {
-  readonly name: string
-  readonly run: Effect.Effect<ReadonlyArray<Figure>, unknown, R>
-}
-
 /**
  * `target` bounds our own figure, `targets` the ratio ours / peer. Written as `>= 0.5` or `<= 5`.
  */

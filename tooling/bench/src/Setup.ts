@@ -55,10 +55,10 @@ export const installPeers = Effect.andThen(
 )
 
 export const peerScript = (name: string) => Path.join(root, "tooling/bench/peers", name)
-export const apiScript = Path.join(root, "apps/api/dist/main.js")
-export const workerScript = Path.join(root, "apps/worker/dist/main.js")
+const apiScript = Path.join(root, "apps/api/dist/main.js")
+const workerScript = Path.join(root, "apps/worker/dist/main.js")
 
-export const tenantId = TenantId.make("bench")
+const tenantId = TenantId.make("bench")
 
 /** A migrated database with the tenant `bench` and a key that may read the platform. */
 export const database = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {

@@ -37,7 +37,7 @@ const domainLines = (domain: (typeof domains)[number]) =>
   ).pipe(Effect.map((lines) => lines.flat()))
 
 /** A missing table would fail every check behind it: the schema is looked at first. */
-export const examine = Effect.fn("Doctor.examine")(function* (database: Database.Options) {
+const examine = Effect.fn("Doctor.examine")(function* (database: Database.Options) {
   const schema = yield* schemaLines(database)
   if (schema.some((line) => line.status === "fail")) return schema
   const found = yield* Effect.forEach(domains, domainLines).pipe(

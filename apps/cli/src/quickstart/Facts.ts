@@ -40,7 +40,7 @@ const Queues = Schema.Struct({
 })
 
 /** A client with the installation's address and key, which waits when it is told to. */
-export const clientOf = (installation: Installation) =>
+const clientOf = (installation: Installation) =>
   Effect.map(HttpClient.HttpClient, (client) =>
     client.pipe(
       HttpClient.mapRequest((request) =>
