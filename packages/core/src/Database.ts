@@ -272,4 +272,11 @@ export const layerConfig: Layer.Layer<
   SqlError | Config.ConfigError
 > = Layer.unwrap(Effect.map(options, (read) => layer(read)))
 
+export {
+  layerFromQuery,
+  type Query,
+  type QueryTransaction,
+  transactionFromQuery,
+  type Value
+} from "./QueryClient.ts"
 export { isOpen, transaction, transactionOf } from "./Transaction.ts"

@@ -64,23 +64,64 @@ export const layerSend: Layer.Layer<Wakeup, never, SqlClient.SqlClient> = Layer.
   })
 )
 
+/** Signals of committed transactions that are still to be sent. */
+class Waiting {
+  readonly #signals = new Set<string>()
+
+  signal(sql: SqlClient.SqlClient, channel: string, payload: string): Effect.Effect<void> {
+    return payload.length > payloadBytesMax
+      ? Effect.void
+      : sql.afterCommit(Effect.sync(() => void this.#signals.add(channel + separator + payload)))
+  }
+
+  take(): ReadonlyArray<string> {
+    const signals = Array.from(this.#signals)
+    this.#signals.clear()
+    return signals
+  }
+}
+
 const makeSignal = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
-  const waiting = new Set<string>()
+  const waiting = new Waiting()
   const flush = Effect.suspend(() => {
-    if (waiting.size === 0) return Effect.void
-    const payloads = Array.from(waiting)
-    waiting.clear()
-    return sql`SELECT pg_notify(${channelName}, p) FROM unnest(${payloads}::text[]) AS p`.pipe(
-      Storage.within(sendDeadline),
-      Effect.ignore
-    )
+    const signals = waiting.take()
+    return signals.length === 0
+      ? Effect.void
+      : sql`SELECT pg_notify(${channelName}, s) FROM unnest(${signals}::text[]) AS s`.pipe(
+          Storage.within(sendDeadline),
+          Effect.ignore
+        )
   })
   yield* flush.pipe(Effect.repeat(Schedule.spaced(gatherFor)), Effect.forkScoped)
-  return (channel: string, payload: string) =>
-    payload.length > payloadBytesMax
-      ? Effect.void
-      : sql.afterCommit(Effect.sync(() => void waiting.add(channel + separator + payload)))
+  return (channel: string, payload: string) => waiting.signal(sql, channel, payload)
 })
+
+/**
+ * Keeps the signals of one transaction of another driver until somebody sends them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const gather = (): {
+  readonly wakeup: (sql: SqlClient.SqlClient) => Effect.Effect<Wakeup["Service"]>
+  /** Sends what was signalled since the last call, on any connection outside of the transaction. */
+  readonly take: () => { readonly text: string; readonly signals: ReadonlyArray<string> } | undefined
+} => {
+  const waiting = new Waiting()
+  return {
+    wakeup: (sql) =>
+      Effect.map(PubSub.sliding<Signal | undefined>(1), (never) => ({
+        signal: (channel, payload) => waiting.signal(sql, channel, payload),
+        signals: PubSub.subscribe(never)
+      })),
+    take: () => {
+      const signals = waiting.take()
+      return signals.length === 0
+        ? undefined
+        : { text: `SELECT pg_notify('${channelName}', s)::text FROM unnest($1::text[]) AS s`, signals }
+    }
+  }
+}
 
 /**
  * Opens a `LISTEN` on a connection of its own, and gives its notifications; `Database.listen` makes one.

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Column from "@hypermarket/core/Column"
 import { now } from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
 import { Tenant } from "@hypermarket/core/Tenant"
@@ -71,7 +72,7 @@ export const Redrive = Schema.Struct({
   limit: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: redriveMax })))
 })
 
-const DeadRow = Schema.Struct({ ...DeadJob.fields, diedAt: Schema.DateTimeUtcFromDate })
+const DeadRow = Schema.Struct({ ...DeadJob.fields, diedAt: Column.Timestamp })
 const pages = Page.make({ key: Schema.Tuple([Schema.String]), keyOf: (job: DeadJob) => [job.seq] as const })
 
 /**

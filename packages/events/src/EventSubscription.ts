@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Column from "@hypermarket/core/Column"
 import * as Identifier from "@hypermarket/core/Identifier"
 import { now } from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
@@ -134,8 +135,8 @@ const Row = Schema.Struct({
   queue: QueueName,
   ordered: Schema.Boolean,
   version: Schema.Int,
-  recordedAt: Schema.DateTimeUtcFromDate,
-  updatedAt: Schema.DateTimeUtcFromDate
+  recordedAt: Column.Timestamp,
+  updatedAt: Column.Timestamp
 })
 
 const columns = `

@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as Column from "@hypermarket/core/Column"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Identifier from "@hypermarket/core/Identifier"
 import { now } from "@hypermarket/core/Now"
@@ -184,10 +185,10 @@ const columns = `
 const Row = Schema.Struct({
   ...JobSchedule.fields,
   queue: Schema.String,
-  nextAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  lastAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  recordedAt: Schema.DateTimeUtcFromDate,
-  updatedAt: Schema.DateTimeUtcFromDate
+  nextAt: Schema.NullOr(Column.Timestamp),
+  lastAt: Schema.NullOr(Column.Timestamp),
+  recordedAt: Column.Timestamp,
+  updatedAt: Column.Timestamp
 })
 
 interface Due extends Rhythm {

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Column from "@hypermarket/core/Column"
 import * as AccessScope from "@hypermarket/core/AccessScope"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Identifier from "@hypermarket/core/Identifier"
@@ -171,13 +172,13 @@ const Row = Schema.Struct({
   environment: Environment,
   scopes: Schema.Array(Schema.String),
   replacedBy: Schema.NullOr(ApiKeyId),
-  expiresAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  revokedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  expiresAt: Schema.NullOr(Column.Timestamp),
+  revokedAt: Schema.NullOr(Column.Timestamp),
   revokedReason: Schema.NullOr(Reason),
-  lastUsedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  lastUsedAt: Schema.NullOr(Column.Timestamp),
   version: Schema.Int,
-  recordedAt: Schema.DateTimeUtcFromDate,
-  updatedAt: Schema.DateTimeUtcFromDate
+  recordedAt: Column.Timestamp,
+  updatedAt: Column.Timestamp
 })
 
 const columns = `

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Column from "@hypermarket/core/Column"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import { now } from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
@@ -129,8 +130,8 @@ const Row = Schema.Struct({
   tenantId: TenantId,
   ...fields,
   version: Schema.Int,
-  recordedAt: Schema.DateTimeUtcFromDate,
-  updatedAt: Schema.DateTimeUtcFromDate
+  recordedAt: Column.Timestamp,
+  updatedAt: Column.Timestamp
 })
 
 const columns = `
