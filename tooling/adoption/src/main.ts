@@ -1,0 +1,144 @@
+/**
+ * Shows that every way of adopting the packages works: the driver suite and the examples, each installed from a lockfile
+ * of its own, against one Postgres. Prints one line a check and exits with 1 when one fails. `node src/main.ts pg drizzle`
+ * runs the checks whose names hold one of these words.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { PgClient } from "@effect/sql-pg"
+import * as Main from "@hypermarket/core/Main"
+import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
+import * as Command from "@hypermarket/testing/Command"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as Path from "node:path"
+
+class CheckFailed extends Schema.TaggedError<CheckFailed>()("CheckFailed", { message: Schema.String }) {}
+
+class AdoptionFailed extends Schema.TaggedError<AdoptionFailed>()("AdoptionFailed", {}) {
+  // The lines have said it.
+  override readonly [Runtime.errorReported] = false
+}
+
+const root = Path.resolve(import.meta.dirname, "../../..")
+const drivers = Path.join(root, "tooling/adoption/drivers")
+const examples = Path.join(root, "examples")
+
+/** The own environment without what pnpm tells its scripts: an installation inside is another one. */
+const inherited = Object.fromEntries(
+  Object.entries(process.env).flatMap(([name, value]) =>
+    value === undefined || /^p?npm_/i.test(name) ? [] : [[name, value]]
+  )
+)
+
+/** Runs a command that must end with 0; else what it wrote is the failure. */
+const mustRun = Effect.fnUntraced(function* (
+  command: string,
+  args: ReadonlyArray<string>,
+  cwd: string,
+  env: Readonly<Record<string, string>> = {}
+) {
+  const { code, stderr, stdout } = yield* Command.run(command, args, { cwd, env: { ...inherited, ...env } })
+  if (code !== 0) {
+    return yield* new CheckFailed({
+      message: `${command} ${args.join(" ")} ended with ${code}\n${stdout}${stderr}`
+    })
+  }
+  return stdout
+})
+
+const install = (folder: string) =>
+  mustRun("npx", ["-y", "pnpm@12.21.0", "install", "--frozen-lockfile"], folder)
+
+const tool = (name: string) => Path.join(root, "tooling/adoption/node_modules/.bin", name)
+
+/** A database of an example's own, migrated by the command that an adopter would use. */
+const migratedDatabase = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, example: string) {
+  const database = example.replaceAll(/\W+/g, "_")
+  yield* Effect.flatMap(PgClient.PgClient, (sql) => sql`CREATE DATABASE ${sql(database)}`).pipe(
+    Effect.provide(PgClient.layer({ url: Redacted.make(server.url), maxConnections: 1 }))
+  )
+  const url = new URL(server.url)
+  url.pathname = `/${database}`
+  const env = { DATABASE_URL: url.toString() }
+  yield* mustRun("node", [Path.join(root, "apps/cli/src/main.ts"), "migrate"], root, env)
+  return env
+})
+
+const seconds = (millis: number) => `${(millis / 1000).toFixed(1)} s`
+
+const program = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const words = process.argv.slice(2)
+  const isWanted = (name: string) => words.length === 0 || words.some((word) => name.includes(word))
+  const startedAt = yield* Clock.currentTimeMillis
+  let failures = 0
+
+  /** Prints how a check went, and tells whether what stands on it can run. */
+  const check = Effect.fnUntraced(function* <A, E, R>(claim: string, effect: Effect.Effect<A, E, R>) {
+    const before = yield* Clock.currentTimeMillis
+    const result = yield* Effect.result(effect)
+    const took = seconds((yield* Clock.currentTimeMillis) - before)
+    if (result._tag === "Success") {
+      yield* Console.log(`ok    ${claim} (${took})`)
+      return true
+    }
+    failures++
+    const reason = result.failure instanceof Error ? result.failure.message : String(result.failure)
+    yield* Console.log(`FAIL  ${claim} (${took})\n${reason.trim().replaceAll(/^/gm, "      ")}`)
+    return false
+  })
+
+  const server = yield* EmbeddedPostgres.start({ durability: "fast" })
+
+  if (isWanted("drivers") && (yield* check("drivers: installed from their lockfile", install(drivers)))) {
+    yield* check("drivers: type-checked", mustRun(tool("tsc"), ["-p", drivers], drivers))
+    yield* check(
+      "drivers: services run inside transactions of pg, postgres.js, Kysely and Drizzle",
+      mustRun(tool("vitest"), ["run"], drivers, { HM_TEST_DATABASE_URL: server.url })
+    )
+  }
+
+  const folders = (yield* fs.readDirectory(examples)).toSorted()
+  const found = yield* Effect.filter(folders, (name) => fs.exists(`${examples}/${name}/package.json`))
+  const wanted = found.filter(isWanted)
+  // An example without a lockfile of its own is part of the one that they share.
+  const isAlone = (name: string) => fs.exists(`${examples}/${name}/pnpm-lock.yaml`)
+  const alone = yield* Effect.filter(wanted, isAlone)
+  const installed = new Set<string>()
+  if (
+    wanted.length > alone.length &&
+    (yield* check("examples: installed from their lockfile", install(examples)))
+  ) {
+    for (const name of wanted) if (!alone.includes(name)) installed.add(name)
+  }
+  for (const name of alone) {
+    const folder = `${examples}/${name}`
+    if (yield* check(`examples/${name}: installed from its lockfile`, install(folder))) installed.add(name)
+  }
+  for (const name of wanted) {
+    const folder = `${examples}/${name}`
+    if (!installed.has(name)) {
+      yield* Console.log(`skip  examples/${name}: it could not be installed, see above`)
+      continue
+    }
+    const run = Effect.gen(function* () {
+      const env = yield* migratedDatabase(server, name)
+      yield* mustRun(tool("tsc"), ["-p", folder], folder)
+      yield* mustRun("npx", ["-y", "pnpm@12.21.0", "run", "check"], folder, env)
+    })
+    yield* check(`examples/${name}: type-checks, runs and shows what it says`, run)
+  }
+
+  const took = seconds((yield* Clock.currentTimeMillis) - startedAt)
+  yield* Console.log(
+    `adoption: ${failures === 0 ? "every check passed" : `${failures} checks failed`}, ${took}`
+  )
+  if (failures > 0) return yield* new AdoptionFailed()
+})
+
+Main.run(program.pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
