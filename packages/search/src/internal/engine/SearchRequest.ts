@@ -1,6 +1,7 @@
 /**
  * One search, its limits and its answer.
  */
+import type { EngineSettings } from "./EngineSettings.ts"
 import type { Filter } from "./Filter.ts"
 
 /** Pages reach this far; an exhaustive walk is an export, not a search. */
@@ -119,4 +120,52 @@ export interface SearchAnswer {
   readonly facets: ReadonlyArray<Facet>
   /** The query was longer than the limits, and the rest was not looked for. */
   readonly truncated: boolean
+}
+
+const filterProblem = (kinds: ReadonlyMap<string, string>, filter: Filter): string | undefined => {
+  switch (filter._tag) {
+    case "And":
+    case "Or":
+      return filter.filters.map((part) => filterProblem(kinds, part)).find((problem) => problem !== undefined)
+    case "Not":
+      return filterProblem(kinds, filter.filter)
+    default: {
+      const kind = kinds.get(filter.column)
+      if (kind === undefined) return `there is no column ${filter.column}`
+      if (filter._tag === "Range" && kind !== "number") return `${filter.column} has no numbers`
+      return filter._tag === "In" && kind === "number" && !filter.values.every(isNumber)
+        ? `${filter.column} is compared with a number`
+        : undefined
+    }
+  }
+}
+
+const isNumber = (text: string) => text.trim() !== "" && Number.isFinite(Number(text))
+
+const isWithin = (value: number, max: number) => Number.isInteger(value) && value >= 0 && value <= max
+
+/** Why a version with these settings cannot answer a request. */
+export const problemOf = (settings: EngineSettings, request: SearchRequest): RequestRefused | undefined => {
+  const kinds = new Map(settings.columns.map(({ kind, name }) => [name, kind]))
+  const unknown = (columns: ReadonlyArray<{ readonly column: string }>) =>
+    columns.find(({ column }) => !kinds.has(column))?.column
+  const { facets, filter, limit, offset, sort } = request
+  if (!isWithin(offset, windowMax) || !isWithin(limit, windowMax) || offset + limit > windowMax) {
+    return { parameter: "page", message: `a page ends within the first ${windowMax} hits` }
+  }
+  const refusedFilter = filter === undefined ? undefined : filterProblem(kinds, filter)
+  if (refusedFilter !== undefined) return { parameter: "filter", message: refusedFilter }
+  if (facets.length > facetsMax) return { parameter: "facets", message: `more than ${facetsMax} facets` }
+  const unknownFacet = unknown(facets)
+  if (unknownFacet !== undefined) {
+    return { parameter: "facets", message: `there is no column ${unknownFacet}` }
+  }
+  if (!facets.every(({ valuesMax }) => isWithin(valuesMax, facetValuesMax))) {
+    return { parameter: "facets", message: `at most ${facetValuesMax} values of a facet` }
+  }
+  if (sort.length > sortKeysMax) return { parameter: "sort", message: `more than ${sortKeysMax} sort keys` }
+  const unknownSort = unknown(sort)
+  return unknownSort === undefined
+    ? undefined
+    : { parameter: "sort", message: `there is no column ${unknownSort}` }
 }

@@ -1,0 +1,163 @@
+/**
+ * What one search on demand has fetched of a version, and what it asked in vain.
+ */
+import type { PostingChunk, PostingList } from "./Block.ts"
+import { typoColumn } from "./Builder.ts"
+import { Columns } from "./Columns.ts"
+import type { ColumnChunk } from "./ColumnWriter.ts"
+import { byFrequency, type Dictionary } from "./Dictionary.ts"
+import * as Typo from "./Typo.ts"
+import type { VersionSummary } from "./VersionSummary.ts"
+
+export interface Need {
+  /** Terms of which to fetch all chunks. */
+  readonly postings: ReadonlyArray<string>
+  /** Terms of which only the number of documents is needed. */
+  readonly frequencies: ReadonlyArray<string>
+  /** The most frequent terms with the prefix: by number of documents, the highest first, then by term. */
+  readonly completions: { readonly prefix: string; readonly limit: number } | undefined
+  /** Chunks of the column for typing mistakes. */
+  readonly typoBuckets: ReadonlyArray<number>
+  /** Columns of which to fetch all chunks. */
+  readonly columns: ReadonlyArray<string>
+}
+
+/** The answer to a need, to all of it. What does not exist is left out. */
+export interface Supplied {
+  readonly postings?: Iterable<Pick<PostingChunk, "term" | "chunk" | "df" | "data">>
+  readonly frequencies?: Iterable<Typo.TermFrequency>
+  readonly completions?: Iterable<Typo.TermFrequency>
+  /** Of columns, and the buckets. */
+  readonly columns?: Iterable<ColumnChunk>
+}
+
+export class Fetched implements Dictionary {
+  columns: Columns
+  private readonly summary: VersionSummary
+  /** By term: undefined when the version does not have it. */
+  private readonly lists = new Map<string, PostingList | undefined>()
+  private readonly frequencies = new Map<string, number>()
+  private readonly completed = new Map<string, ReadonlyArray<Typo.TermFrequency>>()
+  private readonly buckets = new Map<number, ReadonlyArray<Typo.BucketEntry>>()
+  private readonly wantedPostings = new Set<string>()
+  private readonly wantedFrequencies = new Set<string>()
+  private readonly wantedBuckets = new Set<number>()
+  private readonly wantedColumns = new Set<string>()
+  private wantedCompletions: Need["completions"]
+
+  constructor(summary: VersionSummary, columns: Columns) {
+    this.summary = summary
+    this.columns = columns
+  }
+
+  get isComplete(): boolean {
+    return (
+      this.wantedPostings.size === 0 &&
+      this.wantedFrequencies.size === 0 &&
+      this.wantedBuckets.size === 0 &&
+      this.wantedColumns.size === 0 &&
+      this.wantedCompletions === undefined
+    )
+  }
+
+  need(): Need {
+    return {
+      postings: [...this.wantedPostings],
+      frequencies: [...this.wantedFrequencies],
+      completions: this.wantedCompletions,
+      typoBuckets: [...this.wantedBuckets],
+      columns: [...this.wantedColumns]
+    }
+  }
+
+  supply({ columns = [], completions = [], frequencies = [], postings = [] }: Supplied): void {
+    this.supplyPostings(postings)
+    this.supplyFrequencies(frequencies)
+    const chunks = [...columns]
+    for (const { chunk, data, name } of chunks) {
+      if (name === typoColumn) this.buckets.set(chunk, Typo.decodeBucket(data))
+    }
+    for (const bucket of this.wantedBuckets) if (!this.buckets.has(bucket)) this.buckets.set(bucket, [])
+    this.wantedBuckets.clear()
+    if (this.wantedCompletions !== undefined) {
+      const completed = [...completions].toSorted(byFrequency)
+      this.completed.set(this.wantedCompletions.prefix, completed)
+      for (const { df, term } of completed) this.frequencies.set(term, df)
+      this.wantedCompletions = undefined
+    }
+    if (this.wantedColumns.size === 0) return
+    const wanted = chunks.filter(({ name }) => this.wantedColumns.has(name))
+    this.columns = this.columns.with(Columns.load(this.summary, wanted))
+    this.wantedColumns.clear()
+  }
+
+  expect(terms: ReadonlyArray<string>): void {
+    for (const term of terms) if (!this.lists.has(term)) this.wantedPostings.add(term)
+  }
+
+  expectLists(terms: Iterable<string>): void {
+    for (const term of terms) {
+      if (!this.lists.has(term) && this.frequency(term) > 0) this.wantedPostings.add(term)
+    }
+  }
+
+  expectColumns(names: Iterable<string>): void {
+    if (this.summary.documentCount === 0) return
+    for (const name of names) if (!this.columns.names.has(name)) this.wantedColumns.add(name)
+  }
+
+  frequency(term: string): number {
+    const known = this.frequencies.get(term)
+    if (known !== undefined) return known
+    if (!this.wantedPostings.has(term)) this.wantedFrequencies.add(term)
+    return 0
+  }
+
+  list(term: string): PostingList | undefined {
+    return this.lists.get(term)
+  }
+
+  completions(prefix: string, limit: number): ReadonlyArray<Typo.TermFrequency> {
+    const known = this.completed.get(prefix)
+    if (known === undefined) this.wantedCompletions = { prefix, limit }
+    return known ?? []
+  }
+
+  neighbours(word: string): ReadonlyArray<Typo.TermFrequency> | undefined {
+    // A word is not known to be unknown while its list, or what it may begin, is still to come.
+    if (this.wantedPostings.has(word) || this.wantedCompletions !== undefined) return undefined
+    const hashes = Typo.neighbourhood(word)
+    const found = new Map<string, number>()
+    for (const hash of hashes) {
+      const bucket = this.buckets.get(Typo.bucketOf(hash))
+      if (bucket === undefined) this.wantedBuckets.add(Typo.bucketOf(hash))
+      for (const entry of bucket ?? []) if (entry.hash === hash) found.set(entry.term, entry.df)
+    }
+    if (this.wantedBuckets.size > 0) return undefined
+    for (const [term, df] of found) this.frequencies.set(term, df)
+    return Array.from(found, ([term, df]) => ({ term, df })).toSorted(byFrequency)
+  }
+
+  private supplyPostings(chunks: NonNullable<Supplied["postings"]>): void {
+    for (const [term, parts] of Map.groupBy(chunks, (chunk) => chunk.term)) {
+      const ordered = parts.toSorted((a, b) => a.chunk - b.chunk)
+      const df = ordered[0]?.df ?? 0
+      this.lists.set(term, { df, spans: ordered.map(({ data }) => ({ data, start: 0, end: data.length })) })
+      this.frequencies.set(term, df)
+    }
+    for (const term of this.wantedPostings) {
+      if (this.lists.has(term)) continue
+      this.lists.set(term, undefined)
+      this.frequencies.set(term, 0)
+    }
+    this.wantedPostings.clear()
+  }
+
+  private supplyFrequencies(frequencies: Iterable<Typo.TermFrequency>): void {
+    for (const { df, term } of frequencies) this.frequencies.set(term, df)
+    for (const term of this.wantedFrequencies) {
+      if (!this.frequencies.has(term)) this.frequencies.set(term, 0)
+    }
+    this.wantedFrequencies.clear()
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Words a letter or two away, by their deletion neighbourhoods (Mor, Fraenkel 1982): two words within one edit share a
+ * word that both become by deleting at most one letter. Hashes of these are kept, not the words, and what they find is
+ * verified.
+ */
+
+/** Shorter words have too many neighbours that mean something else. */
+export const lettersMin = 4
+/** From here on, in both words, two edits are corrected. */
+export const lettersForTwo = 8
+/** Longer ones are no words, and have thousands of deletions. */
+export const lettersMax = 24
+/** A word of one document may be a mistake itself. */
+export const frequencyMin = 2
+
+const lettersPattern = /^\p{L}+$/u
+
+export const isCorrectable = (word: string): boolean =>
+  word.length >= lettersMin && word.length <= lettersMax && lettersPattern.test(word)
+
+export const distanceMax = (a: string, b: string): number =>
+  a.length >= lettersForTwo && b.length >= lettersForTwo ? 2 : 1
+
+/** FNV-1a over UTF-16 units, leaving out the characters at `first` and `second`. */
+const hashWithout = (word: string, first: number, second: number): number => {
+  let hash = 0x811c9dc5
+  for (let n = 0; n < word.length; n++) {
+    if (n === first || n === second) continue
+    hash = Math.imul(hash ^ word.charCodeAt(n), 0x01000193)
+  }
+  return hash >>> 0
+}
+
+/** Hashes of the word and of its deletions, each once. */
+export const neighbourhood = (word: string): ReadonlySet<number> => {
+  const hashes = new Set([hashWithout(word, -1, -1)])
+  for (let first = 0; first < word.length; first++) {
+    hashes.add(hashWithout(word, first, -1))
+    if (word.length < lettersForTwo) continue
+    for (let second = first + 1; second < word.length; second++) hashes.add(hashWithout(word, first, second))
+  }
+  return hashes
+}
+
+/**
+ * Optimal string alignment distance: insertions, deletions, substitutions, and swaps of neighbours. Anything above
+ * `limit` is `limit + 1`.
+ */
+export const distance = (a: string, b: string, limit: number): number => {
+  if (Math.abs(a.length - b.length) > limit) return limit + 1
+  let beforeLast: ReadonlyArray<number> = []
+  let last: ReadonlyArray<number> = Array.from({ length: b.length + 1 }, (_, n) => n)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    let lowest = i
+    for (let j = 1; j <= b.length; j++) {
+      const isSame = a[i - 1] === b[j - 1]
+      let edits = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (isSame ? 0 : 1))
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        edits = Math.min(edits, (beforeLast[j - 2] ?? 0) + 1)
+      }
+      row.push(edits)
+      lowest = Math.min(lowest, edits)
+    }
+    if (lowest > limit) return limit + 1
+    beforeLast = last
+    last = row
+  }
+  return Math.min(last[b.length] ?? 0, limit + 1)
+}
+
+/** Buckets of the stored index: a lookup of a word reads some tens of them, each about a kilobyte at a million products. */
+export const bucketCount = 4_096
+const bucketShift = 20
+
+export const bucketOf = (hash: number): number => hash >>> bucketShift
+
+export interface TermFrequency {
+  readonly term: string
+  readonly df: number
+}
+
+export interface BucketEntry extends TermFrequency {
+  readonly hash: number
+}
+
+const entryHeaderBytes = 9
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** `u32 hash | u32 documents | u8 bytes of the term | term`, one after another. */
+export const encodeBucket = (entries: ReadonlyArray<BucketEntry>): Uint8Array => {
+  const terms = entries.map(({ term }) => encoder.encode(term))
+  const size = terms.reduce((sum, term) => sum + entryHeaderBytes + term.length, 0)
+  const bytes = new Uint8Array(size)
+  const view = new DataView(bytes.buffer)
+  let at = 0
+  entries.forEach(({ df, hash }, n) => {
+    const term = terms[n] ?? new Uint8Array()
+    view.setUint32(at, hash, true)
+    view.setUint32(at + 4, df, true)
+    view.setUint8(at + 8, term.length)
+    bytes.set(term, at + entryHeaderBytes)
+    at += entryHeaderBytes + term.length
+  })
+  return bytes
+}
+
+export const decodeBucket = (bytes: Uint8Array): ReadonlyArray<BucketEntry> => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const entries: Array<BucketEntry> = []
+  let at = 0
+  while (at < bytes.length) {
+    const termAt = at + entryHeaderBytes
+    const end = termAt + view.getUint8(at + 8)
+    entries.push({
+      hash: view.getUint32(at, true),
+      df: view.getUint32(at + 4, true),
+      term: decoder.decode(bytes.subarray(termAt, end))
+    })
+    at = end
+  }
+  return entries
+}
+
+/**
+ * Pairs of a hash and a term's number, sorted by hash and then by number. As doubles while they are sorted: 32 bits of
+ * hash and 21 of number are exact, and sorting numbers in a typed array is ten times as fast as sorting objects.
+ */
+export const termsMax = 2 ** 21
+
+export const sortedPairs = (
+  terms: Iterable<readonly [number: number, term: string]>
+): { readonly hashes: Uint32Array; readonly numbers: Uint32Array } => {
+  let pairs = new Float64Array(1_024)
+  let size = 0
+  for (const [number, term] of terms) {
+    if (number >= termsMax) continue
+    for (const hash of neighbourhood(term)) {
+      if (size === pairs.length) {
+        const larger = new Float64Array(size * 2)
+        larger.set(pairs)
+        pairs = larger
+      }
+      pairs[size++] = hash * termsMax + number
+    }
+  }
+  const sorted = pairs.subarray(0, size)
+  sorted.sort()
+  const hashes = new Uint32Array(size)
+  const numbers = new Uint32Array(size)
+  for (let n = 0; n < size; n++) {
+    const pair = sorted[n] ?? 0
+    hashes[n] = Math.floor(pair / termsMax)
+    numbers[n] = pair % termsMax
+  }
+  return { hashes, numbers }
+}
