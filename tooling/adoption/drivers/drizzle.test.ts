@@ -19,6 +19,7 @@ suite("Drizzle on pg", (url) =>
     const db = drizzleOnPg({ client: pool })
     return {
       forgivesBySavepoint: true,
+      namesConstraints: true,
       transaction: (body) =>
         db.transaction((tx) =>
           body(async (text, values) => (await tx.execute(statement(text, values))).rows)
@@ -33,6 +34,7 @@ suite("Drizzle on postgres.js", (url) =>
     const db = drizzleOnPostgresJs({ client })
     return {
       forgivesBySavepoint: false,
+      namesConstraints: true,
       transaction: (body) =>
         db.transaction((tx) => body((text, values) => tx.execute(statement(text, values)))),
       outside: (text, values) => db.execute(statement(text, values))

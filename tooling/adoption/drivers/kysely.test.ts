@@ -12,6 +12,7 @@ const driver = (dialect: Dialect) => {
       (await on.executeQuery(CompiledQuery.raw(text, values))).rows
   return {
     forgivesBySavepoint: true,
+    namesConstraints: true,
     transaction: (body: (query: ReturnType<typeof queryOf>) => Promise<void>) =>
       db.transaction().execute((trx) => body(queryOf(trx))),
     outside: queryOf(db)

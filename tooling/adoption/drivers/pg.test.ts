@@ -5,6 +5,7 @@ import { pool } from "./connections.ts"
 suite("pg", (url) =>
   Effect.map(pool(url), (pool) => ({
     forgivesBySavepoint: true,
+    namesConstraints: true,
     transaction: async (body) => {
       const client = await pool.connect()
       try {

@@ -5,6 +5,7 @@ import { postgresJs } from "./connections.ts"
 suite("postgres.js", (url) =>
   Effect.map(postgresJs(url), (sql) => ({
     forgivesBySavepoint: false,
+    namesConstraints: true,
     transaction: async (body) => {
       await sql.begin((tx) => body((text, values) => tx.unsafe(text, values)))
     },

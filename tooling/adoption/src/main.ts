@@ -26,6 +26,7 @@ class AdoptionFailed extends Schema.TaggedError<AdoptionFailed>()("AdoptionFaile
 
 const root = Path.resolve(import.meta.dirname, "../../..")
 const drivers = Path.join(root, "tooling/adoption/drivers")
+const prisma = Path.join(root, "tooling/adoption/prisma")
 const examples = Path.join(root, "examples")
 
 /** The own environment without what pnpm tells its scripts: an installation inside is another one. */
@@ -95,17 +96,35 @@ const program = Effect.gen(function* () {
 
   const server = yield* EmbeddedPostgres.start({ durability: "fast" })
 
+  const suiteEnv = { HM_TEST_DATABASE_URL: server.url }
+  const suite = (folder: string, drivers: string) =>
+    Effect.gen(function* () {
+      yield* check(`${drivers}: the suite type-checks`, mustRun(tool("tsc"), ["-p", folder], folder))
+      yield* check(
+        `${drivers}: services run inside their transactions`,
+        mustRun(tool("vitest"), ["run"], folder, suiteEnv)
+      )
+    })
   if (isWanted("drivers") && (yield* check("drivers: installed from their lockfile", install(drivers)))) {
-    yield* check("drivers: type-checked", mustRun(tool("tsc"), ["-p", drivers], drivers))
-    yield* check(
-      "drivers: services run inside transactions of pg, postgres.js, Kysely and Drizzle",
-      mustRun(tool("vitest"), ["run"], drivers, { HM_TEST_DATABASE_URL: server.url })
-    )
+    yield* suite(drivers, "drivers pg, postgres.js, Kysely and Drizzle")
+  }
+  const generated = Effect.andThen(
+    install(prisma),
+    mustRun("npx", ["-y", "pnpm@12.21.0", "generate"], prisma)
+  )
+  if (
+    isWanted("prisma") &&
+    (yield* check("prisma: installed from its lockfile, client generated", generated))
+  ) {
+    yield* suite(prisma, "driver Prisma")
   }
 
-  const folders = (yield* fs.readDirectory(examples)).toSorted()
-  const found = yield* Effect.filter(folders, (name) => fs.exists(`${examples}/${name}/package.json`))
-  const wanted = found.filter(isWanted)
+  const names = (yield* fs.readDirectory(examples)).filter(
+    (name) => name !== "node_modules" && isWanted(name)
+  )
+  const wanted = yield* Effect.filter(names.toSorted(), (name) =>
+    Effect.map(fs.stat(`${examples}/${name}`), ({ type }) => type === "Directory")
+  )
   // An example without a lockfile of its own is part of the one that they share.
   const isAlone = (name: string) => fs.exists(`${examples}/${name}/pnpm-lock.yaml`)
   const alone = yield* Effect.filter(wanted, isAlone)
@@ -128,10 +147,10 @@ const program = Effect.gen(function* () {
     }
     const run = Effect.gen(function* () {
       const env = yield* migratedDatabase(server, name)
-      yield* mustRun(tool("tsc"), ["-p", folder], folder)
       yield* mustRun("npx", ["-y", "pnpm@12.21.0", "run", "check"], folder, env)
+      yield* mustRun(tool("tsc"), ["-p", folder], folder)
     })
-    yield* check(`examples/${name}: type-checks, runs and shows what it says`, run)
+    yield* check(`examples/${name}: runs, shows what it says and type-checks`, run)
   }
 
   const took = seconds((yield* Clock.currentTimeMillis) - startedAt)

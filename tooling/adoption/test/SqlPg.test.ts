@@ -11,6 +11,7 @@ suite("@effect/sql-pg", (url) =>
     const client = Context.get(context, PgClient.PgClient)
     return {
       forgivesBySavepoint: true,
+      namesConstraints: true,
       transaction: (body) =>
         Effect.runPromise(
           client.withTransaction(

@@ -20,6 +20,8 @@ export interface Driver {
    * statement as the transaction's own failure.
    */
   readonly forgivesBySavepoint: boolean
+  /** Whether its errors tell the name of a violated constraint. */
+  readonly namesConstraints: boolean
   /** A statement by itself. */
   readonly outside: Database.Query
 }

@@ -1,0 +1,25 @@
+/** A worker in plain Node: an ordinary async function handles the events of a queue, several at a time, until SIGTERM. */
+import { Database, Job, Main, Shutdown, Wakeup, type WorkQueue } from "@hypermarket/core"
+import { EventWorker, JobScheduler } from "@hypermarket/events"
+import { Effect, Layer } from "effect"
+
+// It may run twice for one job, when a worker dies in the middle: the job's id is the key to do it once.
+const sendMail = async ({ jobId, payload }: WorkQueue.LeasedJob) =>
+  console.log(JSON.stringify({ jobId, payload }))
+
+const mails: WorkQueue.Handler<never> = {
+  queue: "mails",
+  batchMax: 1,
+  concurrency: 8,
+  transactional: false,
+  retry: Job.retryDefault,
+  deadline: "30 seconds",
+  run: (jobs) => Effect.tryPromise(() => Promise.all(jobs.map(sendMail)))
+}
+const options = await Effect.runPromise(Database.options)
+const worker = Layer.effectDiscard(EventWorker.run({ domains: [], handlers: [mails] })).pipe(
+  Layer.provide(JobScheduler.JobSchedules.layer),
+  Layer.provide([Wakeup.layer(Database.listen(options)), Database.layerClaims(options)]),
+  Layer.provide(Database.layer(options))
+)
+Main.run(Main.launch(worker).pipe(Effect.provide(Shutdown.Shutdown.layer)))
