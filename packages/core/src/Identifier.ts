@@ -49,3 +49,12 @@ export const Uuid = Schema.String.check(
  * @since 0.1.0
  */
 export const next: Effect.Effect<string> = Effect.sync(() => SecureRandom.uuidV7Unsafe())
+
+/**
+ * Several at once, in order.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const nextMany = (count: number): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.sync(() => Array.from({ length: count }, () => SecureRandom.uuidV7Unsafe()))

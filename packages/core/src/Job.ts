@@ -8,7 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /**
- * How a failed run is repeated: exponential backoff with jitter from `base` to `max`, `attempts` runs in all.
+ * How a failed run is repeated: `attempts` runs in all, 1 for none again; between them exponential backoff from `base`,
+ * doubling up to `max`, or always `base`. Each wait is shortened by up to half at random, so that the retries of a burst
+ * spread out.
  *
  * @category models
  * @since 0.1.0
@@ -17,6 +19,8 @@ export interface Retry {
   readonly attempts: number
   readonly base: Duration.Input
   readonly max: Duration.Input
+  /** `exponential` by default. */
+  readonly backoff?: "exponential" | "fixed"
 }
 
 /**

@@ -3,26 +3,25 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
-import { transactionOf } from "./Transaction.ts"
 import * as Identifier from "./Identifier.ts"
-import { Lanes, type Picked } from "./internal/workQueue/lanes.ts"
+import { deadlineCheckMillis, make as makeHandling } from "./internal/workQueue/handling.ts"
+import { Lanes, type Definition } from "./internal/workQueue/lanes.ts"
+import { queueOfLane } from "./internal/workQueue/jobRow.ts"
+import { QueueMetrics } from "./internal/workQueue/metrics.ts"
+import { make as makePipe, Work } from "./internal/workQueue/pipe.ts"
+import { readDefinitions, readDepths } from "./internal/workQueue/readings.ts"
 import * as StatementsOf from "./internal/workQueue/statements.ts"
 import { now } from "./Now.ts"
-import { Tenant, TenantId } from "./Tenant.ts"
 import { Wakeup } from "./Wakeup.ts"
 import * as WorkQueue from "./WorkQueue.ts"
 
@@ -33,9 +32,9 @@ import * as WorkQueue from "./WorkQueue.ts"
 export interface Options<R> {
   readonly prefix: string
   readonly handlers: ReadonlyArray<WorkQueue.Handler<R>>
-  /** Jobs in one claim; 500 by default. */
+  /** Jobs in one claim at most; 500 by default. Slow handlers get less: about a second of work at a time. */
   readonly batchMax?: number
-  /** Claims worked on at the same time; 2 by default. */
+  /** Claims at the same time; 2 by default. */
   readonly pipes?: number
   /** How long a claimed job is kept from others without a sign of life; 30 seconds by default. */
   readonly lease?: Duration.Input
@@ -47,556 +46,142 @@ const batchMaxDefault = 500
 const pipesDefault = 2
 const leaseDefault = "30 seconds"
 const pollDefault = "250 millis"
-/** More lanes make a claim slower than two claims. */
-const lanesInClaimMax = 20
 const moveMax = 1_000
+const moveInterval = "250 millis"
 const reapMax = 50
+const reapInterval = "1 second"
 const definitionsInterval = "2 seconds"
+const pruneMax = 10_000
+const pruneInterval = "1 minute"
+/** Depths count every job: at most a fiftieth of the time, and not more often than this. */
+const depthIntervalMillis = 15_000
+const depthShare = 50
+/** What was done of a batch that is still worked on is written this often: a crash repeats no more than that. */
+const progressMillis = 250
 /** A sweep walks every lane: it may take a twentieth of the time at most. */
 const sweepShare = 20
-/** Errors of a job that are kept: the first ones say what began it, the last ones what it came to. */
-const errorsMax = 10
-const errorLengthMax = 500
+/** Handlers in flight have this long when the worker stops; the promise is an exit within 10 seconds. */
+const stopPatience = "7 seconds"
 
-const jobsDone = Metric.counter("hm_queue_jobs_total", {
-  description: "Jobs that ran, by queue and outcome",
-  incremental: true
-})
-const jobWait = Metric.histogram("hm_queue_job_wait_seconds", {
-  description: "From the enqueueing of a job to its claim, in seconds",
-  boundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 300, 3600]
-})
+const undefinedQueue: Definition = { paused: false, weight: 1, isLimited: false }
 
-interface Parsed extends WorkQueue.LeasedJob {
-  readonly lost: number
-  readonly errors: ReadonlyArray<unknown>
-}
-
-/** A job as the claim packs it. */
-type Packed = readonly [
-  seq: number,
-  priority: number,
-  jobId: string | null,
-  attempt: number,
-  attemptsMax: number,
-  lost: number,
-  orderingKey: string | null,
-  type: string | null,
-  recordedAtMillis: number,
-  headers: Readonly<Record<string, string>> | null,
-  errors: ReadonlyArray<unknown> | null,
-  payload: unknown,
-  bodyDay: string | null,
-  bodySeq: number | null
-]
-
-const unpack = (
-  tenantId: string,
-  queue: string,
-  packed: Packed,
-  bodies: ReadonlyMap<string, string>
-): Parsed => {
-  const body = packed[13] === null ? undefined : bodies.get(String(packed[13]))
-  return {
-    tenantId,
-    queue,
-    seq: packed[0],
-    priority: packed[1],
-    jobId: packed[2] ?? "",
-    attempt: packed[3],
-    attemptsMax: packed[4],
-    lost: packed[5],
-    orderingKey: packed[6] ?? undefined,
-    type: packed[7] ?? "",
-    recordedAtMillis: Number(packed[8]),
-    headers: packed[9] ?? {},
-    errors: packed[10] ?? [],
-    payload: body === undefined ? packed[11] : JSON.parse(body)
+/** xorshift32: ties and jitter need chance, not quality. */
+const randomFrom = (seed: number) => {
+  let state = seed
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
   }
 }
-
-/** The jobs of one tenant and queue of a claim. */
-interface Group {
-  readonly tenantId: string
-  /** With the mark of quarantine, as the lease knows it. */
-  readonly leasedQueue: string
-  readonly queue: string
-  readonly plain: ReadonlyArray<Parsed>
-  /** The jobs behind each claimed token, in order. */
-  readonly keyed: ReadonlyMap<string, ReadonlyArray<Parsed>>
-  readonly tokens: ReadonlyArray<Parsed>
-}
-
-const groupsOf = (rows: ReadonlyArray<StatementsOf.ClaimedRow>): ReadonlyArray<Group> => {
-  const bodies = new Map<string, string>()
-  for (const row of rows) if (row.bodySeq !== null && row.body !== null) bodies.set(row.bodySeq, row.body)
-  const groups: Array<Group> = []
-  for (const row of rows) {
-    if (row.jobs === null) continue
-    const queue = row.queue.replace(StatementsOf.quarantinePrefix, "")
-    // Our own statement packed them.
-    const jobs: ReadonlyArray<Packed> = JSON.parse(row.jobs)
-    const behind: ReadonlyArray<Packed> = row.keyed === null ? [] : JSON.parse(row.keyed)
-    const keyed = new Map<string, Array<Parsed>>()
-    for (const packed of behind) {
-      const job = unpack(row.tenantId, queue, packed, bodies)
-      const list = keyed.get(job.orderingKey ?? "")
-      if (list === undefined) keyed.set(job.orderingKey ?? "", [job])
-      else list.push(job)
-    }
-    const all = jobs.map((packed) => unpack(row.tenantId, queue, packed, bodies))
-    groups.push({
-      tenantId: row.tenantId,
-      leasedQueue: row.queue,
-      queue,
-      plain: all.filter((job) => job.orderingKey === undefined),
-      tokens: all.filter((job) => job.orderingKey !== undefined),
-      keyed
-    })
-  }
-  return groups
-}
-
-interface Outcome {
-  readonly failed: ReadonlyArray<StatementsOf.FailedJob>
-  readonly keys: ReadonlyArray<StatementsOf.KeyResult>
-}
-
-const noFailures: Outcome = { failed: [], keys: [] }
-
-interface Batch {
-  readonly batchId: string
-  readonly tenants: ReadonlyArray<string>
-  readonly lost: Latch.Latch
-}
-
-class LeaseLost extends Error {
-  readonly _tag = "LeaseLost"
-}
-
-const describe = (cause: Cause.Cause<unknown>): string =>
-  (Cause.hasInterruptsOnly(cause) ? "interrupted" : Cause.pretty(cause)).slice(0, errorLengthMax)
-
-const isRejected = (cause: Cause.Cause<unknown>): boolean =>
-  cause.reasons.some((reason) => reason._tag === "Fail" && reason.error instanceof WorkQueue.JobRejected)
 
 /**
- * Runs until its scope closes; then it takes no more, finishes what it has claimed or leaves it to its lease, and
- * acknowledges what is done.
+ * Runs until its scope closes; then it takes no more, waits up to 7 seconds for what runs, acknowledges what is done and
+ * hands back the rest, as if it had not been tried.
  *
  * @category running
  * @since 0.1.0
  */
-export const run = Effect.fn("WorkQueueWorker.run")(function* <R>(
+export const run = Effect.fnUntraced(function* <R>(
   options: Options<R>
 ): Effect.fn.Return<void, never, R | Scope.Scope | SqlClient.SqlClient | WorkQueue.ClaimClient | Wakeup> {
   const sql = yield* SqlClient.SqlClient
   const claimSql = yield* WorkQueue.ClaimClient
   const wakeup = yield* Wakeup
   const clock = yield* Clock.Clock
-  const workerId = yield* Identifier.next
+  const context = yield* Effect.context<R>()
   const queue = yield* WorkQueue.make({ prefix: options.prefix })
   const claims = StatementsOf.make(claimSql, queue.tables)
   const handlers = new Map(options.handlers.map((handler) => [handler.queue, handler]))
+  const metrics = new Map(
+    options.handlers.map((handler) => [handler.queue, new QueueMetrics(handler.queue, context)])
+  )
   const batchMax = options.batchMax ?? batchMaxDefault
   const pipes = options.pipes ?? pipesDefault
   const leaseMillis = Duration.toMillis(options.lease ?? leaseDefault)
   const pollMillis = Duration.toMillis(options.poll ?? pollDefault)
-  const seed = yield* Random.nextIntBetween(1, 2 ** 31 - 1)
+  const random = randomFrom(yield* Random.nextIntBetween(1, 2 ** 31 - 1))
 
-  // ------------------------------------------------------------------------------------------------------------------
-  // What lanes there are
-  // ------------------------------------------------------------------------------------------------------------------
-
-  let randomState = seed
-  const random = () => {
-    // xorshift32: ties need chance, not quality.
-    randomState ^= randomState << 13
-    randomState ^= randomState >>> 17
-    randomState ^= randomState << 5
-    return (randomState >>> 0) / 2 ** 32
-  }
-  const definitions = new Map<string, { readonly paused: boolean; readonly weight: number }>()
-  const definitionOf = (tenantId: string, name: string) =>
-    definitions.get(`${tenantId}\u0000${name.replace(StatementsOf.quarantinePrefix, "")}`)
+  const work = new Work(batchMax, pipes)
+  const kick = Latch.makeUnsafe(false)
+  const definitions = new Map<string, Definition>()
   const lanes = new Lanes({
     handles: (name) => handlers.has(name),
-    isPaused: (tenantId, name) => definitionOf(tenantId, name)?.paused === true,
-    weightOf: (tenantId, name) => definitionOf(tenantId, name)?.weight ?? 1,
+    definitionOf: (tenantId, name) =>
+      definitions.get(`${tenantId}\u0000${queueOfLane(name)}`) ?? undefinedQueue,
+    roomOf: (name) => work.roomOf(name),
     random
   })
-  const kick = yield* Latch.make(false)
-  const noteLanes = (rows: ReadonlyArray<StatementsOf.LaneRow>) => {
-    for (const row of rows) lanes.add(row)
-    if (rows.length > 0) kick.openUnsafe()
-  }
-
-  const readDefinitions = claimSql<{
-    readonly tenantId: string
-    readonly queue: string
-    readonly paused: boolean
-    readonly weight: number
-  }>`
-    SELECT tenant_id AS "tenantId", queue, paused, weight FROM ${claimSql(queue.tables.definition)}
-  `.pipe(
-    Effect.map((rows) => {
-      definitions.clear()
-      for (const row of rows) definitions.set(`${row.tenantId}\u0000${row.queue}`, row)
-      kick.openUnsafe()
-    })
+  const handling = makeHandling({
+    sql,
+    statements: queue.statements,
+    handlers: options.handlers,
+    metricsOf: (name) => metrics.get(name) ?? new QueueMetrics(name, context),
+    context,
+    clock,
+    random
+  })
+  const pipe = makePipe(
+    {
+      name: options.prefix,
+      workerId: yield* Identifier.next,
+      claims,
+      claimSql,
+      lanes,
+      handling,
+      attemptsMaxOf: (name) => handlers.get(name)?.retry.attempts ?? 1,
+      clock,
+      kick,
+      batchMax,
+      pipes,
+      leaseMillis,
+      pollMillis
+    },
+    work
   )
-
-  const tolerant = <A, E>(what: string, self: Effect.Effect<A, E>) =>
-    Effect.catchCause(self, (cause) =>
-      Effect.logWarning(`Queue ${options.prefix}: ${what} failed; it is tried again`, cause)
-    )
-
-  // ------------------------------------------------------------------------------------------------------------------
-  // Leases
-  // ------------------------------------------------------------------------------------------------------------------
-
-  const active = new Map<string, Batch>()
-  const heartbeat = Effect.suspend(() => {
-    if (active.size === 0) return Effect.void
-    const batches = Array.from(active.values())
-    const tenants = Array.from(new Set(batches.flatMap((batch) => batch.tenants)))
-    return claims
-      .extend(
-        tenants,
-        batches.map((batch) => batch.batchId),
-        leaseMillis
-      )
-      .pipe(
-        Effect.map((kept) => {
-          const alive = new Set(kept)
-          // A batch that was acknowledged meanwhile is not active any more.
-          for (const batch of batches) {
-            if (!alive.has(batch.batchId) && active.has(batch.batchId)) batch.lost.openUnsafe()
-          }
-        })
-      )
-  })
-
-  // ------------------------------------------------------------------------------------------------------------------
-  // Running
-  // ------------------------------------------------------------------------------------------------------------------
-
-  const errorsWith = (job: Parsed, message: string, atMillis: number) => {
-    const entry = { attempt: job.attempt + 1, at: new Date(atMillis).toISOString(), error: message }
-    return [...job.errors, entry].slice(-errorsMax)
-  }
-
-  const runAtOf = (
-    handler: WorkQueue.Handler<R>,
-    job: Parsed,
-    cause: Cause.Cause<unknown>,
-    nowMillis: number
-  ) => {
-    const attempt = job.attempt + 1
-    if (attempt >= Math.min(job.attemptsMax, handler.retry.attempts) || isRejected(cause)) return null
-    const base = Duration.toMillis(handler.retry.base) * 2 ** Math.min(30, attempt - 1)
-    const capped = Math.min(base, Duration.toMillis(handler.retry.max))
-    // Full jitter over the upper half: retries of a burst spread out.
-    return new Date(nowMillis + capped * (0.5 + random() / 2)).toISOString()
-  }
-
-  const call = (handler: WorkQueue.Handler<R>, tenantId: string, jobs: ReadonlyArray<Parsed>) =>
-    handler
-      .run(jobs)
-      .pipe(
-        Effect.timeout(handler.deadline),
-        Effect.provideService(Tenant, { id: TenantId.make(tenantId, { disableChecks: true }) }),
-        Effect.exit
-      )
-
-  const failureOf = (
-    handler: WorkQueue.Handler<R>,
-    job: Parsed,
-    cause: Cause.Cause<unknown>,
-    nowMillis: number
-  ) => ({
-    tenant_id: job.tenantId,
-    queue: job.queue,
-    seq: job.seq,
-    attempt: job.attempt + 1,
-    errors: errorsWith(job, describe(cause), nowMillis),
-    run_at: runAtOf(handler, job, cause, nowMillis)
-  })
-
-  /** Runs jobs together; when that fails each by itself, so that one bad job does not fail its neighbours. */
-  const runTogether = Effect.fnUntraced(function* (
-    handler: WorkQueue.Handler<R>,
-    tenantId: string,
-    jobs: ReadonlyArray<Parsed>,
-    isolate: <A, E, R2>(self: Effect.Effect<A, E, R2>) => Effect.Effect<A, E | SqlError, R2>
-  ) {
-    const failed: Array<{ readonly job: Parsed; readonly cause: Cause.Cause<unknown> }> = []
-    const together = yield* isolateExit(isolate, call(handler, tenantId, jobs))
-    if (Exit.isSuccess(together)) return failed
-    if (jobs.length === 1) {
-      for (const job of jobs) failed.push({ job, cause: together.cause })
-      return failed
-    }
-    for (const job of jobs) {
-      const alone = yield* isolateExit(isolate, call(handler, tenantId, [job]))
-      if (Exit.isFailure(alone)) failed.push({ job, cause: alone.cause })
-    }
-    return failed
-  })
-
-  const chunksOf = (jobs: ReadonlyArray<Parsed>, size: number): ReadonlyArray<ReadonlyArray<Parsed>> => {
-    if (jobs.length <= size) return jobs.length === 0 ? [] : [jobs]
-    const chunks: Array<ReadonlyArray<Parsed>> = []
-    for (let start = 0; start < jobs.length; start += size) chunks.push(jobs.slice(start, start + size))
-    return chunks
-  }
-
-  const runPlain = Effect.fnUntraced(function* (
-    handler: WorkQueue.Handler<R>,
-    group: Group,
-    isolate: <A, E, R2>(self: Effect.Effect<A, E, R2>) => Effect.Effect<A, E | SqlError, R2>
-  ) {
-    const failures = yield* Effect.forEach(
-      chunksOf(group.plain, handler.batchMax),
-      (jobs) => runTogether(handler, group.tenantId, jobs, isolate),
-      // Statements of one transaction share a connection: they run one after the other.
-      { concurrency: handler.transactional ? 1 : handler.concurrency }
-    )
-    const moment = yield* now
-    return failures.flat().map(({ cause, job }) => failureOf(handler, job, cause, moment.getTime()))
-  })
-
-  /** The jobs of one key, one after the other; it stops at the first failure. */
-  const runKey = Effect.fnUntraced(function* (
-    handler: WorkQueue.Handler<R>,
-    token: Parsed,
-    jobs: ReadonlyArray<Parsed>,
-    isolate: <A, E, R2>(self: Effect.Effect<A, E, R2>) => Effect.Effect<A, E | SqlError, R2>
-  ): Effect.fn.Return<StatementsOf.KeyResult, SqlError, R> {
-    const result = {
-      tenant_id: token.tenantId,
-      queue: token.queue,
-      ordering_key: token.orderingKey ?? "",
-      priority: token.priority
-    }
-    const done: Array<number> = []
-    for (const job of jobs) {
-      const exit = yield* isolateExit(isolate, call(handler, token.tenantId, [job]))
-      if (Exit.isSuccess(exit)) {
-        done.push(job.seq)
-        continue
-      }
-      const moment = yield* now
-      const runAt = runAtOf(handler, job, exit.cause, moment.getTime())
-      return {
-        ...result,
-        done,
-        failed: job.seq,
-        buried: runAt === null,
-        attempt: job.attempt + 1,
-        errors: errorsWith(job, describe(exit.cause), moment.getTime()),
-        run_at: runAt
-      }
-    }
-    return { ...result, done, failed: null, buried: false, attempt: 0, errors: null, run_at: null }
-  })
-
-  const runGroup = Effect.fnUntraced(function* (
-    handler: WorkQueue.Handler<R>,
-    group: Group,
-    isolate: <A, E, R2>(self: Effect.Effect<A, E, R2>) => Effect.Effect<A, E | SqlError, R2>
-  ): Effect.fn.Return<Outcome, SqlError, R> {
-    const failed = yield* runPlain(handler, group, isolate)
-    const keys = yield* Effect.forEach(
-      group.tokens,
-      (token) => runKey(handler, token, group.keyed.get(token.orderingKey ?? "") ?? [], isolate),
-      { concurrency: handler.transactional ? 1 : handler.concurrency }
-    )
-    const jobs = group.plain.length + keys.reduce((sum, key) => sum + key.done.length, 0)
-    const failures = failed.length + keys.filter((key) => key.failed !== null).length
-    yield* Metric.update(
-      Metric.withAttributes(jobsDone, { queue: group.queue, outcome: "done" }),
-      jobs - failed.length
-    )
-    if (failures > 0) {
-      yield* Metric.update(
-        Metric.withAttributes(jobsDone, { queue: group.queue, outcome: "failed" }),
-        failures
-      )
-    }
-    return { failed, keys }
-  })
-
-  /**
-   * Handler and acknowledgement in one transaction. Within it each call has a savepoint: a failed one leaves nothing, and
-   * commits its retry together with its neighbours' effects.
-   */
-  const runTransactional = (handler: WorkQueue.Handler<R>, group: Group, batch: Batch) =>
-    transactionOf(sql)(
-      Effect.gen(function* () {
-        const outcome = yield* runGroup(handler, group, sql.withTransaction)
-        const lanesLeft = yield* queue.statements.acknowledge({
-          tenants: [group.tenantId],
-          batchId: batch.batchId,
-          queue: group.leasedQueue,
-          ...outcome,
-          now: yield* now
-        })
-        if (lanesLeft === 0) return yield* Effect.die(new LeaseLost())
-      })
-    )
-
-  const joined = <A, E, R2>(self: Effect.Effect<A, E, R2>): Effect.Effect<A, E | SqlError, R2> => self
-
-  const ackRetry = Schedule.exponential("50 millis").pipe(
-    Schedule.upTo({ duration: Duration.millis(leaseMillis) })
-  )
-
-  /** An error here is tried again and never ends the loop: that would burn every lease this worker holds. */
-  const acknowledgeNow = (batch: Batch, outcome: Outcome) =>
-    Effect.flatMap(now, (moment) =>
-      claims.acknowledge({
-        tenants: batch.tenants,
-        batchId: batch.batchId,
-        queue: null,
-        ...outcome,
-        now: moment
-      })
-    ).pipe(
-      Effect.retry(ackRetry),
-      Effect.asVoid,
-      (self) => tolerant("an acknowledgement", self),
-      Effect.ensuring(Effect.sync(() => active.delete(batch.batchId)))
-    )
-
-  /** Runs a claimed batch. True when a plain deletion of its leases acknowledges what is left of it. */
-  const work = Effect.fnUntraced(function* (batch: Batch, groups: ReadonlyArray<Group>) {
-    const outcomes = yield* Effect.forEach(
-      groups,
-      (group): Effect.Effect<Outcome, SqlError, R> => {
-        const handler = handlers.get(group.queue)
-        if (handler === undefined) return Effect.succeed(noFailures)
-        return handler.transactional
-          ? Effect.as(runTransactional(handler, group, batch), noFailures)
-          : runGroup(handler, group, joined)
-      },
-      { concurrency: "unbounded" }
-    )
-    return {
-      failed: outcomes.flatMap((outcome) => outcome.failed),
-      keys: outcomes.flatMap((outcome) => outcome.keys)
-    }
-  })
-
-  // ------------------------------------------------------------------------------------------------------------------
-  // Pipes
-  // ------------------------------------------------------------------------------------------------------------------
-
-  const countFound = (picked: ReadonlyArray<Picked>, groups: ReadonlyArray<Group>, nowMillis: number) => {
-    for (const one of picked) {
-      let count = 0
-      let highest = 0
-      for (const group of groups) {
-        if (group.tenantId !== one.lane.tenantId || group.leasedQueue !== one.lane.queue) continue
-        for (const job of [...group.plain, ...group.tokens]) {
-          if (job.priority !== one.lane.priority) continue
-          count++
-          if (job.seq > highest) highest = job.seq
-        }
-      }
-      lanes.found(one, count, highest, nowMillis)
-    }
-  }
-
-  let isStopping = false
-  const pipe = Effect.gen(function* () {
-    let previous: Batch | undefined
-    const settle = Effect.suspend(() => {
-      const batch = previous
-      previous = undefined
-      return batch === undefined ? Effect.void : acknowledgeNow(batch, noFailures)
-    })
-    const turn = Effect.gen(function* () {
-      const nowMillis = clock.currentTimeMillisUnsafe()
-      const picked = lanes.pick(batchMax, lanesInClaimMax, active.size === 0, nowMillis)
-      if (picked.length === 0) {
-        yield* settle
-        kick.closeUnsafe()
-        // What arrived between the look and the closing is seen here.
-        if (!lanes.hasReady()) yield* kick.await.pipe(Effect.timeoutOption(Duration.millis(pollMillis)))
-        return
-      }
-      const batchId = yield* Identifier.next
-      const done = previous
-      const rows = yield* claims.claim({
-        previous: done,
-        lanes: picked.map((one) => one.lane),
-        batchId,
-        workerId,
-        leaseMillis,
-        now: yield* now
-      })
-      if (done !== undefined) active.delete(done.batchId)
-      previous = undefined
-      const groups = groupsOf(rows)
-      countFound(picked, groups, clock.currentTimeMillisUnsafe())
-      if (groups.length === 0) return
-      const batch: Batch = {
-        batchId,
-        tenants: Array.from(new Set(groups.map((group) => group.tenantId))),
-        lost: Latch.makeUnsafe(false)
-      }
-      active.set(batchId, batch)
-      const claimedAt = clock.currentTimeMillisUnsafe()
-      for (const group of groups) {
-        const [first] = group.plain
-        if (first !== undefined)
-          yield* Metric.update(jobWait, Math.max(0, claimedAt - first.recordedAtMillis) / 1000)
-      }
-      const outcome = yield* Effect.raceFirst(
-        work(batch, groups),
-        Effect.as(batch.lost.await, undefined)
-      ).pipe(Effect.exit)
-      if (Exit.isFailure(outcome)) {
-        // The lease runs out and the batch is run again, with one more loss on its jobs.
-        active.delete(batchId)
-        if (!Cause.hasInterruptsOnly(outcome.cause)) {
-          yield* Effect.logWarning(`Queue ${options.prefix}: a batch is left to its lease`, outcome.cause)
-        }
-        return
-      }
-      if (outcome.value === undefined) {
-        active.delete(batchId)
-        return yield* Effect.logWarning(`Queue ${options.prefix}: a lease was lost; its jobs run elsewhere`)
-      }
-      if (outcome.value.failed.length === 0 && outcome.value.keys.length === 0) previous = batch
-      else yield* acknowledgeNow(batch, outcome.value)
-    })
-    yield* turn.pipe(
-      Effect.catchCause((cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.failCause(cause)
-          : Effect.andThen(
-              Effect.logWarning(`Queue ${options.prefix}: a claim failed; it is tried again`, cause),
-              Effect.sleep("200 millis")
-            )
-      ),
-      Effect.repeat({ while: () => !isStopping }),
-      Effect.ensuring(settle)
-    )
-  })
 
   // ------------------------------------------------------------------------------------------------------------------
   // Housekeeping
   // ------------------------------------------------------------------------------------------------------------------
 
+  const tolerant = <A, E>(what: string, self: Effect.Effect<A, E>) =>
+    Effect.catchCause(self, (cause) =>
+      Effect.logWarning(`Queue ${options.prefix}: ${what} failed; it is tried again`, cause)
+    )
   const every = <A, E>(interval: Duration.Input, what: string, self: Effect.Effect<A, E>) =>
     tolerant(what, self).pipe(Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
+
+  const noteLanes = (rows: ReadonlyArray<StatementsOf.LaneRow>) => {
+    for (const row of rows) lanes.add(row)
+    if (rows.length > 0) kick.openUnsafe()
+  }
+
+  const heartbeat = Effect.gen(function* () {
+    const batches = Array.from(work.active.values())
+    if (batches.length === 0) return
+    const tenants = Array.from(new Set(batches.flatMap((batch) => batch.tenants)))
+    const ids = batches.map((batch) => batch.batchId)
+    const alive = new Set(yield* claims.extend(tenants, ids, leaseMillis))
+    // A batch that was acknowledged meanwhile is not active any more, or all of it committed by itself.
+    for (const batch of batches) {
+      if (!alive.has(batch.batchId) && work.active.has(batch.batchId) && !batch.isGone)
+        batch.lost.openUnsafe()
+    }
+  })
+
+  const progress = Effect.suspend(() => {
+    const before = clock.currentTimeMillisUnsafe() - progressMillis
+    const lanesOf = Array.from(work.active.values())
+      .filter((batch) => batch.startedAtMillis <= before)
+      .flatMap((batch) => batch.takeProgress())
+    return lanesOf.length === 0 ? Effect.void : claims.progress(lanesOf)
+  })
 
   const move = Effect.flatMap(now, (moment) => claims.moveDue(moment, moveMax)).pipe(
     Effect.tap((rows) => Effect.sync(() => noteLanes(rows))),
     // A full load: there may be more.
-    Effect.repeat({ while: (rows) => rows.length >= moveMax })
+    Effect.repeat({ while: (rows) => rows.reduce((sum, row) => sum + row.count, 0) >= moveMax })
   )
   const reap = Effect.flatMap(now, (moment) => claims.reap(reapMax, moment)).pipe(
     Effect.tap((rows) => Effect.sync(() => noteLanes(rows)))
@@ -614,6 +199,28 @@ export const run = Effect.fn("WorkQueueWorker.run")(function* <R>(
     ),
     Effect.forever
   )
+  const define = Effect.map(readDefinitions(claimSql, queue.tables), (rows) => {
+    definitions.clear()
+    for (const row of rows) definitions.set(`${row.tenantId}\u0000${row.queue}`, row)
+    kick.openUnsafe()
+  })
+  const measure = Effect.gen(function* () {
+    const startedAt = clock.currentTimeMillisUnsafe()
+    const rows = yield* readDepths(claimSql, queue.tables, Array.from(handlers.keys()), yield* now)
+    for (const { oldestSeconds, queue: name, ...counts } of rows)
+      metrics.get(name)?.stands(counts, oldestSeconds)
+    return clock.currentTimeMillisUnsafe() - startedAt
+  })
+  const measuring = tolerant("measuring", measure).pipe(
+    Effect.flatMap((tookMillis) =>
+      Effect.sleep(Duration.millis(Math.max(depthIntervalMillis, (tookMillis ?? 0) * depthShare)))
+    ),
+    Effect.forever
+  )
+  const prune = Effect.flatMap(now, (moment) => claims.prune(moment, pruneMax)).pipe(
+    Effect.repeat({ while: (pruned) => pruned >= pruneMax })
+  )
+
   const listening = Effect.gen(function* () {
     const heard = yield* wakeup.signals
     return yield* PubSub.take(heard).pipe(
@@ -621,42 +228,41 @@ export const run = Effect.fn("WorkQueueWorker.run")(function* <R>(
         if (signal === undefined) return tolerant("a sweep", sweepOnce)
         if (signal.channel !== options.prefix) return Effect.void
         const [tenantId = "", name = "", priority = "0"] = signal.payload.split(WorkQueue.wakeSeparator)
-        // A publisher that does not know the queues names none: each of ours is looked at.
-        const names = name === "" ? Array.from(handlers.keys()) : [name]
-        noteLanes(names.map((queue) => ({ tenantId, queue, priority: Number(priority) })))
+        // The definitions have changed, not the jobs.
+        if (tenantId === "") return tolerant("reading definitions", define)
+        noteLanes([{ tenantId, queue: name, priority: Number(priority) }])
         return Effect.void
       }),
       Effect.forever
     )
   })
 
-  yield* tolerant("reading definitions", readDefinitions)
+  yield* tolerant("reading definitions", define)
   yield* tolerant("a sweep", sweepOnce)
-  yield* every(definitionsInterval, "reading definitions", readDefinitions)
-  yield* every("250 millis", "moving due jobs", move)
-  yield* every("1 second", "reaping", reap)
+  yield* every(definitionsInterval, "reading definitions", define)
+  yield* every(moveInterval, "moving due jobs", move)
+  yield* every(reapInterval, "reaping", reap)
+  yield* every(pruneInterval, "pruning", prune)
   yield* every(Duration.millis(leaseMillis / 3), "a heartbeat", heartbeat)
+  yield* every(Duration.millis(progressMillis), "a partial acknowledgement", progress)
+  yield* every(
+    Duration.millis(deadlineCheckMillis),
+    "checking deadlines",
+    Effect.sync(handling.checkDeadlines)
+  )
   yield* Effect.forkScoped(sweeping)
+  yield* Effect.forkScoped(measuring)
   yield* Effect.forkScoped(listening)
   // Stopped first, as the last that was started: the pipes finish their turn while heartbeats still go out.
   yield* Effect.acquireRelease(
-    Effect.forEach(Array.from({ length: pipes }), () => Effect.forkDetach(pipe)),
+    Effect.forEach(Array.from({ length: pipes }), () => Effect.forkDetach(pipe.run)),
     (running) =>
       Effect.gen(function* () {
-        isStopping = true
+        work.isStopping = true
         kick.openUnsafe()
-        yield* Effect.forEach(running, Fiber.await, { concurrency: "unbounded" }).pipe(
-          Effect.timeoutOption(stopPatience)
-        )
-        yield* Fiber.interruptAll(running)
+        const all = () => [...running, ...work.beside]
+        yield* Effect.suspend(() => Fiber.awaitAll(all())).pipe(Effect.timeoutOption(stopPatience))
+        yield* Effect.suspend(() => Fiber.interruptAll(all()))
       })
   )
 })
-
-/** Handlers in flight have this long when the worker stops; the promise is an exit within 10 seconds. */
-const stopPatience = "7 seconds"
-
-const isolateExit = <A, E, R>(
-  isolate: <A2, E2, R2>(self: Effect.Effect<A2, E2, R2>) => Effect.Effect<A2, E2 | SqlError, R2>,
-  self: Effect.Effect<Exit.Exit<A, E>, never, R>
-): Effect.Effect<Exit.Exit<A, E | SqlError>, never, R> => Effect.exit(isolate(Effect.flatten(self)))

@@ -325,6 +325,8 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
           batchId,
           workerId: batchId,
           leaseMillis,
+          keyedMax: 100,
+          laneBytesMax: 1_000_000,
           now
         })
       const slow = "00000000-0000-7000-8000-000000000001"
@@ -370,6 +372,8 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
             batchId,
             workerId: batchId,
             leaseMillis: 1,
+            keyedMax: 100,
+            laneBytesMax: 1_000_000,
             now
           })
         }
@@ -445,7 +449,12 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
         ["type", { ...good, type: "" }],
         ["priority", { ...good, priority: 40_000 }],
         ["orderingKey", { ...good, orderingKey: "" }],
-        ["runAt", { ...good, orderingKey: "k", runAt: new Date(0) }],
+        ["runAt", { ...good, runAt: new Date(8.64e15) }],
+        ["attemptsMax", { ...good, attemptsMax: 0 }],
+        ["retry.base", { ...good, retry: { base: "8 days" } }],
+        ["dedupe.key", { ...good, dedupe: { key: "a\u0000b", window: "1 hour" } }],
+        ["dedupe.window", { ...good, dedupe: { key: "k", window: "31 days" } }],
+        ["headers.name", { ...good, headers: { name: "\ud800" } }],
         ["payload", { ...good, payload: "x".repeat(WorkQueue.payloadBytesMax) }]
       ]
       for (const [field, job] of cases) {

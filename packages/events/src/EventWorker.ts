@@ -100,50 +100,49 @@ export const register = Effect.fn("EventWorker.register")(function* <R>(
   const sql = yield* SqlClient.SqlClient
   const moment = yield* now
   const subscriptions = domains.flatMap((domain) => domain.subscriptions)
-  yield* Effect.forEach(
-    subscriptions,
-    (subscription) => sql`
-      INSERT INTO hm_event_handler AS h (handler, queue, types, updated_at)
-      VALUES (${subscription.name}, ${handlerQueue(subscription.name)}, ${subscription.types}::text[], ${moment})
-          ON CONFLICT (handler) DO UPDATE SET queue = excluded.queue, types = excluded.types, updated_at = excluded.updated_at
-              WHERE h.types <> excluded.types OR h.queue <> excluded.queue
-    `,
-    { discard: true }
-  )
   const scheduled = domains.flatMap((domain) => domain.jobs).filter((job) => job.every !== undefined)
-  yield* Effect.forEach(
-    scheduled,
-    (job) => sql`
-      INSERT INTO hm_job_scheduler AS s (tenant_id, schedule_id, name, queue, type, payload, time_zone, every_seconds,
-                                         catch_up, next_at, recorded_at, updated_at)
-      VALUES (${systemTenant}, gen_random_uuid(), ${job.name}, ${jobQueue(job.name)}, ${job.name}, 'null', 'UTC',
-              ${secondsOf(job.every ?? "1 hour")}, 'one', ${moment}, ${moment}, ${moment})
-          ON CONFLICT (tenant_id, name) DO UPDATE SET every_seconds = excluded.every_seconds, updated_at = excluded.updated_at
-              WHERE s.every_seconds <> excluded.every_seconds
-    `,
-    { discard: true }
-  )
+  yield* sql`
+    INSERT INTO hm_event_handler AS h (handler, queue, types, updated_at)
+    SELECT x.handler, x.queue, ARRAY (SELECT json_array_elements_text(x.types)), ${moment}
+      FROM json_to_recordset(${JSON.stringify(
+        subscriptions.map(({ name, types }) => ({ handler: name, queue: handlerQueue(name), types }))
+      )}::text::json) AS x (handler text, queue text, types json)
+        ON CONFLICT (handler) DO UPDATE SET queue = excluded.queue, types = excluded.types, updated_at = excluded.updated_at
+            WHERE h.types <> excluded.types OR h.queue <> excluded.queue
+  `
+  yield* sql`
+    INSERT INTO hm_job_scheduler AS s (tenant_id, schedule_id, name, queue, type, payload, time_zone, every_seconds, overlap,
+                                       catch_up, next_at, recorded_at, updated_at)
+    SELECT ${systemTenant}, gen_random_uuid(), x.name, x.queue, x.name, 'null', 'UTC', x.every_seconds, 'skip', 'one',
+           ${moment}, ${moment}, ${moment}
+      FROM json_to_recordset(${JSON.stringify(
+        scheduled.map(({ every, name }) => ({
+          name,
+          queue: jobQueue(name),
+          every_seconds: secondsOf(every ?? "1 hour")
+        }))
+      )}::text::json) AS x (name text, queue text, every_seconds integer)
+        ON CONFLICT (tenant_id, name) DO UPDATE SET every_seconds = excluded.every_seconds, updated_at = excluded.updated_at
+            WHERE s.every_seconds <> excluded.every_seconds
+  `
 })
 
 const tickInterval = "1 second"
 const pruneInterval = "1 minute"
 const pruneMax = 10_000
 
-/** Names past their window, and idle keys. */
+/** Names past their window. */
 const prune = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const moment = yield* now
-  yield* sql`
+  return yield* sql`
     DELETE FROM hm_event_dedupe
      WHERE ctid = ANY (ARRAY (
-             SELECT ctid FROM hm_event_dedupe WHERE expires_at <= ${moment} LIMIT ${pruneMax} FOR UPDATE SKIP LOCKED))
+             SELECT ctid FROM hm_event_dedupe WHERE expires_at <= ${moment} ORDER BY expires_at LIMIT ${pruneMax}
+                FOR UPDATE SKIP LOCKED))
+    RETURNING 1
   `
-  yield* sql`
-    DELETE FROM hm_event_key
-     WHERE ctid = ANY (ARRAY (SELECT ctid FROM hm_event_key WHERE pending = 0 LIMIT ${pruneMax} FOR UPDATE SKIP LOCKED))
-       AND pending = 0
-  `
-})
+}).pipe(Effect.repeat({ while: (rows) => rows.length >= pruneMax }))
 
 /**
  * Runs until the scope closes: the queue's loop and the scheduler's tick.

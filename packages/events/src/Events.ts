@@ -7,11 +7,11 @@
  *
  * @since 0.1.0
  */
-import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Identifier from "@hypermarket/core/Identifier"
 import { now } from "@hypermarket/core/Now"
 import { Outbox } from "@hypermarket/core/Outbox"
 import { Tenant } from "@hypermarket/core/Tenant"
+import { transactionOf } from "@hypermarket/core/Transaction"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
 import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import * as Context from "effect/Context"
@@ -22,7 +22,8 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { CloudEvent } from "./CloudEvent.ts"
+import { hash } from "node:crypto"
+import * as CloudEvent from "./CloudEvent.ts"
 
 /**
  * The prefix of this package's queue.
@@ -41,7 +42,6 @@ export const prefix = "hm_event"
 export const dedupeDays = 30
 
 const dayMillis = 24 * 60 * 60 * 1000
-const attemptsMax = 25
 
 /**
  * Another event was published under this source and id. Nothing of the batch was published.
@@ -85,7 +85,7 @@ export class Events extends Context.Service<
   {
     /** All or nothing, in the caller's transaction. The answers are in the order of the events. */
     readonly publish: (
-      events: ReadonlyArray<CloudEvent>
+      events: ReadonlyArray<CloudEvent.CloudEvent>
     ) => Effect.Effect<ReadonlyArray<Receipt>, EventConflict | SqlError, Tenant>
   }
 >()("@hypermarket/events/Events") {
@@ -122,9 +122,9 @@ export class Events extends Context.Service<
       /** One row for each event and each queue that wants it. */
       const fanOut = (tenantId: string, rows: ReadonlyArray<Row>) => sql`
         SELECT row_number() OVER (ORDER BY e.n, s.queue) AS n, ${tenantId}::text AS tenant_id, s.queue,
-               0::smallint AS priority, gen_random_uuid() AS job_id, e.type, ${attemptsMax}::smallint AS attempts_max,
-               e.headers, e.envelope AS payload, e.n AS share,
-               CASE WHEN s.ordered THEN coalesce(e.subject, '') || ' ' END AS ordering_key, NULL::timestamptz AS run_at
+               0::smallint AS priority, gen_random_uuid() AS job_id, e.type, NULL::smallint AS attempts_max,
+               e.headers, NULL::text AS options, e.envelope AS payload, e.n AS share,
+               CASE WHEN s.ordered THEN coalesce(e.subject, ' ') END AS ordering_key, NULL::timestamptz AS run_at
           FROM unnest(${rows.map((row) => row.source)}::text[], ${rows.map((row) => row.type)}::text[],
                       ${rows.map((row) => row.subject ?? "")}::text[], ${rows.map((row) => row.envelope)}::text[],
                       ${rows.map((row) => row.headers ?? "")}::text[])
@@ -167,7 +167,9 @@ export class Events extends Context.Service<
           }
         }
         const accepted = rows.filter((row) => fresh.has(nameOf(row)) && firsts.get(nameOf(row)) === row)
-        if (accepted.length > 0) yield* queue.statements.enqueueFrom(fanOut(tenantId, accepted), moment)
+        const lanes =
+          accepted.length === 0 ? [] : yield* queue.statements.enqueueFrom(fanOut(tenantId, accepted), moment)
+        yield* queue.wake(tenantId, lanes)
         const isAccepted = new Set(accepted)
         return rows.map((row): Receipt => ({
           id: row.id,
@@ -175,14 +177,10 @@ export class Events extends Context.Service<
         }))
       })
 
-      const publish = Effect.fn("Events.publish")(function* (events: ReadonlyArray<CloudEvent>) {
+      const publish = Effect.fn("Events.publish")(function* (events: ReadonlyArray<CloudEvent.CloudEvent>) {
         const tenant = yield* Tenant
         if (events.length === 0) return []
-        const rows = yield* Effect.forEach(events, toRow)
-        const receipts = yield* transactionOf(sql)(publishIn(tenant.id, rows))
-        // Which queues it went to only the database knows: the wake-up names none, and workers look.
-        yield* queue.wake(tenant.id, [{ queue: "", priority: 0 }])
-        return receipts
+        return yield* transactionOf(sql)(publishIn(tenant.id, events.map(toRow)))
       })
 
       return Events.of({ publish })
@@ -203,17 +201,8 @@ interface Row {
 const nameOf = (event: { readonly source: string; readonly id: string }): string =>
   `${event.source}\u0000${event.id}`
 
-const encode = Schema.encodeEffect(CloudEvent)
-
-const hashOf = (text: string): Effect.Effect<string> =>
-  Effect.map(
-    Effect.promise(() => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))),
-    (digest) => Buffer.from(digest).toString("base64url")
-  )
-
-const toRow = Effect.fnUntraced(function* (event: CloudEvent): Effect.fn.Return<Row> {
-  const encoded = yield* Effect.orDie(encode(event))
-  const envelope = JSON.stringify(encoded)
+const toRow = (event: CloudEvent.CloudEvent): Row => {
+  const envelope = CloudEvent.toJson(event)
   return {
     source: event.source,
     id: event.id,
@@ -221,9 +210,9 @@ const toRow = Effect.fnUntraced(function* (event: CloudEvent): Effect.fn.Return<
     subject: event.subject,
     envelope,
     headers: event.traceparent === undefined ? undefined : JSON.stringify({ traceparent: event.traceparent }),
-    hash: yield* hashOf(envelope)
+    hash: hash("sha256", envelope, "base64url")
   }
-})
+}
 
 /**
  * Core's `Outbox` over {@link Events}: the domains' own events.

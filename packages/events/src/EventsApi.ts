@@ -9,6 +9,7 @@ import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
 import * as Page from "@hypermarket/core/Page"
 import * as Precondition from "@hypermarket/core/Precondition"
 import { StorageUnavailable } from "@hypermarket/core/Storage"
+import { QueueOverloaded } from "@hypermarket/core/WorkQueue"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiError from "effect/http-api/HttpApiError"
@@ -209,7 +210,7 @@ export class ScheduleGroup extends HttpApiGroup.make("schedules")
     HttpApiEndpoint.post("runSchedule", "/v1/events/schedules/:scheduleId/run", {
       params: { scheduleId: ScheduleId },
       success: HttpApiSchema.NoContent,
-      error: [ScheduleNotFound, StorageUnavailable]
+      error: [ScheduleNotFound, QueueOverloaded, StorageUnavailable]
     }).annotate(RequiredScope, "events:write"),
     HttpApiEndpoint.delete("removeSchedule", "/v1/events/schedules/:scheduleId", {
       params: { scheduleId: ScheduleId },

@@ -2,8 +2,11 @@
  * Schedules: cron with a time zone, a fixed interval, or once. Each due time enqueues exactly once, with any number of
  * workers: the job and the schedule's next time commit together.
  *
- * Daylight saving, as Effect's `Cron` defines it: a local time that the change skips runs at the moment of the change;
- * one that comes twice runs at its first coming.
+ * The runs of a schedule share an ordering key: two of them never run at the same time, in whichever workers. `overlap`
+ * says what happens when a run is due while the one before is not done: `skip` leaves it out, `queue` has it wait, `cancel`
+ * takes back the one before if it has not started, and else waits.
+ *
+ * Daylight saving: see {@link nextAfter}.
  *
  * @since 0.1.0
  */
@@ -16,6 +19,7 @@ import { VersionStale } from "@hypermarket/core/Precondition"
 import { AllTenants, Tenant, TenantId } from "@hypermarket/core/Tenant"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
 import * as WorkQueue from "@hypermarket/core/WorkQueue"
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Cron from "effect/Cron"
 import * as DateTime from "effect/DateTime"
@@ -23,6 +27,7 @@ import * as Effect from "effect/Effect"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -44,11 +49,15 @@ export type ScheduleId = typeof ScheduleId.Type
 
 const Name = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(200))
 const CatchUp = Schema.Literals(["none", "one", "all"])
+const Overlap = Schema.Literals(["skip", "queue", "cancel"])
 const everySecondsMax = 31_536_000
+const catchUpSecondsDefault = 86_400
+const CatchUpSeconds = Schema.Int.check(Schema.isBetween({ minimum: 60, maximum: 2_592_000 }))
+const JitterSeconds = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3_600 }))
 
 /**
  * After an absence: `none` skips the times that passed, `one` runs once for all of them, `all` once for each of the last
- * {@link catchUpMax}.
+ * {@link catchUpMax}; of times that are not older than `catchUpSeconds`, a day by default.
  *
  * @category limits
  * @since 0.1.0
@@ -74,7 +83,10 @@ export class JobSchedule extends Schema.Class<JobSchedule>("@hypermarket/events/
   type: Name,
   payload: Schema.Json,
   ...rhythm,
+  overlap: Overlap,
   catchUp: CatchUp,
+  catchUpSeconds: CatchUpSeconds,
+  jitterSeconds: JitterSeconds,
   paused: Schema.Boolean,
   nextAt: Schema.NullOr(Schema.DateTimeUtcFromString),
   lastAt: Schema.NullOr(Schema.DateTimeUtcFromString),
@@ -100,7 +112,13 @@ export const NewSchedule = Schema.Struct({
     Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: everySecondsMax }))
   ),
   runAt: Schema.optionalKey(Schema.DateTimeUtcFromString),
-  catchUp: Schema.optionalKey(CatchUp)
+  /** `queue` by default. */
+  overlap: Schema.optionalKey(Overlap),
+  /** `one` by default. */
+  catchUp: Schema.optionalKey(CatchUp),
+  catchUpSeconds: Schema.optionalKey(CatchUpSeconds),
+  /** A run starts up to so many seconds after its time, by chance; 0 by default. */
+  jitterSeconds: Schema.optionalKey(JitterSeconds)
 })
 
 /**
@@ -149,8 +167,16 @@ interface Rhythm {
 const searchYears = 8
 const yearMillis = 366 * 24 * 60 * 60 * 1000
 
-/** The first due time after an instant; undefined when there is none within eight years (29 February is one). */
-const nextAfter = (of: Rhythm, after: Date): Date | undefined => {
+/**
+ * The first due time after an instant; undefined when there is none within eight years (29 February is one).
+ *
+ * A cron's fields are local times of its zone. A local time that daylight saving skips runs once, later by what was
+ * skipped; one that comes twice runs once, at its first coming. An interval counts elapsed seconds and knows no zone.
+ *
+ * @category due times
+ * @since 0.1.0
+ */
+export const nextAfter = (of: Rhythm, after: Date): Date | undefined => {
   if (of.everySeconds !== null) return new Date(after.getTime() + of.everySeconds * 1000)
   if (of.cron === null) return undefined
   const found = Result.try(() => Cron.next(Cron.parseUnsafe(of.cron ?? "", of.timeZone), after))
@@ -178,7 +204,8 @@ const checkRhythm = Effect.fnUntraced(function* (schedule: typeof NewSchedule.Ty
 
 const columns = `
   schedule_id::text AS "scheduleId", name, queue, type, payload, cron, time_zone AS "timeZone",
-  every_seconds AS "everySeconds", catch_up AS "catchUp", paused, next_at AS "nextAt", last_at AS "lastAt", version,
+  every_seconds AS "everySeconds", overlap, catch_up AS "catchUp", catch_up_seconds AS "catchUpSeconds",
+  jitter_seconds AS "jitterSeconds", paused, next_at AS "nextAt", last_at AS "lastAt", version,
   recorded_at AS "recordedAt", updated_at AS "updatedAt"
 `
 
@@ -197,8 +224,14 @@ interface Due extends Rhythm {
   readonly queue: string
   readonly type: string
   readonly payload: string
+  readonly overlap: "skip" | "queue" | "cancel"
   readonly catchUp: "none" | "one" | "all"
+  readonly catchUpSeconds: number
+  readonly jitterSeconds: number
   readonly nextAt: Date
+  readonly lastJobId: string | null
+  /** Runs that are not done. */
+  readonly pending: number
 }
 
 const pages = Page.make({
@@ -212,23 +245,45 @@ const tickMax = 200
 /** A due time that is found this late counts as missed: ticks come every second. */
 const missedAfterMillis = 60_000
 
-/** The due times up to an instant that are to run, and the next one. */
-const dueTimes = (
-  due: Due,
-  moment: Date
-): { readonly times: ReadonlyArray<Date>; readonly nextAt: Date | undefined } => {
-  const times: Array<Date> = [due.nextAt]
-  let nextAt = nextAfter(due, due.nextAt)
-  while (nextAt !== undefined && nextAt <= moment) {
-    times.push(nextAt)
-    if (times.length > catchUpMax) times.shift()
-    nextAt = nextAfter(due, nextAt)
-  }
-  const last = times[times.length - 1]
-  if (due.catchUp === "all" || last === undefined) return { times, nextAt }
-  if (due.catchUp === "one") return { times: [last], nextAt }
-  return { times: moment.getTime() - last.getTime() > missedAfterMillis ? [] : [last], nextAt }
+interface Planned {
+  /** The due times that run now. */
+  readonly times: ReadonlyArray<Date>
+  /** The last due time that has passed, whether it runs or not. */
+  readonly lastAt: Date
+  readonly nextAt: Date | undefined
 }
+
+/** Walks back from now, so that an absence of years costs no more than the times that are to run. */
+const planOf = (due: Due, moment: Date): Planned => {
+  const timesMax = due.catchUp === "all" ? catchUpMax : 1
+  const tooOld = (at: Date) =>
+    moment.getTime() - at.getTime() > (due.catchUp === "none" ? missedAfterMillis : due.catchUpSeconds * 1000)
+  const passed: Array<Date> = []
+  let nextAt: Date | undefined
+  if (due.everySeconds !== null) {
+    const stepMillis = due.everySeconds * 1000
+    const steps = Math.floor((moment.getTime() - due.nextAt.getTime()) / stepMillis)
+    for (let step = steps; step >= 0 && passed.length < timesMax; step--) {
+      passed.unshift(new Date(due.nextAt.getTime() + step * stepMillis))
+    }
+    nextAt = new Date(due.nextAt.getTime() + (steps + 1) * stepMillis)
+  } else if (due.cron !== null) {
+    const cron = Cron.parseUnsafe(due.cron, due.timeZone)
+    // `prev` gives what lies before: a due time of this very millisecond counts.
+    let at = Cron.prev(cron, new Date(moment.getTime() + 1))
+    while (at >= due.nextAt && passed.length < timesMax) {
+      passed.unshift(at)
+      at = Cron.prev(cron, at)
+    }
+    nextAt = nextAfter(due, moment)
+  }
+  const lastAt = passed.at(-1) ?? due.nextAt
+  const times = (passed.length === 0 ? [due.nextAt] : passed).filter((at) => !tooOld(at))
+  return { times: due.overlap === "skip" ? (due.pending > 0 ? [] : times.slice(-1)) : times, lastAt, nextAt }
+}
+
+/** The runs of a schedule run one at a time. */
+const orderingKeyOf = (scheduleId: string): string => `schedule ${scheduleId}`
 
 type Stale = ScheduleNotFound | VersionStale
 
@@ -253,8 +308,10 @@ export class JobSchedules extends Context.Service<
       paused: boolean
     ) => Effect.Effect<JobSchedule, Stale | SqlError, Tenant>
     readonly remove: (id: ScheduleId, version: number) => Effect.Effect<void, Stale | SqlError, Tenant>
-    /** Enqueues the job now, beside its rhythm. */
-    readonly runNow: (id: ScheduleId) => Effect.Effect<void, ScheduleNotFound | SqlError, Tenant>
+    /** Enqueues a run now, beside its rhythm; it waits while another run of the schedule is not done. */
+    readonly runNow: (
+      id: ScheduleId
+    ) => Effect.Effect<void, ScheduleNotFound | WorkQueue.QueueOverloaded | SqlError, Tenant>
     /** Enqueues what is due, over all tenants. Tells how many jobs. Called by workers every second. */
     readonly tick: Effect.Effect<number, SqlError, AllTenants>
   }
@@ -275,10 +332,13 @@ export class JobSchedules extends Context.Service<
         const of = yield* checkRhythm(schedule, moment)
         const [row] = yield* sql`
           INSERT INTO hm_job_scheduler (tenant_id, schedule_id, name, queue, type, payload, cron, time_zone, every_seconds,
-                                        catch_up, next_at, recorded_at, updated_at)
+                                        overlap, catch_up, catch_up_seconds, jitter_seconds, next_at, recorded_at,
+                                        updated_at)
           VALUES (${tenant.id}, ${yield* Identifier.next}::uuid, ${schedule.name}, ${schedule.queue}, ${schedule.type},
                   ${JSON.stringify(schedule.payload ?? null)}::text::json, ${of.cron}, ${of.timeZone}, ${of.everySeconds},
-                  ${schedule.catchUp ?? "one"}, ${of.nextAt}, ${moment}, ${moment})
+                  ${schedule.overlap ?? "queue"}, ${schedule.catchUp ?? "one"},
+                  ${schedule.catchUpSeconds ?? catchUpSecondsDefault}, ${schedule.jitterSeconds ?? 0}, ${of.nextAt},
+                  ${moment}, ${moment})
               ON CONFLICT (tenant_id, name) DO NOTHING
           RETURNING ${returned}
         `
@@ -349,55 +409,74 @@ export class JobSchedules extends Context.Service<
 
       const runNow = Effect.fn("JobSchedules.runNow")(function* (scheduleId: ScheduleId) {
         const schedule = yield* get(scheduleId)
-        yield* (
-          workQueue
-            .enqueue([{ queue: schedule.queue, type: schedule.type, payload: schedule.payload }])
-            // It was checked when the schedule was made.
-            .pipe(Effect.catchTag("JobInvalid", Effect.die))
-        )
+        yield* workQueue
+          .enqueue([
+            {
+              queue: schedule.queue,
+              type: schedule.type,
+              payload: schedule.payload,
+              orderingKey: orderingKeyOf(scheduleId)
+            }
+          ])
+          .pipe(checkedBefore)
       })
 
       const tick = Effect.gen(function* () {
         yield* AllTenants
         const moment = yield* now
         const due = yield* sql<Due>`
-          SELECT tenant_id AS "tenantId", schedule_id::text AS "scheduleId", queue, type, payload::text AS payload, cron,
-                 time_zone AS "timeZone", every_seconds AS "everySeconds", catch_up AS "catchUp", next_at AS "nextAt"
-            FROM hm_job_scheduler
-           WHERE NOT paused AND next_at <= ${moment}
-           ORDER BY next_at
+          SELECT s.tenant_id AS "tenantId", s.schedule_id::text AS "scheduleId", s.queue, s.type, s.payload::text AS payload,
+                 s.cron, s.time_zone AS "timeZone", s.every_seconds AS "everySeconds", s.overlap, s.catch_up AS "catchUp",
+                 s.catch_up_seconds AS "catchUpSeconds", s.jitter_seconds AS "jitterSeconds", s.next_at AS "nextAt",
+                 s.last_job_id::text AS "lastJobId", coalesce(k.pending, 0) AS pending
+            FROM hm_job_scheduler s
+            LEFT JOIN hm_event_key k ON k.tenant_id = s.tenant_id AND k.queue = s.queue
+                                    AND k.ordering_key = 'schedule ' || s.schedule_id::text
+           WHERE NOT s.paused AND s.next_at <= ${moment}
+           ORDER BY s.next_at
            LIMIT ${tickMax}
-             FOR UPDATE SKIP LOCKED
+             FOR UPDATE OF s SKIP LOCKED
         `
         if (due.length === 0) return 0
-        const planned = due.map((one) => ({ one, ...dueTimes(one, moment) }))
-        yield* sql`
-          UPDATE hm_job_scheduler s
-             SET next_at = u.next_at, last_at = coalesce(u.last_at, s.last_at)
-            FROM unnest(${due.map((one) => one.tenantId)}::text[], ${due.map((one) => one.scheduleId)}::uuid[],
-                        ${planned.map(({ nextAt }) => nextAt?.toISOString() ?? "")}::text[],
-                        ${planned.map(({ times }) => times[times.length - 1]?.toISOString() ?? "")}::text[])
-                 AS x (tenant_id, schedule_id, next_text, last_text)
-            CROSS JOIN LATERAL (SELECT nullif(x.next_text, '')::timestamptz AS next_at,
-                                       nullif(x.last_text, '')::timestamptz AS last_at) u
-           WHERE s.tenant_id = x.tenant_id AND s.schedule_id = x.schedule_id
-        `
+        const planned = due.map((one) => ({ one, ...planOf(one, moment) }))
+        for (const { one, times } of planned) {
+          if (one.overlap !== "cancel" || one.pending === 0 || one.lastJobId === null || times.length === 0)
+            continue
+          yield* workQueue.statements.cancel(one.tenantId, one.queue, one.lastJobId)
+        }
+        const lastJobs = new Map<string, string>()
         const byTenant = Map.groupBy(planned, ({ one }) => one.tenantId)
         for (const [tenantId, schedules] of byTenant) {
-          const jobs = schedules.flatMap(({ one, times }) =>
-            times.map((at) => ({
-              queue: one.queue,
-              type: one.type,
-              payload: JSON.parse(one.payload),
-              headers: { "scheduled-at": at.toISOString() }
-            }))
-          )
-          yield* workQueue.enqueue(jobs).pipe(
-            Effect.catchTag("JobInvalid", Effect.die),
+          const runs = schedules.flatMap(({ one, times }) => times.map((at) => ({ one, at })))
+          const jobs = yield* Effect.forEach(runs, ({ at, one }) => toJob(one, at))
+          const jobIds = yield* Effect.forEach(
+            Arr.chunksOf(jobs, WorkQueue.enqueueMax),
+            workQueue.enqueue
+          ).pipe(
+            Effect.map(Arr.flatten),
+            checkedBefore,
+            // Inside a transaction nothing waits, and nothing is shed.
+            Effect.catchTag("QueueOverloaded", Effect.die),
             // Rows of the installation's own schedules belong to a tenant that no tenant can be.
             Effect.provideService(Tenant, { id: TenantId.make(tenantId, { disableChecks: true }) })
           )
+          runs.forEach(({ one }, index) => lastJobs.set(one.scheduleId, jobIds[index] ?? ""))
         }
+        yield* sql`
+          UPDATE hm_job_scheduler s
+             SET next_at = x.next_at, last_at = x.last_at, last_job_id = coalesce(x.last_job_id, s.last_job_id)
+            FROM json_to_recordset(${JSON.stringify(
+              planned.map(({ lastAt, nextAt, one }) => ({
+                tenant_id: one.tenantId,
+                schedule_id: one.scheduleId,
+                next_at: nextAt ?? null,
+                last_at: lastAt,
+                last_job_id: lastJobs.get(one.scheduleId) ?? null
+              }))
+            )}::text::json)
+              AS x (tenant_id text, schedule_id uuid, next_at timestamptz, last_at timestamptz, last_job_id uuid)
+           WHERE s.tenant_id = x.tenant_id AND s.schedule_id = x.schedule_id
+        `
         return planned.reduce((sum, { times }) => sum + times.length, 0)
       }).pipe(transactionOf(sql), Effect.withSpan("JobSchedules.tick"))
 
@@ -405,3 +484,17 @@ export class JobSchedules extends Context.Service<
     })
   )
 }
+
+const toJob = (due: Due, at: Date): Effect.Effect<WorkQueue.NewJob> =>
+  Effect.map(Random.next, (chance) => ({
+    queue: due.queue,
+    type: due.type,
+    payload: JSON.parse(due.payload),
+    orderingKey: orderingKeyOf(due.scheduleId),
+    headers: { "scheduled-at": at.toISOString() },
+    ...(due.jitterSeconds === 0 ? {} : { runAt: new Date(at.getTime() + chance * due.jitterSeconds * 1000) })
+  }))
+
+/** The job was checked when its schedule was made. */
+const checkedBefore = <A, E, R>(self: Effect.Effect<A, E | WorkQueue.JobInvalid, R>) =>
+  Effect.catchTag(self, "JobInvalid", Effect.die)

@@ -231,7 +231,7 @@ layer(TestLayer, { excludeTestServices: true })("JobSchedules", (it) => {
     Effect.flatMap(
       SqlClient.SqlClient,
       (sql) => sql<{ readonly at: string }>`
-        SELECT headers ->> 'scheduled-at' AS at FROM hm_event_queue WHERE tenant_id = ${tenantId} ORDER BY seq
+        SELECT headers ->> 'scheduled-at' AS at FROM hm_event_keyed WHERE tenant_id = ${tenantId} ORDER BY seq
       `
     ).pipe(Effect.map((rows) => rows.map(({ at }) => at)))
 

@@ -13,11 +13,19 @@ export default migration([
     cron          text        CONSTRAINT cron_in_range CHECK (length(cron) BETWEEN 1 AND 200),
     time_zone     text        NOT NULL,
     every_seconds integer     CONSTRAINT every_in_range CHECK (every_seconds BETWEEN 1 AND 31536000),
+    -- What happens when the run before is not done.
+    overlap       text        NOT NULL CONSTRAINT overlap_known CHECK (overlap IN ('skip', 'queue', 'cancel')),
     catch_up      text        NOT NULL CONSTRAINT catch_up_known CHECK (catch_up IN ('none', 'one', 'all')),
+    -- Due times older than this are not caught up.
+    catch_up_seconds integer  NOT NULL DEFAULT 86400 CONSTRAINT catch_up_in_range CHECK (catch_up_seconds BETWEEN 60 AND 2592000),
+    -- A run starts up to so many seconds after its time, by chance.
+    jitter_seconds integer    NOT NULL DEFAULT 0 CONSTRAINT jitter_in_range CHECK (jitter_seconds BETWEEN 0 AND 3600),
     paused        boolean     NOT NULL DEFAULT false,
     -- Null when it never runs again.
     next_at       timestamptz,
     last_at       timestamptz,
+    -- Of the run before: what an overlap cancels.
+    last_job_id   uuid,
     version       integer     NOT NULL DEFAULT 1,
     recorded_at   timestamptz NOT NULL,
     updated_at    timestamptz NOT NULL,

@@ -1,12 +1,13 @@
 /**
- * Fairness in the worker's memory: start-time fair queueing over lanes. No row is written for it, at publish or claim.
+ * Fairness in the worker's memory: start-time fair queueing over lanes (Goyal, Vin and Cheng, 1996). No row is written for
+ * it, at publish or claim.
  *
  * A lane is a (tenant, queue, priority). Its virtual time grows by the work it was given over its weight; the lane with
  * the smallest goes first, and one that had nothing to do starts at the virtual clock: a newcomer goes before every
  * backlogged lane.
  */
-import type { ClaimLane, LaneRow } from "./statements.ts"
-import { quarantinePrefix } from "./statements.ts"
+import { queueOfLane, quarantinePrefix } from "./jobRow.ts"
+import type { ClaimLane, LaneRow } from "./statements/lane.ts"
 
 interface Lane extends LaneRow {
   virtual: number
@@ -16,6 +17,10 @@ interface Lane extends LaneRow {
   highest: number
   highestAtMillis: number
   rescannedAtMillis: number
+  /** A limit of its queue stands in the way until then. */
+  blockedUntilMillis: number
+  /** When a lane that is not ready is looked at again without its hint; 0 when it need not be. */
+  recheckAtMillis: number
 }
 
 /**
@@ -35,15 +40,31 @@ export interface Picked {
   readonly quantum: number
 }
 
+/** What a pipe does next: an open claim of several lanes, or a claim of one lane that has limits. */
+export interface Pick {
+  readonly picked: ReadonlyArray<Picked>
+  readonly isLimited: boolean
+}
+
+/** What a tenant's queue is set to. */
+export interface Definition {
+  readonly paused: boolean
+  readonly weight: number
+  readonly isLimited: boolean
+}
+
 export interface Options {
   readonly handles: (queue: string) => boolean
-  readonly isPaused: (tenantId: string, queue: string) => boolean
-  readonly weightOf: (tenantId: string, queue: string) => number
+  readonly definitionOf: (tenantId: string, queue: string) => Definition
+  /** How many more jobs of a queue this process takes now. */
+  readonly roomOf: (queue: string) => number
   readonly random: () => number
 }
 
 export class Lanes {
   private readonly lanes = new Map<string, Lane>()
+  /** Those that are ready or to be looked at again: idle ones cost nothing. */
+  private readonly live = new Set<string>()
   private clock = 0
   private readonly options: Options
 
@@ -53,7 +74,7 @@ export class Lanes {
 
   /** There may be jobs in this lane. */
   add(row: LaneRow): void {
-    if (!this.options.handles(row.queue.replace(quarantinePrefix, ""))) return
+    if (!this.options.handles(queueOfLane(row.queue))) return
     const key = keyOf(row)
     const known = this.lanes.get(key)
     if (known === undefined) {
@@ -65,70 +86,95 @@ export class Lanes {
         hint: 0,
         highest: 0,
         highestAtMillis: 0,
-        rescannedAtMillis: 0
+        rescannedAtMillis: 0,
+        blockedUntilMillis: 0,
+        recheckAtMillis: 0
       })
+      this.live.add(key)
     } else if (!known.isReady) {
+      this.live.add(key)
       known.isReady = true
+      known.recheckAtMillis = 0
       known.virtual = Math.max(known.virtual, this.clock)
     }
   }
 
   private forget(): void {
-    for (const [key, lane] of this.lanes) if (!lane.isReady) this.lanes.delete(key)
+    for (const key of this.lanes.keys()) if (!this.live.has(key)) this.lanes.delete(key)
   }
 
-  hasReady(): boolean {
-    for (const lane of this.lanes.values()) {
-      if (lane.isReady && !this.options.isPaused(lane.tenantId, lane.queue)) return true
+  /** The lanes that may be claimed from. */
+  private *ready(nowMillis: number): Iterable<Lane> {
+    for (const key of this.live) {
+      const lane = this.lanes.get(key)
+      if (lane === undefined) continue
+      if (!lane.isReady) {
+        if (nowMillis < lane.recheckAtMillis) continue
+        lane.isReady = true
+        lane.recheckAtMillis = 0
+        lane.virtual = Math.max(lane.virtual, this.clock)
+      }
+      if (lane.blockedUntilMillis <= nowMillis) yield lane
     }
-    return false
   }
 
-  /**
-   * The lanes of the next claim. Quarantined jobs are claimed one at a time, and only while nothing else is in flight: they
-   * may take the process down.
-   */
-  pick(batchMax: number, lanesInClaimMax: number, isIdle: boolean, nowMillis: number): ReadonlyArray<Picked> {
+  /** A lane of jobs that took their workers down before. */
+  quarantined(nowMillis: number): ClaimLane | undefined {
+    for (const lane of this.ready(nowMillis)) {
+      if (!lane.queue.startsWith(quarantinePrefix)) continue
+      if (!this.options.definitionOf(lane.tenantId, queueOfLane(lane.queue)).paused) {
+        return { tenantId: lane.tenantId, queue: lane.queue, priority: lane.priority, hint: 0, limit: 1 }
+      }
+    }
+    return undefined
+  }
+
+  /** The lanes of the next claim; undefined when there is nothing to do. */
+  pick(batchMax: number, lanesInClaimMax: number, nowMillis: number): Pick | undefined {
     // Of a tenant's queue only the most urgent lane: less urgent ones wait until it is empty.
     const mostUrgent = new Map<string, Lane>()
-    const quarantined: Array<Lane> = []
-    for (const lane of this.lanes.values()) {
-      if (!lane.isReady || this.options.isPaused(lane.tenantId, lane.queue)) continue
-      if (lane.queue.startsWith(quarantinePrefix)) {
-        quarantined.push(lane)
-        continue
-      }
+    for (const lane of this.ready(nowMillis)) {
+      if (lane.queue.startsWith(quarantinePrefix)) continue
       const key = `${lane.tenantId}\u0000${lane.queue}`
       const rival = mostUrgent.get(key)
       if (rival === undefined || rival.priority < lane.priority) mostUrgent.set(key, lane)
     }
-    const ready = Array.from(mostUrgent.values())
-    const [suspect] = quarantined
-    if (ready.length === 0 && suspect !== undefined && isIdle) {
-      return [{ lane: { ...suspect, hint: 0, limit: 1 }, quantum: 1 }]
+    const room = new Map<string, number>()
+    const ready: Array<{ readonly lane: Lane; readonly tie: number; readonly definition: Definition }> = []
+    for (const lane of mostUrgent.values()) {
+      const definition = this.options.definitionOf(lane.tenantId, lane.queue)
+      const left = room.get(lane.queue) ?? this.options.roomOf(lane.queue)
+      room.set(lane.queue, left)
+      // Equal virtual times are broken by chance: two processes must not walk the lanes in the same order.
+      if (!definition.paused && left > 0) ready.push({ lane, tie: this.options.random(), definition })
     }
-    // Equal virtual times are broken by chance: two processes must not walk the lanes in the same order.
-    const order = ready
-      .map((lane) => ({ lane, tie: this.options.random() }))
-      .toSorted((a, b) => a.lane.virtual - b.lane.virtual || a.tie - b.tie)
-      .slice(0, lanesInClaimMax)
-    const share = Math.max(1, Math.ceil(batchMax / Math.max(1, order.length)))
-    return order.map(({ lane }) => {
-      const weight = this.options.weightOf(lane.tenantId, lane.queue)
-      const quantum = share * weight
+    const [first, ...rest] = ready.toSorted((a, b) => a.lane.virtual - b.lane.virtual || a.tie - b.tie)
+    if (first === undefined) return undefined
+    // A lane with limits is claimed by itself: its claim holds a lock.
+    const chosen = first.definition.isLimited
+      ? [first]
+      : [first, ...rest.filter(({ definition }) => !definition.isLimited).slice(0, lanesInClaimMax - 1)]
+    const share = Math.max(1, Math.ceil(batchMax / chosen.length))
+    const picked: Array<Picked> = []
+    for (const { definition, lane } of chosen) {
+      const left = room.get(lane.queue) ?? 0
+      if (left <= 0) continue
+      const quantum = Math.min(share * definition.weight, left)
+      room.set(lane.queue, left - quantum)
       this.clock = Math.max(this.clock, lane.virtual)
-      lane.virtual += quantum / weight
-      return {
+      lane.virtual += quantum / definition.weight
+      picked.push({
+        quantum,
         lane: {
           tenantId: lane.tenantId,
           queue: lane.queue,
           priority: lane.priority,
           hint: this.hintOf(lane, nowMillis),
           limit: quantum
-        },
-        quantum
-      }
-    })
+        }
+      })
+    }
+    return { picked, isLimited: first.definition.isLimited }
   }
 
   private hintOf(lane: Lane, nowMillis: number): number {
@@ -139,12 +185,12 @@ export class Lanes {
     return lane.hint
   }
 
-  /** What a claim found in a lane. */
-  found(picked: Picked, count: number, highestSeq: number, nowMillis: number): void {
+  /** What a claim found in a lane. `isCut` when there was more than it could take. */
+  found(picked: Picked, count: number, highestSeq: number, isCut: boolean, nowMillis: number): void {
     const lane = this.lanes.get(keyOf(picked.lane))
     if (lane === undefined) return
-    lane.virtual -= (picked.quantum - count) / this.options.weightOf(lane.tenantId, lane.queue)
-    if (count >= picked.quantum) {
+    lane.virtual -= (picked.quantum - count) / this.options.definitionOf(lane.tenantId, lane.queue).weight
+    if (isCut || count >= picked.lane.limit) {
       if (nowMillis - lane.highestAtMillis >= hintAgeMillis) {
         lane.hint = lane.highest
         lane.highest = highestSeq
@@ -152,9 +198,37 @@ export class Lanes {
       }
       return
     }
-    // A short claim with a hint may have passed something by: stay ready for the scan without it, when that is due. When
-    // it is not, the sweep finds what is left.
-    if (picked.lane.hint > 0 && nowMillis - lane.rescannedAtMillis >= rescanMillis) return
     lane.isReady = false
+    // A short claim with a hint may have passed something by: the lane is looked at once more without it.
+    if (picked.lane.hint > 0) lane.recheckAtMillis = lane.rescannedAtMillis + rescanMillis
+    else this.live.delete(keyOf(lane))
+  }
+
+  /** A limit gives nothing now. The claim that was picked did not take place. */
+  block(picked: Picked, untilMillis: number): void {
+    const lane = this.lanes.get(keyOf(picked.lane))
+    if (lane === undefined) return
+    lane.virtual -= picked.quantum / this.options.definitionOf(lane.tenantId, lane.queue).weight
+    lane.blockedUntilMillis = untilMillis
+  }
+
+  /** The quarantined lane that was claimed last is empty. */
+  foundNone(claimed: ClaimLane): void {
+    const lane = this.lanes.get(keyOf(claimed))
+    if (lane === undefined) return
+    lane.isReady = false
+    this.live.delete(keyOf(lane))
+  }
+
+  /** When the first lane that waits may be tried again. */
+  nextMillis(nowMillis: number): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const key of this.live) {
+      const lane = this.lanes.get(key)
+      if (lane === undefined) continue
+      const at = lane.isReady ? lane.blockedUntilMillis : lane.recheckAtMillis
+      if (at > nowMillis && at < next) next = at
+    }
+    return next
   }
 }

@@ -17,6 +17,7 @@ export interface Tables {
   readonly body: string
   readonly dead: string
   readonly history: string
+  readonly dedupe: string
   readonly definition: string
 }
 
@@ -34,6 +35,7 @@ export const tablesOf = (prefix: string): Tables => {
     body: `${prefix}_body`,
     dead: `${prefix}_dead`,
     history: `${prefix}_history`,
+    dedupe: `${prefix}_job_dedupe`,
     definition: `${prefix}_definition`
   }
 }
@@ -43,14 +45,20 @@ const jobColumns = `
     job_id        uuid,
     type          text,
     attempt       smallint    NOT NULL DEFAULT 0,
-    attempts_max  smallint    NOT NULL DEFAULT 25,
+    -- Null: as many as the handler allows.
+    attempts_max  smallint,
+    -- Leases that ran out with the job inside.
     lost          smallint    NOT NULL DEFAULT 0,
     recorded_at   timestamptz NOT NULL DEFAULT now(),
     headers       json,
+    -- The job's own backoff and expiry; null where it has none.
+    options       json,
     errors        json,
     payload       json,
+    -- Where the payload is when it is not in this row, and how large: a claim is bounded by it.
     body_day      date,
-    body_seq      bigint`
+    body_seq      bigint,
+    body_bytes    integer`
 
 export const createStatements = (prefix: string): ReadonlyArray<string> => {
   const t = tablesOf(prefix)
@@ -81,11 +89,16 @@ export const createStatements = (prefix: string): ReadonlyArray<string> => {
     lease_until   timestamptz NOT NULL,
     jobs_count    integer     NOT NULL,
     jobs          json        NOT NULL,
+    -- Apart from the jobs, and in their order: a payload may hold what Postgres cannot turn into text ("\\u0000"), and no
+    -- statement that looks into the jobs may fail on it.
+    payloads      json[]      NOT NULL,
+    -- Sequence numbers of jobs that are done while others of the batch still run.
+    done          bigint[]    NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant_id, batch_id, queue)
   ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)
     `,
-    `ALTER TABLE ${t.lease} ALTER jobs SET STORAGE EXTERNAL`,
-    // For the reaper.
+    `ALTER TABLE ${t.lease} ALTER jobs SET STORAGE EXTERNAL, ALTER payloads SET STORAGE EXTERNAL`,
+    // For the reaper. Not on what a partial acknowledgement changes, so that it stays in its page.
     `CREATE INDEX ${t.lease}_until ON ${t.lease} (lease_until)`,
     `
   CREATE TABLE ${t.delayed} (
@@ -116,7 +129,9 @@ export const createStatements = (prefix: string): ReadonlyArray<string> => {
     queue         text        NOT NULL,
     ordering_key  text        NOT NULL,
     seq           bigint      NOT NULL DEFAULT ${next},
-    priority      smallint    NOT NULL DEFAULT 0,${jobColumns},
+    priority      smallint    NOT NULL DEFAULT 0,
+    -- Not before; the jobs behind it wait too. Null: at once.
+    run_at        timestamptz,${jobColumns},
     PRIMARY KEY (tenant_id, queue, ordering_key, seq)
   )
     `,
@@ -142,6 +157,18 @@ export const createStatements = (prefix: string): ReadonlyArray<string> => {
     PRIMARY KEY (tenant_id, queue, seq)
   )
     `,
+    `
+  CREATE TABLE ${t.dedupe} (
+    tenant_id     text        NOT NULL,
+    queue         text        NOT NULL,
+    dedupe_key    text        NOT NULL CONSTRAINT dedupe_key_in_range CHECK (length(dedupe_key) BETWEEN 1 AND 200),
+    job_id        uuid        NOT NULL,
+    expires_at    timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, queue, dedupe_key)
+  )
+    `,
+    // For the prune.
+    `CREATE INDEX ${t.dedupe}_expires_at ON ${t.dedupe} (expires_at)`,
     // A row a batch and lane, not a job.
     `
   CREATE TABLE ${t.history} (
@@ -163,9 +190,17 @@ export const createStatements = (prefix: string): ReadonlyArray<string> => {
     queue         text        NOT NULL,
     paused        boolean     NOT NULL DEFAULT false,
     weight        smallint    NOT NULL DEFAULT 1 CONSTRAINT weight_in_range CHECK (weight BETWEEN 1 AND 100),
+    -- Jobs leased at a time, over all workers; null is no limit. Counted from the lease rows: a counter would drift.
+    concurrency_max integer   CONSTRAINT concurrency_max_positive CHECK (concurrency_max >= 1),
+    -- Jobs started in a period, in milliseconds; null is no limit.
+    rate_max      integer     CONSTRAINT rate_max_positive CHECK (rate_max >= 1),
+    rate_period_millis integer CONSTRAINT rate_period_in_range CHECK (rate_period_millis BETWEEN 100 AND 86400000),
+    -- GCRA's theoretical arrival time: what has been started already is paid for until then.
+    rate_paid_until timestamptz,
     version       integer     NOT NULL DEFAULT 1,
     updated_at    timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, queue)
+    PRIMARY KEY (tenant_id, queue),
+    CONSTRAINT rate_whole CHECK ((rate_max IS NULL) = (rate_period_millis IS NULL))
   )
     `
   ]

@@ -1,0 +1,398 @@
+/** The turn of a worker's pipe: pick lanes, claim, run, acknowledge. */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as SqlClient from "effect/sql/SqlClient"
+import * as Identifier from "../../Identifier.ts"
+import { now } from "../../Now.ts"
+import { Batch, countOf, groupsOf, type Group } from "./batch.ts"
+import type { Handling } from "./handling.ts"
+import type { Lanes, Pick, Picked } from "./lanes.ts"
+import { Pace } from "./pace.ts"
+import type { ClaimLane } from "./statements/lane.ts"
+import type { Statements } from "./statements.ts"
+
+/** More lanes make a claim slower than two claims. */
+const lanesInClaimMax = 20
+/** Large payloads of one claim: they are parsed and held in memory at once. */
+const claimBytesMax = 1024 * 1024
+/** A batch that takes longer is worked on beside its pipe, so that a slow handler does not hold up other queues. */
+const pipePatience = "100 millis"
+/** Batches that stand beside the pipes at most. */
+const batchesBesideMax = 32
+/** Jobs that took workers down before run by themselves for this long, this often. */
+const aloneSliceMillis = 250
+const aloneIntervalMillis = 1_000
+/** So long other jobs are waited for to finish; then the suspects run beside them. */
+const aloneDrainMillis = 1_000
+/** A queue at its concurrency limit is looked at again after this long, or when a job of this process ends. */
+const limitedRetryMillis = 50
+const failureDelay = "200 millis"
+
+export interface Options {
+  readonly name: string
+  readonly workerId: string
+  readonly claims: Statements
+  readonly claimSql: SqlClient.SqlClient
+  readonly lanes: Lanes
+  readonly handling: Handling
+  readonly attemptsMaxOf: (queue: string) => number
+  readonly clock: Clock.Clock
+  readonly kick: Latch.Latch
+  readonly batchMax: number
+  readonly pipes: number
+  readonly leaseMillis: number
+  readonly pollMillis: number
+}
+
+/** What the pipes of a process share. */
+export class Work {
+  /** Claimed and not acknowledged, by id. */
+  readonly active = new Map<string, Batch>()
+  isStopping = false
+  /** Batches whose pipe has gone on. */
+  readonly beside = new Set<Fiber.Fiber<void>>()
+  private readonly paces = new Map<string, Pace>()
+  private readonly batchMax: number
+  private readonly pipes: number
+
+  constructor(batchMax: number, pipes: number) {
+    this.batchMax = batchMax
+    this.pipes = pipes
+  }
+
+  paceOf(queue: string): Pace {
+    const known = this.paces.get(queue)
+    if (known !== undefined) return known
+    const made = new Pace(this.batchMax)
+    this.paces.set(queue, made)
+    return made
+  }
+
+  /** How many more jobs of a queue this process takes. */
+  roomOf(queue: string): number {
+    let unfinished = 0
+    for (const batch of this.active.values()) unfinished += batch.unfinished.get(queue) ?? 0
+    const { jobsMax } = this.paceOf(queue)
+    return Math.min(jobsMax, jobsMax * this.pipes - unfinished)
+  }
+}
+
+export interface Pipe {
+  readonly run: Effect.Effect<void>
+  /** Ends a batch that was interrupted: what is done is acknowledged, the rest handed back. */
+  readonly handBack: (batch: Batch) => Effect.Effect<void>
+}
+
+export const make = (options: Options, work: Work): Pipe => {
+  const { claims, clock, handling, kick, lanes, leaseMillis, name } = options
+  const { active } = work
+
+  // ------------------------------------------------------------------------------------------------------------------
+  // Acknowledging
+  // ------------------------------------------------------------------------------------------------------------------
+
+  const ackRetry = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]).pipe(
+    Schedule.upTo({ duration: Duration.millis(leaseMillis) })
+  )
+
+  /** An error here is tried again and never ends the loop: that would burn every lease this worker holds. */
+  const acknowledge = (batch: Batch, outcome: Batch["outcome"]) =>
+    Effect.flatMap(now, (moment) =>
+      claims.acknowledge({
+        tenants: batch.tenants,
+        batchId: batch.batchId,
+        queue: null,
+        failed: outcome.failed,
+        keys: outcome.keys,
+        now: moment
+      })
+    ).pipe(
+      Effect.retry(ackRetry),
+      Effect.asVoid,
+      Effect.catchCause((cause) => Effect.logWarning(`Queue ${name}: a batch is left to its lease`, cause)),
+      Effect.ensuring(Effect.sync(() => active.delete(batch.batchId)))
+    )
+
+  const handBack = (batch: Batch) => acknowledge(batch, batch.outcomeNow(clock.currentTimeMillisUnsafe()))
+
+  const forget = (batch: Batch, message: string) => {
+    active.delete(batch.batchId)
+    return Effect.logWarning(`Queue ${name}: ${message}`)
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------
+  // Running
+  // ------------------------------------------------------------------------------------------------------------------
+
+  const runGroup = (batch: Batch, group: Group) =>
+    Effect.suspend(() => {
+      const startedAtMillis = clock.currentTimeMillisUnsafe()
+      return Effect.map(handling.run(batch, group), () => {
+        work.paceOf(group.queue).note(countOf(group), clock.currentTimeMillisUnsafe() - startedAtMillis)
+        kick.openUnsafe()
+      })
+    })
+
+  /** True when all of it ran; false when its lease was lost on the way. */
+  const runBatch = (batch: Batch) =>
+    Effect.raceFirst(
+      Effect.as(
+        Effect.forEach(batch.groups, (group) => runGroup(batch, group), {
+          concurrency: "unbounded",
+          discard: true
+        }),
+        true
+      ),
+      Effect.as(batch.lost.await, false)
+    )
+
+  /** What a batch that has ended still needs; gives it back when deleting its leases, in the next claim, is enough. */
+  const conclude = (batch: Batch, exit: Exit.Exit<boolean>): Effect.Effect<Batch | undefined> => {
+    if (Exit.isFailure(exit)) {
+      if (Cause.hasInterruptsOnly(exit.cause)) return Effect.as(handBack(batch), undefined)
+      return Effect.as(
+        Effect.andThen(
+          Effect.logError(`Queue ${name}: a batch broke; what is left of it runs again`, exit.cause),
+          handBack(batch)
+        ),
+        undefined
+      )
+    }
+    if (!exit.value) return Effect.as(forget(batch, "a lease was lost; its jobs run elsewhere"), undefined)
+    if (batch.isGone) {
+      active.delete(batch.batchId)
+      return Effect.succeed(undefined)
+    }
+    return batch.isClean ? Effect.succeed(batch) : Effect.as(acknowledge(batch, batch.outcome), undefined)
+  }
+
+  /** Acknowledges a batch beside its pipe, when it ends. */
+  const concludeBeside = (batch: Batch, fiber: Fiber.Fiber<boolean>) =>
+    Fiber.await(fiber).pipe(
+      Effect.flatMap((exit) => conclude(batch, exit)),
+      Effect.flatMap((clean) => (clean === undefined ? Effect.void : acknowledge(clean, clean.outcome))),
+      Effect.onInterrupt(() => Effect.andThen(Fiber.interrupt(fiber), handBack(batch)))
+    )
+
+  const runBeside = Effect.fnUntraced(function* (batch: Batch, fiber: Fiber.Fiber<boolean>) {
+    const beside = yield* Effect.forkDetach(concludeBeside(batch, fiber))
+    work.beside.add(beside)
+    beside.addObserver(() => {
+      work.beside.delete(beside)
+      kick.openUnsafe()
+    })
+  })
+
+  // ------------------------------------------------------------------------------------------------------------------
+  // Claiming
+  // ------------------------------------------------------------------------------------------------------------------
+
+  const claim = Effect.fnUntraced(function* (claimed: ReadonlyArray<ClaimLane>, previous: Batch | undefined) {
+    const batchId = yield* Identifier.next
+    const rows = yield* claims.claim({
+      previous,
+      lanes: claimed,
+      batchId,
+      workerId: options.workerId,
+      leaseMillis,
+      keyedMax: options.batchMax,
+      laneBytesMax: Math.ceil(claimBytesMax / claimed.length),
+      now: yield* now
+    })
+    if (previous !== undefined) active.delete(previous.batchId)
+    return new Batch(batchId, groupsOf(rows, options.attemptsMaxOf), clock.currentTimeMillisUnsafe())
+  })
+
+  const noteFound = (picked: ReadonlyArray<Picked>, batch: Batch, bytesMax: number) => {
+    const nowMillis = clock.currentTimeMillisUnsafe()
+    for (const one of picked) {
+      let count = 0
+      let highest = 0
+      let bytes = 0
+      for (const group of batch.groups) {
+        if (group.tenantId !== one.lane.tenantId || group.lane !== one.lane.queue) continue
+        bytes = group.bytes
+        for (const { priority, seq } of group.plain) {
+          if (priority !== one.lane.priority) continue
+          count++
+          if (seq > highest) highest = seq
+        }
+        for (const { token } of group.keys) {
+          if (token.priority !== one.lane.priority) continue
+          count++
+          if (token.seq > highest) highest = token.seq
+        }
+      }
+      lanes.found(one, count, highest, bytes >= bytesMax, nowMillis)
+    }
+  }
+
+  /** Counting and claiming in one transaction, behind the lock of the queue's definition. */
+  const claimLimited = Effect.fnUntraced(function* (one: Picked) {
+    const { queue, tenantId } = one.lane
+    const moment = yield* now
+    return yield* options.claimSql.withTransaction(
+      Effect.gen(function* () {
+        const allowance = yield* claims.allowance(tenantId, queue, moment)
+        if (allowance.jobs < 1) return allowance.waitMillis
+        const lane = { ...one.lane, limit: Math.min(one.lane.limit, allowance.jobs) }
+        const batch = yield* claim([lane], undefined)
+        const count = batch.groups.reduce((sum, group) => sum + group.plain.length + group.keys.length, 0)
+        if (count > 0) yield* claims.pay(tenantId, queue, count, moment)
+        return { batch, lane }
+      })
+    )
+  })
+
+  const claimPicked = Effect.fnUntraced(function* ({ isLimited, picked }: Pick, previous: Batch | undefined) {
+    const [first] = picked
+    if (!isLimited || first === undefined) {
+      const batch = yield* claim(
+        picked.map((one) => one.lane),
+        previous
+      )
+      noteFound(picked, batch, Math.ceil(claimBytesMax / Math.max(1, picked.length)))
+      return batch
+    }
+    const claimed = yield* claimLimited(first)
+    if (typeof claimed === "number") {
+      const waitMillis = Math.max(limitedRetryMillis, claimed)
+      lanes.block(first, clock.currentTimeMillisUnsafe() + waitMillis)
+      return undefined
+    }
+    noteFound([{ ...first, lane: claimed.lane }], claimed.batch, claimBytesMax)
+    return claimed.batch
+  })
+
+  // ------------------------------------------------------------------------------------------------------------------
+  // Suspects
+  // ------------------------------------------------------------------------------------------------------------------
+
+  /** Closed while suspects run: the other pipes claim nothing. */
+  const gate = Latch.makeUnsafe(true)
+  let isAlone = false
+  let lastAloneMillis = 0
+
+  const untilNothingElseRuns = Effect.gen(function* () {
+    const untilMillis = clock.currentTimeMillisUnsafe() + aloneDrainMillis
+    while (active.size > 0 && clock.currentTimeMillisUnsafe() < untilMillis && !work.isStopping) {
+      yield* Effect.sleep("5 millis")
+    }
+  })
+
+  const runSuspects = Effect.gen(function* () {
+    yield* untilNothingElseRuns
+    const untilMillis = clock.currentTimeMillisUnsafe() + aloneSliceMillis
+    while (!work.isStopping && clock.currentTimeMillisUnsafe() < untilMillis) {
+      const lane = lanes.quarantined(clock.currentTimeMillisUnsafe())
+      if (lane === undefined) break
+      const batch = yield* claim([lane], undefined)
+      if (batch.groups.length === 0) {
+        lanes.foundNone(lane)
+        continue
+      }
+      active.set(batch.batchId, batch)
+      const clean = yield* Effect.flatMap(Effect.exit(runBatch(batch)), (exit) => conclude(batch, exit))
+      if (clean !== undefined) yield* acknowledge(clean, clean.outcome)
+    }
+  }).pipe(
+    Effect.ensuring(
+      Effect.sync(() => {
+        lastAloneMillis = clock.currentTimeMillisUnsafe()
+        isAlone = false
+        gate.openUnsafe()
+      })
+    )
+  )
+
+  // ------------------------------------------------------------------------------------------------------------------
+  // The loop
+  // ------------------------------------------------------------------------------------------------------------------
+
+  const run = Effect.suspend(() => {
+    let previous: Batch | undefined
+    const settle = Effect.suspend(() => {
+      const batch = previous
+      previous = undefined
+      return batch === undefined ? Effect.void : acknowledge(batch, batch.outcome)
+    })
+
+    /** Waits for news, or for the first thing that becomes possible by itself. */
+    const idle = Effect.suspend(() => {
+      const nowMillis = clock.currentTimeMillisUnsafe()
+      const patienceMillis = Math.max(
+        1,
+        Math.min(options.pollMillis, lanes.nextMillis(nowMillis) - nowMillis)
+      )
+      return Effect.timeoutOption(kick.await, Duration.millis(patienceMillis))
+    })
+
+    const turn = Effect.gen(function* () {
+      if (isAlone) {
+        yield* settle
+        yield* gate.await
+      }
+      // Before the look: what arrives during it opens it again.
+      kick.closeUnsafe()
+      const nowMillis = clock.currentTimeMillisUnsafe()
+      if (
+        !isAlone &&
+        nowMillis - lastAloneMillis >= aloneIntervalMillis &&
+        lanes.quarantined(nowMillis) !== undefined
+      ) {
+        isAlone = true
+        gate.closeUnsafe()
+        yield* settle
+        return yield* runSuspects
+      }
+      const pick =
+        work.beside.size >= batchesBesideMax
+          ? undefined
+          : lanes.pick(options.batchMax, lanesInClaimMax, nowMillis)
+      if (pick === undefined) {
+        yield* settle
+        return yield* idle
+      }
+      // Its own last batch must not count against the limit.
+      if (pick.isLimited) yield* settle
+      const batch = yield* claimPicked(pick, previous)
+      if (batch === undefined) return
+      if (!pick.isLimited) previous = undefined
+      if (batch.groups.length === 0) return
+      active.set(batch.batchId, batch)
+      const fiber = yield* Effect.forkDetach(runBatch(batch), { startImmediately: true })
+      const exit = fiber.pollUnsafe() ?? Option.getOrUndefined(yield* awaitBriefly(batch, fiber))
+      if (exit === undefined) yield* runBeside(batch, fiber)
+      else previous = yield* conclude(batch, exit)
+    })
+
+    const awaitBriefly = (batch: Batch, fiber: Fiber.Fiber<boolean>) =>
+      Fiber.await(fiber).pipe(
+        Effect.timeoutOption(pipePatience),
+        Effect.onInterrupt(() => Effect.andThen(Fiber.interrupt(fiber), handBack(batch)))
+      )
+
+    return turn.pipe(
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.interrupt
+          : Effect.andThen(
+              Effect.logWarning(`Queue ${name}: a claim failed; it is tried again`, cause),
+              Effect.sleep(failureDelay)
+            )
+      ),
+      Effect.repeat({ while: () => !work.isStopping }),
+      Effect.asVoid,
+      Effect.ensuring(settle)
+    )
+  })
+
+  return { run, handBack }
+}

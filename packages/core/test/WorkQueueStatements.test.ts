@@ -1,0 +1,310 @@
+import { assert, layer } from "@effect/vitest"
+import * as Migrations from "@hypermarket/core/Migrations"
+import * as Now from "@hypermarket/core/Now"
+import * as Tenant from "@hypermarket/core/Tenant"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import * as WorkQueue from "@hypermarket/core/WorkQueue"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+
+const prefix = "hm_test"
+const migrations = Migrations.make("test", {
+  "0001_queue": Migrations.migration(WorkQueue.createStatements(prefix))
+})
+
+const TestLayer = Layer.mergeAll(Wakeup.layerSilent, Now.layerTest).pipe(
+  Layer.provideMerge(TestDatabase.layer(migrations))
+)
+
+const queueOf = WorkQueue.make({ prefix })
+
+/** xorshift32: a failure is repeated by its seed. */
+const randomOf = (seed: number) => {
+  let state = seed
+  return (below: number) => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) % below
+  }
+}
+
+const uuidOf = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, "0")}`
+
+/** Every job of a tenant, wherever it stands, once for each place. */
+const census = Effect.fnUntraced(function* (tenant: string) {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ readonly jobId: string }>`
+    SELECT job_id::text AS "jobId" FROM (
+      SELECT job_id FROM hm_test_queue WHERE tenant_id = ${tenant} AND ordering_key IS NULL
+      UNION ALL SELECT job_id FROM hm_test_delayed WHERE tenant_id = ${tenant} AND ordering_key IS NULL
+      UNION ALL SELECT job_id FROM hm_test_keyed WHERE tenant_id = ${tenant}
+      UNION ALL SELECT job_id FROM hm_test_dead WHERE tenant_id = ${tenant}
+      UNION ALL
+      SELECT (e ->> 2)::uuid FROM hm_test_lease l CROSS JOIN LATERAL json_array_elements(l.jobs) e
+       WHERE l.tenant_id = ${tenant} AND e ->> 6 IS NULL AND NOT (e ->> 0)::bigint = ANY (l.done)) j
+     ORDER BY 1
+  `
+  return rows.map((row) => row.jobId)
+})
+
+/** Keys whose count of jobs is wrong, or that have not exactly one token while they have jobs. */
+const brokenKeys = Effect.fnUntraced(function* (tenant: string) {
+  const sql = yield* SqlClient.SqlClient
+  return yield* sql`
+    SELECT k.ordering_key, k.pending, j.jobs, t.tokens
+      FROM hm_test_key k
+      CROSS JOIN LATERAL (
+           SELECT count(*)::int AS jobs FROM hm_test_keyed d
+            WHERE d.tenant_id = k.tenant_id AND d.queue = k.queue AND d.ordering_key = k.ordering_key) j
+      CROSS JOIN LATERAL (
+           SELECT count(*)::int AS tokens FROM (
+             SELECT 1 FROM hm_test_queue r
+              WHERE r.tenant_id = k.tenant_id AND ltrim(r.queue, '!') = k.queue AND r.ordering_key = k.ordering_key
+             UNION ALL
+             SELECT 1 FROM hm_test_delayed r
+              WHERE r.tenant_id = k.tenant_id AND r.queue = k.queue AND r.ordering_key = k.ordering_key
+             UNION ALL
+             SELECT 1 FROM hm_test_lease l CROSS JOIN LATERAL json_array_elements(l.jobs) e
+              WHERE l.tenant_id = k.tenant_id AND ltrim(l.queue, '!') = k.queue AND e ->> 6 = k.ordering_key) u) t
+     WHERE k.tenant_id = ${tenant}
+       AND (k.pending <> j.jobs OR t.tokens <> (CASE WHEN j.jobs > 0 THEN 1 ELSE 0 END))
+  `
+})
+
+interface Packed {
+  readonly seq: number
+  readonly priority: number
+  readonly jobId: string
+  readonly lost: number
+  readonly orderingKey: string | null
+}
+
+const unpack = (text: string | null): ReadonlyArray<Packed> => {
+  const rows: ReadonlyArray<readonly [number, number, string, number, number, number, string | null]> =
+    JSON.parse(text ?? "[]")
+  return rows.map(([seq, priority, jobId, , , lost, orderingKey]) => ({
+    seq,
+    priority,
+    jobId,
+    lost,
+    orderingKey
+  }))
+}
+
+layer(TestLayer, { excludeTestServices: true })("WorkQueue's statements", (it) => {
+  for (const seed of [1, 20_261_124, 77_777_777]) {
+    it.effect(`lose no job and make none, in any order of 200 moves (seed ${seed})`, () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const queue = yield* queueOf
+        const { statements } = queue
+        const tenant = `t${seed}`
+        const random = randomOf(seed)
+        const time = yield* Now.TestNow
+        const clock = { millis: Date.UTC(2026, 0, 1) }
+        const moment = () => new Date(clock.millis)
+        yield* time.set(moment())
+        const expected = new Set<string>()
+        const finished: Array<string> = []
+        const lanesOf = Effect.map(statements.sweep, (lanes) =>
+          lanes.filter((lane) => lane.tenantId === tenant)
+        )
+        let batches = seed
+        const open: Array<{
+          readonly batchId: string
+          readonly lanes: ReadonlyArray<{
+            readonly queue: string
+            readonly jobs: ReadonlyArray<Packed>
+            readonly keyed: ReadonlyArray<Packed>
+          }>
+        }> = []
+
+        const enqueue = Effect.gen(function* () {
+          const jobs = Array.from({ length: 1 + random(6) }, (): WorkQueue.NewJob => ({
+            queue: ["a", "b"][random(2)] ?? "a",
+            type: "t",
+            payload: ["small", "\u0000\ud800", "x".repeat(2_000), null][random(4)] ?? null,
+            priority: random(2),
+            ...(random(2) === 0 ? { orderingKey: `k${random(3)}` } : {}),
+            ...(random(4) === 0 ? { runAt: new Date(clock.millis + random(60_000)) } : {}),
+            ...(random(5) === 0 ? { dedupe: { key: `d${random(4)}`, window: "1 hour" } } : {})
+          }))
+          const ids = yield* sql.withTransaction(queue.enqueue(jobs))
+          for (const id of ids) if (!finished.includes(id)) expected.add(id)
+        })
+
+        const claim = Effect.gen(function* () {
+          const lanes = yield* lanesOf
+          const lane = lanes[random(Math.max(1, lanes.length))]
+          if (lane === undefined) return
+          batches++
+          const batchId = uuidOf(batches)
+          const rows = yield* statements.claim({
+            previous: undefined,
+            lanes: [{ ...lane, hint: 0, limit: 1 + random(8) }],
+            batchId,
+            workerId: batchId,
+            leaseMillis: random(3) === 0 ? 1 : 600_000,
+            keyedMax: 1 + random(10),
+            laneBytesMax: random(2) === 0 ? 3_000 : 1_000_000,
+            now: moment()
+          })
+          const claimed = rows.filter((row) => row.jobs !== null)
+          if (claimed.length > 0) {
+            open.push({
+              batchId,
+              lanes: claimed.map((row) => ({
+                queue: row.queue,
+                jobs: unpack(row.jobs),
+                keyed: unpack(row.keyed)
+              }))
+            })
+          }
+        })
+
+        const acknowledge = Effect.gen(function* () {
+          const [batch] = open.splice(random(Math.max(1, open.length)), 1)
+          if (batch === undefined) return
+          const done: Array<string> = []
+          const named = (lane: string) => ({ tenant_id: tenant, queue: lane.replace("!", "") })
+          const outcome = {
+            failed: batch.lanes.flatMap((lane) =>
+              lane.jobs
+                .filter((job) => job.orderingKey === null)
+                .flatMap((job) => {
+                  const fate = random(3)
+                  if (fate === 0) {
+                    done.push(job.jobId)
+                    return []
+                  }
+                  const run_at = fate === 1 ? null : new Date(clock.millis + random(30_000)).toISOString()
+                  return [
+                    { ...named(lane.queue), seq: job.seq, attempt: 1, errors: [{ error: "x" }], run_at }
+                  ]
+                })
+            ),
+            keys: batch.lanes.flatMap((lane) =>
+              lane.jobs
+                .filter((job) => job.orderingKey !== null)
+                .map((token) => {
+                  const behind = lane.keyed.filter((job) => job.orderingKey === token.orderingKey)
+                  const ran = behind.slice(0, random(behind.length + 1))
+                  done.push(...ran.map((job) => job.jobId))
+                  const next = behind[ran.length]
+                  const fate = random(3)
+                  const buried =
+                    next !== undefined && fate === 0 ? [{ seq: next.seq, attempt: 3, errors: [] }] : []
+                  const isFailed = next !== undefined && fate === 1
+                  return {
+                    ...named(lane.queue),
+                    ordering_key: token.orderingKey ?? "",
+                    priority: token.priority,
+                    done: ran.map((job) => job.seq),
+                    buried,
+                    failed: isFailed ? next.seq : null,
+                    attempt: 1,
+                    errors: [{ error: "x" }],
+                    run_at: isFailed ? new Date(clock.millis + random(30_000)).toISOString() : null,
+                    token_lost: 0,
+                    token_alone: random(2)
+                  }
+                })
+            )
+          }
+          const lanes = yield* statements.acknowledge({
+            tenants: [tenant],
+            batchId: batch.batchId,
+            queue: null,
+            ...outcome,
+            now: moment()
+          })
+          // A lost lease changes nothing; what is still leased has ended as told.
+          if (lanes > 0) {
+            for (const id of done) expected.delete(id)
+            finished.push(...done)
+          }
+        })
+
+        const progress = Effect.gen(function* () {
+          const batch = open[random(Math.max(1, open.length))]
+          const lane = batch?.lanes[0]
+          if (batch === undefined || lane === undefined) return
+          const some = [...lane.jobs.filter((job) => job.orderingKey === null), ...lane.keyed].filter(
+            () => random(2) === 0
+          )
+          // Keyed ones end in order: the done ones of a key are its first.
+          const keyed = new Set<string | null>()
+          const done = some.filter((job) => {
+            if (job.orderingKey === null) return true
+            const first = lane.keyed.find((one) => one.orderingKey === job.orderingKey)
+            if (keyed.has(job.orderingKey) || first?.seq !== job.seq) return false
+            keyed.add(job.orderingKey)
+            return true
+          })
+          const seqs = done.map((job) => job.seq)
+          const kept = yield* statements.progress([
+            { tenant_id: tenant, queue: lane.queue, batch_id: batch.batchId, done: seqs }
+          ])
+          open.splice(open.indexOf(batch), 1)
+          // Its worker is gone from here on: the lease runs out, and what was done is not run again.
+          yield* sql`UPDATE hm_test_lease SET lease_until = now() - interval '1 second' WHERE batch_id = ${batch.batchId}::uuid`
+          if (kept > 0) {
+            for (const job of done) {
+              expected.delete(job.jobId)
+              finished.push(job.jobId)
+            }
+            yield* statements.reap(100, moment())
+          }
+        })
+
+        const moves = [
+          enqueue,
+          enqueue,
+          claim,
+          claim,
+          claim,
+          acknowledge,
+          acknowledge,
+          progress,
+          Effect.suspend(() => statements.reap(2, moment())),
+          Effect.suspend(() => statements.moveDue(moment(), 1 + random(5))),
+          Effect.suspend(() => {
+            clock.millis += random(20_000)
+            return time.set(moment())
+          }),
+          Effect.suspend(() => {
+            const ids = Array.from(expected)
+            const id = ids[random(Math.max(1, ids.length))] ?? uuidOf(0)
+            const from = ["a", "b"][random(2)] ?? "a"
+            return Effect.map(statements.cancel(tenant, from, id), (cancelled) => {
+              if (cancelled > 0) {
+                expected.delete(id)
+                finished.push(id)
+              }
+            })
+          }),
+          Effect.suspend(() =>
+            statements.redrive(
+              tenant,
+              ["a", "b"][random(2)] ?? "a",
+              { type: null, jobIds: null, diedFrom: null, diedBefore: null, limit: 1 + random(3) },
+              random(2) === 0 ? null : 10,
+              moment()
+            )
+          ),
+          Effect.suspend(() => statements.prune(moment(), 5))
+        ]
+        for (let step = 0; step < 200; step++) {
+          const move = random(moves.length)
+          yield* Effect.asVoid(moves[move] ?? Effect.void)
+          const what = `seed ${seed}, step ${step}, move ${move}`
+          assert.deepStrictEqual(yield* census(tenant), Array.from(expected).toSorted(), what)
+          assert.deepStrictEqual(yield* brokenKeys(tenant), [], what)
+        }
+        assert.isAbove(finished.length, 10)
+      }).pipe(Tenant.provide(Tenant.TenantId.make(`t${seed}`)))
+    )
+  }
+})
