@@ -198,7 +198,9 @@ export const make = (
           ...(yield* placeNew(batch.orders.filter((order) => order.isNew))),
           ...batch.orders.filter((order) => !order.isNew)
         ]
-    const isPlaced = new Set(batch.orders.filter((order) => outcomes.has(order)).map(({ orderId }) => orderId))
+    const isPlaced = new Set(
+      batch.orders.filter((order) => outcomes.has(order)).map(({ orderId }) => orderId)
+    )
     const adjustedIds = OrderState.idsOf(batch.adjustments).filter((id) => !isPlaced.has(id))
     const heads = new Map(
       yield* lock(tenantId, Array.from(new Set([...OrderState.idsOf(known), ...adjustedIds])))

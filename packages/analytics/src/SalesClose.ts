@@ -83,7 +83,11 @@ export class CloseNotFound extends HttpApiError.Problem<CloseNotFound>()(
  */
 export class CloseExists extends HttpApiError.Problem<CloseExists>()(
   "CloseExists",
-  { type: "urn:hypermarket:problem:analytics:close-exists", status: 409, title: "The period is closed already" },
+  {
+    type: "urn:hypermarket:problem:analytics:close-exists",
+    status: 409,
+    title: "The period is closed already"
+  },
   { period: Period, fromDay: Schema.String }
 ) {}
 
@@ -280,10 +284,7 @@ export class SalesCloses extends Context.Service<
           return yield* toClose(row)
         })
 
-        const close = Effect.fn("SalesCloses.close")(function* (
-          period: typeof Period.Type,
-          fromDay: string
-        ) {
+        const close = Effect.fn("SalesCloses.close")(function* (period: typeof Period.Type, fromDay: string) {
           const tenant = yield* Tenant
           const moment = yield* now
           const from = new Date(`${fromDay}T00:00:00Z`)

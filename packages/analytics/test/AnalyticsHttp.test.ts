@@ -116,9 +116,7 @@ layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
       assert.deepStrictEqual(again.body, { items: ["duplicate", "duplicate", "duplicate"] })
       const answer = yield* post("shop", "/v1/analytics/query", revenue)
       assert.deepStrictEqual(answer.body, {
-        rows: [
-          { time: "2026-01-01", currency: "EUR", orders: 1, net: { amount: "1400", currency: "EUR" } }
-        ],
+        rows: [{ time: "2026-01-01", currency: "EUR", orders: 1, net: { amount: "1400", currency: "EUR" } }],
         isComplete: true,
         source: "tenant day",
         zone: "UTC"
@@ -138,10 +136,19 @@ layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
   it.effect("answers what is wrong with a fact by its index and field, and writes nothing", () =>
     Effect.gen(function* () {
       const cases = [
-        [[1, "data", "lines", 0, "quantity"], { ...placed("x"), data: { ...Shop.orderData("x"), lines: [{ ...Shop.orderData("x").lines[0], quantity: -1 }] } }],
+        [
+          [1, "data", "lines", 0, "quantity"],
+          {
+            ...placed("x"),
+            data: { ...Shop.orderData("x"), lines: [{ ...Shop.orderData("x").lines[0], quantity: -1 }] }
+          }
+        ],
         [[1, "data", "version"], placed("x", 0)],
         [[1, "currency"], { type: "order.placed", data: Shop.orderData("x", { currency: "XYW" }) }],
-        [[1, "placedAt"], { type: "order.placed", data: Shop.orderData("x", { placedAt: "1226-01-01T00:00:00Z" }) }],
+        [
+          [1, "placedAt"],
+          { type: "order.placed", data: Shop.orderData("x", { placedAt: "1226-01-01T00:00:00Z" }) }
+        ],
         [[1, "data", "surprise"], { type: "order.placed", data: { ...Shop.orderData("x"), surprise: 1 } }]
       ] as const
       for (const [path, fact] of cases) {
@@ -198,27 +205,29 @@ layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
     data
   })
 
-  it.effect("gets the shop's events in batches; one that contradicts or cannot be taken holds up nothing", () =>
-    Effect.gen(function* () {
-      const [subscription] = AnalyticsDomain.domain.subscriptions
-      if (subscription === undefined) return assert.fail("there is a subscription")
-      const events = [
-        event("1", "order.refunded", Shop.refundData("o1", "r1", "500")),
-        event("2", "order.placed", Shop.orderData("o1")),
-        event("3", "order.placed", Shop.orderData("o1", { region: "FR" })),
-        event("4", "order.placed", Shop.orderData("o2", { currency: "XYW" })),
-        event("5", "order.placed", Shop.orderData("o3"))
-      ]
-      for (let delivery = 0; delivery < 2; delivery++) {
-        yield* subscription.handler(events).pipe(provide(TenantId.make("events")), asSystem)
-      }
-      const answer = yield* post("events", "/v1/analytics/query", revenue)
-      assert.deepInclude(answer.body["rows"], {
-        time: "2026-01-01",
-        currency: "EUR",
-        orders: 2,
-        net: { amount: "3300", currency: "EUR" }
+  it.effect(
+    "gets the shop's events in batches; one that contradicts or cannot be taken holds up nothing",
+    () =>
+      Effect.gen(function* () {
+        const [subscription] = AnalyticsDomain.domain.subscriptions
+        if (subscription === undefined) return assert.fail("there is a subscription")
+        const events = [
+          event("1", "order.refunded", Shop.refundData("o1", "r1", "500")),
+          event("2", "order.placed", Shop.orderData("o1")),
+          event("3", "order.placed", Shop.orderData("o1", { region: "FR" })),
+          event("4", "order.placed", Shop.orderData("o2", { currency: "XYW" })),
+          event("5", "order.placed", Shop.orderData("o3"))
+        ]
+        for (let delivery = 0; delivery < 2; delivery++) {
+          yield* subscription.handler(events).pipe(provide(TenantId.make("events")), asSystem)
+        }
+        const answer = yield* post("events", "/v1/analytics/query", revenue)
+        assert.deepInclude(answer.body["rows"], {
+          time: "2026-01-01",
+          currency: "EUR",
+          orders: 2,
+          net: { amount: "3300", currency: "EUR" }
+        })
       })
-    })
   )
 })

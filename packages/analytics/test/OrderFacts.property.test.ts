@@ -4,7 +4,7 @@ import * as OrderFacts from "@hypermarket/analytics/OrderFacts"
 import { OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
 import { OrderZones } from "@hypermarket/analytics/OrderZones"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import { provide, Tenant, tenantId, TenantId } from "@hypermarket/core/Tenant"
+import { provide, type Tenant, tenantId, TenantId } from "@hypermarket/core/Tenant"
 import * as OrderMix from "@hypermarket/testing/OrderMix"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, Fiber, Layer, Ref } from "effect"
@@ -79,8 +79,6 @@ const counts = Effect.gen(function* () {
   `
 })
 
-
-
 /** Writers, a merger and a prober at once; what was found wrong meanwhile and in the end. */
 const mix = Effect.fnUntraced(function* (
   record: (facts: ReadonlyArray<OrderMix.Fact>) => Effect.Effect<unknown, unknown, Tenant>,
@@ -93,9 +91,7 @@ const mix = Effect.fnUntraced(function* (
   const until = <A, E, R>(self: Effect.Effect<A, E, R>) =>
     Effect.repeat(self, { until: () => Ref.get(isOver) })
   const dice = OrderMix.random(options.seed)
-  const merger = yield* Effect.forkChild(
-    until(Effect.suspend(() => summaries.merge(1 + dice.below(400))))
-  )
+  const merger = yield* Effect.forkChild(until(Effect.suspend(() => summaries.merge(1 + dice.below(400)))))
   let probes = 0
   let wrongProbes = 0
   const prober = yield* Effect.forkChild(
@@ -124,7 +120,16 @@ const mix = Effect.fnUntraced(function* (
   const drained = yield* summaries.differences(...always)
   const truth = OrderMix.truthOf(written)
   const found = yield* stored
-  return { probes, wrongProbes, undrained, drained, truth, found, facts: written.length, miscounted: yield* counts }
+  return {
+    probes,
+    wrongProbes,
+    undrained,
+    drained,
+    truth,
+    found,
+    facts: written.length,
+    miscounted: yield* counts
+  }
 })
 
 const options = (seed: number): OrderMix.Options => ({

@@ -21,7 +21,14 @@ const as = (tenant: string) => provide(TenantId.make(tenant))
 const totals = (tenant: string) =>
   Effect.flatMap(
     SqlClient.SqlClient,
-    (sql) => sql<{ readonly day: string; readonly orders: number; readonly gross: number; readonly refunds: number; readonly booked: number; readonly cancelled: number }>`
+    (sql) => sql<{
+      readonly day: string
+      readonly orders: number
+      readonly gross: number
+      readonly refunds: number
+      readonly booked: number
+      readonly cancelled: number
+    }>`
       SELECT bucket::text AS day, sum(orders)::int AS orders, sum(gross)::int AS gross,
              sum(refund_amount)::int AS refunds, sum(booked_refund_amount)::int AS booked,
              sum(cancelled_amount)::int AS cancelled
@@ -214,9 +221,10 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
         // And it does move when nobody is left.
         yield* facts.place(Shop.order("next"))
         yield* drain
-        yield* Effect.andThen(drain, sql`SELECT FROM hm_order_merge WHERE tenant_id = 'hint' AND hint > 0`).pipe(
-          Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("20 millis") })
-        )
+        yield* Effect.andThen(
+          drain,
+          sql`SELECT FROM hm_order_merge WHERE tenant_id = 'hint' AND hint > 0`
+        ).pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("20 millis") }))
       }).pipe(as("hint"))
   )
 })

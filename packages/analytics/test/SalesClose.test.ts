@@ -25,47 +25,54 @@ const sumOf = (changes: ReadonlyArray<Restatement["cells"][number] | Restatement
   )
 
 layer(TestLayer, { excludeTestServices: true })("SalesCloses", (it) => {
-  it.effect("keep the figures as they were, and show what changed them by cell and by order, merged or not", () =>
-    Effect.gen(function* () {
-      const facts = yield* OrderFacts
-      const summaries = yield* OrderSummaries
-      const closes = yield* SalesCloses
-      yield* facts.record(
-        ["o1", "o2", "o3"].map((id) => ({ type: "order.placed" as const, data: Shop.order(id) }))
-      )
-      const close = yield* closes.close("month", "2026-03-01")
-      assert.deepInclude(close, { period: "month", fromDay: "2026-03-01", untilDay: "2026-04-01", cells: 4 })
-      assert.deepInclude(yield* closes.restatement(close.closeId, "day"), {
-        cells: [],
-        orders: [],
-        isComplete: true
-      })
-      yield* facts.refund(Shop.refund("o2", "r1", "700"))
-      yield* facts.change(Shop.order("o3", { version: 2, placedAt: "2026-04-05T12:00:00Z" }))
-      yield* facts.place(Shop.order("late", { placedAt: "2026-03-20T12:00:00Z" }))
-      const expected = { gross: 0n, refunds: 700n }
-      for (const isMerged of [false, true]) {
-        if (isMerged) yield* summaries.drain
-        for (const by of ["day", "region", "seller", "category"] as const) {
-          const restated = yield* closes.restatement(close.closeId, by)
-          assert.deepStrictEqual(sumOf(restated.cells), expected, by)
-          assert.deepStrictEqual(sumOf(restated.orders), expected)
-          assert.deepStrictEqual(
-            restated.orders.map(({ gross, orderId }) => [orderId, gross]),
-            [
-              ["late", 2_000n],
-              ["o2", 0n],
-              ["o3", -2_000n]
-            ]
-          )
+  it.effect(
+    "keep the figures as they were, and show what changed them by cell and by order, merged or not",
+    () =>
+      Effect.gen(function* () {
+        const facts = yield* OrderFacts
+        const summaries = yield* OrderSummaries
+        const closes = yield* SalesCloses
+        yield* facts.record(
+          ["o1", "o2", "o3"].map((id) => ({ type: "order.placed" as const, data: Shop.order(id) }))
+        )
+        const close = yield* closes.close("month", "2026-03-01")
+        assert.deepInclude(close, {
+          period: "month",
+          fromDay: "2026-03-01",
+          untilDay: "2026-04-01",
+          cells: 4
+        })
+        assert.deepInclude(yield* closes.restatement(close.closeId, "day"), {
+          cells: [],
+          orders: [],
+          isComplete: true
+        })
+        yield* facts.refund(Shop.refund("o2", "r1", "700"))
+        yield* facts.change(Shop.order("o3", { version: 2, placedAt: "2026-04-05T12:00:00Z" }))
+        yield* facts.place(Shop.order("late", { placedAt: "2026-03-20T12:00:00Z" }))
+        const expected = { gross: 0n, refunds: 700n }
+        for (const isMerged of [false, true]) {
+          if (isMerged) yield* summaries.drain
+          for (const by of ["day", "region", "seller", "category"] as const) {
+            const restated = yield* closes.restatement(close.closeId, by)
+            assert.deepStrictEqual(sumOf(restated.cells), expected, by)
+            assert.deepStrictEqual(sumOf(restated.orders), expected)
+            assert.deepStrictEqual(
+              restated.orders.map(({ gross, orderId }) => [orderId, gross]),
+              [
+                ["late", 2_000n],
+                ["o2", 0n],
+                ["o3", -2_000n]
+              ]
+            )
+          }
         }
-      }
-      const again = yield* Effect.flip(closes.close("month", "2026-03-01"))
-      assert.strictEqual(again._tag, "CloseExists")
-      // Beside the month, a day has a close of its own, and what came before it is not restated for it.
-      const day = yield* closes.close("day", "2026-03-10")
-      assert.deepInclude(yield* closes.restatement(day.closeId, "day"), { cells: [], orders: [] })
-    }).pipe(as("restated"))
+        const again = yield* Effect.flip(closes.close("month", "2026-03-01"))
+        assert.strictEqual(again._tag, "CloseExists")
+        // Beside the month, a day has a close of its own, and what came before it is not restated for it.
+        const day = yield* closes.close("day", "2026-03-10")
+        assert.deepInclude(yield* closes.restatement(day.closeId, "day"), { cells: [], orders: [] })
+      }).pipe(as("restated"))
   )
 
   it.effect("restate what waits for a merge while a close is made, exactly once", () =>
@@ -155,13 +162,10 @@ layer(TestLayer, { excludeTestServices: true })("OrderSummaries", (it) => {
       yield* summaries.drain
       yield* sql`UPDATE hm_order_summary SET gross = gross + 1 WHERE tenant_id = 'proof' AND grain = 2`
       const found = yield* summaries.prove
-      assert.deepStrictEqual(
-        found.map(({ bucket, grain, side }) => [side, grain, bucket]).toSorted(),
-        [
-          ["extra", 2, "2026-03-10"],
-          ["missing", 2, "2026-03-10"]
-        ]
-      )
+      assert.deepStrictEqual(found.map(({ bucket, grain, side }) => [side, grain, bucket]).toSorted(), [
+        ["extra", 2, "2026-03-10"],
+        ["missing", 2, "2026-03-10"]
+      ])
     }).pipe(as("proof"))
   )
 

@@ -53,7 +53,11 @@ const random = (dice: OrderMix.Random): SalesQuery => {
       ...(granularity === undefined ? {} : { granularity })
     },
     ...(dice.next() < 0.5
-      ? { filters: [{ dimension: "region", operator: dice.pick(["equals", "notEquals"]), values: ["DE", "IN"] }] }
+      ? {
+          filters: [
+            { dimension: "region", operator: dice.pick(["equals", "notEquals"]), values: ["DE", "IN"] }
+          ]
+        }
       : {}),
     limit: 10_000
   }
@@ -108,12 +112,22 @@ layer(TestLayer, { excludeTestServices: true })("SalesQueries", (it) => {
       yield* facts.place(Shop.order("o2", { placedAt: "2026-04-02T00:00:00Z" }))
       yield* facts.cancel(Shop.order("o2", { version: 2, placedAt: "2026-04-02T00:00:00Z" }))
       const answer = yield* ask({
-        measures: ["orders", "gross", "refundAmount", "bookedRefundAmount", "cancelledAmount", "net", "refundRate"],
+        measures: [
+          "orders",
+          "gross",
+          "refundAmount",
+          "bookedRefundAmount",
+          "cancelledAmount",
+          "net",
+          "refundRate"
+        ],
         dimensions: ["currency"],
         timeDimension: { ...spring, granularity: "month" }
       })
       assert.deepStrictEqual(
-        answer.rows.map(({ refundRate: _, ...row }) => row),
+        answer.rows.map((row) =>
+          Object.fromEntries(Object.entries(row).filter(([name]) => name !== "refundRate"))
+        ),
         [
           {
             time: "2026-03-01",
@@ -151,7 +165,10 @@ layer(TestLayer, { excludeTestServices: true })("SalesQueries", (it) => {
       yield* zones.setSellerZone("s1", "Asia/Kathmandu")
       // 2026-03-08 is the day on which New York skips an hour.
       yield* facts.place(Shop.order("o1", { placedAt: "2026-03-08T18:30:00Z" }))
-      const days = Effect.fnUntraced(function* (query: Pick<SalesQuery, "dimensions" | "filters">, zone?: string) {
+      const days = Effect.fnUntraced(function* (
+        query: Pick<SalesQuery, "dimensions" | "filters">,
+        zone?: string
+      ) {
         const answer = yield* ask({
           measures: ["units"],
           ...query,
@@ -162,7 +179,11 @@ layer(TestLayer, { excludeTestServices: true })("SalesQueries", (it) => {
       const ofSeller: SalesQuery["filters"] = [{ dimension: "seller", operator: "equals", values: ["s1"] }]
       assert.deepStrictEqual(yield* days({}), ["2026-03-08", "tenant day", "America/New_York"])
       assert.deepStrictEqual(yield* days({ filters: ofSeller }), ["2026-03-09", "seller day", null])
-      assert.deepStrictEqual(yield* days({}, "Pacific/Kiritimati"), ["2026-03-09", "lines", "Pacific/Kiritimati"])
+      assert.deepStrictEqual(yield* days({}, "Pacific/Kiritimati"), [
+        "2026-03-09",
+        "lines",
+        "Pacific/Kiritimati"
+      ])
       const hours = yield* ask({
         measures: ["units"],
         timeDimension: { ...spring, granularity: "hour" }

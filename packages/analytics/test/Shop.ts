@@ -41,7 +41,12 @@ export const orderData = (
   ]
 })
 
-export const refundData = (orderId: string, refundId: string, amount: string, at = "2026-04-01T12:00:00Z") => ({
+export const refundData = (
+  orderId: string,
+  refundId: string,
+  amount: string,
+  at = "2026-04-01T12:00:00Z"
+) => ({
   orderId,
   refundId,
   version: 1,

@@ -91,7 +91,7 @@ export type Dimension = "seller_id" | "category" | "region" | "channel" | "curre
  * Chosen by how many lines share a cell on real data: product-day has 1.0 and product-month 1.1, so those would be second
  * copies of the facts.
  */
-export const grains: ReadonlyArray<Grain> = [
+const grains: ReadonlyArray<Grain> = [
   { grain: 6, name: "tenant_day", bucket: "tenant_day", dimensions: ["currency"] },
   {
     grain: 1,
@@ -111,7 +111,7 @@ export const grains: ReadonlyArray<Grain> = [
 const dimensions: ReadonlyArray<Dimension> = ["seller_id", "category", "region", "channel", "currency"]
 
 /** The cells of one grain that the rows of a relation add up to, without those that cancel out. */
-export const cellsOf = (grain: Grain, relation: string): string => {
+const cellsOf = (grain: Grain, relation: string): string => {
   const of = (dimension: Dimension) => (grain.dimensions.includes(dimension) ? dimension : `''`)
   const [seller, ...others] = dimensions.map((dimension) => `${of(dimension)} AS ${dimension}`)
   const grouped = [grain.bucket, ...grain.dimensions].join(", ")

@@ -78,12 +78,7 @@ export interface OrderWriter {
   /** Makes and locks heads for orders of which only a refund or a shipment is known. */
   readonly stub: (tenantId: string, orderIds: ReadonlyArray<string>) => Statement<object>
   /** Replaces the state of orders whose heads are locked. */
-  readonly apply: (
-    tenantId: string,
-    heads: HeadColumns,
-    lines: LineColumns,
-    now: Date
-  ) => Statement<object>
+  readonly apply: (tenantId: string, heads: HeadColumns, lines: LineColumns, now: Date) => Statement<object>
   /** Replaces refunds and shipments of orders whose heads are locked, where they are newer; answers what was stored. */
   readonly adjust: (
     tenantId: string,

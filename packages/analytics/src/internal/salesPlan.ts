@@ -153,7 +153,10 @@ const timeErrors = (query: Query, source: Source): Errors => {
   if (days <= 0) return [{ path: ["timeDimension", "until"], message: "Expected a day after from" }]
   if (bucketsOf(query) > rowsMax) {
     return [
-      { path: ["timeDimension", "granularity"], message: `This is more than ${rowsMax} rows; choose a coarser one` }
+      {
+        path: ["timeDimension", "granularity"],
+        message: `This is more than ${rowsMax} rows; choose a coarser one`
+      }
     ]
   }
   return source.grain === undefined && days > linesDaysMax
@@ -171,7 +174,8 @@ const additivityErrors = (query: Query, named: ReadonlySet<Catalogue.DimensionNa
     const measure = Catalogue.measureOf(name)
     const over = measure.notOver.find((dimension) => named.has(dimension))
     if (over !== undefined) {
-      const instead = over === "seller" && name === "orders" ? "; ask for sellerOrders" : "; ask for lines or units"
+      const instead =
+        over === "seller" && name === "orders" ? "; ask for sellerOrders" : "; ask for lines or units"
       return [{ path: ["measures", index], message: `${name} does not add up over ${over}${instead}` }]
     }
     const { only } = measure
@@ -182,7 +186,8 @@ const additivityErrors = (query: Query, named: ReadonlySet<Catalogue.DimensionNa
   })
 
 const currencyErrors = (query: Query): Errors => {
-  if ((query.dimensions ?? []).includes("currency") || currencyOf(query.filters ?? []) !== undefined) return []
+  if ((query.dimensions ?? []).includes("currency") || currencyOf(query.filters ?? []) !== undefined)
+    return []
   return query.measures.flatMap((name, index) => {
     const { of, unit } = Catalogue.measureOf(name)
     const isMoney = unit === "money" || of.some((stored) => stored === "gross" || stored.endsWith("amount"))
@@ -206,7 +211,12 @@ const boundErrors = (query: Query): Errors => {
       (filter) => filter.dimension === dimension && filter.operator === "equals"
     )
     return withoutBound.includes(dimension) && !isFiltered
-      ? [{ path: ["dimensions", index], message: `There is no bound to ${dimension}: give a limit, or filter it` }]
+      ? [
+          {
+            path: ["dimensions", index],
+            message: `There is no bound to ${dimension}: give a limit, or filter it`
+          }
+        ]
       : []
   })
 }
