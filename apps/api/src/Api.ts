@@ -1,4 +1,5 @@
 /** The public HTTP API: the groups of every domain. Never `.prefix` or `.middleware` here: see the design. */
+import { AnalyticsGroup } from "@hypermarket/analytics/AnalyticsApi"
 import { id } from "@hypermarket/core/Api"
 import { EventGroup, ScheduleGroup, SubscriptionGroup } from "@hypermarket/events/EventsApi"
 import { KeyGroup, TenantGroup } from "@hypermarket/platform/PlatformApi"
@@ -11,6 +12,7 @@ export class Api extends HttpApi.make(id)
   .add(EventGroup)
   .add(SubscriptionGroup)
   .add(ScheduleGroup)
+  .add(AnalyticsGroup)
   .annotateMerge(
     OpenApi.annotations({
       title: "Hypermarket",

@@ -1,6 +1,8 @@
 /**
  * The API as a layer: the composed groups, the operators' routes and the docs, on one listening server.
  */
+import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
+import * as AnalyticsHttp from "@hypermarket/analytics/AnalyticsHttp"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import * as Authorization from "@hypermarket/core/Authorization"
@@ -52,13 +54,14 @@ const layerAccessLog = Layer.unwrap(
   Effect.map(accessLog.config, (isOn) => (isOn ? AccessLog.layer : AccessLog.layerDiscard))
 )
 
-const layerDomains = Layer.merge(
+const layerDomains = Layer.mergeAll(
   PlatformDomain.layer,
+  AnalyticsDomain.layer,
   EventsDomain.layer.pipe(Layer.provide(Wakeup.layerSend))
 )
 
 const layerApi = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([PlatformHttp.layer, EventsHttp.layer]),
+  Layer.provide([PlatformHttp.layer, EventsHttp.layer, AnalyticsHttp.layer]),
   Layer.provide(layerDomains),
   Layer.provide([Authorization.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })]),
   Layer.provide(KeyCredentials.layer)

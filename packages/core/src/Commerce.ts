@@ -183,6 +183,12 @@ export const Shipment = Schema.Struct({
   )
 })
 
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Shipment = typeof Shipment.Type
+
 /** A page is at most a thousand hits: a position past it was not shown. */
 const positionMax = 1_000
 
@@ -212,6 +218,34 @@ export const SessionSignal = Schema.Struct({
 export type SessionSignal = typeof SessionSignal.Type
 
 /**
+ * `order.refunded`: what was given back under this refund, whole. A line may give back money without goods. A refund
+ * that was withdrawn is a higher version without lines. Amounts are minor units of the order's currency.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const Refund = Schema.Struct({
+  orderId: AdopterId,
+  refundId: AdopterId,
+  version: Version,
+  at: Instant,
+  reason: Text(500),
+  lines: Schema.Array(
+    Schema.Struct({
+      lineId: AdopterId,
+      quantity: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 })),
+      amount: MinorUnits
+    })
+  ).check(Schema.isMaxLength(orderLinesMax))
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Refund = typeof Refund.Type
+
+/**
  * The schema of `data` by the fact's short name.
  *
  * @category facts
@@ -226,6 +260,7 @@ export const facts = {
   "order.cancelled": Order,
   "order.shipped": Shipment,
   "order.delivered": Shipment,
+  "order.refunded": Refund,
   "session.viewed": SessionSignal,
   "session.searched": SessionSignal,
   "session.clicked": SessionSignal,

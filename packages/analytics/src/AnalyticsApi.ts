@@ -1,0 +1,162 @@
+/**
+ * The HTTP group of sales analytics: facts in, questions, closes. Schemas and endpoints only.
+ *
+ * @since 0.1.0
+ */
+import * as Api from "@hypermarket/core/Api"
+import { Authorization, RequestDeadline, RequiredScope } from "@hypermarket/core/Authorization"
+import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
+import { AdopterId } from "@hypermarket/core/Identifier"
+import * as Page from "@hypermarket/core/Page"
+import { StorageUnavailable } from "@hypermarket/core/Storage"
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
+import * as Catalogue from "./Catalogue.ts"
+import { Outcome, OrderFactConflict, OrderFactInvalid } from "./OrderFacts.ts"
+import { ZoneFixed, ZoneUnknown } from "./OrderZones.ts"
+import {
+  By,
+  CloseExists,
+  CloseId,
+  CloseNotFound,
+  NewClose,
+  PeriodInvalid,
+  Restatement,
+  SalesClose
+} from "./SalesClose.ts"
+import { Dimension, SalesAnswer, SalesQuery, SalesQueryInvalid } from "./SalesQuery.ts"
+
+/**
+ * The largest body of a batch of facts, in bytes.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const factsBytesMax = 8 * 1024 * 1024
+
+/**
+ * A zone in which days begin, the tenant's or a seller's.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Zone = Schema.Struct({
+  sellerId: Schema.NullOr(AdopterId),
+  zone: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(64))
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export const CatalogueDocument = Schema.Struct({
+  measures: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      unit: Schema.Literals(["count", "money", "ratio"]),
+      timeBase: Schema.Literals(["order", "booking"]),
+      doc: Schema.String,
+      notOver: Schema.Array(Dimension)
+    })
+  ),
+  dimensions: Schema.Array(Dimension)
+})
+
+/**
+ * {@link Catalogue} as it is shown.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const catalogueDocument: typeof CatalogueDocument.Type = {
+  measures: Catalogue.measureNames.map((name) => {
+    const { doc, notOver, timeBase, unit } = Catalogue.measureOf(name)
+    return { name, unit, timeBase, doc, notOver }
+  }),
+  dimensions: Catalogue.dimensionNames
+}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class AnalyticsGroup extends HttpApiGroup.make("analytics")
+  .add(
+    /**
+     * Takes `{ "facts": [{ "type": "order.placed", "data": {...} }, ...] }`, up to 1,000, all or nothing. A fact's own
+     * version makes it safe to send again.
+     */
+    HttpApiEndpoint.post("recordFacts", "/v1/analytics/facts", {
+      payload: Schema.Json,
+      success: Schema.Struct({ items: Schema.Array(Outcome) }),
+      error: [OrderFactInvalid, OrderFactConflict, StorageUnavailable]
+    })
+      .annotate(RequiredScope, "analytics:write")
+      .annotate(RequestDeadline, "10 seconds"),
+    HttpApiEndpoint.get("catalogue", "/v1/analytics/catalogue", {
+      success: CatalogueDocument,
+      error: StorageUnavailable
+    }).annotate(RequiredScope, "analytics:read"),
+    HttpApiEndpoint.post("query", "/v1/analytics/query", {
+      payload: SalesQuery,
+      success: SalesAnswer,
+      error: [SalesQueryInvalid, StorageUnavailable]
+    })
+      .annotate(RequiredScope, "analytics:read")
+      .annotate(RequestDeadline, "10 seconds"),
+    HttpApiEndpoint.get("getZone", "/v1/analytics/zone", {
+      query: { sellerId: Schema.optionalKey(AdopterId) },
+      success: Zone,
+      error: StorageUnavailable
+    }).annotate(RequiredScope, "analytics:read"),
+    /** Before the first order that it is for; setting the same again changes nothing. */
+    HttpApiEndpoint.post("setZone", "/v1/analytics/zone", {
+      payload: Zone,
+      success: HttpApiSchema.NoContent,
+      error: [ZoneUnknown, ZoneFixed, StorageUnavailable]
+    }).annotate(RequiredScope, "analytics:admin"),
+    HttpApiEndpoint.post("createClose", "/v1/analytics/closes", {
+      headers: IdempotencyKey.Headers,
+      payload: NewClose,
+      success: SalesClose.pipe(HttpApiSchema.status(201)),
+      error: [PeriodInvalid, CloseExists, ...IdempotencyKey.errors, StorageUnavailable]
+    })
+      .annotate(RequiredScope, "analytics:admin")
+      .annotate(RequestDeadline, "30 seconds"),
+    HttpApiEndpoint.get("listCloses", "/v1/analytics/closes", {
+      query: Page.Query,
+      success: Page.schema(SalesClose),
+      error: [Page.CursorInvalid, StorageUnavailable]
+    }).annotate(RequiredScope, "analytics:read"),
+    HttpApiEndpoint.get("getClose", "/v1/analytics/closes/:closeId", {
+      params: { closeId: CloseId },
+      success: SalesClose,
+      error: [CloseNotFound, StorageUnavailable]
+    }).annotate(RequiredScope, "analytics:read"),
+    HttpApiEndpoint.get("restatement", "/v1/analytics/closes/:closeId/restatement", {
+      params: { closeId: CloseId },
+      query: { by: Schema.optionalKey(By) },
+      success: Restatement,
+      error: [CloseNotFound, StorageUnavailable]
+    })
+      .annotate(RequiredScope, "analytics:read")
+      .annotate(RequestDeadline, "10 seconds")
+  )
+  .middleware(Authorization)
+  .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
+  .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
+  .annotate(OpenApi.Title, "Analytics") {}
+
+/**
+ * The group alone, for this package's handlers and tests; apps add it to their own API of the same id.
+ *
+ * @category api
+ * @since 0.1.0
+ */
+export class AnalyticsApi extends HttpApi.make(Api.id).add(AnalyticsGroup) {}

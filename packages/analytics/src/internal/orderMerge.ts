@@ -1,0 +1,184 @@
+/**
+ * The statements that move the delta log into the summaries, and the one that proves that nothing was lost on the way.
+ */
+import type * as SqlClient from "effect/sql/SqlClient"
+import * as Measures from "./measures.ts"
+
+export interface Merged {
+  /** False while another merge or a close holds the tenant, and for a tenant that has no row yet. */
+  readonly held: boolean
+  readonly merged: number
+}
+
+export interface Difference {
+  readonly side: "missing" | "extra"
+  readonly grain: number
+  readonly bucket: string
+  readonly cell: string
+}
+
+export const make = (sql: SqlClient.SqlClient) => {
+  const names = sql.literal(Measures.names)
+  const cellKey = sql.literal(Measures.cellKey)
+  const added = sql.literal(Measures.added)
+  const sums = sql.literal(Measures.sums)
+  const anySum = sql.literal(Measures.anySum)
+  const cellsOfMerged = sql.literal(Measures.allCellsOf("b"))
+  const cellsOfFacts = sql.literal(Measures.allCellsOf("facts"))
+  const cellsOfDelta = sql.literal(Measures.allCellsOf("undrained"))
+  const deltaKey = sql.literal(Measures.deltaKey)
+  const ofLine = sql.literal(Measures.ofLine)
+  const ofRefund = sql.literal(Measures.ofRefund)
+  const ofBooking = sql.literal(Measures.ofBooking)
+  const placeOf = sql.literal("l.order_id, l.seller_id, l.category, l.region, l.channel, l.currency")
+
+  const ensure = (tenantId: string) => sql`
+    INSERT INTO hm_order_merge (tenant_id) VALUES (${tenantId}) ON CONFLICT (tenant_id) DO NOTHING
+  `
+
+  /**
+   * Exactly once, because it is one statement: what is deleted is what is added. Two merges of a tenant stay exact, and
+   * the second one skips.
+   *
+   * The hint. A row may be below the highest visible number and not be visible yet. Its writer has had its transaction id
+   * before it drew the number (it writes or locks the head first), so before this statement was given its own id. When
+   * every transaction before that id has ended and all that is visible has been merged, nothing can come below the
+   * number any more. The snapshot's xmax would not do: it lies below a writer that began after the last one that
+   * ended. `mayMoveHint` is false inside a longer transaction, whose id may be older than that.
+   *
+   * A close counts up `closes` under the row's lock. A merge that read its snapshot before and the row after does
+   * nothing: it would add to the summary without knowing which periods are closed.
+   */
+  const merge = (tenantId: string, limit: number, now: Date, mayMoveHint: boolean) => sql<Merged>`
+    WITH row AS MATERIALIZED (
+      SELECT hint, next_hint, next_xid, closes FROM hm_order_merge
+       WHERE tenant_id = ${tenantId} FOR UPDATE SKIP LOCKED),
+    st AS MATERIALIZED (
+      SELECT * FROM row WHERE closes = (SELECT closes FROM hm_order_merge WHERE tenant_id = ${tenantId})),
+    sel AS MATERIALIZED (
+      SELECT ARRAY (SELECT ctid FROM hm_order_delta
+                     WHERE tenant_id = ${tenantId} AND seq >= (SELECT hint FROM st)
+                     ORDER BY seq LIMIT ${limit}) AS ctids),
+    b AS MATERIALIZED (
+      DELETE FROM hm_order_delta WHERE tenant_id = ${tenantId} AND ctid = ANY ((SELECT ctids FROM sel)::tid[])
+      RETURNING *, date_trunc('month', tenant_day)::date AS month),
+    m AS (
+      INSERT INTO hm_order_summary AS s (tenant_id, ${cellKey}, ${names}, merged_at)
+      SELECT ${tenantId}, ${cellKey}, ${names}, ${now}
+        FROM (${cellsOfMerged}) u
+       ORDER BY grain, seller_id, bucket, category, region, channel, currency
+          ON CONFLICT (tenant_id, grain, seller_id, bucket, category, region, channel, currency)
+          DO UPDATE SET ${added}, merged_at = excluded.merged_at),
+    r AS (
+      INSERT INTO hm_order_restatement (tenant_id, seq, order_id, tenant_day, currency, after_close, ${names})
+      SELECT ${tenantId}, seq, order_id, tenant_day, currency, (SELECT closes FROM st), ${names}
+        FROM b
+       WHERE tenant_day IN (SELECT from_day FROM hm_order_close WHERE tenant_id = ${tenantId} AND period = 'day')
+          OR month IN (SELECT from_day FROM hm_order_close WHERE tenant_id = ${tenantId} AND period = 'month')),
+    settled AS (
+      SELECT next_hint IS NOT NULL AND pg_snapshot_xmin(pg_current_snapshot()) >= next_xid
+             AND cardinality((SELECT ctids FROM sel)) < ${limit} AS ok
+        FROM st),
+    u AS (
+      UPDATE hm_order_merge t
+         SET hint = CASE WHEN ok THEN t.next_hint ELSE t.hint END,
+             next_hint = CASE WHEN ok OR t.next_hint IS NULL THEN (SELECT max(seq) + 1 FROM b) ELSE t.next_hint END,
+             next_xid = CASE WHEN ok OR t.next_hint IS NULL THEN pg_current_xact_id() ELSE t.next_xid END
+        FROM settled
+       WHERE t.tenant_id = ${tenantId} AND ${mayMoveHint}
+         AND (ok OR t.next_hint IS NULL AND EXISTS (SELECT FROM b)))
+    SELECT EXISTS (SELECT FROM st) AS held, (SELECT count(*)::int FROM b) AS merged
+  `
+
+  /** Tenants with so many rows waiting, or one for so long. Looks at each tenant's first rows only. */
+  const due = (rowsMin: number, waitingSince: Date) => sql<{ readonly tenantId: string }>`
+    WITH RECURSIVE t AS (
+      (SELECT tenant_id FROM hm_order_delta ORDER BY tenant_id LIMIT 1)
+      UNION ALL
+      SELECT (SELECT d.tenant_id FROM hm_order_delta d WHERE d.tenant_id > t.tenant_id ORDER BY d.tenant_id LIMIT 1)
+        FROM t WHERE t.tenant_id IS NOT NULL)
+    SELECT t.tenant_id AS "tenantId"
+      FROM t
+      LEFT JOIN hm_order_merge m ON m.tenant_id = t.tenant_id
+     WHERE t.tenant_id IS NOT NULL
+       AND ((SELECT d.recorded_at FROM hm_order_delta d
+              WHERE d.tenant_id = t.tenant_id AND d.seq >= coalesce(m.hint, 0) ORDER BY d.seq LIMIT 1) <= ${waitingSince}
+         OR (SELECT count(*) FROM (SELECT FROM hm_order_delta d
+                                    WHERE d.tenant_id = t.tenant_id AND d.seq >= coalesce(m.hint, 0)
+                                    LIMIT ${rowsMin}) w) >= ${rowsMin})
+  `
+
+  /** How many rows wait, counted to a maximum. */
+  const waiting = (tenantId: string, max: number) => sql<{ readonly waiting: number }>`
+    SELECT count(*)::int AS waiting
+      FROM (SELECT FROM hm_order_delta
+             WHERE tenant_id = ${tenantId}
+               AND seq >= coalesce((SELECT hint FROM hm_order_merge WHERE tenant_id = ${tenantId}), 0)
+             LIMIT ${max}) w
+  `
+
+  /** The months that merges have touched since. */
+  const touched = (tenantId: string, since: Date) => sql<{ readonly from: string; readonly until: string }>`
+    SELECT DISTINCT date_trunc('month', bucket)::date::text AS "from",
+           (date_trunc('month', bucket) + interval '1 month')::date::text AS until
+      FROM hm_order_summary
+     WHERE tenant_id = ${tenantId} AND grain = 6 AND merged_at > ${since}
+     ORDER BY 1
+  `
+
+  /**
+   * Every cell that is not what `GROUP BY` of the facts gives, in both directions, in one snapshot, for whole months of
+   * days in the tenant's zone. Days of any zone lie within two days of the instant in UTC: that much wider the facts
+   * are read.
+   */
+  const differences = (tenantId: string, from: string, until: string, max: number) => sql<Difference>`
+    WITH facts AS MATERIALIZED (
+      SELECT ${deltaKey}, date_trunc('month', tenant_day)::date AS month, ${names}
+        FROM (SELECT ${deltaKey}, ${ofLine}
+                FROM hm_order_line
+               WHERE tenant_id = ${tenantId}
+                 AND ordered_at >= ${from}::date - 2 AND ordered_at < ${until}::date + 2
+              UNION ALL
+              SELECT ${placeOf}, l.tenant_day, l.seller_day, ${ofRefund}
+                FROM hm_order_line l
+                JOIN (SELECT order_id, line_id, units AS adjusted_units, amount AS adjusted_amount
+                        FROM hm_order_adjustment
+                       WHERE tenant_id = ${tenantId} AND kind = 'refund') a
+                  ON a.order_id = l.order_id AND a.line_id = l.line_id
+               WHERE l.tenant_id = ${tenantId}
+                 AND l.ordered_at >= ${from}::date - 2 AND l.ordered_at < ${until}::date + 2
+              UNION ALL
+              SELECT ${placeOf}, a.tenant_day, a.seller_day, ${ofBooking}
+                FROM hm_order_line l
+                JOIN (SELECT order_id, line_id, kind, tenant_day, seller_day, units AS adjusted_units,
+                             amount AS adjusted_amount
+                        FROM hm_order_adjustment
+                       WHERE tenant_id = ${tenantId}
+                         AND booked_at >= ${from}::date - 2 AND booked_at < ${until}::date + 2) a
+                  ON a.order_id = l.order_id AND a.line_id = l.line_id
+               WHERE l.tenant_id = ${tenantId}) f),
+    undrained AS MATERIALIZED (
+      SELECT *, date_trunc('month', tenant_day)::date AS month FROM hm_order_delta
+       WHERE tenant_id = ${tenantId}
+         AND seq >= coalesce((SELECT hint FROM hm_order_merge WHERE tenant_id = ${tenantId}), 0)),
+    expected AS MATERIALIZED (
+      SELECT ${cellKey}, ${names} FROM (${cellsOfFacts}) c
+       WHERE bucket >= ${from}::date AND bucket < ${until}::date),
+    kept AS MATERIALIZED (
+      SELECT ${cellKey}, ${sums}
+        FROM (SELECT ${cellKey}, ${names} FROM hm_order_summary
+               WHERE tenant_id = ${tenantId} AND bucket >= ${from}::date AND bucket < ${until}::date
+              UNION ALL
+              SELECT ${cellKey}, ${names} FROM (${cellsOfDelta}) c
+               WHERE bucket >= ${from}::date AND bucket < ${until}::date) k
+       GROUP BY ${cellKey}
+      HAVING ${anySum})
+    SELECT side, grain, bucket::text AS bucket, to_json(x)::text AS cell
+      FROM (SELECT 'missing' AS side, e.* FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM kept) e
+            UNION ALL
+            SELECT 'extra', k.* FROM (SELECT * FROM kept EXCEPT ALL SELECT * FROM expected) k) x
+     LIMIT ${max}
+  `
+
+  return { ensure, merge, due, waiting, touched, differences }
+}

@@ -1,0 +1,230 @@
+import { assert, layer } from "@effect/vitest"
+import { PgClient } from "@effect/sql-pg"
+import { migrations } from "@hypermarket/analytics/AnalyticsMigrations"
+import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
+import { OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
+import { OrderZones } from "@hypermarket/analytics/OrderZones"
+import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import { provide, TenantId } from "@hypermarket/core/Tenant"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { Deferred, Effect, Fiber, Layer, Schedule } from "effect"
+import { SqlClient } from "effect/sql"
+import * as Shop from "./Shop.ts"
+
+const TestLayer = Layer.mergeAll(OrderFacts.layer, OrderSummaries.layer, OrderZones.layer).pipe(
+  Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, migrations))
+)
+
+const as = (tenant: string) => provide(TenantId.make(tenant))
+
+/** The tenant's cells of the daily grain, merged or not, from what is stored for readers. */
+const totals = (tenant: string) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql<{
+      readonly day: string
+      readonly orders: number
+      readonly gross: number
+      readonly refunds: number
+      readonly booked: number
+      readonly cancelled: number
+    }>`
+      SELECT bucket::text AS day, sum(orders)::int AS orders, sum(gross)::int AS gross,
+             sum(refund_amount)::int AS refunds, sum(booked_refund_amount)::int AS booked,
+             sum(cancelled_amount)::int AS cancelled
+        FROM (SELECT bucket, orders, gross, refund_amount, booked_refund_amount, cancelled_amount
+                FROM hm_order_summary WHERE tenant_id = ${tenant} AND grain = 6
+              UNION ALL
+              SELECT tenant_day, orders, gross, refund_amount, booked_refund_amount, cancelled_amount
+                FROM hm_order_delta WHERE tenant_id = ${tenant}) d
+       GROUP BY 1 HAVING (sum(orders), sum(gross), sum(booked_refund_amount)) <> (0, 0, 0) ORDER BY 1
+    `
+  )
+
+layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
+  it.effect("commits and rolls back with the caller's transaction", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const facts = yield* OrderFacts
+      yield* sql
+        .withTransaction(Effect.andThen(facts.place(Shop.order("o1")), Effect.fail("roll back")))
+        .pipe(Effect.ignore)
+      assert.deepStrictEqual(yield* totals("joins"), [])
+      yield* sql.withTransaction(
+        Effect.andThen(facts.place(Shop.order("o1")), facts.cancel(Shop.order("o1", { version: 2 })))
+      )
+      assert.deepStrictEqual(yield* totals("joins"), [
+        { day: "2026-03-10", orders: 1, gross: 2_000, refunds: 0, booked: 0, cancelled: 1_900 }
+      ])
+    }).pipe(as("joins"))
+  )
+
+  it.effect("tells a repetition, an older version and a contradiction apart", () =>
+    Effect.gen(function* () {
+      const facts = yield* OrderFacts
+      assert.strictEqual(yield* facts.place(Shop.order("o1")), "applied")
+      assert.strictEqual(yield* facts.place(Shop.order("o1")), "duplicate")
+      const other = yield* Effect.flip(facts.place(Shop.order("o1", { region: "FR" })))
+      assert.deepInclude(other, { _tag: "OrderFactConflict", index: 0, kind: "order", id: "o1", version: 1 })
+      assert.strictEqual(yield* facts.change(Shop.order("o1", { version: 3 })), "applied")
+      assert.strictEqual(yield* facts.change(Shop.order("o1", { version: 2 })), "superseded")
+      const refund = Shop.refund("o1", "r1", "500")
+      assert.strictEqual(yield* facts.refund(refund), "applied")
+      assert.strictEqual(yield* facts.refund(refund), "duplicate")
+      const more = yield* Effect.flip(facts.refund(Shop.refund("o1", "r1", "501")))
+      assert.deepInclude(more, { _tag: "OrderFactConflict", kind: "refund", id: "r1" })
+      assert.deepStrictEqual(
+        yield* facts.record([{ type: "order.refunded", data: Shop.refund("o1", "r1", "501") }], {
+          conflicts: "keep"
+        }),
+        ["superseded"]
+      )
+      assert.deepStrictEqual(yield* totals("gate"), [
+        { day: "2026-03-10", orders: 1, gross: 2_000, refunds: 500, booked: 0, cancelled: 0 },
+        { day: "2026-04-01", orders: 0, gross: 0, refunds: 0, booked: 500, cancelled: 0 }
+      ])
+    }).pipe(as("gate"))
+  )
+
+  it.effect("writes nothing of a batch with one bad fact, and names its index and field", () =>
+    Effect.gen(function* () {
+      const facts = yield* OrderFacts
+      yield* facts.place(Shop.order("known"))
+      const bad = [
+        [[1, "currency"], Shop.order("o2", { currency: "XYW" })],
+        [[1, "placedAt"], Shop.order("o2", { placedAt: "1026-03-10T00:00:00Z" })],
+        [[1, "lines", 0, "unitPrice"], Shop.order("o2", { unitPrice: "-1" })],
+        [[1, "lines", 0, "discount"], Shop.order("o2", { discount: "99999999999999" })]
+      ] as const
+      for (const [path, data] of bad) {
+        const error = yield* Effect.flip(
+          facts.record([
+            { type: "order.placed", data: Shop.order("o1") },
+            { type: "order.placed", data }
+          ])
+        )
+        assert.strictEqual(error._tag, "OrderFactInvalid")
+        assert.deepStrictEqual(error._tag === "OrderFactInvalid" && error.errors[0]?.path, path)
+      }
+      const conflict = yield* Effect.flip(
+        facts.record([
+          { type: "order.placed", data: Shop.order("o1") },
+          { type: "order.changed", data: Shop.order("known", { region: "FR" }) }
+        ])
+      )
+      assert.deepInclude(conflict, { _tag: "OrderFactConflict", index: 1, id: "known" })
+      const many = Array.from({ length: 1_001 }, () => ({
+        type: "order.placed" as const,
+        data: Shop.order("o1")
+      }))
+      assert.strictEqual((yield* Effect.flip(facts.record(many)))._tag, "OrderFactInvalid")
+      assert.strictEqual((yield* totals("batch")).length, 1)
+      assert.strictEqual((yield* totals("batch"))[0]?.orders, 1)
+    }).pipe(as("batch"))
+  )
+
+  it.effect("answers each fact of a batch in its place, of several versions of a thing too", () =>
+    Effect.gen(function* () {
+      const facts = yield* OrderFacts
+      assert.deepStrictEqual(
+        yield* facts.record([
+          { type: "order.refunded", data: Shop.refund("o1", "r1", "500") },
+          { type: "order.placed", data: Shop.order("o1") },
+          { type: "order.changed", data: Shop.order("o1", { version: 2, region: "FR" }) },
+          { type: "order.changed", data: Shop.order("o1", { version: 2, region: "FR" }) },
+          { type: "order.shipped", data: Shop.shipment("o2", "s1") }
+        ]),
+        ["applied", "superseded", "applied", "duplicate", "applied"]
+      )
+      const summaries = yield* OrderSummaries
+      assert.deepStrictEqual(yield* summaries.differences("1970-01-01", "2100-01-01"), [])
+    }).pipe(as("places"))
+  )
+
+  it.effect("refuses to change an order in a transaction whose snapshot is older than the lock", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const facts = yield* OrderFacts
+      yield* facts.place(Shop.order("o1"))
+      const error = yield* sql
+        .withTransaction(
+          Effect.andThen(
+            sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`,
+            facts.change(Shop.order("o1", { version: 2 }))
+          )
+        )
+        .pipe(Effect.flip)
+      assert.deepInclude(error, { _tag: "IsolationRefused", isolation: "repeatable read" })
+    }).pipe(as("isolation"))
+  )
+
+  it.effect("fixes a zone with the first order, and refuses one that the database does not know", () =>
+    Effect.gen(function* () {
+      const facts = yield* OrderFacts
+      const zones = yield* OrderZones
+      assert.strictEqual((yield* Effect.flip(zones.setZone("Mars/Olympus")))._tag, "ZoneUnknown")
+      yield* zones.setZone("Asia/Kathmandu")
+      // 20:00 UTC is the next day at +05:45.
+      yield* facts.place(Shop.order("o1", { placedAt: "2026-03-10T20:00:00Z" }))
+      assert.strictEqual((yield* totals("zones"))[0]?.day, "2026-03-11")
+      assert.strictEqual((yield* Effect.flip(zones.setZone("UTC")))._tag, "ZoneFixed")
+      yield* zones.setZone("Asia/Kathmandu")
+      yield* zones.setSellerZone("later", "Europe/Berlin")
+      assert.strictEqual(yield* zones.sellerZone("later"), "Europe/Berlin")
+      assert.strictEqual(yield* zones.sellerZone("other"), "Asia/Kathmandu")
+    }).pipe(as("zones"))
+  )
+
+  /** A connection that a test holds in a transaction while others go on. */
+  const held = <A, E, R>(self: Effect.Effect<A, E, R>, first: Effect.Effect<unknown, E, R>) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const isReady = yield* Deferred.make<void>()
+      const mayGo = yield* Deferred.make<void>()
+      const fiber = yield* Effect.forkChild(
+        sql.withTransaction(
+          Effect.gen(function* () {
+            yield* first
+            yield* Deferred.succeed(isReady, undefined)
+            yield* Deferred.await(mayGo)
+            return yield* self
+          })
+        )
+      )
+      yield* Deferred.await(isReady)
+      return Effect.andThen(Deferred.succeed(mayGo, undefined), Fiber.join(fiber))
+    })
+
+  it.effect(
+    "never hides the row of a writer that began after the last one that has ended, and committed late",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* PgClient.PgClient
+        const facts = yield* OrderFacts
+        const summaries = yield* OrderSummaries
+        const { drain } = summaries
+        yield* facts.place(Shop.order("first"))
+        yield* drain
+        // The early writer has its transaction id before the late one, and draws its number after it.
+        const early = yield* held(facts.place(Shop.order("early")), sql`SELECT pg_current_xact_id()`)
+        const late = yield* held(Effect.void, facts.place(Shop.order("late")))
+        yield* early
+        for (let merges = 0; merges < 3; merges++) yield* drain
+        yield* late
+        const [hidden] = yield* sql<{ readonly rows: number }>`
+          SELECT count(*)::int AS rows FROM hm_order_delta d
+           WHERE tenant_id = 'hint' AND seq < (SELECT hint FROM hm_order_merge m WHERE m.tenant_id = 'hint')
+        `
+        assert.strictEqual(hidden?.rows, 0)
+        assert.deepStrictEqual(yield* summaries.differences("1970-01-01", "2100-01-01"), [])
+        assert.strictEqual(yield* drain, 1)
+        // And it does move when nobody is left.
+        yield* facts.place(Shop.order("next"))
+        yield* drain
+        yield* Effect.andThen(
+          drain,
+          sql`SELECT FROM hm_order_merge WHERE tenant_id = 'hint' AND hint > 0`
+        ).pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("20 millis") }))
+      }).pipe(as("hint"))
+  )
+})
