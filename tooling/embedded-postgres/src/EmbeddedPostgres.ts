@@ -220,6 +220,17 @@ const sweepThrowAways = Effect.gen(function* () {
   }
 }).pipe(Effect.ignore)
 
+/** Says where the data of a folder is that Postgres cannot reach; without it what stands there belongs to nobody. */
+const signpost = "MOVED.txt"
+
+/** What a folder left behind that was removed since: whoever made that folder anew did not ask for its old data. */
+const discardAbandoned = Effect.fnUntraced(function* (moved: string) {
+  const owner = yield* readOwner(moved)
+  if (owner._tag === "Some" && OwnedProcess.isRunning(owner.value)) return
+  yield* stopOrphan(Path.join(moved, "data"))
+  yield* attempt(() => Fs.rmSync(moved, { recursive: true, force: true }))
+})
+
 const makePersistentHome = Effect.fnUntraced(function* (directory: string) {
   const wanted = Path.resolve(directory)
   yield* attempt(() => Fs.mkdirSync(wanted, { recursive: true }))
@@ -227,20 +238,32 @@ const makePersistentHome = Effect.fnUntraced(function* (directory: string) {
   if (isReachable(home)) return home
   const base = yield* makeReachableFolder
   const moved = Path.join(base, `data-${createHash("sha256").update(home).digest("hex").slice(0, 16)}`)
+  if (!Fs.existsSync(Path.join(home, signpost)) && Fs.existsSync(moved)) yield* discardAbandoned(moved)
   yield* attempt(() => {
-    Fs.mkdirSync(moved, { recursive: true, mode: 0o711 })
-    Fs.chmodSync(moved, 0o711)
     Fs.writeFileSync(
-      Path.join(home, "MOVED.txt"),
+      Path.join(home, signpost),
       `Postgres runs as the user nobody, who cannot reach this folder. The data is in ${moved}\n`
     )
+    Fs.mkdirSync(moved, { recursive: true, mode: 0o711 })
+    Fs.chmodSync(moved, 0o711)
   })
   return moved
 })
 
+const isServing = (home: string) =>
+  attempt(() => {
+    const file = readPidFile(Path.join(home, "data"))
+    return file !== undefined && OwnedProcess.isAlive(file.pid)
+  })
+
 const claim = Effect.fnUntraced(function* (home: string) {
   const owner = yield* readOwner(home)
-  if (owner._tag === "Some" && OwnedProcess.isRunning(owner.value) && owner.value.pid !== process.pid) {
+  const isTaken =
+    owner._tag === "Some" &&
+    OwnedProcess.isRunning(owner.value) &&
+    // This process may start its own server again once that has ended.
+    (owner.value.pid !== process.pid || (yield* isServing(home)))
+  if (isTaken) {
     return yield* failure(
       "in_use",
       `the process ${owner.value.pid} runs the Postgres in ${home}: stop it, or choose another folder`
@@ -487,7 +510,9 @@ export const start = Effect.fn("EmbeddedPostgres.start")(function* (
           Effect.sync(() => Fs.rmSync(made, { recursive: true, force: true }))
         )
       : yield* makePersistentHome(options.directory)
-  yield* claim(home)
+  yield* Effect.acquireRelease(options.directory === undefined ? Effect.void : claim(home), () =>
+    Effect.sync(() => Fs.rmSync(Path.join(home, "owner.json"), { force: true }))
+  )
   yield* prepare(binaries, home, options.durability !== "fast")
   const running = yield* Effect.acquireRelease(
     launch(binaries, home, options).pipe(

@@ -51,6 +51,14 @@ const kill = (child: ChildProcess) =>
     child.kill("SIGKILL")
   })
 
+/** As root the data of a closed folder is elsewhere; nobody but this test knows that it is to go. */
+const removeMoved = (server: EmbeddedPostgres.Server, directory: string) => {
+  const home = Path.dirname(server.dataDirectory)
+  return home === directory
+    ? Effect.void
+    : Effect.addFinalizer(() => Effect.sync(() => Fs.rmSync(home, { recursive: true, force: true })))
+}
+
 describe("EmbeddedPostgres", () => {
   it.live("throws a server without a directory away, with its folder and its process", () =>
     Effect.gen(function* () {
@@ -151,6 +159,16 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
+  it.live("refuses a directory that this process runs already", () =>
+    Effect.gen(function* () {
+      const directory = yield* folder
+      const first = yield* EmbeddedPostgres.start({ directory })
+      const error = yield* Effect.flip(Effect.scoped(EmbeddedPostgres.start({ directory })))
+      assert.strictEqual(error.reason, "in_use")
+      assert.lengthOf(yield* query(first.url, "SELECT 1 AS one"), 1)
+    })
+  )
+
   it.live("sets a half-made cluster aside and makes a new one", () =>
     Effect.gen(function* () {
       const directory = yield* folder
@@ -191,12 +209,27 @@ describe("EmbeddedPostgres", () => {
       const directory = Path.join(closed, "deep", "postgres")
       const server = yield* EmbeddedPostgres.start({ directory })
       assert.lengthOf(yield* query(server.url, "SELECT 1 AS one"), 1)
-      const moved = Path.dirname(server.dataDirectory)
-      if (moved !== directory) {
-        yield* Effect.addFinalizer(() =>
-          Effect.sync(() => Fs.rmSync(moved, { recursive: true, force: true }))
-        )
-      }
+      yield* removeMoved(server, directory)
+    })
+  )
+
+  it.live("keeps the data of such a folder for the next start, and not beyond the folder itself", () =>
+    Effect.gen(function* () {
+      const closed = yield* folder
+      Fs.chmodSync(closed, 0o700)
+      const directory = Path.join(closed, "deep", "postgres")
+      const tables = Effect.scoped(
+        Effect.gen(function* () {
+          const server = yield* EmbeddedPostgres.start({ directory })
+          yield* query(server.url, "CREATE TABLE IF NOT EXISTS kept (n int)")
+          yield* query(server.url, "INSERT INTO kept VALUES (1)")
+          return { server, rows: yield* query(server.url, "SELECT n FROM kept") }
+        })
+      )
+      yield* removeMoved((yield* tables).server, directory)
+      assert.lengthOf((yield* tables).rows, 2)
+      Fs.rmSync(Path.join(closed, "deep"), { recursive: true })
+      assert.lengthOf((yield* tables).rows, 1)
     })
   )
 
