@@ -14,7 +14,7 @@ import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Context, Effect, Layer, PubSub, Redacted, Schedule, Schema, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Path from "node:path"
-import { test } from "vitest"
+import { describe } from "vitest"
 import * as PgBouncer from "./suites/pgBouncer.ts"
 
 /** How a process behind the pooler is configured, and the command run with that configuration. */
@@ -268,10 +268,9 @@ const suite = (program: string) =>
     )
   })
 
-if (PgBouncer.binary === undefined) {
-  test.skip(
-    "nothing is shown behind a transaction pooler: pgbouncer is not installed (apt-get install pgbouncer)"
-  )
-} else {
-  suite(PgBouncer.binary)
-}
+const { binary } = PgBouncer
+const absence = "skipped, since pgbouncer is not installed (apt-get install pgbouncer)"
+
+describe.skipIf(binary === undefined)(`PgBouncer${binary === undefined ? `: ${absence}` : ""}`, () => {
+  suite(binary ?? absence)
+})

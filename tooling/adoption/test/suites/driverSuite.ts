@@ -7,6 +7,7 @@ import * as Column from "@hypermarket/core/Column"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
 import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
+import { now } from "@hypermarket/core/Now"
 import * as Storage from "@hypermarket/core/Storage"
 import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import type * as CloudEvent from "@hypermarket/events/CloudEvent"
@@ -86,11 +87,13 @@ const eventOf = (id: string, data: Schema.Json): CloudEvent.CloudEvent => ({
   data
 })
 
+const hourMillis = 60 * 60 * 1000
+
 const decodeEnvelope = Schema.decodeUnknownSync(Schema.Struct({ data: Schema.Json }))
 
-const jobs: ReadonlyArray<WorkQueue.NewJob> = [
+const jobs = (runAt: Date): ReadonlyArray<WorkQueue.NewJob> => [
   { queue: "plain", type: "mail", payload: trickyJson },
-  { queue: "later", type: "mail", payload: null, runAt: new Date("2999-01-01T00:00:00Z"), priority: -5 },
+  { queue: "later", type: "mail", payload: null, runAt, priority: -5 },
   {
     queue: "keyed",
     type: "mail",
@@ -132,8 +135,9 @@ const placeOrder = (orderId: string) =>
       eventOf(orderId, trickyJson),
       eventOf(`${orderId} large`, "y".repeat(30_000))
     ])
-    const jobIds = yield* queue.enqueue(jobs)
-    return { answer, receipts, jobIds }
+    const placed = jobs(new Date((yield* now).getTime() + hourMillis))
+    const jobIds = yield* queue.enqueue(placed)
+    return { answer, receipts, placed, jobIds }
   }).pipe(asTenant)
 
 const Columns = Schema.Struct({ at: Column.Timestamp, big: Column.BigInt, exact: Column.Numeric })
@@ -194,23 +198,24 @@ export const suite = (name: string, connect: Connect): void => {
           placed.receipts.map(({ state }) => state),
           ["accepted", "accepted"]
         )
-        assert.lengthOf(new Set(placed.jobIds), jobs.length)
+        assert.lengthOf(new Set(placed.jobIds), placed.placed.length)
         const stored = yield* sql<{ readonly queue: string; readonly payload: unknown }>`
-          SELECT q.queue, coalesce(q.payload, b.payload) AS payload
+          SELECT q.queue, coalesce(q.payload, b.payload) AS payload, q.seq
             FROM hm_event_queue q LEFT JOIN hm_event_body b USING (tenant_id, body_seq)
            WHERE q.ordering_key IS NULL
           UNION ALL
-          SELECT k.queue, coalesce(k.payload, b.payload)
+          SELECT k.queue, coalesce(k.payload, b.payload), k.seq
             FROM hm_event_keyed k LEFT JOIN hm_event_body b USING (tenant_id, body_seq)
           UNION ALL
-          SELECT queue, payload FROM hm_event_delayed
+          SELECT queue, payload, seq FROM hm_event_delayed
+           ORDER BY seq
         `.pipe(sql.withTransaction)
         const payloads = (queue: string) =>
           stored.filter((row) => row.queue === queue).map((row) => row.payload)
         for (const queue of ["plain", "later", "keyed", "large"]) {
           assert.deepStrictEqual(
             payloads(queue),
-            jobs.filter((job) => job.queue === queue).map((job) => job.payload),
+            placed.placed.filter((job) => job.queue === queue).map((job) => job.payload),
             queue
           )
         }
