@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Column from "@hypermarket/core/Column"
 import * as Identifier from "@hypermarket/core/Identifier"
 import { now } from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
@@ -176,7 +177,7 @@ const Row = Schema.Struct({
   fromDay: Day,
   untilDay: Day,
   cells: Schema.Int,
-  closedAt: Schema.DateTimeUtcFromDate
+  closedAt: Column.Timestamp
 })
 
 const columns = `

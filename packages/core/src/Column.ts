@@ -18,6 +18,7 @@ const toRfc3339 = (text: string): string => text.replace(" ", "T").replace(/([+-
  * @since 0.1.0
  */
 export const Timestamp = Schema.Union([
+  // eslint-disable-next-line eslint/no-restricted-properties -- this is the place where it belongs
   Schema.DateTimeUtcFromDate,
   Schema.String.pipe(
     Schema.decodeTo(

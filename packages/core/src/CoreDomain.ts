@@ -41,29 +41,6 @@ const serverVersion = Check.make(
   })
 )
 
-const sessionDefaults = Check.make(
-  "session settings",
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const rows = yield* sql<{ readonly name: string; readonly setting: string }>`
-      SELECT name, setting
-        FROM pg_settings
-       WHERE name IN ('TimeZone', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')
-       ORDER BY name
-    `
-    return rows.map(({ name, setting }) => {
-      const isSet = name === "TimeZone" ? setting === "UTC" : setting !== "0"
-      return isSet
-        ? { status: "ok" as const, message: `${name} = ${setting}` }
-        : {
-            status: "warn" as const,
-            message: `${name} = ${setting}`,
-            hint: "behind a pooler run `hypermarket migrate` with HM_DATABASE_PREPARE=false: it sets these on the role"
-          }
-    })
-  })
-)
-
 const connections = Check.make(
   "connections",
   Effect.gen(function* () {
@@ -96,6 +73,6 @@ export const domain: Domain.Domain<SqlClient.SqlClient> = Domain.make<SqlClient.
   jobs: [
     Job.scheduled({ name: "core.idempotency-key.prune", every: "10 minutes", run: IdempotencyKey.prune })
   ],
-  checks: [serverVersion, sessionDefaults, connections],
+  checks: [serverVersion, connections],
   settings: Database.settings
 })

@@ -13,8 +13,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type * as SqlClient from "effect/sql/SqlClient"
+import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Check from "./Check.ts"
 import * as Setting from "./Setting.ts"
 import type * as Wakeup from "./Wakeup.ts"
 import * as WorkQueue from "./WorkQueue.ts"
@@ -35,7 +36,7 @@ const url = Setting.required({
 
 const directUrl = Setting.optionalSecret({
   name: "DATABASE_DIRECT_URL",
-  doc: "Where Postgres is without a pooler, for migrations, LISTEN and run-time DDL. Default: DATABASE_URL."
+  doc: "Where Postgres is without a pooler, for migrations, LISTEN, the worker's claims and run-time DDL. Default: DATABASE_URL."
 })
 
 const prepare = Setting.make({
@@ -163,6 +164,35 @@ export const sessionSettings = (options: Options): Readonly<Record<string, strin
   idle_in_transaction_session_timeout: String(Duration.toMillis(options.idleTransactionTimeout))
 })
 
+/**
+ * Compares what sessions are set to with {@link sessionSettings}. Behind a transaction pooler nothing is sent at start,
+ * and the role's settings, which `migrate` writes, must say it.
+ *
+ * @category sessions
+ * @since 0.1.0
+ */
+export const sessionCheck = (options: Options): Check.Check =>
+  Check.make(
+    "session settings",
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const wanted = sessionSettings(options)
+      const rows = yield* sql<{ readonly name: string; readonly setting: string }>`
+        SELECT name, setting FROM pg_settings WHERE name = ANY (${Object.keys(wanted)}::text[]) ORDER BY name
+      `
+      return rows.map(({ name, setting }): Check.Finding => {
+        const message = `${name} = ${setting}`
+        return setting === wanted[name]
+          ? { status: "ok", message }
+          : {
+              status: "warn",
+              message: `${message} instead of ${wanted[name]}`,
+              hint: "run `hypermarket migrate` with HM_DATABASE_PREPARE=false: it sets it on the role; then let the pooler reconnect"
+            }
+      })
+    })
+  )
+
 /** A server that does not answer the handshake by then is treated as away. */
 const connectTimeout = "3 seconds"
 
@@ -225,7 +255,8 @@ export const listen =
 
 /**
  * The client that queue workers claim with. A plan taken on an empty table must not stick, and the claim's commit may be
- * asynchronous: a claim or acknowledgement that is lost with the server is a redelivery, never a loss.
+ * asynchronous: a claim or acknowledgement that is lost with the server is a redelivery, never a loss. Its settings are
+ * the session's, so it goes past a transaction pooler.
  *
  * @category layers
  * @since 0.1.0
@@ -237,14 +268,11 @@ export const layerClaims = (options: Options): Layer.Layer<WorkQueue.ClaimClient
   ).pipe(
     Layer.provide(
       PgClient.layer({
-        url: options.prepare ? options.directUrl : options.url,
+        url: options.directUrl,
         applicationName: "hypermarket-claims",
         connectTimeout,
         maxConnections: claimConnectionsMax,
-        prepare: options.prepare,
-        startupParameters: options.prepare
-          ? { ...sessionSettings(options), ...claimPlanner, synchronous_commit: "off" }
-          : { TimeZone: "UTC" }
+        startupParameters: { ...sessionSettings(options), ...claimPlanner, synchronous_commit: "off" }
       })
     )
   )

@@ -29,10 +29,10 @@ const schemaLines = Effect.fnUntraced(function* (database: Database.Options) {
   return [line]
 })
 
-const domainLines = (domain: (typeof domains)[number]) =>
-  Effect.forEach(domain.checks, (check) =>
+const linesOf = (domain: string, checks: ReadonlyArray<Check.Check>) =>
+  Effect.forEach(checks, (check) =>
     Effect.map(check.run, (findings) =>
-      findings.map((finding): Line => ({ domain: domain.name, check: check.name, ...finding }))
+      findings.map((finding): Line => ({ domain, check: check.name, ...finding }))
     )
   ).pipe(Effect.map((lines) => lines.flat()))
 
@@ -40,9 +40,10 @@ const domainLines = (domain: (typeof domains)[number]) =>
 const examine = Effect.fn("Doctor.examine")(function* (database: Database.Options) {
   const schema = yield* schemaLines(database)
   if (schema.some((line) => line.status === "fail")) return schema
-  const found = yield* Effect.forEach(domains, domainLines).pipe(
-    Effect.provide(Database.layer(database, "hypermarket-doctor"))
-  )
+  const found = yield* Effect.all([
+    linesOf("core", [Database.sessionCheck(database)]),
+    ...domains.map((domain) => linesOf(domain.name, domain.checks))
+  ]).pipe(Effect.provide(Database.layer(database, "hypermarket-doctor")))
   return [...schema, ...found.flat()]
 })
 

@@ -1,6 +1,8 @@
 /**
  * A driver under test, and how a test gets inside its transaction with every service.
  */
+import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
+import { SalesQueries } from "@hypermarket/analytics/SalesQuery"
 import * as Database from "@hypermarket/core/Database"
 import * as EventQueue from "@hypermarket/events/EventQueue"
 import * as Events from "@hypermarket/events/Events"
@@ -32,6 +34,8 @@ export class Driven extends Context.Service<Driven, Driver>()("@hypermarket/adop
 
 const services = Layer.mergeAll(
   ApiKey.ApiKeys.layer,
+  OrderFacts.layer,
+  SalesQueries.layer,
   TenantAccount.TenantAccounts.layer,
   Events.Events.layer,
   EventQueue.EventQueues.layer,

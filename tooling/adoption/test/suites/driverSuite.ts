@@ -3,13 +3,15 @@
  */
 import { PgClient } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
+import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
+import * as OrderFacts from "@hypermarket/analytics/OrderFacts"
+import * as SalesQuery from "@hypermarket/analytics/SalesQuery"
+import * as Commerce from "@hypermarket/core/Commerce"
 import * as Column from "@hypermarket/core/Column"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
-import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
 import * as Storage from "@hypermarket/core/Storage"
 import * as WorkQueue from "@hypermarket/core/WorkQueue"
-import type * as CloudEvent from "@hypermarket/events/CloudEvent"
 import * as EventQueue from "@hypermarket/events/EventQueue"
 import * as Events from "@hypermarket/events/Events"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
@@ -20,7 +22,6 @@ import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import * as TenantAccount from "@hypermarket/platform/TenantAccount"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { BigDecimal, DateTime, Deferred, Effect, Fiber, Layer, Queue, Result, Schema } from "effect"
-import { HttpServerRequest } from "effect/http"
 import { SqlClient, type SqlError } from "effect/sql"
 import {
   asOperator,
@@ -32,124 +33,19 @@ import {
   inTransaction,
   tenantId
 } from "./driven.ts"
-
-/** Every table and how many rows it has, over a connection of our own. */
-const rowCounts = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const tables = yield* sql<{ readonly name: string }>`
-    SELECT relname AS name FROM pg_class
-     WHERE relkind = 'r' AND (relname LIKE 'hm\\_%' OR relname = 'shop_order') AND relname NOT LIKE '%\\_migrations'
-     ORDER BY 1
-  `
-  const counted = yield* Effect.forEach(tables, ({ name }) =>
-    Effect.map(
-      sql<{ readonly n: number }>`SELECT count(*)::int AS n FROM ${sql(name)}`,
-      ([row]) => [name, row?.n ?? 0] as const
-    )
-  )
-  return Object.fromEntries(counted.filter(([, n]) => n > 0))
-})
-
-/** What a text can hold that a driver or a literal could stumble over. */
-const trickyTexts = [
-  "",
-  " ",
-  "NULL",
-  "null",
-  "{}",
-  `{"a",b}`,
-  `"quoted" 'single' \\ back\\slash \\" both`,
-  "line\nbreak\ttab\rreturn",
-  "comma, semicolon; $1 $2::json -- comment",
-  "äöü ß 日本語 🛒",
-  "\\x00ff",
-  "2026-11-24 13:59:25.123456+00",
-  "true",
-  "9007199254740993"
-]
-
-const trickyJson: Schema.Json = {
-  texts: trickyTexts,
-  'key "with" quotes': [1, 1.5, -0.25, true, null, { deep: [[], {}] }],
-  big: "9007199254740993"
-}
-
-const moment = new Date("2026-02-28T23:59:59.987Z")
-
-const eventOf = (id: string, data: Schema.Json): CloudEvent.CloudEvent => ({
-  specversion: "1.0",
-  id,
-  source: "/shop",
-  type: "com.example.order.placed.v1",
-  subject: id,
-  time: DateTime.fromDateUnsafe(moment),
-  data
-})
-
-const decodeEnvelope = Schema.decodeUnknownSync(Schema.Struct({ data: Schema.Json }))
-
-const jobs: ReadonlyArray<WorkQueue.NewJob> = [
-  { queue: "plain", type: "mail", payload: trickyJson },
-  { queue: "later", type: "mail", payload: null, runAt: new Date("2999-01-01T00:00:00Z"), priority: -5 },
-  {
-    queue: "keyed",
-    type: "mail",
-    payload: [1, "two"],
-    orderingKey: `order "7"`,
-    headers: { trace: `"quoted"` }
-  },
-  { queue: "keyed", type: "mail", payload: "second", orderingKey: `order "7"` },
-  { queue: "large", type: "mail", payload: `"\\${"x".repeat(20_000)}` }
-]
-
-const remembered = IdempotencyKey.make({
-  operation: "test.order.place",
-  answer: Schema.Struct({ orderId: Schema.String })
-})
-
-const placeOnce = (orderId: string) =>
-  remembered(
-    { owner: tenantId, headers: { "idempotency-key": `place ${orderId}` }, body: { orderId } },
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      yield* sql`INSERT INTO shop_order (order_id, placed_at) VALUES (${orderId}, ${moment})`
-      return { orderId }
-    })
-  ).pipe(
-    Effect.provideService(
-      HttpServerRequest.HttpServerRequest,
-      HttpServerRequest.fromWeb(new Request("http://localhost/"))
-    )
-  )
-
-/** The caller's own row, an idempotent request, two events and all kinds of jobs. */
-const placeOrder = (orderId: string) =>
-  Effect.gen(function* () {
-    const events = yield* Events.Events
-    const queue = yield* WorkQueue.make({ prefix: Events.prefix })
-    const answer = yield* placeOnce(orderId)
-    const receipts = yield* events.publish([
-      eventOf(orderId, trickyJson),
-      eventOf(`${orderId} large`, "y".repeat(30_000))
-    ])
-    const jobIds = yield* queue.enqueue(jobs)
-    return { answer, receipts, jobIds }
-  }).pipe(asTenant)
+import {
+  decodeEnvelope,
+  eventOf,
+  moment,
+  placeOnce,
+  placeOrder,
+  prepare,
+  rowCounts,
+  trickyJson,
+  trickyTexts
+} from "./shop.ts"
 
 const Columns = Schema.Struct({ at: Column.Timestamp, big: Column.BigInt, exact: Column.Numeric })
-
-const prepare = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  yield* sql`CREATE TABLE shop_order (order_id text PRIMARY KEY, placed_at timestamptz NOT NULL)`
-  yield* sql`
-    CREATE TABLE uncast (label text, is_on boolean, is_off boolean, at timestamptz, big bigint, small smallint, bytes bytea,
-                         exact numeric, missing text)
-  `
-  yield* sql`
-    CREATE TABLE counted (id int CONSTRAINT counted_id_is_unique UNIQUE, n int CONSTRAINT n_is_not_negative CHECK (n >= 0))
-  `
-  yield* sql`INSERT INTO counted VALUES (1, 1)`
-})
 
 export const suite = (name: string, connect: Connect): void => {
   const layerDriver = Layer.effect(
@@ -160,6 +56,7 @@ export const suite = (name: string, connect: Connect): void => {
     Layer.provideMerge(Layer.effectDiscard(Effect.orDie(prepare))),
     Layer.provideMerge(
       TestDatabase.layer(
+        AnalyticsDomain.domain.migrations,
         CoreDomain.migrations,
         EventsDomain.domain.migrations,
         PlatformDomain.domain.migrations
@@ -194,23 +91,24 @@ export const suite = (name: string, connect: Connect): void => {
           placed.receipts.map(({ state }) => state),
           ["accepted", "accepted"]
         )
-        assert.lengthOf(new Set(placed.jobIds), jobs.length)
+        assert.lengthOf(new Set(placed.jobIds), placed.placed.length)
         const stored = yield* sql<{ readonly queue: string; readonly payload: unknown }>`
-          SELECT q.queue, coalesce(q.payload, b.payload) AS payload
+          SELECT q.queue, coalesce(q.payload, b.payload) AS payload, q.seq
             FROM hm_event_queue q LEFT JOIN hm_event_body b USING (tenant_id, body_seq)
            WHERE q.ordering_key IS NULL
           UNION ALL
-          SELECT k.queue, coalesce(k.payload, b.payload)
+          SELECT k.queue, coalesce(k.payload, b.payload), k.seq
             FROM hm_event_keyed k LEFT JOIN hm_event_body b USING (tenant_id, body_seq)
           UNION ALL
-          SELECT queue, payload FROM hm_event_delayed
+          SELECT queue, payload, seq FROM hm_event_delayed
+           ORDER BY seq
         `.pipe(sql.withTransaction)
         const payloads = (queue: string) =>
           stored.filter((row) => row.queue === queue).map((row) => row.payload)
         for (const queue of ["plain", "later", "keyed", "large"]) {
           assert.deepStrictEqual(
             payloads(queue),
-            jobs.filter((job) => job.queue === queue).map((job) => job.payload),
+            placed.placed.filter((job) => job.queue === queue).map((job) => job.payload),
             queue
           )
         }
@@ -317,6 +215,59 @@ export const suite = (name: string, connect: Connect): void => {
           read.queues.find(({ queue }) => queue === "night"),
           { ready: 1, paused: true }
         )
+      })
+    )
+
+    it.effect("take the facts of orders and answer with their figures", () =>
+      Effect.gen(function* () {
+        const order = yield* Schema.decodeEffect(Commerce.Order)({
+          orderId: "o-7",
+          version: 2,
+          status: "placed",
+          customerId: "c-7",
+          channel: "web",
+          region: "DE",
+          currency: "EUR",
+          placedAt: "2026-03-10T12:00:00Z",
+          attributes: {},
+          lines: [
+            {
+              lineId: "1",
+              productId: `p "3"`,
+              sellerId: "s-1",
+              category: "toys/blocks",
+              quantity: 2,
+              unitPrice: "2000000000001",
+              discount: "100",
+              tax: "0",
+              shipping: "0"
+            }
+          ]
+        })
+        const older = { ...order, version: 1 }
+        const record = (...orders: ReadonlyArray<Commerce.Order>) =>
+          Effect.flatMap(OrderFacts.OrderFacts, (facts) =>
+            Effect.forEach(orders, (data) => facts.record([{ type: "order.changed", data }]))
+          ).pipe(asTenant)
+        assert.deepStrictEqual(yield* committed(record(order, older)), [["applied"], ["superseded"]])
+        assert.deepStrictEqual(yield* committed(record(order)), [["duplicate"]])
+        const conflict = yield* failed(record({ ...order, channel: "app" }))
+        assert.instanceOf(conflict, OrderFacts.OrderFactConflict)
+        const figures = yield* committed(
+          Effect.flatMap(SalesQuery.SalesQueries, (sales) =>
+            sales.run({
+              measures: ["orders", "units", "gross", "net"],
+              dimensions: ["currency"],
+              timeDimension: { from: "2026-01-01", until: "2027-01-01", granularity: "month" }
+            })
+          ).pipe(asTenant)
+        )
+        assert.lengthOf(figures.rows, 1)
+        const text = JSON.stringify(figures.rows, (_, value) =>
+          typeof value === "bigint" ? String(value) : value
+        )
+        assert.include(text, "4000000000002")
+        assert.include(text, "3999999999902")
       })
     )
 
