@@ -51,7 +51,10 @@ export const lockTimeoutMillis = 200
 
 /** Tried so often before it is left to the next hour. */
 const lockRetriesMax = 20
-const lockRetry = Schedule.spaced("250 millis").pipe(Schedule.jittered, Schedule.upTo({ times: lockRetriesMax }))
+const lockRetry = Schedule.spaced("250 millis").pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: lockRetriesMax })
+)
 
 /** Partitions that one call makes at most: a day's of eleven years. */
 const periodsMax = 4_096
@@ -119,7 +122,11 @@ const periodOf = (self: Partitions, at: Date): Period => {
 
 const periodsBetween = (self: Partitions, from: Date, to: Date): ReadonlyArray<Period> => {
   const periods: Array<Period> = []
-  for (let at = startOf(self.every, from); at <= to && periods.length < periodsMax; at = step(self.every, at, 1)) {
+  for (
+    let at = startOf(self.every, from);
+    at <= to && periods.length < periodsMax;
+    at = step(self.every, at, 1)
+  ) {
     periods.push(periodOf(self, at))
   }
   return periods
@@ -131,7 +138,10 @@ const periodNamed = (self: Partitions, name: string): Period | undefined => {
   if (!/^\d{6}(\d{2})?$/.test(digits)) return undefined
   const year = Number(digits.slice(0, 4))
   const month = Number(digits.slice(4, 6)) - 1
-  const period = periodOf(self, new Date(Date.UTC(year, month, digits.length === 8 ? Number(digits.slice(6)) : 1)))
+  const period = periodOf(
+    self,
+    new Date(Date.UTC(year, month, digits.length === 8 ? Number(digits.slice(6)) : 1))
+  )
   return period.name === name ? period : undefined
 }
 
@@ -151,7 +161,8 @@ const attached = (self: Partitions) =>
     `
   ).pipe(Effect.map((rows) => rows.map((row) => row.name)))
 
-const isLockTimeout = (error: unknown): boolean => isSqlError(error) && error.reason._tag === "LockTimeoutError"
+const isLockTimeout = (error: unknown): boolean =>
+  isSqlError(error) && error.reason._tag === "LockTimeoutError"
 
 /** In a transaction that does not wait long for a lock, again and again. */
 const briefly = <A, E, R>(sql: SqlClient.SqlClient, self: Effect.Effect<A, E, R>) =>

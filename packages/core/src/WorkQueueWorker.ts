@@ -262,7 +262,9 @@ export const run = Effect.fnUntraced(function* <R>(
         work.isStopping = true
         kick.openUnsafe()
         const all = () => [...running, ...work.beside]
-        yield* Effect.suspend(() => Fiber.awaitAll(all())).pipe(Effect.timeoutOption(options.stopPatience ?? stopPatienceDefault))
+        yield* Effect.suspend(() => Fiber.awaitAll(all())).pipe(
+          Effect.timeoutOption(options.stopPatience ?? stopPatienceDefault)
+        )
         yield* Effect.suspend(() => Fiber.interruptAll(all()))
       })
   )

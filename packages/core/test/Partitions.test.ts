@@ -42,7 +42,13 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* at("2026-02-27T12:00:00Z")
-      const self = Partitions.make({ table: "hm_a", by: "day", every: "day", ahead: 2, storage: "fillfactor = 70" })
+      const self = Partitions.make({
+        table: "hm_a",
+        by: "day",
+        every: "day",
+        ahead: 2,
+        storage: "fillfactor = 70"
+      })
       yield* Partitions.maintain(self)
       yield* Partitions.maintain(self)
       yield* sql`INSERT INTO hm_a VALUES ('t', '2026-02-28', 'in'), ('t', '2026-03-01', 'last'), ('t', '2026-03-02', 'none')`
@@ -52,7 +58,11 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
         hm_a_p20260228: 1,
         hm_a_p20260301: 1
       })
-      const [made] = yield* sql<{ readonly options: ReadonlyArray<string>; readonly indexes: number; readonly checks: number }>`
+      const [made] = yield* sql<{
+        readonly options: ReadonlyArray<string>
+        readonly indexes: number
+        readonly checks: number
+      }>`
         SELECT reloptions AS options, (SELECT count(*)::int FROM pg_index WHERE indrelid = c.oid) AS indexes,
                (SELECT count(*)::int FROM pg_constraint WHERE conrelid = c.oid AND contype = 'c') AS checks
           FROM pg_class c WHERE relname = 'hm_a_p20260227'
@@ -108,44 +118,49 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
         (yield* sql<{ readonly n: number }>`SELECT count(*)::int AS n FROM hm_b`)[0]?.n,
         4
       )
-      assert.lengthOf(yield* sql`SELECT 1 FROM pg_class WHERE relname LIKE 'hm_b_p202601%' AND relkind = 'r'`, 5)
+      assert.lengthOf(
+        yield* sql`SELECT 1 FROM pg_class WHERE relname LIKE 'hm_b_p202601%' AND relkind = 'r'`,
+        5
+      )
     })
   )
 
-  it.effect("are made once by several makers at a time, while a reader sits in the table and writers write", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      yield* at("2026-05-01T12:00:00Z")
-      const self = Partitions.make({ table: "hm_c", by: "day", every: "day", ahead: 3 })
-      const reading = yield* Deferred.make<void>()
-      const release = yield* Deferred.make<void>()
-      const reader = yield* Effect.forkChild(
-        sql.withTransaction(
-          Effect.gen(function* () {
-            yield* sql`SELECT count(*) FROM hm_c`
-            yield* Deferred.succeed(reading, undefined)
-            yield* Deferred.await(release)
-          })
+  it.effect(
+    "are made once by several makers at a time, while a reader sits in the table and writers write",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* at("2026-05-01T12:00:00Z")
+        const self = Partitions.make({ table: "hm_c", by: "day", every: "day", ahead: 3 })
+        const reading = yield* Deferred.make<void>()
+        const release = yield* Deferred.make<void>()
+        const reader = yield* Effect.forkChild(
+          sql.withTransaction(
+            Effect.gen(function* () {
+              yield* sql`SELECT count(*) FROM hm_c`
+              yield* Deferred.succeed(reading, undefined)
+              yield* Deferred.await(release)
+            })
+          )
         )
-      )
-      yield* Deferred.await(reading)
-      const makers = yield* Effect.forkChild(
-        Effect.forEach([1, 2, 3], () => Partitions.maintain(self), { concurrency: 3 })
-      )
-      // Writers get through while the makers wait for the reader.
-      for (let n = 0; n < 20; n++) yield* sql`INSERT INTO hm_c VALUES ('t', '2026-05-02', ${String(n)})`
-      yield* Deferred.succeed(release, undefined)
-      yield* Fiber.join(reader)
-      yield* Fiber.join(makers)
-      const parts = yield* partitionsOf("hm_c")
-      assert.deepStrictEqual(parts, {
-        hm_c_default: 0,
-        hm_c_p20260501: 0,
-        hm_c_p20260502: 20,
-        hm_c_p20260503: 0,
-        hm_c_p20260504: 0
+        yield* Deferred.await(reading)
+        const makers = yield* Effect.forkChild(
+          Effect.forEach([1, 2, 3], () => Partitions.maintain(self), { concurrency: 3 })
+        )
+        // Writers get through while the makers wait for the reader.
+        for (let n = 0; n < 20; n++) yield* sql`INSERT INTO hm_c VALUES ('t', '2026-05-02', ${String(n)})`
+        yield* Deferred.succeed(release, undefined)
+        yield* Fiber.join(reader)
+        yield* Fiber.join(makers)
+        const parts = yield* partitionsOf("hm_c")
+        assert.deepStrictEqual(parts, {
+          hm_c_default: 0,
+          hm_c_p20260501: 0,
+          hm_c_p20260502: 20,
+          hm_c_p20260503: 0,
+          hm_c_p20260504: 0
+        })
       })
-    })
   )
 
   it.effect("that are missing, and rows that found none, are told by the check", () =>
@@ -169,6 +184,8 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
 
   it("refuse names that are none", () => {
     assert.throws(() => Partitions.make({ table: "a; drop", by: "day", every: "day", ahead: 1 }))
-    assert.throws(() => Partitions.make({ table: "a", by: "day", every: "day", ahead: 1, storage: "x = 1); --" }))
+    assert.throws(() =>
+      Partitions.make({ table: "a", by: "day", every: "day", ahead: 1, storage: "x = 1); --" })
+    )
   })
 })

@@ -7,7 +7,7 @@ import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import * as WorkQueueWorker from "@hypermarket/core/WorkQueueWorker"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Deferred, Effect, Exit, Fiber, Layer, Result, Schedule } from "effect"
+import { Deferred, Effect, Fiber, Layer, Result, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 
 const prefix = "hm_test"
@@ -97,7 +97,13 @@ layer(TestLayer, { excludeTestServices: true })("A job", (it) => {
         { queue: "retry", type: "handler's", payload: null },
         { queue: "retry", type: "five", payload: null, attemptsMax: 5 },
         { queue: "retry", type: "none", payload: null, retry: { backoff: "none" } },
-        { queue: "retry", type: "fixed", payload: null, attemptsMax: 4, retry: { backoff: "fixed", base: "1 millis" } }
+        {
+          queue: "retry",
+          type: "fixed",
+          payload: null,
+          attemptsMax: 4,
+          retry: { backoff: "fixed", base: "1 millis" }
+        }
       ])
       yield* Effect.gen(function* () {
         yield* worker([
@@ -150,7 +156,12 @@ layer(TestLayer, { excludeTestServices: true })("A job", (it) => {
     Effect.gen(function* () {
       const queue = yield* queueOf
       const time = yield* Now.TestNow
-      const once = { queue: "dedupe", type: "t", payload: null, dedupe: { key: "a", window: "1 hour" } } as const
+      const once = {
+        queue: "dedupe",
+        type: "t",
+        payload: null,
+        dedupe: { key: "a", window: "1 hour" }
+      } as const
       const ids = yield* Effect.forEach(Array.from({ length: 30 }), () => queue.enqueue([once, once]), {
         concurrency: 30
       })
@@ -200,7 +211,9 @@ layer(TestLayer, { excludeTestServices: true })("A job", (it) => {
       assert.isTrue(yield* queue.cancel("cancel", first))
       // The head of the key was what held it back.
       assert.isTrue(yield* queue.cancel("cancel", held))
-      assert.isFalse(yield* queue.cancel("cancel", second).pipe(Tenant.provide(Tenant.TenantId.make("globex"))))
+      assert.isFalse(
+        yield* queue.cancel("cancel", second).pipe(Tenant.provide(Tenant.TenantId.make("globex")))
+      )
       yield* Effect.gen(function* () {
         yield* worker([
           handlerOf("cancel", ([job]) =>
@@ -240,7 +253,8 @@ layer(TestLayer, { excludeTestServices: true })("A job", (it) => {
         ])
         yield* untilIdle("held")
       }).pipe(Effect.scoped)
-      const orderOf = (types: ReadonlyArray<string>) => ran.map(([type]) => type).filter((type) => types.includes(type))
+      const orderOf = (types: ReadonlyArray<string>) =>
+        ran.map(([type]) => type).filter((type) => types.includes(type))
       assert.deepStrictEqual(orderOf(["1", "2", "3"]), ["1", "2", "3"])
       assert.deepStrictEqual(orderOf(["4", "5"]), ["4", "5"])
       for (const [type, at] of ran) if (type !== "1") assert.isAtLeast(at + 5, runAt.getTime(), type)
@@ -259,7 +273,9 @@ layer(TestLayer, { excludeTestServices: true })("A job", (it) => {
       yield* Effect.gen(function* () {
         yield* worker([
           handlerOf("nul", ([job]) =>
-            job?.type === "neighbour" ? Effect.void : Effect.fail(new Error(`${JSON.stringify(job?.payload)} \u0000 \udc00`))
+            job?.type === "neighbour"
+              ? Effect.void
+              : Effect.fail(new Error(`${JSON.stringify(job?.payload)} \u0000 \udc00`))
           )
         ])
         yield* untilIdle("nul")
@@ -285,15 +301,20 @@ layer(TestLayer, { excludeTestServices: true })("A job", (it) => {
       ])
       yield* Effect.gen(function* () {
         yield* worker([
-          handlerOf("endless", () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++)), {
-            deadline: "50 millis",
-            retry: { attempts: 1, base: 0, max: 0 }
-          })
+          handlerOf(
+            "endless",
+            () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++)),
+            {
+              deadline: "50 millis",
+              retry: { attempts: 1, base: 0, max: 0 }
+            }
+          )
         ])
         yield* untilIdle("endless")
       }).pipe(Effect.scoped)
       assert.strictEqual(interrupted, 2)
-      for (const job of yield* deadOf("endless")) assert.include(job.errors[0]?.error ?? "", "no end within 50 ms")
+      for (const job of yield* deadOf("endless"))
+        assert.include(job.errors[0]?.error ?? "", "no end within 50 ms")
     }).pipe(Tenant.provide(acme))
   )
 })
@@ -372,7 +393,15 @@ layer(TestLayer, { excludeTestServices: true })("A worker", (it) => {
       yield* queue.enqueue(jobs("slow", 400))
       yield* Effect.gen(function* () {
         yield* worker([
-          handlerOf("slow", () => Effect.andThen(Deferred.await(release), Effect.sync(() => slow++)), { concurrency: 4 }),
+          handlerOf(
+            "slow",
+            () =>
+              Effect.andThen(
+                Deferred.await(release),
+                Effect.sync(() => slow++)
+              ),
+            { concurrency: 4 }
+          ),
           handlerOf("fast", () => Effect.sync(() => fast++))
         ])
         yield* until(count("lease", "slow"), (n) => n > 0)
@@ -393,37 +422,41 @@ layer(TestLayer, { excludeTestServices: true })("A worker", (it) => {
     }).pipe(Tenant.provide(acme))
   )
 
-  it.effect("writes down what is done of a batch that is still worked on, so that a crash repeats only the rest", () =>
-    Effect.gen(function* () {
-      const queue = yield* queueOf
-      const sql = yield* SqlClient.SqlClient
-      const release = yield* Deferred.make<void>()
-      const runs = new Map<number, number>()
-      yield* queue.enqueue(jobs("partly", 20))
-      yield* Effect.gen(function* () {
-        yield* worker([
-          handlerOf("partly", ([job]) =>
-            Effect.gen(function* () {
-              runs.set(job?.seq ?? 0, (runs.get(job?.seq ?? 0) ?? 0) + 1)
-              if (JSON.stringify(job?.payload) === '{"n":0}') yield* Deferred.await(release)
-            })
+  it.effect(
+    "writes down what is done of a batch that is still worked on, so that a crash repeats only the rest",
+    () =>
+      Effect.gen(function* () {
+        const queue = yield* queueOf
+        const sql = yield* SqlClient.SqlClient
+        const release = yield* Deferred.make<void>()
+        const runs = new Map<number, number>()
+        yield* queue.enqueue(jobs("partly", 20))
+        yield* Effect.gen(function* () {
+          yield* worker([
+            handlerOf("partly", ([job]) =>
+              Effect.gen(function* () {
+                runs.set(job?.seq ?? 0, (runs.get(job?.seq ?? 0) ?? 0) + 1)
+                if (JSON.stringify(job?.payload) === '{"n":0}') yield* Deferred.await(release)
+              })
+            )
+          ])
+          yield* until(
+            sql<{
+              readonly done: number
+            }>`SELECT cardinality(done) AS done FROM hm_test_lease WHERE queue = 'partly'`,
+            ([row]) => row?.done === 19
           )
-        ])
-        yield* until(
-          sql<{ readonly done: number }>`SELECT cardinality(done) AS done FROM hm_test_lease WHERE queue = 'partly'`,
-          ([row]) => row?.done === 19
-        )
-        // The worker is thought dead.
-        yield* sql`UPDATE hm_test_lease SET lease_until = now() - interval '1 second' WHERE queue = 'partly'`
-        yield* queue.statements.reap(10, yield* Now.now)
-        assert.strictEqual(yield* count("queue", "partly"), 1)
-        yield* Deferred.succeed(release, undefined)
-        yield* untilIdle("partly")
-      }).pipe(Effect.scoped)
-      // The one that was lost got a new number: each old one ran once.
-      assert.strictEqual(runs.size, 21)
-      assert.isTrue(Array.from(runs.values()).every((n) => n === 1))
-    }).pipe(Tenant.provide(acme))
+          // The worker is thought dead.
+          yield* sql`UPDATE hm_test_lease SET lease_until = now() - interval '1 second' WHERE queue = 'partly'`
+          yield* queue.statements.reap(10, yield* Now.now)
+          assert.strictEqual(yield* count("queue", "partly"), 1)
+          yield* Deferred.succeed(release, undefined)
+          yield* untilIdle("partly")
+        }).pipe(Effect.scoped)
+        // The one that was lost got a new number: each old one ran once.
+        assert.strictEqual(runs.size, 21)
+        assert.isTrue(Array.from(runs.values()).every((n) => n === 1))
+      }).pipe(Tenant.provide(acme))
   )
 
   it.effect("hands back what it could not finish when it stops, as if it had not been tried", () =>
@@ -482,7 +515,8 @@ layer(TestLayer, { excludeTestServices: true })("A worker", (it) => {
         yield* worker([
           handlerOf(
             "deferred",
-            (batch) => sql`
+            (batch) =>
+              sql`
               INSERT INTO child
               SELECT (j ->> 'n')::int FROM json_array_elements(${JSON.stringify(batch.map((job) => job.payload))}::text::json) j
             `.pipe(Effect.asVoid),
@@ -567,12 +601,17 @@ layer(TestLayer, { excludeTestServices: true })("Enqueueing", (it) => {
         (n) =>
           Effect.gen(function* () {
             const [id = ""] = yield* queue.enqueue([{ queue: "gathered", type: "t", payload: { n } }])
-            const found = yield* sql`SELECT 1 FROM hm_test_queue WHERE queue = 'gathered' AND job_id = ${id}::uuid`
+            const found =
+              yield* sql`SELECT 1 FROM hm_test_queue WHERE queue = 'gathered' AND job_id = ${id}::uuid`
             assert.lengthOf(found, 1)
           }).pipe(Tenant.provide(tenants[n % 3] ?? acme)),
         { concurrency: 100 }
       )
-      const rows = yield* sql<{ readonly tenantId: string; readonly n: number; readonly transactions: number }>`
+      const rows = yield* sql<{
+        readonly tenantId: string
+        readonly n: number
+        readonly transactions: number
+      }>`
         SELECT tenant_id AS "tenantId", (payload ->> 'n')::int % 3 AS n, count(*)::int AS jobs,
                (SELECT count(DISTINCT xmin::text)::int FROM hm_test_queue WHERE queue = 'gathered') AS transactions
           FROM hm_test_queue WHERE queue = 'gathered' GROUP BY 1, 2 ORDER BY 2
@@ -626,12 +665,43 @@ layer(TestLayer, { excludeTestServices: true })("Enqueueing", (it) => {
   it.effect("leaves out the job of a caller that gave up before it was on its way", () =>
     Effect.gen(function* () {
       const queue = yield* queueOf
-      const exit = yield* queue
-        .enqueue([{ queue: "given-up", type: "t", payload: null }])
-        .pipe(Effect.timeoutOption(0), Effect.exit)
-      assert.isTrue(Exit.isSuccess(exit))
-      yield* queue.enqueue([{ queue: "given-up", type: "other", payload: null }])
-      assert.isAtMost(yield* count("queue", "given-up"), 2)
+      const sql = yield* SqlClient.SqlClient
+      const locked = yield* Deferred.make<void>()
+      const release = yield* Deferred.make<void>()
+      const holder = yield* Effect.forkChild(
+        sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`LOCK TABLE hm_test_queue IN SHARE MODE`
+            yield* Deferred.succeed(locked, undefined)
+            yield* Deferred.await(release)
+          })
+        )
+      )
+      yield* Deferred.await(locked)
+      const waitingForLock = sql<{ readonly n: number }>`
+        SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted AND relation = 'hm_test_queue'::regclass
+      `
+      const caller = (type: string) =>
+        Effect.forkChild(queue.enqueue([{ queue: "given-up", type, payload: null }]), {
+          startImmediately: true
+        })
+      // Two statements at a time are on their way; the third caller waits for one of them.
+      const first = yield* caller("first")
+      yield* until(waitingForLock, ([row]) => row?.n === 1)
+      const second = yield* caller("second")
+      yield* until(waitingForLock, ([row]) => row?.n === 2)
+      const third = yield* caller("third")
+      yield* Fiber.interrupt(third)
+      yield* Deferred.succeed(release, undefined)
+      yield* Fiber.join(holder)
+      yield* Effect.forEach([first, second], Fiber.join)
+      const types = yield* sql<{ readonly type: string }>`
+        SELECT type FROM hm_test_queue WHERE queue = 'given-up' ORDER BY type
+      `
+      assert.deepStrictEqual(
+        types.map((row) => row.type),
+        ["first", "second"]
+      )
     }).pipe(Tenant.provide(acme))
   )
 })

@@ -201,6 +201,8 @@ interface Row {
 const nameOf = (event: { readonly source: string; readonly id: string }): string =>
   `${event.source}\u0000${event.id}`
 
+const withoutTrace = ({ traceparent: _, ...event }: CloudEvent.CloudEvent): CloudEvent.CloudEvent => event
+
 const toRow = (event: CloudEvent.CloudEvent): Row => {
   const envelope = CloudEvent.toJson(event)
   return {
@@ -210,7 +212,12 @@ const toRow = (event: CloudEvent.CloudEvent): Row => {
     subject: event.subject,
     envelope,
     headers: event.traceparent === undefined ? undefined : JSON.stringify({ traceparent: event.traceparent }),
-    hash: hash("sha256", envelope, "base64url")
+    // A publisher that tries again does so in another trace.
+    hash: hash(
+      "sha256",
+      event.traceparent === undefined ? envelope : CloudEvent.toJson(withoutTrace(event)),
+      "base64url"
+    )
   }
 }
 

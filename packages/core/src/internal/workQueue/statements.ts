@@ -27,5 +27,6 @@ export const make = (sql: SqlClient.SqlClient, tables: Tables): Statements => ({
 
 export { sourceColumns, type AlikeJobs, type NewJobs } from "./statements/enqueue.ts"
 export type { ClaimedRow, FailedJob, KeyResult, Progress } from "./statements/claim.ts"
+export { deadKeepDays } from "./statements/housekeeping.ts"
 export type { ClaimLane, LaneRow } from "./statements/lane.ts"
 export type { DeadFilter, Found, JobState } from "./statements/operations.ts"
