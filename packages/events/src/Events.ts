@@ -22,6 +22,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Struct from "effect/Struct"
 import { hash } from "node:crypto"
 import * as CloudEvent from "./CloudEvent.ts"
 
@@ -201,8 +202,6 @@ interface Row {
 const nameOf = (event: { readonly source: string; readonly id: string }): string =>
   `${event.source}\u0000${event.id}`
 
-const withoutTrace = ({ traceparent: _, ...event }: CloudEvent.CloudEvent): CloudEvent.CloudEvent => event
-
 const toRow = (event: CloudEvent.CloudEvent): Row => {
   const envelope = CloudEvent.toJson(event)
   return {
@@ -215,7 +214,7 @@ const toRow = (event: CloudEvent.CloudEvent): Row => {
     // A publisher that tries again does so in another trace.
     hash: hash(
       "sha256",
-      event.traceparent === undefined ? envelope : CloudEvent.toJson(withoutTrace(event)),
+      event.traceparent === undefined ? envelope : CloudEvent.toJson(Struct.omit(event, ["traceparent"])),
       "base64url"
     )
   }
