@@ -1,7 +1,13 @@
 /** The public HTTP API: the groups of every domain. Never `.prefix` or `.middleware` here: see the design. */
 import { AnalyticsGroup } from "@hypermarket/analytics/AnalyticsApi"
 import { id } from "@hypermarket/core/Api"
-import { EventGroup, ScheduleGroup, SubscriptionGroup } from "@hypermarket/events/EventsApi"
+import {
+  EventGroup,
+  FactGroup,
+  QueueGroup,
+  ScheduleGroup,
+  SubscriptionGroup
+} from "@hypermarket/events/EventsApi"
 import { KeyGroup, TenantGroup } from "@hypermarket/platform/PlatformApi"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
@@ -10,6 +16,8 @@ export class Api extends HttpApi.make(id)
   .add(TenantGroup)
   .add(KeyGroup)
   .add(EventGroup)
+  .add(FactGroup)
+  .add(QueueGroup)
   .add(SubscriptionGroup)
   .add(ScheduleGroup)
   .add(AnalyticsGroup)

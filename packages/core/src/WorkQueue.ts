@@ -22,10 +22,12 @@ import type { Fragment } from "effect/sql/Statement"
 import * as Identifier from "./Identifier.ts"
 import * as BatcherOf from "./internal/workQueue/batcher.ts"
 import * as NewJobOf from "./internal/workQueue/newJob.ts"
+import { oldestBody } from "./internal/workQueue/readings.ts"
 import * as StatementsOf from "./internal/workQueue/statements.ts"
 import * as TablesOf from "./internal/workQueue/tables.ts"
 import type * as Job from "./Job.ts"
 import { now } from "./Now.ts"
+import * as Partitions from "./Partitions.ts"
 import { Tenant } from "./Tenant.ts"
 import { isOpen } from "./Transaction.ts"
 import { Wakeup } from "./Wakeup.ts"
@@ -250,6 +252,36 @@ export interface WorkQueue {
  * @since 0.1.0
  */
 export const createStatements: (prefix: string) => ReadonlyArray<string> = TablesOf.createStatements
+
+/**
+ * Dead jobs are forgotten after so many days.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const deadKeepDays = StatementsOf.deadKeepDays
+
+/**
+ * The partitioned tables of a prefix: large payloads, and the history. A payload is kept while a job refers to it.
+ *
+ * @category migrations
+ * @since 0.1.0
+ */
+export const partitions = (prefix: string): ReadonlyArray<Partitions.Partitions> => {
+  const tables = TablesOf.tablesOf(prefix)
+  return [
+    Partitions.make({
+      table: tables.body,
+      by: "day",
+      every: "day",
+      keep: "7 days",
+      ahead: 7,
+      storage: TablesOf.payloadStorage,
+      oldestInUse: oldestBody(tables)
+    }),
+    Partitions.make({ table: tables.history, by: "day", every: "day", keep: "30 days", ahead: 7 })
+  ]
+}
 
 /**
  * The columns that a source of `statements.enqueueFrom` yields.

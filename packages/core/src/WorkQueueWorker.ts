@@ -40,6 +40,8 @@ export interface Options<R> {
   readonly lease?: Duration.Input
   /** How often it looks by itself, for what no wake-up told; 250 ms by default. */
   readonly poll?: Duration.Input
+  /** How long it waits for running handlers when it stops; 7 seconds by default: the promise is an exit within 10. */
+  readonly stopPatience?: Duration.Input
 }
 
 const batchMaxDefault = 500
@@ -60,8 +62,7 @@ const depthShare = 50
 const progressMillis = 250
 /** A sweep walks every lane: it may take a twentieth of the time at most. */
 const sweepShare = 20
-/** Handlers in flight have this long when the worker stops; the promise is an exit within 10 seconds. */
-const stopPatience = "7 seconds"
+const stopPatienceDefault = "7 seconds"
 
 const undefinedQueue: Definition = { paused: false, weight: 1, isLimited: false }
 
@@ -77,7 +78,7 @@ const randomFrom = (seed: number) => {
 }
 
 /**
- * Runs until its scope closes; then it takes no more, waits up to 7 seconds for what runs, acknowledges what is done and
+ * Runs until its scope closes; then it takes no more, waits for what runs, acknowledges what is done and
  * hands back the rest, as if it had not been tried.
  *
  * @category running
@@ -261,7 +262,9 @@ export const run = Effect.fnUntraced(function* <R>(
         work.isStopping = true
         kick.openUnsafe()
         const all = () => [...running, ...work.beside]
-        yield* Effect.suspend(() => Fiber.awaitAll(all())).pipe(Effect.timeoutOption(stopPatience))
+        yield* Effect.suspend(() => Fiber.awaitAll(all())).pipe(
+          Effect.timeoutOption(options.stopPatience ?? stopPatienceDefault)
+        )
         yield* Effect.suspend(() => Fiber.interruptAll(all()))
       })
   )

@@ -125,7 +125,7 @@ export const parse = Effect.fnUntraced(function* (
 })
 
 /**
- * The structured mode's text, attributes in a fixed order: the same event has the same text. By hand, because publishing
+ * The structured mode's text, attributes in a fixed order: the same event has the same text, but for `traceparent`. By hand, because publishing
  * a batch through the schema's encoder takes longer than its statements.
  *
  * @category encoding
@@ -163,7 +163,9 @@ const fromHeaders = (
     const value = headers[`ce-${name}`]
     if (value !== undefined) event[name] = decodePercent(value)
   }
-  if (headers.traceparent !== undefined) event.traceparent = headers.traceparent
+  // The extension's own header, else the trace of the request.
+  const traceparent = headers["ce-traceparent"] ?? headers.traceparent
+  if (traceparent !== undefined) event.traceparent = traceparent
   return event
 }
 

@@ -7,6 +7,7 @@ import type * as Domain from "@hypermarket/core/Domain"
 import * as Job from "@hypermarket/core/Job"
 import { now } from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
+import * as Partitions from "@hypermarket/core/Partitions"
 import type { Subscription } from "@hypermarket/core/Subscription"
 import { AllTenants, type Tenant } from "@hypermarket/core/Tenant"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
@@ -81,6 +82,14 @@ const jobHandler = <R>(job: Job.Runnable<R>): WorkQueue.Handler<Exclude<R, AllTe
     }) as Effect.Effect<void, unknown, Exclude<R, AllTenants>>
 })
 
+/** The domains' jobs, and the one that maintains their partitioned tables. */
+const jobsOf = <R>(
+  domains: ReadonlyArray<Domain.Domain<R>>
+): ReadonlyArray<Job.Runnable<R | SqlClient.SqlClient>> => [
+  ...domains.flatMap((domain) => domain.jobs),
+  Partitions.job(domains.flatMap((domain) => domain.partitions))
+]
+
 /** Rows of the installation itself: an id that no tenant can have. */
 const systemTenant = "_system"
 
@@ -100,7 +109,7 @@ export const register = Effect.fn("EventWorker.register")(function* <R>(
   const sql = yield* SqlClient.SqlClient
   const moment = yield* now
   const subscriptions = domains.flatMap((domain) => domain.subscriptions)
-  const scheduled = domains.flatMap((domain) => domain.jobs).filter((job) => job.every !== undefined)
+  const scheduled = jobsOf(domains).filter((job) => job.every !== undefined)
   yield* sql`
     INSERT INTO hm_event_handler AS h (handler, queue, types, updated_at)
     SELECT x.handler, x.queue, ARRAY (SELECT json_array_elements_text(x.types)), ${moment}
@@ -166,9 +175,9 @@ export const run = Effect.fn("EventWorker.run")(function* <R = never>(options: {
 > {
   const schedules = yield* JobSchedules
   yield* register(options.domains)
-  const handlers = [
+  const handlers: ReadonlyArray<WorkQueue.Handler<R | SqlClient.SqlClient | Exclude<R, AllTenants>>> = [
     ...options.domains.flatMap((domain) => domain.subscriptions.map(subscriptionHandler)),
-    ...options.domains.flatMap((domain) => domain.jobs.map(jobHandler)),
+    ...jobsOf(options.domains).map(jobHandler),
     ...(options.handlers ?? [])
   ]
   const often = <A, E, R2>(

@@ -22,6 +22,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Struct from "effect/Struct"
 import { hash } from "node:crypto"
 import * as CloudEvent from "./CloudEvent.ts"
 
@@ -210,7 +211,12 @@ const toRow = (event: CloudEvent.CloudEvent): Row => {
     subject: event.subject,
     envelope,
     headers: event.traceparent === undefined ? undefined : JSON.stringify({ traceparent: event.traceparent }),
-    hash: hash("sha256", envelope, "base64url")
+    // A publisher that tries again does so in another trace.
+    hash: hash(
+      "sha256",
+      event.traceparent === undefined ? envelope : CloudEvent.toJson(Struct.omit(event, ["traceparent"])),
+      "base64url"
+    )
   }
 }
 

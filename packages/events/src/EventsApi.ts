@@ -6,6 +6,7 @@
 import * as Api from "@hypermarket/core/Api"
 import { Authorization, RequestDeadline, RequiredScope } from "@hypermarket/core/Authorization"
 import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
+import * as Identifier from "@hypermarket/core/Identifier"
 import * as Page from "@hypermarket/core/Page"
 import * as Precondition from "@hypermarket/core/Precondition"
 import { StorageUnavailable } from "@hypermarket/core/Storage"
@@ -19,12 +20,23 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { EventInvalid } from "./CloudEvent.ts"
-import { DeadJob, EventQueue, Redrive } from "./EventQueue.ts"
+import {
+  AnyQueueName,
+  DeadJob,
+  Discard,
+  EventQueue,
+  JobNotFound,
+  JobRunning,
+  QueueChange,
+  QueuedJob,
+  QueueMinute,
+  QueueNotFound,
+  Redrive
+} from "./EventQueue.ts"
 import { EventConflict, Receipt } from "./Events.ts"
 import {
   EventSubscription,
   NewSubscription,
-  QueueName,
   SubscriptionChange,
   SubscriptionId,
   SubscriptionNotFound
@@ -97,44 +109,114 @@ export class EventGroup extends HttpApiGroup.make("events")
       error: [EventInvalid, EventConflict, ContentTypeUnsupported, StorageUnavailable]
     })
       .annotate(RequiredScope, "events:write")
-      .annotate(RequestDeadline, "10 seconds"),
-    HttpApiEndpoint.get("factSchema", "/v1/events/schemas/:type", {
-      params: { type: Schema.String },
-      success: Schema.Json,
-      error: [FactUnknown, StorageUnavailable]
-    }).annotate(RequiredScope, "events:read"),
-    HttpApiEndpoint.get("listQueues", "/v1/events/queues", {
-      success: Schema.Struct({ items: Schema.Array(EventQueue) }),
-      error: StorageUnavailable
-    }).annotate(RequiredScope, "events:read"),
-    HttpApiEndpoint.post("pauseQueue", "/v1/events/queues/:queue/pause", {
-      params: { queue: QueueName },
-      success: HttpApiSchema.NoContent,
-      error: StorageUnavailable
-    }).annotate(RequiredScope, "events:admin"),
-    HttpApiEndpoint.post("resumeQueue", "/v1/events/queues/:queue/resume", {
-      params: { queue: QueueName },
-      success: HttpApiSchema.NoContent,
-      error: StorageUnavailable
-    }).annotate(RequiredScope, "events:admin"),
-    HttpApiEndpoint.get("listDead", "/v1/events/queues/:queue/dead", {
-      params: { queue: Schema.String },
-      query: Page.Query,
-      success: Page.schema(DeadJob),
-      error: [Page.CursorInvalid, StorageUnavailable]
-    }).annotate(RequiredScope, "events:read"),
-    HttpApiEndpoint.post("redrive", "/v1/events/queues/:queue/redrive", {
-      params: { queue: Schema.String },
-      payload: Redrive,
-      success: Schema.Struct({ redriven: Schema.Int }),
-      error: StorageUnavailable
-    }).annotate(RequiredScope, "events:admin")
+      .annotate(RequestDeadline, "10 seconds")
   )
   .middleware(Authorization)
   .middleware(HttpApiMiddleware.ProblemDetails)
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
   .annotate(OpenApi.Title, "Events") {}
+
+/**
+ * What is the same for every tenant.
+ *
+ * @category api
+ * @since 0.1.0
+ */
+export class FactGroup extends HttpApiGroup.make("facts")
+  .add(
+    /** The JSON Schema of a fact's `data`. */
+    HttpApiEndpoint.get("factSchema", "/v1/events/schemas/:type", {
+      params: { type: Schema.String },
+      success: Schema.Json,
+      error: [FactUnknown, StorageUnavailable]
+    }).annotate(RequiredScope, "events:read")
+  )
+  .middleware(Authorization)
+  .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotate(OpenApi.Title, "Facts") {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class QueueGroup extends HttpApiGroup.make("queues")
+  .add(
+    HttpApiEndpoint.get("listQueues", "/v1/events/queues", {
+      success: Schema.Struct({ items: Schema.Array(EventQueue) }),
+      error: StorageUnavailable
+    })
+      .annotate(RequiredScope, "events:read")
+      .annotate(RequestDeadline, "10 seconds"),
+    HttpApiEndpoint.get("getQueue", "/v1/events/queues/:queue", {
+      params: { queue: AnyQueueName },
+      success: Tagged(EventQueue),
+      error: [QueueNotFound, StorageUnavailable]
+    }).annotate(RequiredScope, "events:read"),
+    HttpApiEndpoint.get("listMinutes", "/v1/events/queues/:queue/minutes", {
+      params: { queue: AnyQueueName },
+      success: Schema.Struct({ items: Schema.Array(QueueMinute) }),
+      error: [QueueNotFound, StorageUnavailable]
+    }).annotate(RequiredScope, "events:read"),
+    HttpApiEndpoint.patch("changeQueue", "/v1/events/queues/:queue", {
+      params: { queue: AnyQueueName },
+      headers: Precondition.Headers,
+      payload: QueueChange,
+      success: Tagged(EventQueue),
+      error: [QueueNotFound, ...conditional, StorageUnavailable]
+    }).annotate(RequiredScope, "events:admin"),
+    HttpApiEndpoint.post("pauseQueue", "/v1/events/queues/:queue/pause", {
+      params: { queue: AnyQueueName },
+      success: HttpApiSchema.NoContent,
+      error: [QueueNotFound, StorageUnavailable]
+    }).annotate(RequiredScope, "events:admin"),
+    HttpApiEndpoint.post("resumeQueue", "/v1/events/queues/:queue/resume", {
+      params: { queue: AnyQueueName },
+      success: HttpApiSchema.NoContent,
+      error: [QueueNotFound, StorageUnavailable]
+    }).annotate(RequiredScope, "events:admin"),
+    HttpApiEndpoint.get("getJob", "/v1/events/queues/:queue/jobs/:jobId", {
+      params: { queue: AnyQueueName, jobId: Identifier.Uuid },
+      success: QueuedJob,
+      error: [JobNotFound, StorageUnavailable]
+    })
+      .annotate(RequiredScope, "events:read")
+      .annotate(RequestDeadline, "10 seconds"),
+    HttpApiEndpoint.post("cancelJob", "/v1/events/queues/:queue/jobs/:jobId/cancel", {
+      params: { queue: AnyQueueName, jobId: Identifier.Uuid },
+      success: HttpApiSchema.NoContent,
+      error: [JobNotFound, JobRunning, StorageUnavailable]
+    })
+      .annotate(RequiredScope, "events:admin")
+      .annotate(RequestDeadline, "10 seconds"),
+    HttpApiEndpoint.get("listDead", "/v1/events/queues/:queue/dead", {
+      params: { queue: AnyQueueName },
+      query: Page.Query,
+      success: Page.schema(DeadJob),
+      error: [QueueNotFound, Page.CursorInvalid, StorageUnavailable]
+    }).annotate(RequiredScope, "events:read"),
+    HttpApiEndpoint.post("redrive", "/v1/events/queues/:queue/redrive", {
+      params: { queue: AnyQueueName },
+      payload: Redrive,
+      success: Schema.Struct({ redriven: Schema.Int }),
+      error: [QueueNotFound, StorageUnavailable]
+    })
+      .annotate(RequiredScope, "events:admin")
+      .annotate(RequestDeadline, "10 seconds"),
+    HttpApiEndpoint.post("discard", "/v1/events/queues/:queue/discard", {
+      params: { queue: AnyQueueName },
+      payload: Discard,
+      success: Schema.Struct({ discarded: Schema.Int }),
+      error: [QueueNotFound, StorageUnavailable]
+    })
+      .annotate(RequiredScope, "events:admin")
+      .annotate(RequestDeadline, "10 seconds")
+  )
+  .middleware(Authorization)
+  .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
+  .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
+  .annotate(OpenApi.Title, "Queues") {}
 
 /**
  * @category api
@@ -233,5 +315,7 @@ export class ScheduleGroup extends HttpApiGroup.make("schedules")
  */
 export class EventsApi extends HttpApi.make(Api.id)
   .add(EventGroup)
+  .add(FactGroup)
+  .add(QueueGroup)
   .add(SubscriptionGroup)
   .add(ScheduleGroup) {}

@@ -8,6 +8,7 @@ import * as Domain from "@hypermarket/core/Domain"
 import { now } from "@hypermarket/core/Now"
 import type { Outbox } from "@hypermarket/core/Outbox"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
+import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -19,6 +20,8 @@ import { JobSchedules } from "./JobScheduler.ts"
 
 const oldestWarnSeconds = 300
 const xminAgeWarnSeconds = 600
+/** Claims through that many dead rows take milliseconds more. */
+const deadRowsWarn = 200_000
 
 const backlog = Check.make(
   "backlog",
@@ -85,15 +88,47 @@ const heldSnapshot = Check.make(
   })
 )
 
-const partitions = Check.make(
-  "default partitions",
+const autovacuum = Check.make(
+  "autovacuum",
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const [row] = yield* sql<{ readonly bytes: string }>`
-      SELECT (pg_total_relation_size('hm_event_body_default') + pg_total_relation_size('hm_event_history_default'))::text AS bytes
+    const [server] = yield* sql<{ readonly isOn: boolean }>`
+      SELECT current_setting('autovacuum')::boolean AND current_setting('track_counts')::boolean AS "isOn"
     `
-    const megabytes = Math.round(Number(row?.bytes ?? 0) / 1024 / 1024)
-    return [{ status: "ok" as const, message: `bodies and history take ${megabytes} MB` }]
+    const tables = yield* sql<{ readonly name: string; readonly dead: number; readonly isSet: boolean }>`
+      SELECT c.relname AS name, coalesce(s.n_dead_tup, 0)::float8 AS dead,
+             coalesce(c.reloptions, '{}') @> ARRAY['autovacuum_vacuum_scale_factor=0']
+             AND NOT coalesce(c.reloptions, '{}') @> ARRAY['autovacuum_enabled=false'] AS "isSet"
+        FROM pg_class c
+        LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
+       WHERE c.oid = ANY (ARRAY[to_regclass('hm_event_queue'), to_regclass('hm_event_lease'), to_regclass('hm_event_delayed')])
+       ORDER BY 1
+    `
+    const findings: Array<Check.Finding> = []
+    if (server?.isOn !== true) {
+      findings.push({
+        status: "fail",
+        message: "autovacuum or track_counts is off",
+        hint: "dead rows of the queue pile up and claims get slower: set both on"
+      })
+    }
+    for (const { dead, isSet, name } of tables) {
+      if (!isSet) {
+        findings.push({
+          status: "warn",
+          message: `${name} has lost its autovacuum settings`,
+          hint: "its migration sets autovacuum_vacuum_scale_factor = 0 and a threshold: set them again"
+        })
+      }
+      if (dead > deadRowsWarn) {
+        findings.push({
+          status: "warn",
+          message: `${name} has about ${dead} dead rows`,
+          hint: "autovacuum does not keep up, or an old snapshot holds it back: see `held snapshot`"
+        })
+      }
+    }
+    return findings.length > 0 ? findings : [{ status: "ok", message: "autovacuum keeps up with the queue" }]
   })
 )
 
@@ -104,7 +139,8 @@ const partitions = Check.make(
 export const domain: Domain.Domain = Domain.make({
   name: "events",
   migrations,
-  checks: [backlog, leases, heldSnapshot, partitions]
+  checks: [backlog, leases, heldSnapshot, autovacuum],
+  partitions: WorkQueue.partitions(Events.prefix)
 })
 
 /**

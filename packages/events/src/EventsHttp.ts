@@ -49,40 +49,72 @@ const events = HttpApiBuilder.group(
   "events",
   Effect.fn(function* (handlers) {
     const published = yield* Events
-    const queues = yield* EventQueues
-    return handlers
-      .handleRaw(
-        "publish",
-        Effect.fnUntraced(function* ({ request }) {
-          const contentType = contentTypeOf(request.headers["content-type"])
-          if (contentType === undefined) return yield* new ContentTypeUnsupported()
-          // A body that is too large is a defect here; the server answers 413 for it.
-          const body = yield* request.text.pipe(Effect.provideService(MaxBodySize, bodyMax), Effect.orDie)
-          const parsed = yield* CloudEvent.fromRequest(contentType, request.headers, body)
-          return { items: yield* published.publish(parsed) }
-        }, Storage.orUnavailable)
-      )
-      .handleAll({
-        factSchema: ({ params }) => {
-          const schema = jsonSchemaOf(params.type)
-          return schema === undefined
-            ? Effect.fail(new FactUnknown({ fact: params.type }))
-            : Effect.succeed(schema)
-        },
-        listQueues: () =>
-          queues.list.pipe(
-            Effect.map((items) => ({ items })),
-            Storage.orUnavailable
-          ),
-        pauseQueue: ({ params }) => queues.setPaused(params.queue, true).pipe(Storage.orUnavailable),
-        resumeQueue: ({ params }) => queues.setPaused(params.queue, false).pipe(Storage.orUnavailable),
-        listDead: ({ params, query }) => queues.dead(params.queue, query).pipe(Storage.orUnavailable),
-        redrive: ({ params, payload }) =>
-          queues.redrive(params.queue, payload).pipe(
-            Effect.map((redriven) => ({ redriven })),
-            Storage.orUnavailable
-          )
-      })
+    return handlers.handleRaw(
+      "publish",
+      Effect.fnUntraced(function* ({ request }) {
+        const contentType = contentTypeOf(request.headers["content-type"])
+        if (contentType === undefined) return yield* new ContentTypeUnsupported()
+        // A body that is too large is a defect here; the server answers 413 for it.
+        const body = yield* request.text.pipe(Effect.provideService(MaxBodySize, bodyMax), Effect.orDie)
+        const parsed = yield* CloudEvent.fromRequest(contentType, request.headers, body)
+        return { items: yield* published.publish(parsed) }
+      }, Storage.orUnavailable)
+    )
+  })
+)
+
+const facts = HttpApiBuilder.group(EventsApi, "facts", (handlers) =>
+  Effect.succeed(
+    handlers.handleAll({
+      factSchema: ({ params }) => {
+        const schema = jsonSchemaOf(params.type)
+        return schema === undefined
+          ? Effect.fail(new FactUnknown({ fact: params.type }))
+          : Effect.succeed(schema)
+      }
+    })
+  )
+)
+
+const queues = HttpApiBuilder.group(
+  EventsApi,
+  "queues",
+  Effect.fn(function* (handlers) {
+    const all = yield* EventQueues
+    return handlers.handleAll({
+      listQueues: () =>
+        all.list.pipe(
+          Effect.map((items) => ({ items })),
+          Storage.orUnavailable
+        ),
+      getQueue: ({ params }) => all.get(params.queue).pipe(Effect.map(tagged), Storage.orUnavailable),
+      listMinutes: ({ params }) =>
+        all.minutes(params.queue).pipe(
+          Effect.map((items) => ({ items })),
+          Storage.orUnavailable
+        ),
+      changeQueue: ({ headers, params, payload }) =>
+        expectedVersion(headers).pipe(
+          Effect.flatMap((version) => all.change(params.queue, version, payload)),
+          Effect.map(tagged),
+          Storage.orUnavailable
+        ),
+      pauseQueue: ({ params }) => all.setPaused(params.queue, true).pipe(Storage.orUnavailable),
+      resumeQueue: ({ params }) => all.setPaused(params.queue, false).pipe(Storage.orUnavailable),
+      getJob: ({ params }) => all.job(params.queue, params.jobId).pipe(Storage.orUnavailable),
+      cancelJob: ({ params }) => all.cancel(params.queue, params.jobId).pipe(Storage.orUnavailable),
+      listDead: ({ params, query }) => all.dead(params.queue, query).pipe(Storage.orUnavailable),
+      redrive: ({ params, payload }) =>
+        all.redrive(params.queue, payload).pipe(
+          Effect.map((redriven) => ({ redriven })),
+          Storage.orUnavailable
+        ),
+      discard: ({ params, payload }) =>
+        all.discard(params.queue, payload).pipe(
+          Effect.map((discarded) => ({ discarded })),
+          Storage.orUnavailable
+        )
+    })
   })
 )
 
@@ -167,4 +199,4 @@ const schedules = HttpApiBuilder.group(
  * @category layers
  * @since 0.1.0
  */
-export const layer = Layer.mergeAll(events, subscriptions, schedules)
+export const layer = Layer.mergeAll(events, facts, queues, subscriptions, schedules)

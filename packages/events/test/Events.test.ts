@@ -183,7 +183,7 @@ layer(TestLayer, { excludeTestServices: true })("Events", (it) => {
         event("f4", { type: "z" })
       ])
       const ready = Object.fromEntries((yield* queues.list).map((queue) => [queue.queue, queue.ready]))
-      assert.deepStrictEqual(ready, { everything: 4, "exact-type": 2, both: 2 })
+      assert.deepStrictEqual(ready, { everything: 4, "exact-type": 2, both: 2, paused: 0 })
     }).pipe(provide(TenantId.make("filters")))
   )
 

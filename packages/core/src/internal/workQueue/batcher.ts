@@ -12,9 +12,9 @@ const statementJobsMax = 1_000
 /** Statements at the same time: while one waits for its commit, the next gathers. */
 const statementsMax = 2
 /** Jobs that wait at most; what comes beyond is shed. At 20,000 a second it is half a second of waiting. */
-export const waitingJobsMax = 10_000
+const waitingJobsMax = 10_000
 /** Their payloads, in characters: what waits stands in memory. */
-export const waitingCharactersMax = 16 * 1024 * 1024
+const waitingCharactersMax = 16 * 1024 * 1024
 
 interface Waiting {
   readonly jobs: ReadonlyArray<Prepared>

@@ -173,22 +173,48 @@ export const make = (options: Options, work: Work): Pipe => {
     return batch.isClean ? Effect.succeed(batch) : Effect.as(acknowledge(batch, batch.outcome), undefined)
   }
 
-  /** Acknowledges a batch beside its pipe, when it ends. */
-  const concludeBeside = (batch: Batch, fiber: Fiber.Fiber<boolean>) =>
-    Fiber.await(fiber).pipe(
-      Effect.flatMap((exit) => conclude(batch, exit)),
-      Effect.flatMap((clean) => (clean === undefined ? Effect.void : acknowledge(clean, clean.outcome))),
+  /** Waits for a batch; interrupted, it stops the batch, and hands back what has not ended. */
+  const awaitOr = <A>(batch: Batch, fiber: Fiber.Fiber<boolean>, waiting: Effect.Effect<A>) =>
+    Effect.interruptible(waiting).pipe(
       Effect.onInterrupt(() => Effect.andThen(Fiber.interrupt(fiber), handBack(batch)))
     )
 
+  /** Acknowledges a batch beside its pipe, when it ends. */
+  const concludeBeside = (batch: Batch, fiber: Fiber.Fiber<boolean>) =>
+    Effect.gen(function* () {
+      const exit = yield* awaitOr(batch, fiber, Fiber.await(fiber))
+      const clean = yield* conclude(batch, exit)
+      if (clean !== undefined) yield* acknowledge(clean, clean.outcome)
+    })
+
   const runBeside = Effect.fnUntraced(function* (batch: Batch, fiber: Fiber.Fiber<boolean>) {
-    const beside = yield* Effect.forkDetach(concludeBeside(batch, fiber))
+    const beside = yield* Effect.forkDetach(concludeBeside(batch, fiber), {
+      startImmediately: true,
+      uninterruptible: true
+    })
     work.beside.add(beside)
     beside.addObserver(() => {
       work.beside.delete(beside)
       kick.openUnsafe()
     })
   })
+
+  /** Gives the batch back when the next claim may acknowledge it. No moment in it at which an interruption loses it. */
+  const runClaimed = (batch: Batch) =>
+    Effect.uninterruptible(
+      Effect.gen(function* () {
+        active.set(batch.batchId, batch)
+        const fiber = yield* Effect.forkDetach(runBatch(batch), { startImmediately: true })
+        const exit =
+          fiber.pollUnsafe() ??
+          Option.getOrUndefined(
+            yield* awaitOr(batch, fiber, Effect.timeoutOption(Fiber.await(fiber), pipePatience))
+          )
+        if (exit !== undefined) return yield* conclude(batch, exit)
+        yield* runBeside(batch, fiber)
+        return undefined
+      })
+    )
 
   // ------------------------------------------------------------------------------------------------------------------
   // Claiming
@@ -298,8 +324,7 @@ export const make = (options: Options, work: Work): Pipe => {
         lanes.foundNone(lane)
         continue
       }
-      active.set(batch.batchId, batch)
-      const clean = yield* Effect.flatMap(Effect.exit(runBatch(batch)), (exit) => conclude(batch, exit))
+      const clean = yield* runClaimed(batch)
       if (clean !== undefined) yield* acknowledge(clean, clean.outcome)
     }
   }).pipe(
@@ -366,18 +391,8 @@ export const make = (options: Options, work: Work): Pipe => {
       if (batch === undefined) return
       if (!pick.isLimited) previous = undefined
       if (batch.groups.length === 0) return
-      active.set(batch.batchId, batch)
-      const fiber = yield* Effect.forkDetach(runBatch(batch), { startImmediately: true })
-      const exit = fiber.pollUnsafe() ?? Option.getOrUndefined(yield* awaitBriefly(batch, fiber))
-      if (exit === undefined) yield* runBeside(batch, fiber)
-      else previous = yield* conclude(batch, exit)
+      previous = yield* runClaimed(batch)
     })
-
-    const awaitBriefly = (batch: Batch, fiber: Fiber.Fiber<boolean>) =>
-      Fiber.await(fiber).pipe(
-        Effect.timeoutOption(pipePatience),
-        Effect.onInterrupt(() => Effect.andThen(Fiber.interrupt(fiber), handBack(batch)))
-      )
 
     return turn.pipe(
       Effect.catchCause((cause) =>

@@ -1,6 +1,6 @@
 /** What a worker reads now and then: how queues are set, and how full they are. */
-import type * as Effect from "effect/Effect"
-import type * as SqlClient from "effect/sql/SqlClient"
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { quarantinePrefix } from "./jobRow.ts"
 import type { Tables } from "./tables.ts"
@@ -58,3 +58,20 @@ export const readDepths = (
          SELECT queue, 0, 0, 0, count(*), NULL FROM ${sql(tables.dead)} GROUP BY 1) c ON c.queue = q.queue
    GROUP BY q.queue
 `
+
+/** The first day whose large payloads a job still refers to. */
+export const oldestBody = (tables: Tables): Effect.Effect<Date | undefined, SqlError, SqlClient.SqlClient> =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql<{ readonly millis: number | null }>`
+      SELECT (1000 * extract(epoch FROM min(day)))::float8 AS millis
+        FROM (SELECT min(body_day) AS day FROM ${sql(tables.ready)}
+              UNION ALL SELECT min(body_day) FROM ${sql(tables.delayed)}
+              UNION ALL SELECT min(body_day) FROM ${sql(tables.keyed)}
+              UNION ALL SELECT min(body_day) FROM ${sql(tables.dead)}
+              UNION ALL
+              SELECT min((e ->> 12)::date) FROM ${sql(tables.lease)} l CROSS JOIN LATERAL json_array_elements(l.jobs) e) d
+    `
+  ).pipe(
+    Effect.map(([row]) => (row?.millis === null || row === undefined ? undefined : new Date(row.millis)))
+  )

@@ -17,7 +17,7 @@ const doublingsMax = 30
 const storable = (text: string): string =>
   text.slice(0, errorLengthMax).replaceAll("\u0000", "\uFFFD").toWellFormed()
 
-export const describe = (cause: Cause.Cause<unknown>): string =>
+const describe = (cause: Cause.Cause<unknown>): string =>
   Cause.hasInterruptsOnly(cause) ? "interrupted" : storable(Cause.pretty(cause))
 
 const isRejected = (cause: Cause.Cause<unknown>): boolean =>

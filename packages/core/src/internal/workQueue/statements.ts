@@ -25,7 +25,7 @@ export const make = (sql: SqlClient.SqlClient, tables: Tables): Statements => ({
   ...OperationStatements.make(sql, tables)
 })
 
-export { sourceColumns, type AlikeJobs, type NewJobs } from "./statements/enqueue.ts"
-export type { ClaimedRow, FailedJob, KeyResult, Progress } from "./statements/claim.ts"
-export type { ClaimLane, LaneRow } from "./statements/lane.ts"
-export type { DeadFilter, Found, JobState } from "./statements/operations.ts"
+export { sourceColumns } from "./statements/enqueue.ts"
+export { deadKeepDays } from "./statements/housekeeping.ts"
+export type { LaneRow } from "./statements/lane.ts"
+export type { DeadFilter } from "./statements/operations.ts"

@@ -60,6 +60,9 @@ const jobColumns = `
     body_seq      bigint,
     body_bytes    integer`
 
+/** Of tables with payloads: as much of a row as possible stays in its page. */
+export const payloadStorage = "toast_tuple_target = 8160"
+
 export const createStatements = (prefix: string): ReadonlyArray<string> => {
   const t = tablesOf(prefix)
   const next = `nextval('${t.sequence}')`
@@ -76,7 +79,7 @@ export const createStatements = (prefix: string): ReadonlyArray<string> => {
     ordering_key  text,${jobColumns},
     PRIMARY KEY (tenant_id, queue, priority, seq)
   ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,
-          autovacuum_vacuum_insert_scale_factor = 1, toast_tuple_target = 8160)
+          autovacuum_vacuum_insert_scale_factor = 1, ${payloadStorage})
     `,
     `ALTER TABLE ${t.ready} ALTER payload SET STORAGE EXTERNAL`,
     `
@@ -145,7 +148,9 @@ export const createStatements = (prefix: string): ReadonlyArray<string> => {
     PRIMARY KEY (tenant_id, body_seq, day)
   ) PARTITION BY RANGE (day)
     `,
-    `CREATE TABLE ${t.body}_default PARTITION OF ${t.body} DEFAULT`,
+    // Before the first partition: they take it over.
+    `ALTER TABLE ${t.body} ALTER payload SET STORAGE EXTERNAL`,
+    `CREATE TABLE ${t.body}_default PARTITION OF ${t.body} DEFAULT WITH (${payloadStorage})`,
     `
   CREATE TABLE ${t.dead} (
     tenant_id     text        NOT NULL,
@@ -157,6 +162,8 @@ export const createStatements = (prefix: string): ReadonlyArray<string> => {
     PRIMARY KEY (tenant_id, queue, seq)
   )
     `,
+    // For the prune.
+    `CREATE INDEX ${t.dead}_died_at ON ${t.dead} (died_at)`,
     `
   CREATE TABLE ${t.dedupe} (
     tenant_id     text        NOT NULL,

@@ -13,6 +13,11 @@ import {
 import type { Tables } from "../tables.ts"
 import type { LaneRow } from "./lane.ts"
 
+/** Dead jobs are kept so long. */
+export const deadKeepDays = 90
+
+const dayMillis = 24 * 60 * 60 * 1_000
+
 /** A lane that got jobs, and how many. */
 export interface FilledLane extends LaneRow {
   readonly count: number
@@ -22,7 +27,7 @@ export interface HousekeepingStatements {
   readonly moveDue: (now: Date, limit: number) => Effect.Effect<ReadonlyArray<FilledLane>, SqlError>
   readonly reap: (limit: number, now: Date) => Effect.Effect<ReadonlyArray<LaneRow>, SqlError>
   readonly sweep: Effect.Effect<ReadonlyArray<LaneRow>, SqlError>
-  /** Forgets keys past their window and idle ordering keys. Tells how many. */
+  /** Forgets keys past their window, idle ordering keys and the long dead. Tells the most of one kind. */
   readonly prune: (now: Date, limit: number) => Effect.Effect<number, SqlError>
 }
 
@@ -161,8 +166,14 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
          WHERE ctid = ANY (ARRAY (
                  SELECT ctid FROM ${dedupe} WHERE expires_at <= ${now} ORDER BY expires_at LIMIT ${limit}
                     FOR UPDATE SKIP LOCKED))
+        RETURNING 1),
+      gone AS (
+        DELETE FROM ${dead}
+         WHERE ctid = ANY (ARRAY (
+                 SELECT ctid FROM ${dead} WHERE died_at <= ${new Date(now.getTime() - deadKeepDays * dayMillis)}
+                  ORDER BY died_at LIMIT ${limit} FOR UPDATE SKIP LOCKED))
         RETURNING 1)
-      SELECT (SELECT count(*)::int FROM keys) + (SELECT count(*)::int FROM names) AS pruned
+      SELECT greatest((SELECT count(*) FROM keys), (SELECT count(*) FROM names), (SELECT count(*) FROM gone))::int AS pruned
     `.pipe(Effect.map(([row]) => row?.pruned ?? 0))
 
   return { moveDue, reap, sweep, prune }

@@ -1,0 +1,325 @@
+/**
+ * Tables that grow by time: partitions made ahead, past ones on demand, old ones dropped whole.
+ *
+ * A partition is built as a plain table with its bounds as a CHECK and then attached: `CREATE TABLE ... PARTITION OF` would
+ * lock out every reader of the table behind one old snapshot. Attaching and detaching still need a moment alone with the
+ * default partition or the table: they wait for it at most {@link lockTimeoutMillis}, so that nobody waits longer behind
+ * them, and are tried again. `DETACH ... CONCURRENTLY` is not open to us: Postgres refuses it on a table that has a default
+ * partition, and a table without one refuses rows when its worker is away for long.
+ *
+ * Rows that found no partition stand in the default one. `doctor` tells of them, and they move when their partition is
+ * made.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as SqlClient from "effect/sql/SqlClient"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import * as Check from "./Check.ts"
+import * as Job from "./Job.ts"
+import { now } from "./Now.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Partitions {
+  /** A table `PARTITION BY RANGE (by)` with a default partition `<table>_default`. */
+  readonly table: string
+  /** A `date` or `timestamptz` column. */
+  readonly by: string
+  readonly every: "day" | "month"
+  /** A partition is dropped when all of it is older; undefined keeps everything. */
+  readonly keep: Duration.Duration | undefined
+  /** Periods made before they begin. */
+  readonly ahead: number
+  /** Storage parameters of each partition, which are not inherited. */
+  readonly storage: string | undefined
+  /** The oldest instant that something still refers to: nothing from then on is dropped. */
+  readonly oldestInUse: Effect.Effect<Date | undefined, SqlError, SqlClient.SqlClient>
+}
+
+/**
+ * The longest wait for a lock, in milliseconds: all that comes after waits as long.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const lockTimeoutMillis = 200
+
+/** Tried so often before it is left to the next hour. */
+const lockRetriesMax = 20
+const lockRetry = Schedule.spaced("250 millis").pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: lockRetriesMax })
+)
+
+/** Partitions that one call makes at most: a day's of eleven years. */
+const periodsMax = 4_096
+
+const identifier = /^[a-z_][a-z0-9_]{0,50}$/
+const storageText = /^[a-z_]+ = [a-z0-9.]+(, [a-z_]+ = [a-z0-9.]+)*$/
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: {
+  readonly table: string
+  readonly by: string
+  readonly every: "day" | "month"
+  readonly keep?: Duration.Input
+  readonly ahead: number
+  readonly storage?: string
+  readonly oldestInUse?: Partitions["oldestInUse"]
+}): Partitions => {
+  for (const name of [options.table, options.by]) {
+    if (!identifier.test(name)) throw new TypeError(`"${name}" is not a name of a table or column`)
+  }
+  if (options.storage !== undefined && !storageText.test(options.storage)) {
+    throw new TypeError(`"${options.storage}" is not a list of storage parameters`)
+  }
+  return {
+    table: options.table,
+    by: options.by,
+    every: options.every,
+    keep: options.keep === undefined ? undefined : Duration.fromInputUnsafe(options.keep),
+    ahead: options.ahead,
+    storage: options.storage,
+    oldestInUse: options.oldestInUse ?? Effect.succeed(undefined)
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Periods
+// ---------------------------------------------------------------------------------------------------------------
+
+interface Period {
+  readonly name: string
+  readonly from: Date
+  readonly to: Date
+}
+
+const startOf = (every: Partitions["every"], at: Date): Date =>
+  new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), every === "day" ? at.getUTCDate() : 1))
+
+const step = (every: Partitions["every"], start: Date, by: number): Date =>
+  every === "day"
+    ? new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth(), start.getUTCDate() + by))
+    : new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + by, 1))
+
+const dayText = (at: Date): string => at.toISOString().slice(0, 10)
+
+const periodOf = (self: Partitions, at: Date): Period => {
+  const from = startOf(self.every, at)
+  const digits = dayText(from)
+    .replaceAll("-", "")
+    .slice(0, self.every === "day" ? 8 : 6)
+  return { name: `${self.table}_p${digits}`, from, to: step(self.every, from, 1) }
+}
+
+const periodsBetween = (self: Partitions, from: Date, to: Date): ReadonlyArray<Period> => {
+  const periods: Array<Period> = []
+  for (
+    let at = startOf(self.every, from);
+    at <= to && periods.length < periodsMax;
+    at = step(self.every, at, 1)
+  ) {
+    periods.push(periodOf(self, at))
+  }
+  return periods
+}
+
+/** The period that a partition's name stands for; undefined for the default partition, or one of other making. */
+const periodNamed = (self: Partitions, name: string): Period | undefined => {
+  const digits = name.startsWith(`${self.table}_p`) ? name.slice(self.table.length + 2) : ""
+  if (!/^\d{6}(\d{2})?$/.test(digits)) return undefined
+  const year = Number(digits.slice(0, 4))
+  const month = Number(digits.slice(4, 6)) - 1
+  const period = periodOf(
+    self,
+    new Date(Date.UTC(year, month, digits.length === 8 ? Number(digits.slice(6)) : 1))
+  )
+  return period.name === name ? period : undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Statements
+// ---------------------------------------------------------------------------------------------------------------
+
+const attached = (self: Partitions) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql<{ readonly name: string }>`
+      SELECT c.relname AS name
+        FROM pg_inherits i
+        JOIN pg_class c ON c.oid = i.inhrelid
+       WHERE i.inhparent = to_regclass(${self.table})
+       ORDER BY 1
+    `
+  ).pipe(Effect.map((rows) => rows.map((row) => row.name)))
+
+const isLockTimeout = (error: unknown): boolean =>
+  isSqlError(error) && error.reason._tag === "LockTimeoutError"
+
+/** In a transaction that does not wait long for a lock, again and again. */
+const briefly = <A, E, R>(sql: SqlClient.SqlClient, self: Effect.Effect<A, E, R>) =>
+  sql
+    .withTransaction(
+      Effect.andThen(sql`SELECT set_config('lock_timeout', ${`${lockTimeoutMillis}ms`}, true)`, self)
+    )
+    .pipe(Effect.retry({ while: isLockTimeout, schedule: lockRetry }))
+
+const create = Effect.fnUntraced(function* (self: Partitions, period: Period) {
+  const sql = yield* SqlClient.SqlClient
+  const table = sql(self.table)
+  const fallback = sql(`${self.table}_default`)
+  const partition = sql(period.name)
+  const by = sql(self.by)
+  const bounds = sql(`${period.name}_bounds`)
+  // Our own dates, which a statement of this kind does not take as parameters. Midnight UTC, for either type of column.
+  const from = sql.literal(`'${dayText(period.from)} 00:00:00+00'`)
+  const to = sql.literal(`'${dayText(period.to)} 00:00:00+00'`)
+  yield* briefly(
+    sql,
+    Effect.gen(function* () {
+      // One maker at a time; the others find it made.
+      yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${period.name}, 0))`
+      const [there] = yield* sql<{ readonly exists: boolean }>`
+        SELECT to_regclass(${period.name}) IS NOT NULL AS exists
+      `
+      if (there?.exists === true) return
+      yield* sql`CREATE TABLE ${partition} (LIKE ${table} INCLUDING ALL)`
+      if (self.storage !== undefined) yield* sql`ALTER TABLE ${partition} SET (${sql.literal(self.storage)})`
+      yield* sql`
+        ALTER TABLE ${partition} ADD CONSTRAINT ${bounds} CHECK (${by} IS NOT NULL AND ${by} >= ${from} AND ${by} < ${to})
+      `
+      const [stray] = yield* sql<{ readonly any: boolean }>`
+        SELECT EXISTS (SELECT 1 FROM ${fallback} WHERE ${by} >= ${from} AND ${by} < ${to}) AS any
+      `
+      if (stray?.any === true) {
+        yield* sql`LOCK TABLE ${fallback} IN SHARE ROW EXCLUSIVE MODE`
+        yield* sql`
+          WITH moved AS (DELETE FROM ${fallback} WHERE ${by} >= ${from} AND ${by} < ${to} RETURNING *)
+          INSERT INTO ${partition} SELECT * FROM moved
+        `
+      }
+      yield* sql`ALTER TABLE ${table} ATTACH PARTITION ${partition} FOR VALUES FROM (${from}) TO (${to})`
+      yield* sql`ALTER TABLE ${partition} DROP CONSTRAINT ${bounds}`
+    })
+  )
+})
+
+/**
+ * Makes the partitions from one instant to another that are not there, for imports of the past. What stands in the default
+ * partition for them moves.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const ensure = Effect.fn("Partitions.ensure")(function* (
+  self: Partitions,
+  from: Date,
+  to: Date
+): Effect.fn.Return<void, SqlError, SqlClient.SqlClient> {
+  const there = new Set(yield* attached(self))
+  yield* Effect.forEach(
+    periodsBetween(self, from, to).filter((period) => !there.has(period.name)),
+    (period) => create(self, period),
+    { discard: true }
+  )
+})
+
+const drop = Effect.fnUntraced(function* (self: Partitions, period: Period) {
+  const sql = yield* SqlClient.SqlClient
+  yield* briefly(
+    sql,
+    Effect.andThen(
+      sql`ALTER TABLE ${sql(self.table)} DETACH PARTITION ${sql(period.name)}`,
+      sql`DROP TABLE ${sql(period.name)}`
+    )
+  )
+  yield* Effect.logInfo(`Dropped ${period.name}: it is older than its table keeps`)
+})
+
+/**
+ * Makes what is due ahead and drops what is older than kept. Tells what it dropped.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const maintain = Effect.fn("Partitions.maintain")(function* (
+  self: Partitions
+): Effect.fn.Return<ReadonlyArray<string>, SqlError, SqlClient.SqlClient> {
+  const moment = yield* now
+  yield* ensure(self, moment, step(self.every, startOf(self.every, moment), self.ahead))
+  if (self.keep === undefined) return []
+  const keptFrom = new Date(moment.getTime() - Duration.toMillis(self.keep))
+  const old = (yield* attached(self))
+    .map((name) => periodNamed(self, name))
+    .filter((period): period is Period => period !== undefined && period.to <= keptFrom)
+  if (old.length === 0) return []
+  const inUse = yield* self.oldestInUse
+  const unused = inUse === undefined ? old : old.filter((period) => period.to <= inUse)
+  yield* Effect.forEach(unused, (period) => drop(self, period), { discard: true })
+  return unused.map((period) => period.name)
+})
+
+/**
+ * The one job that maintains all partitioned tables of an installation.
+ *
+ * @category jobs
+ * @since 0.1.0
+ */
+export const job = (all: ReadonlyArray<Partitions>): Job.Job<null, SqlClient.SqlClient> =>
+  Job.scheduled({
+    name: "core.partition.maintain",
+    every: "1 hour",
+    deadline: "10 minutes",
+    run: Effect.forEach(all, maintain, { discard: true })
+  })
+
+/**
+ * Tells of partitions that are missing, and of rows that found none.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const check = (all: ReadonlyArray<Partitions>): Check.Check =>
+  Check.make(
+    "partitions",
+    Effect.flatMap(now, (moment) => Effect.forEach(all, (self) => findingsOf(self, moment))).pipe(
+      Effect.map((findings) => findings.flat())
+    )
+  )
+
+const findingsOf = Effect.fnUntraced(function* (self: Partitions, moment: Date) {
+  const sql = yield* SqlClient.SqlClient
+  const there = new Set(yield* attached(self))
+  const missing = periodsBetween(self, moment, step(self.every, startOf(self.every, moment), 1)).filter(
+    (period) => !there.has(period.name)
+  )
+  const [stray] = yield* sql<{ readonly any: boolean }>`
+    SELECT EXISTS (SELECT 1 FROM ${sql(`${self.table}_default`)}) AS any
+  `
+  const findings: Array<Check.Finding> = []
+  if (missing.length > 0) {
+    findings.push({
+      status: "fail",
+      message: `${self.table} has no partition ${missing.map((period) => period.name).join(" and ")}`,
+      hint: "a worker makes them once an hour: is one running?"
+    })
+  }
+  if (stray?.any === true) {
+    findings.push({
+      status: "warn",
+      message: `rows of ${self.table} stand in its default partition`,
+      hint: "they move when a partition of their time is made: Partitions.ensure"
+    })
+  }
+  return findings.length > 0
+    ? findings
+    : [{ status: "ok" as const, message: `${self.table} has its partitions` }]
+})

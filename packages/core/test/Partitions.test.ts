@@ -1,0 +1,191 @@
+import { assert, layer } from "@effect/vitest"
+import * as Migrations from "@hypermarket/core/Migrations"
+import * as Now from "@hypermarket/core/Now"
+import * as Partitions from "@hypermarket/core/Partitions"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { Deferred, Effect, Fiber, Layer, Ref } from "effect"
+import { SqlClient } from "effect/sql"
+
+const tableOf = (name: string, type: "date" | "timestamptz") => [
+  `CREATE TABLE ${name} (
+     tenant_id text NOT NULL, day ${type} NOT NULL, note text CONSTRAINT short_note CHECK (length(note) < 100),
+     PRIMARY KEY (tenant_id, note, day)
+   ) PARTITION BY RANGE (day)`,
+  `CREATE TABLE ${name}_default PARTITION OF ${name} DEFAULT`,
+  `CREATE INDEX ${name}_note ON ${name} (tenant_id, day)`
+]
+
+const migrations = Migrations.make("test", {
+  "0001_tables": Migrations.migration([
+    ...["hm_a", "hm_b", "hm_c", "hm_d"].flatMap((name) => tableOf(name, "date")),
+    ...tableOf("hm_month", "timestamptz")
+  ])
+})
+
+const TestLayer = Now.layerTest.pipe(Layer.provideMerge(TestDatabase.layer(migrations)))
+
+const partitionsOf = (table: string) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql<{ readonly name: string; readonly rows: number }>`
+      SELECT c.relname AS name,
+             (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I', c.relname), false, true, '')))[1]::text::int AS rows
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+       WHERE i.inhparent = ${table}::regclass ORDER BY 1
+    `
+  ).pipe(Effect.map((rows) => Object.fromEntries(rows.map((row) => [row.name, row.rows]))))
+
+const at = (text: string) => Effect.flatMap(Now.TestNow, (time) => time.set(new Date(text)))
+
+layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
+  it.effect("are made ahead, like their table, and rows find them", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* at("2026-02-27T12:00:00Z")
+      const self = Partitions.make({
+        table: "hm_a",
+        by: "day",
+        every: "day",
+        ahead: 2,
+        storage: "fillfactor = 70"
+      })
+      yield* Partitions.maintain(self)
+      yield* Partitions.maintain(self)
+      yield* sql`INSERT INTO hm_a VALUES ('t', '2026-02-28', 'in'), ('t', '2026-03-01', 'last'), ('t', '2026-03-02', 'none')`
+      assert.deepStrictEqual(yield* partitionsOf("hm_a"), {
+        hm_a_default: 1,
+        hm_a_p20260227: 0,
+        hm_a_p20260228: 1,
+        hm_a_p20260301: 1
+      })
+      const [made] = yield* sql<{
+        readonly options: ReadonlyArray<string>
+        readonly indexes: number
+        readonly checks: number
+      }>`
+        SELECT reloptions AS options, (SELECT count(*)::int FROM pg_index WHERE indrelid = c.oid) AS indexes,
+               (SELECT count(*)::int FROM pg_constraint WHERE conrelid = c.oid AND contype = 'c') AS checks
+          FROM pg_class c WHERE relname = 'hm_a_p20260227'
+      `
+      assert.deepStrictEqual(made, { options: ["fillfactor=70"], indexes: 2, checks: 1 })
+    })
+  )
+
+  it.effect("of the past are made on demand, and take their rows out of the default partition", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const self = Partitions.make({ table: "hm_month", by: "day", every: "month", ahead: 1 })
+      yield* sql`
+        INSERT INTO hm_month
+        SELECT 't', '2025-11-15 00:00:00+00'::timestamptz + n * interval '1 day', n::text FROM generate_series(0, 59) n
+      `
+      yield* Partitions.ensure(self, new Date("2025-11-20T00:00:00Z"), new Date("2025-12-31T23:59:59Z"))
+      assert.deepStrictEqual(yield* partitionsOf("hm_month"), {
+        hm_month_default: 13,
+        hm_month_p202511: 16,
+        hm_month_p202512: 31
+      })
+      // The bounds are midnight UTC.
+      yield* sql`INSERT INTO hm_month VALUES ('t', '2025-12-31 23:59:59.999+00', 'x'), ('t', '2026-01-01 00:00:00+00', 'y')`
+      assert.deepInclude(yield* partitionsOf("hm_month"), { hm_month_default: 14, hm_month_p202512: 32 })
+    })
+  )
+
+  it.effect("that are older than kept are dropped, but not what is still in use", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* at("2026-01-10T12:00:00Z")
+      const oldest = yield* Ref.make<Date | undefined>(new Date("2026-01-03T05:00:00Z"))
+      const self = Partitions.make({
+        table: "hm_b",
+        by: "day",
+        every: "day",
+        keep: "3 days",
+        ahead: 1,
+        oldestInUse: Ref.get(oldest)
+      })
+      yield* Partitions.ensure(self, new Date("2026-01-01T00:00:00Z"), new Date("2026-01-10T00:00:00Z"))
+      yield* sql`INSERT INTO hm_b SELECT 't', '2026-01-01'::date + n, n::text FROM generate_series(0, 9) n`
+      assert.deepStrictEqual(yield* Partitions.maintain(self), ["hm_b_p20260101", "hm_b_p20260102"])
+      yield* Ref.set(oldest, undefined)
+      assert.deepStrictEqual(yield* Partitions.maintain(self), [
+        "hm_b_p20260103",
+        "hm_b_p20260104",
+        "hm_b_p20260105",
+        "hm_b_p20260106"
+      ])
+      assert.deepStrictEqual(
+        (yield* sql<{ readonly n: number }>`SELECT count(*)::int AS n FROM hm_b`)[0]?.n,
+        4
+      )
+      assert.lengthOf(
+        yield* sql`SELECT 1 FROM pg_class WHERE relname LIKE 'hm_b_p202601%' AND relkind = 'r'`,
+        5
+      )
+    })
+  )
+
+  it.effect(
+    "are made once by several makers at a time, while a reader sits in the table and writers write",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* at("2026-05-01T12:00:00Z")
+        const self = Partitions.make({ table: "hm_c", by: "day", every: "day", ahead: 3 })
+        const reading = yield* Deferred.make<void>()
+        const release = yield* Deferred.make<void>()
+        const reader = yield* Effect.forkChild(
+          sql.withTransaction(
+            Effect.gen(function* () {
+              yield* sql`SELECT count(*) FROM hm_c`
+              yield* Deferred.succeed(reading, undefined)
+              yield* Deferred.await(release)
+            })
+          )
+        )
+        yield* Deferred.await(reading)
+        const makers = yield* Effect.forkChild(
+          Effect.forEach([1, 2, 3], () => Partitions.maintain(self), { concurrency: 3 })
+        )
+        // Writers get through while the makers wait for the reader.
+        for (let n = 0; n < 20; n++) yield* sql`INSERT INTO hm_c VALUES ('t', '2026-05-02', ${String(n)})`
+        yield* Deferred.succeed(release, undefined)
+        yield* Fiber.join(reader)
+        yield* Fiber.join(makers)
+        const parts = yield* partitionsOf("hm_c")
+        assert.deepStrictEqual(parts, {
+          hm_c_default: 0,
+          hm_c_p20260501: 0,
+          hm_c_p20260502: 20,
+          hm_c_p20260503: 0,
+          hm_c_p20260504: 0
+        })
+      })
+  )
+
+  it.effect("that are missing, and rows that found none, are told by the check", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* at("2026-07-01T12:00:00Z")
+      const self = Partitions.make({ table: "hm_d", by: "day", every: "day", ahead: 3 })
+      const { run } = Partitions.check([self])
+      yield* sql`INSERT INTO hm_d VALUES ('t', '2026-07-01', 'stray')`
+      assert.deepStrictEqual(
+        (yield* run).map((finding) => finding.status),
+        ["fail", "warn"]
+      )
+      yield* Partitions.maintain(self)
+      assert.deepStrictEqual(
+        (yield* run).map((finding) => finding.status),
+        ["ok"]
+      )
+    })
+  )
+
+  it("refuse names that are none", () => {
+    assert.throws(() => Partitions.make({ table: "a; drop", by: "day", every: "day", ahead: 1 }))
+    assert.throws(() =>
+      Partitions.make({ table: "a", by: "day", every: "day", ahead: 1, storage: "x = 1); --" })
+    )
+  })
+})
