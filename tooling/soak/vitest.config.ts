@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  test: {
+    name: "@hypermarket/soak",
+    include: ["test/**/*.test.ts"],
+    setupFiles: ["@hypermarket/testing/leakCheck"],
+    reporters: ["default", ["json", { outputFile: ".reports/test.json" }]],
+    silent: "passed-only",
+    testTimeout: 120_000,
+    hookTimeout: 120_000
+  }
+})
