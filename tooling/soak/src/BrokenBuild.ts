@@ -41,8 +41,8 @@ const breaks: Readonly<Record<Kind, Break>> = {
     clauses: [
       notice,
       {
-        file: "packages/core/src/WorkQueueWorker.ts",
-        text: "if (lanesLeft === 0) return yield* Effect.die(new LeaseLost())",
+        file: "packages/core/src/internal/workQueue/handling.ts",
+        text: "if (lanes === 0) return yield* Effect.die(new LeaseLost())",
         instead: ""
       }
     ],
@@ -52,9 +52,9 @@ const breaks: Readonly<Record<Kind, Break>> = {
   order: {
     clauses: [
       {
-        file: "packages/core/src/internal/workQueue/statements.ts",
-        text: "SELECT i.n, i.tenant_id, i.queue, i.priority, i.ordering_key, i.run_at,",
-        instead: "SELECT i.n, i.tenant_id, i.queue, i.priority, NULL::text AS ordering_key, i.run_at,"
+        file: "packages/core/src/internal/workQueue/statements/enqueue.ts",
+        text: "SELECT i.n, i.tenant_id, i.queue, i.priority, i.ordering_key, i.job_id,",
+        instead: "SELECT i.n, i.tenant_id, i.queue, i.priority, NULL::text AS ordering_key, i.job_id,"
       }
     ],
     rule: "order"
