@@ -7,7 +7,8 @@ export default defineConfig({
     setupFiles: ["@hypermarket/testing/leakCheck"],
     reporters: ["default", ["json", { outputFile: ".reports/test.json" }]],
     silent: "passed-only",
-    testTimeout: 120_000,
+    // A guard against hanging; a run has its own.
+    testTimeout: 300_000,
     hookTimeout: 120_000
   }
 })

@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Path from "node:path"
-import { environment } from "./Settings.ts"
+import { environment, up } from "./Settings.ts"
 
 export interface Crew {
   readonly kill: (worker: number) => Effect.Effect<void>
@@ -17,6 +17,8 @@ export interface Crew {
   readonly deaths: ReadonlyArray<number>
   /** How workers ended that were not killed, with the end of what they said. */
   readonly faults: ReadonlyArray<string>
+  /** How often a worker noticed that it had been too slow for its lease, on a machine that was too busy for it. */
+  readonly leasesLost: () => number
   /** SIGTERM to all; each must end with 0. */
   readonly stop: Effect.Effect<void>
   /** The last lines of every worker, for whoever looks for a mistake. */
@@ -36,6 +38,9 @@ export const make = Effect.fn("Crew.make")(function* (options: {
   const faults: Array<string> = []
   const running = new Map<number, ServiceProcess.ServiceProcess>()
   let isStopping = false
+  let leasesLost = 0
+  const countLost = (service: ServiceProcess.ServiceProcess) =>
+    (service.output() + service.log()).split("a lease was lost").length - 1
 
   const once = (worker: number) =>
     Effect.gen(function* () {
@@ -47,6 +52,10 @@ export const make = Effect.fn("Crew.make")(function* (options: {
       })
       running.set(worker, service)
       const exit = yield* service.exit
+      leasesLost += countLost(service)
+      running.delete(worker)
+      // One that has not come up yet cannot stop in order.
+      if (isStopping && exit.signal === "SIGTERM" && !service.output().includes(up)) return
       if (exit.signal === "SIGKILL") {
         deaths.push(yield* Clock.currentTimeMillis)
         return
@@ -76,6 +85,7 @@ export const make = Effect.fn("Crew.make")(function* (options: {
       }),
     deaths,
     faults,
+    leasesLost: () => Array.from(running.values(), countLost).reduce((sum, count) => sum + count, leasesLost),
     stop: Effect.gen(function* () {
       isStopping = true
       yield* Effect.forEach(running.keys(), (worker) => signal(worker, "SIGTERM"), { discard: true })

@@ -77,7 +77,7 @@ export const run = Effect.fn("KillRun.run")(function* (seed: number, size: Plan.
     yield* crew.stop
     const broken = yield* Ledger.verify
     const allCauses = [...causes, ...Run.causesOfDeaths(crew), ...stallsOf(marks)]
-    const repeated = yield* Ledger.verifyRepeats(allCauses)
+    const repeated = yield* Ledger.verifyRepeats(allCauses, crew.leasesLost() * pipes * batchMax)
     const published = parts.flatMap(({ batches }) =>
       batches.flatMap(({ jobs, rollsBack }) => (rollsBack ? [] : jobs))
     )
@@ -93,6 +93,7 @@ export const run = Effect.fn("KillRun.run")(function* (seed: number, size: Plan.
         postgresKills: parts.filter(({ incident }) => incident?._tag === "KillPostgres").length,
         freezes: parts.filter(({ incident }) => incident?._tag === "FreezeWorker").length,
         stalls: stallsOf(marks).length,
+        leasesLost: crew.leasesLost(),
         repeats: repeated.repeats
       }
     })

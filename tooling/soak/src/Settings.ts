@@ -31,3 +31,6 @@ export const environment = {
   /** A folder where a job that stalls leaves word that it has. */
   marks: "SOAK_MARKS"
 } as const
+
+/** What a worker writes when it stops in order from then on. */
+export const up = "the worker is up"

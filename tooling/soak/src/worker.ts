@@ -26,7 +26,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Ledger from "./Ledger.ts"
 import { queues } from "./Plan.ts"
-import { attemptsMaxGood, batchMax, environment, leaseMillis, pipes, stallMillis } from "./Settings.ts"
+import { attemptsMaxGood, batchMax, environment, leaseMillis, pipes, stallMillis, up } from "./Settings.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { n: Schema.Int }) {}
 
@@ -127,6 +127,7 @@ const program = Effect.gen(function* () {
   // Postgres may be away when a worker starts.
   const context = yield* Effect.retry(Layer.build(layer), reconnect)
   yield* Effect.retry(run, reconnect).pipe(Effect.provideContext(context))
+  process.stdout.write(`${up}\n`)
   return yield* Effect.forever(Effect.sleep("1 hour"))
 })
 

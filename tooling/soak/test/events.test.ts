@@ -10,7 +10,7 @@ import * as Run from "@hypermarket/soak/Run"
 
 const seed = process.pid
 
-describe("Events under kill -9 of workers and Postgres", () => {
+describe.concurrent("Events under kill -9 of workers and Postgres", () => {
   it.live("lose nothing, keep the order of keys, acknowledge once, bury what takes workers down", () =>
     Effect.gen(function* () {
       yield* Run.say(`--seed ${seed}`)
@@ -31,7 +31,7 @@ describe("Events under kill -9 of workers and Postgres", () => {
   )
 })
 
-describe("The harness", () => {
+describe.concurrent("The harness", () => {
   it.live("finds effects that happen twice when fencing is taken out", () =>
     Effect.map(BrokenBuild.check("fencing", seed), (found) => assert.isNotEmpty(found))
   )
