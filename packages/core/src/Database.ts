@@ -255,13 +255,17 @@ export const listen =
 
 /**
  * The client that queue workers claim with. A plan taken on an empty table must not stick, and the claim's commit may be
- * asynchronous: a claim or acknowledgement that is lost with the server is a redelivery, never a loss. Its settings are
- * the session's, so it goes past a transaction pooler.
+ * asynchronous, as it is by default: a claim or acknowledgement that is lost with the server is a redelivery, never a loss.
+ * With a synchronous one the server's end repeats less, and each claim waits for the disk. Its settings are the session's,
+ * so it goes past a transaction pooler.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerClaims = (options: Options): Layer.Layer<WorkQueue.ClaimClient, SqlError> =>
+export const layerClaims = (
+  options: Options,
+  commit: "asynchronous" | "synchronous" = "asynchronous"
+): Layer.Layer<WorkQueue.ClaimClient, SqlError> =>
   Layer.effect(
     WorkQueue.ClaimClient,
     Effect.map(PgClient.PgClient, (client): SqlClient.SqlClient => client)
@@ -272,7 +276,11 @@ export const layerClaims = (options: Options): Layer.Layer<WorkQueue.ClaimClient
         applicationName: "hypermarket-claims",
         connectTimeout,
         maxConnections: claimConnectionsMax,
-        startupParameters: { ...sessionSettings(options), ...claimPlanner, synchronous_commit: "off" }
+        startupParameters: {
+          ...sessionSettings(options),
+          ...claimPlanner,
+          synchronous_commit: commit === "synchronous" ? "on" : "off"
+        }
       })
     )
   )

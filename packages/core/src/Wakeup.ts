@@ -1,11 +1,12 @@
 /**
- * Telling other processes that there is something to do: `NOTIFY`, after the commit and on another connection, gathered
- * for 20 ms. A NOTIFY inside the caller's transaction would serialise all commits. What is lost is found by polling.
+ * Telling other processes that there is something to do: `NOTIFY`, after the commit and on another connection, at once but
+ * not more often than every 20 ms. A NOTIFY inside the caller's transaction would serialise all commits. What is lost is found by polling.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
@@ -67,11 +68,21 @@ export const layerSend: Layer.Layer<Wakeup, never, SqlClient.SqlClient> = Layer.
 /** Signals of committed transactions that are still to be sent. */
 class Waiting {
   readonly #signals = new Set<string>()
+  readonly #onSignal: () => void
+
+  constructor(onSignal: () => void = () => undefined) {
+    this.#onSignal = onSignal
+  }
 
   signal(sql: SqlClient.SqlClient, channel: string, payload: string): Effect.Effect<void> {
     return payload.length > payloadBytesMax
       ? Effect.void
-      : sql.afterCommit(Effect.sync(() => void this.#signals.add(channel + separator + payload)))
+      : sql.afterCommit(
+          Effect.sync(() => {
+            this.#signals.add(channel + separator + payload)
+            this.#onSignal()
+          })
+        )
   }
 
   take(): ReadonlyArray<string> {
@@ -82,17 +93,23 @@ class Waiting {
 }
 
 const makeSignal = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
-  const waiting = new Waiting()
+  const some = yield* Latch.make(false)
+  const waiting = new Waiting(() => some.openUnsafe())
   const flush = Effect.suspend(() => {
-    const signals = waiting.take()
-    return signals.length === 0
-      ? Effect.void
-      : sql`SELECT pg_notify(${channelName}, s) FROM unnest(${signals}::text[]) AS s`.pipe(
-          Storage.within(sendDeadline),
-          Effect.ignore
-        )
+    some.closeUnsafe()
+    // A NOTIFY writes a commit record. Nobody needs it after a crash: waiting for the disk would only delay the wake-up.
+    return sql`
+      SELECT pg_notify(${channelName}, s), set_config('synchronous_commit', 'off', true)
+        FROM unnest(${waiting.take()}::text[]) AS s
+    `.pipe(Storage.within(sendDeadline), Effect.ignore)
   })
-  yield* flush.pipe(Effect.repeat(Schedule.spaced(gatherFor)), Effect.forkScoped)
+  // The first goes out at once, what comes within the next moment together.
+  yield* some.await.pipe(
+    Effect.andThen(flush),
+    Effect.andThen(Effect.sleep(gatherFor)),
+    Effect.forever,
+    Effect.forkScoped
+  )
   return (channel: string, payload: string) => waiting.signal(sql, channel, payload)
 })
 

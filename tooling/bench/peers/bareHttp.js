@@ -3,9 +3,9 @@
  * else: no authentication, no request id, no access log, no validation.
  */
 import { createServer } from "node:http"
-import pg from "pg"
+import { Pool } from "pg"
 
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 10 })
+const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10 })
 
 const query = {
   name: "tenant",

@@ -9,11 +9,20 @@ import { readFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
 import * as Path from "node:path"
 
-export interface Figure {
-  readonly figure: string
-  readonly unit: string
-  readonly ours: number
-  readonly peers: Readonly<Record<string, number>>
+export const Figure = Schema.Struct({
+  figure: Schema.String,
+  unit: Schema.String,
+  ours: Schema.Finite,
+  peers: Schema.Record(Schema.String, Schema.Finite)
+})
+
+export type Figure = typeof Figure.Type
+
+export interface Options {
+  /** Of the full amount of work; below 1 for a quick look whose figures prove nothing. */
+  readonly scale: number
+  /** Names of the parts to measure; all when empty. */
+  readonly only: ReadonlyArray<string>
 }
 
 /**

@@ -1,5 +1,7 @@
 /**
- * `pnpm bench <name> [--json]`. A table on standard output, or one JSON document and nothing else.
+ * `pnpm bench <name> [--only <part>,...] [--scale 0.1] [--figures <file>] [--json]`. A table on standard output, or one
+ * JSON document and nothing else. With `--figures` what was measured is kept in a file, and what the file has from other
+ * parts counts too: a long bench is run in parts.
  */
 import * as Main from "@hypermarket/core/Main"
 import * as Console from "effect/Console"
@@ -7,13 +9,16 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { parseArgs } from "node:util"
 import * as Bench from "./Bench.ts"
 import { contracts } from "./benches/contracts.ts"
+import { events } from "./benches/events.ts"
 import { http } from "./benches/http.ts"
 
-const benches = [contracts, http]
+const benches = [contracts, events, http]
 
-class BenchUnknown extends Schema.TaggedError<BenchUnknown>()("BenchUnknown", { message: Schema.String }) {
+class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
   override readonly [Runtime.errorExitCode] = 2
 }
 
@@ -31,23 +36,62 @@ const table = (rows: ReadonlyArray<Bench.Row>): string =>
         .filter(Boolean)
         .join("; ")
       const met = target === "" ? "-" : row.met ? "yes" : "no"
-      return `| ${row.figure} | ${row.unit} | ${row.ours} | ${cell(row.peers)} | ${cell(row.ratios)} | ${target === "" ? "-" : `(${row.kind}) ${target}`} | ${met} |`
+      const own = Number.isNaN(row.ours) ? "not measured" : row.ours
+      return `| ${row.figure} | ${row.unit} | ${own} | ${cell(row.peers)} | ${cell(row.ratios)} | ${target === "" ? "-" : `(${row.kind}) ${target}`} | ${met} |`
     })
   ].join("\n")
 
+const Arguments = Schema.Struct({
+  name: Schema.Literals(benches.map(({ name }) => name)),
+  only: Schema.optionalKey(Schema.String),
+  scale: Schema.FiniteFromString,
+  figures: Schema.optionalKey(Schema.String),
+  json: Schema.Boolean
+})
+
+const usage = `pnpm bench <${benches.map(({ name }) => name).join("|")}> [--only <part>,...] [--scale 0.1] [--figures <file>] [--json]`
+
+const read = Effect.try(() =>
+  parseArgs({
+    args: process.argv.slice(2),
+    allowPositionals: true,
+    options: {
+      only: { type: "string" },
+      scale: { type: "string", default: "1" },
+      figures: { type: "string" },
+      json: { type: "boolean", default: false }
+    }
+  })
+).pipe(
+  Effect.flatMap(({ positionals, values }) =>
+    Schema.decodeUnknownEffect(Arguments)({ name: positionals[0], ...values })
+  ),
+  Effect.mapError(() => new UsageWrong({ message: usage }))
+)
+
+const Kept = Schema.fromJsonString(Schema.Array(Bench.Figure))
+
+/** Adds what was measured to a file of figures, in place of what that has of the same name. */
+const keep = Effect.fnUntraced(function* (file: string, measured: ReadonlyArray<Bench.Figure>) {
+  const kept = existsSync(file) ? yield* Schema.decodeEffect(Kept)(readFileSync(file, "utf8")) : []
+  const fresh = new Set(measured.map(({ figure }) => figure))
+  const figures = [...kept.filter(({ figure }) => !fresh.has(figure)), ...measured]
+  writeFileSync(file, yield* Schema.encodeEffect(Kept)(figures))
+  return figures
+})
+
 const program = Effect.gen(function* () {
-  const args = process.argv.slice(2)
-  const names = args.filter((arg) => !arg.startsWith("--"))
-  const bench = benches.find(({ name }) => name === names[0])
-  if (bench === undefined) {
-    return yield* new BenchUnknown({
-      message: `pnpm bench <${benches.map(({ name }) => name).join("|")}> [--json]`
-    })
-  }
-  const figures = yield* bench.run
+  const options = yield* read
+  const bench = benches.find(({ name }) => name === options.name)
+  if (bench === undefined) return yield* new UsageWrong({ message: usage })
+  const measured = yield* bench.run({
+    scale: options.scale,
+    only: options.only === undefined ? [] : options.only.split(",")
+  })
+  const figures = options.figures === undefined ? measured : yield* keep(options.figures, measured)
   const rows = yield* Bench.evaluate(bench.name, figures)
   const date = DateTime.formatIso(yield* DateTime.now)
-  yield* args.includes("--json")
+  yield* options.json
     ? Console.log(JSON.stringify({ bench: bench.name, machine: Bench.machine(), date, rows }, null, 2))
     : Console.log(`${bench.name}, ${date.slice(0, 10)}, ${Bench.machine()}\n\n${table(rows)}`)
 })

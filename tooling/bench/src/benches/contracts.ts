@@ -79,7 +79,7 @@ const revocation = Effect.fnUntraced(function* (url: string, key: string) {
 
 export const contracts = {
   name: "contracts",
-  run: Effect.gen(function* () {
+  run: Effect.fn("bench contracts")(function* () {
     yield* Setup.build
     const { settings } = yield* Bench.readTargets("contracts")
     const { key, url } = yield* Setup.database(settings)

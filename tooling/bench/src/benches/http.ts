@@ -15,7 +15,7 @@ const connections = 64
 
 export const http = {
   name: "http",
-  run: Effect.gen(function* () {
+  run: Effect.fn("bench http")(function* () {
     yield* Setup.build
     yield* Setup.installPeers
     const { settings } = yield* Bench.readTargets("http")

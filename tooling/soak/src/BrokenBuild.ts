@@ -1,0 +1,164 @@
+/**
+ * The harness is worth nothing until it fails: it is run on a copy of the source tree in which one clause, the one that
+ * gives the guarantee, is taken out.
+ */
+import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import * as Cluster from "./Cluster.ts"
+import type { Violation } from "./Ledger.ts"
+
+export const kinds = ["notice", "fencing", "order"] as const
+
+export type Kind = (typeof kinds)[number]
+
+interface Clause {
+  readonly file: string
+  readonly text: string
+  readonly instead: string
+}
+
+interface Break {
+  readonly clauses: ReadonlyArray<Clause>
+  /** The rule that is then found broken; undefined when none may be. */
+  readonly rule: Violation["rule"] | undefined
+}
+
+/** A heartbeat that finds its lease gone stops the handlers: then hardly any of them gets as far as the fence. */
+const notice: Clause = {
+  file: "packages/core/src/WorkQueueWorker.ts",
+  text: "batch.lost.openUnsafe()",
+  instead: "continue"
+}
+
+const breaks: Readonly<Record<Kind, Break>> = {
+  // Without it everything still holds: the fence alone is enough.
+  notice: { clauses: [notice], rule: undefined },
+  // A worker that lost its lease commits its handler's effects all the same.
+  fencing: {
+    clauses: [
+      notice,
+      {
+        file: "packages/core/src/internal/workQueue/handling.ts",
+        text: "if (lanes === 0) return yield* Effect.die(new LeaseLost())",
+        instead: ""
+      }
+    ],
+    rule: "not_exactly_once"
+  },
+  // Jobs with a key are enqueued like any other.
+  order: {
+    clauses: [
+      {
+        file: "packages/core/src/internal/workQueue/statements/enqueue.ts",
+        text: "SELECT i.n, i.tenant_id, i.queue, i.priority, i.ordering_key, i.job_id,",
+        instead: "SELECT i.n, i.tenant_id, i.queue, i.priority, NULL::text AS ordering_key, i.job_id,"
+      }
+    ],
+    rule: "order"
+  }
+}
+
+/** A clause is not there, or there twice: the copy would prove nothing. */
+export class BreakDoesNotApply extends Schema.TaggedError<BreakDoesNotApply>()("BreakDoesNotApply", {
+  message: Schema.String
+}) {}
+
+/** The harness found another thing than it must, or nothing. */
+export class FoundWrong extends Schema.TaggedError<FoundWrong>()("FoundWrong", {
+  message: Schema.String
+}) {}
+
+const root = Path.resolve(import.meta.dirname, "../../..")
+
+/** The packages that the harness and its workers run from. */
+const packages = [
+  "packages/core",
+  "packages/events",
+  "tooling/embedded-postgres",
+  "tooling/testing",
+  "tooling/soak"
+]
+
+const linkAll = (from: string, to: string, own: ReadonlyMap<string, string>) => {
+  Fs.mkdirSync(to, { recursive: true })
+  for (const name of Fs.readdirSync(from)) {
+    if (name.startsWith(".")) continue
+    if (name === "@hypermarket") {
+      linkAll(Path.join(from, name), Path.join(to, name), own)
+      continue
+    }
+    const target = Fs.realpathSync(Path.join(from, name))
+    Fs.symlinkSync(
+      own.get(target) ?? (name.startsWith("@") ? Path.join(from, name) : target),
+      Path.join(to, name)
+    )
+  }
+}
+
+/** Copies sources; what they import from us is the copy, everything else the installed package. */
+const copyTree = (to: string) => {
+  const own = new Map(packages.map((name) => [Fs.realpathSync(Path.join(root, name)), Path.join(to, name)]))
+  for (const name of packages) {
+    const from = Path.join(root, name)
+    Fs.cpSync(Path.join(from, "src"), Path.join(to, name, "src"), { recursive: true })
+    Fs.cpSync(Path.join(from, "package.json"), Path.join(to, name, "package.json"))
+    linkAll(Path.join(from, "node_modules"), Path.join(to, name, "node_modules"), own)
+  }
+}
+
+const takeOut = (to: string, clause: Clause) =>
+  Effect.suspend(() => {
+    const file = Path.join(to, clause.file)
+    const parts = Fs.readFileSync(file, "utf8").split(clause.text)
+    if (parts.length !== 2) {
+      return Effect.fail(
+        new BreakDoesNotApply({
+          message: `${clause.file} has this clause ${parts.length - 1} times, not once: ${clause.text}`
+        })
+      )
+    }
+    return Effect.sync(() => Fs.writeFileSync(file, parts.join(clause.instead)))
+  })
+
+const Document = Schema.fromJsonString(
+  Schema.Struct({
+    runs: Schema.Array(
+      Schema.Struct({
+        violations: Schema.Array(
+          Schema.Struct({ rule: Schema.String, count: Schema.Int, example: Schema.String })
+        )
+      })
+    )
+  })
+)
+
+/** Few jobs suffice, and none of what takes its time; a kill could meet the very worker that is to come back too late. */
+const size = ["--jobs", "600", "--incidents", "0", "--poison", "0"]
+
+/** Runs the harness on the broken copy, and fails unless it finds what it must. Gives what it found. */
+export const check = Effect.fn("BrokenBuild.check")(function* (kind: Kind, seed: number) {
+  const { clauses, rule } = breaks[kind]
+  const folder = yield* Cluster.temporaryFolder(`without-${kind}`)
+  yield* Effect.sync(() => copyTree(folder))
+  yield* Effect.forEach(clauses, (clause) => takeOut(folder, clause), { discard: true })
+  const service = yield* ServiceProcess.start(
+    Path.join(folder, "tooling/soak/src/main.ts"),
+    ["events", "--json", "--seed", String(seed), ...size],
+    {}
+  )
+  const exit = yield* service.exit
+  const document = yield* Schema.decodeEffect(Document)(service.output()).pipe(
+    Effect.mapError(() => new FoundWrong({ message: `it ended with ${exit.code}: ${service.log()}` }))
+  )
+  const found = document.runs.flatMap(({ violations }) => violations)
+  const isRight = rule === undefined ? found.length === 0 : found.some((violation) => violation.rule === rule)
+  if (!isRight || exit.code !== (found.length === 0 ? 0 : 1)) {
+    return yield* new FoundWrong({
+      message: `without ${kind} the harness ended with ${exit.code} and found ${JSON.stringify(found)}`
+    })
+  }
+  return found
+}, Effect.scoped)

@@ -1,0 +1,61 @@
+/**
+ * A Postgres of its own with production durability, whose postmaster is killed and which comes back on the same port with
+ * the same data.
+ */
+import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
+import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as Fs from "node:fs"
+import { tmpdir } from "node:os"
+import * as Path from "node:path"
+
+export interface Cluster {
+  readonly url: string
+  /** `kill -9` of the postmaster, and a new one. */
+  readonly killAndStart: Effect.Effect<void, EmbeddedPostgres.EmbeddedPostgresError>
+}
+
+/** A folder that every user can pass through: as root, Postgres runs as somebody else. */
+export const temporaryFolder = (name: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const made = Fs.mkdtempSync(Path.join(tmpdir(), `hm-test-${name}-`))
+      Fs.chmodSync(made, 0o711)
+      return made
+    }),
+    (made) => Effect.sync(() => Fs.rmSync(made, { recursive: true, force: true }))
+  )
+
+const isGone = (pid: number) =>
+  Effect.try(() => process.kill(pid, 0)).pipe(
+    Effect.as(false),
+    Effect.orElseSucceed(() => true)
+  )
+
+export const make = Effect.gen(function* () {
+  const directory = yield* temporaryFolder("soak")
+  const port = yield* ServiceProcess.freePort
+  const startServer = Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const server = yield* EmbeddedPostgres.start({ directory, port, durability: "production" }).pipe(
+      Scope.provide(scope),
+      Effect.onError(() => Scope.close(scope, Exit.void))
+    )
+    return { server, scope }
+  })
+  let current = yield* startServer
+  yield* Effect.addFinalizer(() => Scope.close(current.scope, Exit.void))
+  const killAndStart = Effect.gen(function* () {
+    const { scope, server } = current
+    yield* Effect.sync(() => process.kill(server.pid, "SIGKILL"))
+    yield* isGone(server.pid).pipe(
+      Effect.repeat({ until: (gone) => gone, schedule: Schedule.spaced("5 millis") })
+    )
+    yield* Scope.close(scope, Exit.void)
+    current = yield* startServer
+  })
+  return { url: current.server.url, killAndStart: Effect.uninterruptible(killAndStart) }
+})

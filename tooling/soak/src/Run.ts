@@ -1,0 +1,145 @@
+/**
+ * What the runs have in common: a cluster, a crew, a client that outlives the server, incidents, waiting for the end.
+ */
+import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import * as Database from "@hypermarket/core/Database"
+import * as Migrations from "@hypermarket/core/Migrations"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import * as EventsDomain from "@hypermarket/events/EventsDomain"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Cluster from "./Cluster.ts"
+import * as Crew from "./Crew.ts"
+import * as Ledger from "./Ledger.ts"
+import type { Incident } from "./Plan.ts"
+import { batchMax, pipes, stallMillis } from "./Settings.ts"
+
+export interface Report {
+  readonly seed: number
+  readonly ok: boolean
+  readonly violations: ReadonlyArray<Ledger.Violation>
+  /** What happened, in numbers. */
+  readonly counts: Readonly<Record<string, number>>
+  readonly millis: number
+}
+
+/** A line for whoever waits. */
+export const say = (text: string): Effect.Effect<void> =>
+  Effect.sync(() => void process.stderr.write(`${text}\n`))
+
+/** Asynchronous commits reach the disk within three times wal_writer_delay (200 ms). */
+const asyncCommitMillis = 600
+/** A run that gets no further for this long has lost a wake or a job. */
+const stuckMillis = 30_000
+
+/** Everything that a publisher needs. It survives the server. */
+const clientLayer = (url: string) => {
+  const options = TestDatabase.optionsOf(url)
+  return EventsDomain.layer.pipe(
+    Layer.provideMerge(Wakeup.layerSend),
+    Layer.provideMerge(Database.layer(options, "hm-soak"))
+  )
+}
+
+export const setUp = Effect.fn("Run.setUp")(function* (mode: "kill" | "publish", workers: number) {
+  const cluster = yield* Cluster.make
+  const options = TestDatabase.optionsOf(cluster.url)
+  const client = yield* Layer.build(clientLayer(cluster.url))
+  yield* Migrations.run([CoreDomain.migrations, EventsDomain.domain.migrations], "public").pipe(
+    Effect.provide(Database.layerDirect(options))
+  )
+  yield* Ledger.create.pipe(Effect.provideContext(client))
+  const marks = yield* Cluster.temporaryFolder("soak-marks")
+  const crew = yield* Crew.make({ workers, mode, url: cluster.url, marks })
+  return { cluster, crew, client, marks }
+})
+
+/** Until the server answers again. */
+export const persist = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
+  self.pipe(Effect.retry(Schedule.spaced("50 millis")), Effect.orDie)
+
+const capacity = pipes * batchMax
+
+/** Makes an incident happen, and tells what it may repeat. */
+export const happen = Effect.fnUntraced(function* (
+  incident: Incident,
+  cluster: Cluster.Cluster,
+  crew: Crew.Crew,
+  workers: number
+) {
+  yield* Effect.sleep(incident.afterMillis)
+  const atMillis = yield* Clock.currentTimeMillis
+  switch (incident._tag) {
+    case "KillWorker":
+      // Its death is noted by the crew.
+      yield* crew.kill(incident.worker)
+      return []
+    case "FreezeWorker": {
+      yield* crew.freeze(incident.worker, stallMillis)
+      return [{ atMillis, lastedMillis: stallMillis, repeatsMax: capacity }]
+    }
+    case "KillPostgres": {
+      yield* cluster.killAndStart
+      const lastedMillis = (yield* Clock.currentTimeMillis) - atMillis
+      const unsettled = yield* persist(Ledger.effectsSince(atMillis - asyncCommitMillis, atMillis))
+      return [
+        { atMillis: atMillis - asyncCommitMillis, lastedMillis, repeatsMax: workers * capacity + unsettled }
+      ]
+    }
+  }
+})
+
+export const causesOfDeaths = (crew: Crew.Crew): ReadonlyArray<Ledger.Cause> =>
+  crew.deaths.map((atMillis) => ({ atMillis, lastedMillis: 0, repeatsMax: capacity }))
+
+/** Waits until nothing is left to do, or until nothing moves any more. True at the good end. */
+export const untilDone = Effect.gen(function* () {
+  let seen = ""
+  let movedAt = yield* Clock.currentTimeMillis
+  let isDone = false
+  yield* persist(Ledger.standing).pipe(
+    Effect.flatMap(
+      Effect.fnUntraced(function* ({ left, progress }) {
+        const nowMillis = yield* Clock.currentTimeMillis
+        if (progress !== seen) {
+          seen = progress
+          movedAt = nowMillis
+        }
+        isDone = left === 0
+        return isDone || nowMillis - movedAt > stuckMillis
+      })
+    ),
+    Effect.repeat({ until: (isOver) => isOver, schedule: Schedule.spaced("100 millis") })
+  )
+  return isDone
+})
+
+/** Sums a run up, when its crew has stopped. */
+export const conclude = Effect.fnUntraced(function* (options: {
+  readonly seed: number
+  readonly startedAt: number
+  readonly isDone: boolean
+  readonly crew: Crew.Crew
+  readonly violations: ReadonlyArray<Ledger.Violation>
+  readonly counts: Readonly<Record<string, number>>
+}) {
+  const violations = [...options.violations]
+  if (!options.isDone) {
+    violations.push({ rule: "stuck", count: 1, example: options.crew.logs().join("\n---\n") })
+  }
+  const [fault] = options.crew.faults
+  if (fault !== undefined) {
+    violations.push({ rule: "worker_fault", count: options.crew.faults.length, example: fault })
+  }
+  const report: Report = {
+    seed: options.seed,
+    ok: violations.length === 0,
+    violations,
+    counts: { ...options.counts, workerDeaths: options.crew.deaths.length },
+    millis: (yield* Clock.currentTimeMillis) - options.startedAt
+  }
+  return report
+})

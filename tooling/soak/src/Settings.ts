@@ -1,0 +1,36 @@
+/**
+ * What harness and workers must agree on.
+ */
+import { TenantId } from "@hypermarket/core/Tenant"
+
+export const tenants = [
+  TenantId.make("amber"),
+  TenantId.make("birch"),
+  TenantId.make("cedar"),
+  TenantId.make("dune"),
+  TenantId.make("elm"),
+  TenantId.make("fjord"),
+  TenantId.make("grove")
+] as const
+
+/** Short, so that what a dead worker held comes back within a run; a loaded machine must still keep it alive. */
+export const leaseMillis = 2_000
+/** Longer than the lease and the reaper's interval together: the batch is run elsewhere meanwhile. */
+export const stallMillis = 4_500
+export const pipes = 2
+export const batchMax = 60
+export const attemptsMax = 3
+/** For jobs that must not die of Postgres being away. */
+export const attemptsMaxGood = 25
+
+/** The environment of a worker process. */
+export const environment = {
+  url: "SOAK_DATABASE_URL",
+  mode: "SOAK_MODE",
+  worker: "SOAK_WORKER",
+  /** A folder where a job that stalls leaves word that it has. */
+  marks: "SOAK_MARKS"
+} as const
+
+/** What a worker writes when it stops in order from then on. */
+export const up = "the worker is up"

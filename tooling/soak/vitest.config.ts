@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  test: {
+    name: "@hypermarket/soak",
+    include: ["test/**/*.test.ts"],
+    setupFiles: ["@hypermarket/testing/leakCheck"],
+    reporters: ["default", ["json", { outputFile: ".reports/test.json" }]],
+    silent: "passed-only",
+    // A guard against hanging; a run has its own.
+    testTimeout: 300_000,
+    hookTimeout: 120_000
+  }
+})
