@@ -3,6 +3,7 @@ import { AnalyticsGroup } from "@hypermarket/analytics/AnalyticsApi"
 import { id } from "@hypermarket/core/Api"
 import { EventGroup, ScheduleGroup, SubscriptionGroup } from "@hypermarket/events/EventsApi"
 import { KeyGroup, TenantGroup } from "@hypermarket/platform/PlatformApi"
+import { IndexGroup, SearchGroup, VersionGroup } from "@hypermarket/search/SearchApi"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
 
@@ -12,6 +13,9 @@ export class Api extends HttpApi.make(id)
   .add(EventGroup)
   .add(SubscriptionGroup)
   .add(ScheduleGroup)
+  .add(SearchGroup)
+  .add(IndexGroup)
+  .add(VersionGroup)
   .add(AnalyticsGroup)
   .annotateMerge(
     OpenApi.annotations({
