@@ -9,6 +9,7 @@ import {
   SubscriptionGroup
 } from "@hypermarket/events/EventsApi"
 import { KeyGroup, TenantGroup } from "@hypermarket/platform/PlatformApi"
+import { IndexGroup, SearchGroup, VersionGroup } from "@hypermarket/search/SearchApi"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
 
@@ -20,6 +21,9 @@ export class Api extends HttpApi.make(id)
   .add(QueueGroup)
   .add(SubscriptionGroup)
   .add(ScheduleGroup)
+  .add(SearchGroup)
+  .add(IndexGroup)
+  .add(VersionGroup)
   .add(AnalyticsGroup)
   .annotateMerge(
     OpenApi.annotations({

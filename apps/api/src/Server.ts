@@ -16,6 +16,8 @@ import * as Startup from "@hypermarket/installation/Startup"
 import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import * as PlatformHttp from "@hypermarket/platform/PlatformHttp"
+import * as SearchDomain from "@hypermarket/search/SearchDomain"
+import * as SearchHttp from "@hypermarket/search/SearchHttp"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
@@ -57,11 +59,12 @@ const layerAccessLog = Layer.unwrap(
 const layerDomains = Layer.mergeAll(
   PlatformDomain.layer,
   AnalyticsDomain.layer,
-  EventsDomain.layer.pipe(Layer.provide(Wakeup.layerSend))
+  EventsDomain.layer.pipe(Layer.provide(Wakeup.layerSend)),
+  SearchDomain.layer
 )
 
 const layerApi = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([PlatformHttp.layer, EventsHttp.layer, AnalyticsHttp.layer]),
+  Layer.provide([PlatformHttp.layer, EventsHttp.layer, AnalyticsHttp.layer, SearchHttp.layer]),
   Layer.provide(layerDomains),
   Layer.provide([Authorization.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })]),
   Layer.provide(KeyCredentials.layer)

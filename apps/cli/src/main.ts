@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import manifest from "../package.json" with { type: "json" }
 import { exitCodes } from "./CommandFailed.ts"
 import * as Doctor from "./command/Doctor.ts"
+import * as Import from "./command/Import.ts"
 import * as Keys from "./command/Keys.ts"
 import * as Migrate from "./command/Migrate.ts"
 import * as Quickstart from "./command/Quickstart.ts"
@@ -35,7 +36,8 @@ const hypermarket = Command.make("hypermarket").pipe(
     Migrate.command,
     Doctor.command,
     Tenants.command,
-    Keys.command
+    Keys.command,
+    Import.command
   ]),
   Command.withExamples([
     {

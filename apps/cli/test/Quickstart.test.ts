@@ -37,6 +37,12 @@ const hold = (port: number) =>
     (server) => Effect.sync(() => void server.close())
   )
 
+/** Without the tables of the queue at work: scheduled jobs come and go in them all the time. */
+const settled = (tables: typeof Document.Type.tables) => {
+  const atWork = ["queue", "lease", "delayed", "key", "history"].map((name) => `hm_event_${name}`)
+  return tables.filter(({ name }) => !atWork.includes(name))
+}
+
 /** A quickstart that stays, and has said that it is ready. */
 const staying = Effect.fnUntraced(function* (directory: string, ...args: ReadonlyArray<string>) {
   const service = yield* Cli.start(["quickstart", "--orders", "200", "--data-dir", directory, ...args])
@@ -65,9 +71,10 @@ describe("quickstart", () => {
       assert.strictEqual(one.tenantId, "demo")
       assert.deepInclude(one.domains.platform, { tenant: "demo", withoutKey: 401 })
       assert.deepInclude(one.tables, { name: "hm_tenant", rows: 1 })
-      for (const field of ["tenantId", "apiKey", "tables", "domains"] as const) {
+      for (const field of ["tenantId", "apiKey", "domains"] as const) {
         assert.deepStrictEqual(two[field], one[field])
       }
+      assert.deepStrictEqual(settled(two.tables), settled(one.tables))
       assert.deepStrictEqual(Cli.processesIn(directory), [])
     })
   )

@@ -4,14 +4,22 @@
  */
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import type * as Domain from "@hypermarket/core/Domain"
+import type { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+import * as SearchDomain from "@hypermarket/search/SearchDomain"
+import type { SqlClient } from "effect/sql/SqlClient"
 
-export const domains = [
+/** What the handlers and jobs of all of them are made of; the worker provides it. */
+export type Requirements = SqlClient | Tenant | AllTenants | SearchDomain.Services
+
+export const domains: ReadonlyArray<Domain.Domain<Requirements>> = [
   CoreDomain.domain,
   PlatformDomain.domain,
   EventsDomain.domain,
-  AnalyticsDomain.domain
-] as const
+  AnalyticsDomain.domain,
+  SearchDomain.domain
+]
 
 export const migrationSets = domains.map((domain) => domain.migrations)

@@ -12,6 +12,7 @@ import { JobSchedules } from "@hypermarket/events/JobScheduler"
 import { domains } from "@hypermarket/installation/domains"
 import * as Operations from "@hypermarket/installation/Operations"
 import * as Startup from "@hypermarket/installation/Startup"
+import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -35,10 +36,13 @@ export const settings: ReadonlyArray<Setting.Any> = [port, host]
 /** Where the worker listens. */
 export const options = Config.all({ port: port.config, host: host.config })
 
+/** What the domains' handlers and jobs are made of. */
+const layerServices = SearchDomain.layer
+
 /** The domains' subscriptions and jobs. */
 const layerWork = <R>(database: Database.Options, run: ReadonlyArray<Domain.Domain<R>>) =>
   Layer.effectDiscard(EventWorker.run({ domains: run })).pipe(
-    Layer.provide(JobSchedules.layer),
+    Layer.provide([JobSchedules.layer, layerServices]),
     Layer.provide([Wakeup.layer(Database.listen(database)), Database.layerClaims(database)])
   )
 

@@ -3,5 +3,6 @@ import type { Part } from "./Part.ts"
 import { analytics } from "./parts/analytics.ts"
 import { events } from "./parts/events.ts"
 import { platform } from "./parts/platform.ts"
+import { search } from "./parts/search.ts"
 
-export const parts: ReadonlyArray<Part> = [platform, events, analytics]
+export const parts: ReadonlyArray<Part> = [platform, events, search, analytics]

@@ -104,6 +104,8 @@ const quote = 0x22
 const asciiPattern = /^\p{ASCII}*$/u
 const droppedPattern = /[\u2122\u00ae\u00a9]/g
 const markPattern = /\p{M}+/gu
+/** A character and the marks upon it. */
+const characterPattern = /.\p{M}*/suy
 
 /** Typographic signs by their plain ones, after NFKD; the final sigma as any other. */
 const plain: ReadonlyMap<string, string> = new Map([
@@ -267,10 +269,11 @@ export class Analyser {
     }))
   }
 
-  /** Where the character before `end` ends in the text: what was dropped after it does not belong to the word. */
+  /** Where the character before `end` ends in the text, with its marks. What else was dropped after it is no part of it. */
   private endIn(text: string, places: ReadonlyArray<number>, end: number): number {
     const last = places[end - 1] ?? 0
-    return last + String.fromCodePoint(text.codePointAt(last) ?? 0).length
+    characterPattern.lastIndex = last
+    return last + (characterPattern.exec(text)?.[0].length ?? 1)
   }
 
   private joinedAt(text: string, n: number, next: Token | undefined): string | undefined {

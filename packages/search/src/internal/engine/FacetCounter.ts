@@ -16,8 +16,8 @@ export interface FacetCounter {
 const notWordPattern = /[^\p{L}\p{N}]+/u
 
 /** Whether a value has a word beginning with each word of the query. */
-const matcher = (query: string | undefined): ((value: string | number) => boolean) => {
-  const wanted = normalise(query ?? "")
+const matcher = (query: string): ((value: string | number) => boolean) => {
+  const wanted = normalise(query)
     .split(notWordPattern)
     .filter((word) => word !== "")
   if (wanted.length === 0) return () => true
@@ -27,19 +27,21 @@ const matcher = (query: string | undefined): ((value: string | number) => boolea
   }
 }
 
-const facetOf = (
-  request: FacetRequest,
-  counts: ReadonlyMap<string | number, number>,
-  stats: FacetStats | undefined
-): Facet => {
-  const isWanted = matcher(request.query)
-  const values = Array.from(counts, ([value, count]) => ({ value, count })).filter(({ value }) =>
-    isWanted(value)
-  )
+/** The most frequent, and those that are as frequent as the last of them: the rest need not be sorted. */
+const frequent = (values: ReadonlyArray<Facet["values"][number]>, valuesMax: number): Facet["values"] => {
+  if (values.length <= valuesMax) return values
+  const counts = Uint32Array.from(values, ({ count }) => count).toSorted()
+  const least = counts[counts.length - valuesMax] ?? Infinity
+  return values.filter(({ count }) => count >= least)
+}
+
+const facetOf = (request: FacetRequest, all: Facet["values"], stats: FacetStats | undefined): Facet => {
+  const isWanted = request.query === undefined ? undefined : matcher(request.query)
+  const values = isWanted === undefined ? all : all.filter(({ value }) => isWanted(value))
   return {
     column: request.column,
     distinct: values.length,
-    values: values
+    values: frequent(values, request.valuesMax)
       .toSorted((a, b) => b.count - a.count || (a.value < b.value ? -1 : a.value > b.value ? 1 : 0))
       .slice(0, request.valuesMax),
     ...(stats === undefined ? {} : { stats })
@@ -73,12 +75,18 @@ const keywordCounter = (request: FacetRequest, column: KeywordColumn | undefined
       for (const value of new Set(keywords[request.column])) changed.set(value, (changed.get(value) ?? 0) + 1)
     },
     facet: () => {
-      const merged = new Map<string | number, number>(changed)
-      column?.dictionary.forEach((value, number) => {
-        const count = counts[number + 1] ?? 0
-        if (count > 0) merged.set(value, (merged.get(value) ?? 0) + count)
-      })
-      return facetOf(request, merged, undefined)
+      const values: Array<Facet["values"][number]> = []
+      for (let number = 1; number < counts.length; number++) {
+        const value = column?.dictionary[number - 1] ?? ""
+        let count = counts[number] ?? 0
+        if (changed.size > 0) {
+          count += changed.get(value) ?? 0
+          changed.delete(value)
+        }
+        if (count > 0) values.push({ value, count })
+      }
+      for (const [value, count] of changed) values.push({ value, count })
+      return facetOf(request, values, undefined)
     }
   }
 }
@@ -94,18 +102,19 @@ const numberCounter = (request: FacetRequest, column: NumberColumn | undefined):
     },
     countDocument: ({ numbers }) => add(numbers[request.column] ?? Number.NaN),
     facet: () => {
-      if (counts.size === 0) return facetOf(request, counts, undefined)
+      const values = Array.from(counts, ([value, count]) => ({ value, count }))
+      if (values.length === 0) return facetOf(request, values, undefined)
       let min = Infinity
       let max = -Infinity
       let sum = 0
       let count = 0
-      for (const [value, times] of counts) {
+      for (const { count: times, value } of values) {
         min = Math.min(min, value)
         max = Math.max(max, value)
         sum += value * times
         count += times
       }
-      return facetOf(request, counts, { min, max, sum, count })
+      return facetOf(request, values, { min, max, sum, count })
     }
   }
 }

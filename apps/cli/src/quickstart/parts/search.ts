@@ -1,0 +1,157 @@
+/**
+ * Search: the catalogue is found as soon as its facts are handled; the index is rebuilt as a second version while
+ * searches run, checked, switched to, rolled back and switched to again.
+ */
+import { SearchApi } from "@hypermarket/search/SearchApi"
+import type { SearchQuery } from "@hypermarket/search/Search"
+import { products, type VersionId } from "@hypermarket/search/SearchIndex"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
+import * as ApiClient from "../../ApiClient.ts"
+import { failed } from "../../CommandFailed.ts"
+import type { Installation, Part } from "../Part.ts"
+import { Progress } from "../Progress.ts"
+
+const pollInterval = "50 millis"
+const index = { params: { indexName: products } }
+
+const clientOf = Effect.fnUntraced(function* (installation: Installation) {
+  const client = yield* ApiClient.make(SearchApi, installation)
+  const version = (versionId: VersionId) => ({ params: { indexName: products, versionId } })
+  return {
+    search: (payload: SearchQuery) =>
+      client.search.search({ ...index, payload }).pipe(ApiClient.orCommandFailed("Searching")),
+    compare: client.search.compareDocuments(index).pipe(ApiClient.orCommandFailed("Comparing")),
+    pending: client.search.getPendingEvents({}).pipe(ApiClient.orCommandFailed("Counting events")),
+    versions: client.searchVersions
+      .listVersions({ ...index, query: {} })
+      .pipe(ApiClient.orCommandFailed("Listing versions")),
+    start: client.searchVersions
+      .startVersion({ ...index, headers: {}, payload: {} })
+      .pipe(ApiClient.orCommandFailed("Starting a version")),
+    get: (versionId: VersionId) =>
+      client.searchVersions
+        .getVersion(version(versionId))
+        .pipe(ApiClient.orCommandFailed("Looking at a version")),
+    validate: (versionId: VersionId) =>
+      client.searchVersions
+        .validateVersion(version(versionId))
+        .pipe(ApiClient.orCommandFailed("Validating a version")),
+    activate: (versionId: VersionId) =>
+      client.searchVersions
+        .activateVersion(version(versionId))
+        .pipe(ApiClient.orCommandFailed("Activating a version")),
+    rollBack: client.searchIndexes.rollBackIndex(index).pipe(ApiClient.orCommandFailed("Rolling back"))
+  }
+})
+
+/** Searches until it is interrupted, and notes which versions answered. */
+const keepSearching = (client: Effect.Success<ReturnType<typeof clientOf>>, named: Map<string, number>) =>
+  client.search({ query: "chair", limit: 5 }).pipe(
+    Effect.tap(({ indexVersion }) =>
+      Effect.sync(() => void named.set(indexVersion, (named.get(indexVersion) ?? 0) + 1))
+    ),
+    Effect.forever
+  )
+
+/** Until `named` has one more answer of the version: the switch has been seen by a search. */
+const answeredBy = (named: ReadonlyMap<string, number>, versionId: string) => {
+  const before = named.get(versionId) ?? 0
+  return Effect.sync(() => (named.get(versionId) ?? 0) > before).pipe(
+    Effect.repeat({ until: (answered) => answered, schedule: Schedule.spaced(pollInterval) })
+  )
+}
+
+const rebuild = Effect.fnUntraced(function* (client: Effect.Success<ReturnType<typeof clientOf>>) {
+  const progress = yield* Progress
+  const named = new Map<string, number>()
+  const searching = yield* Effect.forkChild(keepSearching(client, named))
+  const work = Effect.gen(function* () {
+    // A second run finds the version that the first one built.
+    const { items } = yield* client.versions
+    const known = items.find(
+      ({ reason, status }) => reason === "requested" && ["active", "ready"].includes(status)
+    )
+    if (known?.status === "active") yield* client.rollBack
+    yield* progress.step("Building a second version of the index")
+    const versionId = known?.versionId ?? (yield* client.start).body.versionId
+    const built = yield* client.get(versionId).pipe(
+      Effect.map(({ body }) => body),
+      Effect.repeat({
+        until: ({ status }) => status === "ready" || status === "failed",
+        schedule: Schedule.spaced(pollInterval)
+      })
+    )
+    if (built.status === "failed") return yield* failed(`The version failed: ${built.failure ?? ""}`)
+    const { body: validated } = yield* client.validate(versionId)
+    yield* client.activate(versionId)
+    yield* answeredBy(named, versionId)
+    const { body: before } = yield* client.rollBack
+    yield* answeredBy(named, before.versionId)
+    yield* client.activate(versionId)
+    yield* answeredBy(named, versionId)
+    return validated
+  })
+  // A search that fails ends the work too.
+  const validated = yield* Effect.raceFirst(work, Fiber.join(searching)).pipe(
+    Effect.ensuring(Fiber.interrupt(searching))
+  )
+  return { validated, named }
+})
+
+const misspelt = "bokcase"
+
+export const search: Part = {
+  domain: "search",
+  title: "Search",
+  run: Effect.fnUntraced(function* (installation) {
+    const client = yield* clientOf(installation)
+    const { named, validated } = yield* rebuild(client)
+    const plain = yield* client.search({ query: "copiers", limit: 3 })
+    const typo = yield* client.search({ query: misspelt, limit: 3 })
+    const faceted = yield* client.search({
+      query: "chair",
+      filter: "price < 20000",
+      facets: [{ column: "categories", limit: 3 }, { column: "price" }],
+      limit: 3
+    })
+    // What visitors did is counted in batches: the figures below are of all of it.
+    yield* client.pending.pipe(
+      Effect.repeat({ until: ({ pending }) => pending === 0, schedule: Schedule.spaced(pollInterval) })
+    )
+    const compared = yield* client.compare
+    const titleOf = ({ hits }: typeof plain): string => String(hits[0]?.fields.title ?? "nothing")
+    const categories = faceted.facets[0]?.values ?? []
+    const prices = faceted.facets[1]?.stats
+    const answers = Array.from(named.values()).reduce((sum, count) => sum + count, 0)
+    return {
+      figures: {
+        products: compared.documents,
+        indexEqualsCatalogue: compared.checksum === compared.indexedChecksum,
+        copiers: { found: plain.found, first: titleOf(plain) },
+        misspelt: { found: typo.found, first: titleOf(typo), how: typo.words[0]?.how ?? "unknown" },
+        chairs: {
+          found: faceted.found,
+          first: titleOf(faceted),
+          categories: categories.map(({ count, value }) => [value, count])
+        },
+        gatesPassed: (validated.gates ?? []).filter(({ passed }) => passed).length,
+        versionsThatAnswered: named.size
+      },
+      lines: [
+        `${compared.documents} products are searched; index and catalogue have the checksum ${compared.checksum}`,
+        `"copiers": ${plain.found} found, first "${titleOf(plain)}"`,
+        `"${misspelt}", a typo: ${typo.found} found as ${typo.words[0]?.terms.join(", ") ?? ""}, first "${titleOf(typo)}"`,
+        `"chair" below $200: ${faceted.found} found, ${categories.map(({ count, value }) => `${value} ${count}`).join(", ")}` +
+          (prices === undefined ? "" : `; from $${prices.min / 100} to $${prices.max / 100}`),
+        `A second version was built, passed its gates (${(validated.gates ?? []).map(({ gate }) => gate).join(", ")}), was switched to, ` +
+          `rolled back and switched to again: ${answers} searches meanwhile, none failed, ${named.size} versions named`
+      ],
+      next: [
+        `curl -H "Authorization: Bearer $HM_API_KEY" -H "Content-Type: application/json" -d '{"query":"bokcase","highlight":{"fields":["title"]},"limit":3}' $HM_API_URL/v1/search/indexes/products/search`,
+        `curl -H "Authorization: Bearer $HM_API_KEY" $HM_API_URL/v1/search/indexes/products/versions`
+      ]
+    }
+  })
+}

@@ -1,0 +1,350 @@
+/**
+ * An index: what is searched, by which settings, and which of its versions answers.
+ *
+ * A new index begins with an empty version that is active at once, so that its first document is found by the next
+ * search; versions with documents in their postings are built from then on.
+ *
+ * @since 0.1.0
+ */
+import { now } from "@hypermarket/core/Now"
+import * as Page from "@hypermarket/core/Page"
+import { VersionStale } from "@hypermarket/core/Precondition"
+import { Tenant } from "@hypermarket/core/Tenant"
+import { transactionOf } from "@hypermarket/core/Transaction"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpApiError from "effect/http-api/HttpApiError"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { Builder } from "./internal/engine/Builder.ts"
+import * as EngineSettings from "./internal/engine/EngineSettings.ts"
+import * as SearchSettings from "./SearchSettings.ts"
+
+/**
+ * `^[a-z0-9][a-z0-9_-]{0,62}$`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const IndexName = Schema.String.check(
+  Schema.isPattern(/^[a-z0-9][a-z0-9_-]{0,62}$/, {
+    message: "Expected 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit"
+  })
+).pipe(Schema.brand("@hypermarket/search/IndexName"))
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type IndexName = typeof IndexName.Type
+
+/**
+ * The index that the shop's facts about products go to.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const products: IndexName = IndexName.make("products")
+
+/**
+ * The id of a version: digits, unique in the installation.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const VersionId = Schema.String.check(
+  Schema.isPattern(/^[1-9]\d{0,17}$/, { message: "Expected the id of a version: digits" })
+).pipe(Schema.brand("@hypermarket/search/VersionId"))
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type VersionId = typeof VersionId.Type
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export class SearchIndex extends Schema.Class<SearchIndex>("@hypermarket/search/SearchIndex")({
+  indexName: IndexName,
+  /** What the next version is built with. */
+  settings: SearchSettings.SearchSettings,
+  /** Whether enough changes lead to a new version by themselves, which answers once its gates pass. */
+  automatic: Schema.Boolean,
+  activeVersion: VersionId,
+  previousVersion: Schema.NullOr(VersionId),
+  version: Schema.Int,
+  recordedAt: Schema.DateTimeUtcFromString,
+  updatedAt: Schema.DateTimeUtcFromString
+}) {}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export const NewIndex = Schema.Struct({
+  indexName: IndexName,
+  settings: Schema.optionalKey(SearchSettings.SearchSettings),
+  automatic: Schema.optionalKey(Schema.Boolean)
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type NewIndex = typeof NewIndex.Type
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export const IndexChange = Schema.Struct({
+  settings: Schema.optionalKey(SearchSettings.SearchSettings),
+  automatic: Schema.optionalKey(Schema.Boolean)
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type IndexChange = typeof IndexChange.Type
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export class SearchIndexNotFound extends HttpApiError.Problem<SearchIndexNotFound>()(
+  "SearchIndexNotFound",
+  { type: "urn:hypermarket:problem:search:index-not-found", status: 404, title: "No such index" },
+  { indexName: Schema.String }
+) {}
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export class SearchIndexExists extends HttpApiError.Problem<SearchIndexExists>()(
+  "SearchIndexExists",
+  { type: "urn:hypermarket:problem:search:index-exists", status: 409, title: "The index exists already" },
+  { indexName: Schema.String }
+) {}
+
+/**
+ * The tenant has as many indexes as it may have.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SearchIndexLimit extends HttpApiError.Problem<SearchIndexLimit>()(
+  "SearchIndexLimit",
+  {
+    type: "urn:hypermarket:problem:search:index-limit",
+    status: 409,
+    title: "The tenant has as many indexes as it may have"
+  },
+  { limit: Schema.Int }
+) {}
+
+/**
+ * Each index is a change table to poll and a segment to hold.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const indexesMax = 100
+
+const Row = Schema.Struct({
+  indexName: IndexName,
+  settings: SearchSettings.SearchSettings,
+  automatic: Schema.Boolean,
+  activeVersion: VersionId,
+  previousVersion: Schema.NullOr(VersionId),
+  version: Schema.Int,
+  recordedAt: Schema.DateTimeUtcFromDate,
+  updatedAt: Schema.DateTimeUtcFromDate
+})
+
+const columns = `
+  index_name AS "indexName", settings, automatic, active_version::text AS "activeVersion",
+  previous_version::text AS "previousVersion", version, recorded_at AS "recordedAt", updated_at AS "updatedAt"
+`
+
+const pages = Page.make({
+  key: Schema.Tuple([IndexName]),
+  keyOf: (index: SearchIndex) => [index.indexName] as const
+})
+
+/** What a version without documents knows of itself. */
+const emptySummary = (settings: EngineSettings.EngineSettings): string => {
+  const built = new Builder(settings).finish()
+  // Nothing is yielded; the builder knows that it is done.
+  for (const chunk of built.postings()) throw new RangeError(`an empty version has the term ${chunk.term}`)
+  return JSON.stringify(built.summary())
+}
+
+const encodeSettings = Schema.encodeSync(Schema.fromJsonString(SearchSettings.SearchSettings))
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class SearchIndexes extends Context.Service<
+  SearchIndexes,
+  {
+    readonly create: (
+      index: NewIndex
+    ) => Effect.Effect<SearchIndex, SearchIndexExists | SearchIndexLimit | SqlError, Tenant>
+    /** Creates it with default settings unless it is there. */
+    readonly ensure: (indexName: IndexName) => Effect.Effect<void, SearchIndexLimit | SqlError, Tenant>
+    readonly get: (indexName: IndexName) => Effect.Effect<SearchIndex, SearchIndexNotFound | SqlError, Tenant>
+    readonly list: (
+      request: Page.Request
+    ) => Effect.Effect<Page.Page<SearchIndex>, Page.CursorInvalid | SqlError, Tenant>
+    /** The settings count from the next version on. Fails with `VersionStale` when the row has moved on. */
+    readonly change: (
+      indexName: IndexName,
+      version: number,
+      change: IndexChange
+    ) => Effect.Effect<SearchIndex, SearchIndexNotFound | VersionStale | SqlError, Tenant>
+    /** With its documents; the versions' rows are removed by a job. */
+    readonly remove: (
+      indexName: IndexName,
+      version: number
+    ) => Effect.Effect<void, SearchIndexNotFound | VersionStale | SqlError, Tenant>
+  }
+>()("@hypermarket/search/SearchIndexes") {
+  static readonly layer: Layer.Layer<SearchIndexes, never, SqlClient.SqlClient> = Layer.effect(
+    SearchIndexes,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const returned = sql.literal(columns)
+      const decode = Schema.decodeUnknownEffect(Row)
+      const index = (row: unknown) =>
+        Effect.orDie(Effect.map(decode(row), (decoded) => new SearchIndex(decoded)))
+
+      /** The index and its empty version, in one statement; no row when the index was there. */
+      const insert = Effect.fnUntraced(function* (tenantId: string, made: NewIndex) {
+        const moment = yield* now
+        const settings = made.settings ?? SearchSettings.defaults
+        const engine = SearchSettings.toEngine(settings)
+        const text = encodeSettings(settings)
+        return yield* sql`
+          WITH made AS (
+            INSERT INTO hm_search_index (tenant_id, index_name, settings, automatic, active_version, recorded_at, updated_at)
+            SELECT ${tenantId}, ${made.indexName}, ${text}::text::jsonb, ${made.automatic ?? true},
+                   nextval('hm_search_index_version_seq'), ${moment}, ${moment}
+             WHERE (SELECT count(*) FROM hm_search_index WHERE tenant_id = ${tenantId}) < ${indexesMax}::int
+                ON CONFLICT (tenant_id, index_name) DO NOTHING
+            RETURNING *),
+          -- No transaction is seen by the snapshot 1:1: every change stands beside the empty version.
+          empty_version AS (
+            INSERT INTO hm_search_index_version (tenant_id, version_id, index_name, status, reason, activates, settings, phase,
+                                                 built_snapshot, system_identifier, analyser_hash, checksum, statistics,
+                                                 recorded_at, built_at, activated_at, updated_at)
+            SELECT ${tenantId}, made.active_version, made.index_name, 'active', 'created', true, made.settings, 'postings',
+                   '1:1:', c.system_identifier::text, ${EngineSettings.hash(engine)}, '0',
+                   ${emptySummary(engine)}::text::jsonb,
+                   ${moment}, ${moment}, ${moment}, ${moment}
+              FROM made, pg_control_system() c)
+          SELECT ${returned} FROM made
+        `
+      })
+
+      const exists = (tenantId: string, indexName: IndexName) =>
+        Effect.map(
+          sql`SELECT 1 FROM hm_search_index WHERE tenant_id = ${tenantId} AND index_name = ${indexName}`,
+          (rows) => rows.length > 0
+        )
+
+      const create = Effect.fn("SearchIndexes.create")(function* (made: NewIndex) {
+        const tenant = yield* Tenant
+        const [row] = yield* insert(tenant.id, made)
+        if (row !== undefined) return yield* index(row)
+        return yield* (yield* exists(tenant.id, made.indexName))
+          ? new SearchIndexExists({ indexName: made.indexName })
+          : new SearchIndexLimit({ limit: indexesMax })
+      })
+
+      const ensure = Effect.fn("SearchIndexes.ensure")(function* (indexName: IndexName) {
+        const tenant = yield* Tenant
+        if (yield* exists(tenant.id, indexName)) return
+        const [row] = yield* insert(tenant.id, { indexName })
+        if (row === undefined && !(yield* exists(tenant.id, indexName))) {
+          return yield* new SearchIndexLimit({ limit: indexesMax })
+        }
+      })
+
+      const get = Effect.fn("SearchIndexes.get")(function* (indexName: IndexName) {
+        const tenant = yield* Tenant
+        const [row] = yield* sql`
+          SELECT ${returned} FROM hm_search_index WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
+        `
+        return row === undefined ? yield* new SearchIndexNotFound({ indexName }) : yield* index(row)
+      })
+
+      const list = Effect.fn("SearchIndexes.list")(function* (request: Page.Request) {
+        const tenant = yield* Tenant
+        const [after] = Option.getOrElse(yield* pages.after(request), () => [""] as const)
+        const rows = yield* sql`
+          SELECT ${returned}
+            FROM hm_search_index
+           WHERE tenant_id = ${tenant.id} AND index_name > ${after}
+           ORDER BY index_name
+           LIMIT ${Page.limitOf(request) + 1}
+        `
+        return yield* pages.page(yield* Effect.forEach(rows, index), request)
+      })
+
+      const whyMissed = (indexName: IndexName) =>
+        Effect.flatMap(get(indexName), (current) =>
+          Effect.fail(new VersionStale({ currentVersion: current.version }))
+        )
+
+      const change = Effect.fn("SearchIndexes.change")(function* (
+        indexName: IndexName,
+        version: number,
+        changed: IndexChange
+      ) {
+        const tenant = yield* Tenant
+        const moment = yield* now
+        const settings = changed.settings === undefined ? null : encodeSettings(changed.settings)
+        const [row] = yield* sql`
+          UPDATE hm_search_index
+             SET settings = coalesce(${settings}::text::jsonb, settings),
+                 automatic = coalesce(${changed.automatic ?? null}::boolean, automatic),
+                 version = version + 1, updated_at = ${moment}
+           WHERE tenant_id = ${tenant.id} AND index_name = ${indexName} AND version = ${version}
+          RETURNING ${returned}
+        `
+        return row === undefined ? yield* whyMissed(indexName) : yield* index(row)
+      })
+
+      const remove = Effect.fn("SearchIndexes.remove")(function* (indexName: IndexName, version: number) {
+        const tenant = yield* Tenant
+        const moment = yield* now
+        const removeIn = Effect.gen(function* () {
+          const removed = yield* sql`
+            DELETE FROM hm_search_index
+             WHERE tenant_id = ${tenant.id} AND index_name = ${indexName} AND version = ${version}
+            RETURNING 1
+          `
+          if (removed.length === 0) return yield* whyMissed(indexName)
+          yield* sql`
+            UPDATE hm_search_index_version
+               SET status = 'retired', retired_at = ${moment}, updated_at = ${moment}, version = version + 1
+             WHERE tenant_id = ${tenant.id} AND index_name = ${indexName} AND status <> 'retired'
+          `
+          yield* sql`DELETE FROM hm_search_change WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}`
+          yield* sql`DELETE FROM hm_search_query WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}`
+        })
+        yield* transactionOf(sql)(removeIn)
+      })
+
+      return SearchIndexes.of({ create, ensure, get, list, change, remove })
+    })
+  )
+}
