@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Column from "@hypermarket/core/Column"
 import { now } from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
 import { VersionStale } from "@hypermarket/core/Precondition"
@@ -164,8 +165,8 @@ const Row = Schema.Struct({
   activeVersion: VersionId,
   previousVersion: Schema.NullOr(VersionId),
   version: Schema.Int,
-  recordedAt: Schema.DateTimeUtcFromDate,
-  updatedAt: Schema.DateTimeUtcFromDate
+  recordedAt: Column.Timestamp,
+  updatedAt: Column.Timestamp
 })
 
 const columns = `

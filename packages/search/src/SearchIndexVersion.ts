@@ -10,6 +10,7 @@
  *
  * @since 0.1.0
  */
+import * as Column from "@hypermarket/core/Column"
 import { now } from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
 import { type AllTenants, Tenant } from "@hypermarket/core/Tenant"
@@ -173,11 +174,11 @@ export const versionsMax = 5
 
 const Row = Schema.Struct({
   ...fields,
-  recordedAt: Schema.DateTimeUtcFromDate,
-  builtAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  activatedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  retiredAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  updatedAt: Schema.DateTimeUtcFromDate
+  recordedAt: Column.Timestamp,
+  builtAt: Schema.NullOr(Column.Timestamp),
+  activatedAt: Schema.NullOr(Column.Timestamp),
+  retiredAt: Schema.NullOr(Column.Timestamp),
+  updatedAt: Column.Timestamp
 })
 
 const columns = `

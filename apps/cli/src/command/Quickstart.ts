@@ -32,6 +32,7 @@ import { failed, fromKnown } from "../CommandFailed.ts"
 import * as Output from "../Output.ts"
 import * as CustomerOrders from "../quickstart/CustomerOrders.ts"
 import * as Demo from "../quickstart/Demo.ts"
+import * as Journal from "../quickstart/Journal.ts"
 import type { Installation, Part, Shown } from "../quickstart/Part.ts"
 import { parts } from "../quickstart/parts.ts"
 import * as Progress from "../quickstart/Progress.ts"
@@ -81,6 +82,8 @@ const listening = Effect.fnUntraced(function* <E, R>(
 interface Running extends Installation {
   readonly workerUrl: string
   readonly dataDirectory: string
+  /** What was replayed of the visits. */
+  readonly journalFile: string
 }
 
 const start = Effect.fn("quickstart.start")(function* (dataDirectory: string, port: Option.Option<number>) {
@@ -122,6 +125,7 @@ const start = Effect.fn("quickstart.start")(function* (dataDirectory: string, po
     workerUrl: `http://${host}:${worker}`,
     databaseUrl: url,
     dataDirectory: server.dataDirectory,
+    journalFile: path.join(dataDirectory, "replay.ndjson"),
     ...demo
   }
   return { running, database }
@@ -198,11 +202,12 @@ const replay = Effect.fn("quickstart.replay")(function* (running: Running, order
   for (const part of parts) {
     if (part.prepare !== undefined) yield* part.prepare(running)
   }
-  yield* Replay.history(running, shop)
+  const journal = yield* Journal.open(running.journalFile)
+  const replayed = yield* Replay.history(running, shop, journal)
   const results: Array<Result> = []
   for (const part of parts) {
     yield* progress.step(part.title)
-    results.push({ part, shown: yield* part.run(running, Replay.countsOf(shop)) })
+    results.push({ part, shown: yield* part.run(running, replayed) })
   }
   return results
 })

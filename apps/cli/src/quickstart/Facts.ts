@@ -23,10 +23,6 @@ const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule
   Schedule.upTo({ times: retriesMax })
 )
 
-const Receipts = Schema.Struct({
-  items: Schema.Array(Schema.Struct({ id: Schema.String, state: Schema.Literals(["accepted", "duplicate"]) }))
-})
-
 const Queues = Schema.Struct({
   items: Schema.Array(
     Schema.Struct({
@@ -40,7 +36,7 @@ const Queues = Schema.Struct({
 })
 
 /** A client with the installation's address and key, which waits when it is told to. */
-const clientOf = (installation: Installation) =>
+export const clientOf = (installation: Installation) =>
   Effect.map(HttpClient.HttpClient, (client) =>
     client.pipe(
       HttpClient.mapRequest((request) =>
@@ -53,34 +49,29 @@ const clientOf = (installation: Installation) =>
     )
   )
 
-const expectStatus = (status: number, what: string) => (response: HttpClientResponse.HttpClientResponse) =>
-  response.status === status
-    ? Effect.succeed(response)
-    : Effect.flatMap(response.text, (text) =>
-        Effect.fail(failed(`${what} answered ${response.status}: ${text}`))
-      )
+/** The answer, when it has this status; else what it says. */
+export const expectStatus =
+  (status: number, what: string) => (response: HttpClientResponse.HttpClientResponse) =>
+    response.status === status
+      ? Effect.succeed(response)
+      : Effect.flatMap(response.text, (text) =>
+          Effect.fail(failed(`${what} answered ${response.status}: ${text}`))
+        )
 
-const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
+export const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
     items.slice(index * size, (index + 1) * size)
   )
 
-export interface Posted {
-  readonly accepted: number
-  readonly duplicate: number
-}
-
-/** Posts the facts, in their order; requests that are in flight together may commit in any order. */
-export const post = Effect.fn("Facts.post")(function* (
+/** Publishes the facts, in their order; requests that are in flight together may commit in any order. */
+export const publish = Effect.fn("Facts.publish")(function* (
   installation: Installation,
-  label: string,
-  facts: ReadonlyArray<Fact>
+  facts: ReadonlyArray<Fact>,
+  onPosted: (count: number) => Effect.Effect<void> = () => Effect.void
 ) {
   const client = yield* clientOf(installation)
-  const progress = yield* Progress
-  let posted = 0
   const postBatch = Effect.fnUntraced(function* (batch: ReadonlyArray<Fact>) {
-    const response = yield* client
+    yield* client
       .execute(
         HttpClientRequest.post("/v1/events").pipe(
           HttpClientRequest.bodyText(
@@ -90,16 +81,26 @@ export const post = Effect.fn("Facts.post")(function* (
         )
       )
       .pipe(Effect.flatMap(expectStatus(202, "POST /v1/events")))
-    const { items } = yield* HttpClientResponse.schemaBodyJson(Receipts)(response)
-    posted += batch.length
-    yield* progress.bar(label, posted, facts.length)
-    return items.filter(({ state }) => state === "accepted").length
+    yield* onPosted(batch.length)
   })
-  const accepted = yield* Effect.forEach(chunksOf(facts, batchSize), postBatch, {
-    concurrency: requestsInFlight
+  yield* Effect.forEach(chunksOf(facts, batchSize), postBatch, {
+    concurrency: requestsInFlight,
+    discard: true
   })
-  const sum = accepted.reduce((total, count) => total + count, 0)
-  return { accepted: sum, duplicate: facts.length - sum } satisfies Posted
+})
+
+/** Publishes the facts with a progress bar. */
+export const post = Effect.fn("Facts.post")(function* (
+  installation: Installation,
+  label: string,
+  facts: ReadonlyArray<Fact>
+) {
+  const progress = yield* Progress
+  let posted = 0
+  yield* publish(installation, facts, (count) => {
+    posted += count
+    return progress.bar(label, posted, facts.length)
+  })
 })
 
 const pollInterval = Duration.millis(50)

@@ -6,19 +6,19 @@ import type { Part } from "../Part.ts"
 export const events: Part = {
   domain: "events",
   title: "Events and handlers",
-  run: Effect.fnUntraced(function* ({ tenantId }, replayed) {
+  run: Effect.fnUntraced(function* ({ tenantId }, { facts: told }) {
     const { customers, orders, top } = yield* CustomerOrders.read(tenantId)
-    const facts = Object.values(replayed).reduce((sum, count) => sum + count, 0)
+    const facts = Object.values(told).reduce((sum, count) => sum + count, 0)
     const [first] = top
     return {
       figures: {
-        facts: { ...replayed },
+        facts: { ...told },
         ordersHandled: orders,
         customersWithOrders: customers,
         topCustomers: top.map(({ customerId, orders }) => ({ customerId, orders }))
       },
       lines: [
-        `${facts} facts posted to /v1/events, each once: ${Object.entries(replayed)
+        `${facts} facts posted to /v1/events, each once: ${Object.entries(told)
           .map(([kind, count]) => `${count} ${count === 1 ? kind.slice(0, -1) : kind}`)
           .join(", ")}`,
         `A handler folded ${orders} orders to ${customers} customers, each order exactly once` +

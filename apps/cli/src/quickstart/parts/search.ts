@@ -105,7 +105,7 @@ const misspelt = "bokcase"
 export const search: Part = {
   domain: "search",
   title: "Search",
-  run: Effect.fnUntraced(function* (installation) {
+  run: Effect.fnUntraced(function* (installation, { searched }) {
     const client = yield* clientOf(installation)
     const { named, validated } = yield* rebuild(client)
     const plain = yield* client.search({ query: "copiers", limit: 3 })
@@ -127,6 +127,10 @@ export const search: Part = {
     const answers = Array.from(named.values()).reduce((sum, count) => sum + count, 0)
     return {
       figures: {
+        searches: searched.searches,
+        searchesWithoutHit: searched.withoutHit,
+        searchesClicked: searched.clicked,
+        searchMillis: { p50: searched.p50Millis, p99: searched.p99Millis },
         products: compared.documents,
         indexEqualsCatalogue: compared.checksum === compared.indexedChecksum,
         copiers: { found: plain.found, first: titleOf(plain) },
@@ -140,6 +144,9 @@ export const search: Part = {
         versionsThatAnswered: named.size
       },
       lines: [
+        `${searched.searches} searches of visitors, over HTTP while facts were handled: p50 ${searched.p50Millis} ms, ` +
+          `p99 ${searched.p99Millis} ms; ${searched.clicked} had the wanted product on the first page, ` +
+          `${searched.withoutHit} found nothing`,
         `${compared.documents} products are searched; index and catalogue have the checksum ${compared.checksum}`,
         `"copiers": ${plain.found} found, first "${titleOf(plain)}"`,
         `"${misspelt}", a typo: ${typo.found} found as ${typo.words[0]?.terms.join(", ") ?? ""}, first "${titleOf(typo)}"`,

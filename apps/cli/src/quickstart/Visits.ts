@@ -1,0 +1,83 @@
+/**
+ * The searches of the derived visits: each is really made, once, and what it answered is kept in the journal.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Schema from "effect/Schema"
+import type * as Sessions from "../superstore/Sessions.ts"
+import * as Facts from "./Facts.ts"
+import type { Entry, Journal } from "./Journal.ts"
+import type { Installation } from "./Part.ts"
+
+const searchesInFlight = 4
+/** A visitor looks no further than the first page. */
+const pageSize = 20
+const nanosPerMilli = 1e6
+
+const Answer = Schema.Struct({
+  queryId: Schema.String,
+  hits: Schema.Array(Schema.Struct({ id: Schema.String })),
+  found: Schema.Int
+})
+
+/** Makes the searches of these visits that the journal does not have, and keeps what they answered. */
+export const search = Effect.fn("Visits.search")(function* (
+  installation: Installation,
+  journal: Journal,
+  visits: ReadonlyArray<Sessions.Visit>
+) {
+  const client = yield* Facts.clientOf(installation)
+  const one = Effect.fnUntraced(function* (visit: Sessions.Visit) {
+    const before = yield* Clock.currentTimeNanos
+    const answer = yield* client
+      .execute(
+        HttpClientRequest.post("/v1/search/indexes/products/search").pipe(
+          HttpClientRequest.bodyJsonUnsafe({ query: visit.query, limit: pageSize, retrieve: [] })
+        )
+      )
+      .pipe(
+        Effect.flatMap(Facts.expectStatus(200, "POST /v1/search/indexes/products/search")),
+        Effect.flatMap(HttpClientResponse.schemaBodyJson(Answer))
+      )
+    const millis = Number((yield* Clock.currentTimeNanos) - before) / nanosPerMilli
+    const place = answer.hits.findIndex(({ id }) => id === visit.wanted)
+    const entry: Entry = {
+      orderId: visit.orderId,
+      queryId: answer.queryId,
+      found: answer.found,
+      position: place < 0 ? null : place + 1,
+      millis: Math.round(millis * 100) / 100
+    }
+    return entry
+  })
+  const missing = visits.filter(({ orderId }) => !journal.entries.has(orderId))
+  yield* journal.append(yield* Effect.forEach(missing, one, { concurrency: searchesInFlight }))
+})
+
+/** The searches of a replay. Times are from the request to the whole answer, as the client saw them when it made it. */
+export interface Searched {
+  readonly searches: number
+  readonly withoutHit: number
+  /** The wanted product was on the first page, and was clicked. */
+  readonly clicked: number
+  readonly p50Millis: number
+  readonly p99Millis: number
+}
+
+const quantile = (sorted: ReadonlyArray<number>, share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+
+/** Sums up what the journal has of these visits: the same whenever it is asked. */
+export const summaryOf = (journal: Journal, visits: ReadonlyArray<Sessions.Visit>): Searched => {
+  const entries = visits.flatMap(({ orderId }) => journal.entries.get(orderId) ?? [])
+  const millis = entries.map((entry) => entry.millis).toSorted((a, b) => a - b)
+  return {
+    searches: entries.length,
+    withoutHit: entries.filter(({ found }) => found === 0).length,
+    clicked: entries.filter(({ position }) => position !== null).length,
+    p50Millis: quantile(millis, 0.5),
+    p99Millis: quantile(millis, 0.99)
+  }
+}
