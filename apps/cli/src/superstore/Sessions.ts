@@ -11,7 +11,7 @@
 import type { Fact, Superstore } from "./Superstore.ts"
 
 /** The envelope's source. */
-export const source = "https://superstore.example/derived-sessions"
+const source = "https://superstore.example/derived-sessions"
 
 /** A visit before its search was made. */
 export interface Visit {
