@@ -21,6 +21,8 @@ export type Figure = typeof Figure.Type
 export interface Options {
   /** Of the full amount of work; below 1 for a quick look whose figures prove nothing. */
   readonly scale: number
+  /** Each measures every engine once. */
+  readonly rounds: number
   /** Names of the parts to measure; all when empty. */
   readonly only: ReadonlyArray<string>
 }

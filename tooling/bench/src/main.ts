@@ -1,5 +1,5 @@
 /**
- * `pnpm bench <name> [--only <part>,...] [--scale 0.1] [--figures <file>] [--json]`. A table on standard output, or one
+ * `pnpm bench <name> [--only <part>,...] [--scale 0.1] [--rounds 3] [--figures <file>] [--json]`. A table on standard output, or one
  * JSON document and nothing else. With `--figures` what was measured is kept in a file, and what the file has from other
  * parts counts too: a long bench is run in parts.
  */
@@ -45,11 +45,12 @@ const Arguments = Schema.Struct({
   name: Schema.Literals(benches.map(({ name }) => name)),
   only: Schema.optionalKey(Schema.String),
   scale: Schema.FiniteFromString,
+  rounds: Schema.FiniteFromString,
   figures: Schema.optionalKey(Schema.String),
   json: Schema.Boolean
 })
 
-const usage = `pnpm bench <${benches.map(({ name }) => name).join("|")}> [--only <part>,...] [--scale 0.1] [--figures <file>] [--json]`
+const usage = `pnpm bench <${benches.map(({ name }) => name).join("|")}> [--only <part>,...] [--scale 0.1] [--rounds 3] [--figures <file>] [--json]`
 
 const read = Effect.try(() =>
   parseArgs({
@@ -58,6 +59,7 @@ const read = Effect.try(() =>
     options: {
       only: { type: "string" },
       scale: { type: "string", default: "1" },
+      rounds: { type: "string", default: "3" },
       figures: { type: "string" },
       json: { type: "boolean", default: false }
     }
@@ -86,6 +88,7 @@ const program = Effect.gen(function* () {
   if (bench === undefined) return yield* new UsageWrong({ message: usage })
   const measured = yield* bench.run({
     scale: options.scale,
+    rounds: options.rounds,
     only: options.only === undefined ? [] : options.only.split(",")
   })
   const figures = options.figures === undefined ? measured : yield* keep(options.figures, measured)

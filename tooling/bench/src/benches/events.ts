@@ -8,8 +8,6 @@ import * as Engine from "../events/Engine.ts"
 import * as OwnFigures from "../events/OwnFigures.ts"
 import * as Setup from "../Setup.ts"
 
-/** Interleaved: every round measures each engine once. */
-const rounds = 3
 const noopJobs = 200_000
 const smallBytes = 200
 const largeBytes = 4_000
@@ -42,6 +40,7 @@ const all = [Engine.ours, Engine.graphileWorker, Engine.oursSynchronous, Engine.
 
 /** Measures every engine in turn, so many rounds, and says what it found. */
 const interleaved = Effect.fnUntraced(function* <E, R>(
+  rounds: number,
   what: string,
   unit: string,
   engines: ReadonlyArray<Engine.Engine>,
@@ -65,7 +64,7 @@ const both = (figure: string, unit: string, values: Values) => [
   figureOf(figure, unit, values, Engine.oursSynchronous)
 ]
 
-const parts = (engines: Engines, scale: number) => {
+const parts = (engines: Engines, { rounds, scale }: Bench.Options) => {
   const jobs = Math.round(noopJobs * scale)
   const throughput = Effect.fnUntraced(function* (
     figure: string,
@@ -73,7 +72,7 @@ const parts = (engines: Engines, scale: number) => {
     settings: { readonly bytes: number; readonly tenants?: number }
   ) {
     const memory: Values = new Map()
-    const values = yield* interleaved(figure, "jobs/s", all, (engine) =>
+    const values = yield* interleaved(rounds, figure, "jobs/s", all, (engine) =>
       engines.work(engine, processes, { jobs, ...settings }).pipe(
         Effect.map(({ jobsPerSecond, megabytes }) => {
           add(memory, engine.name, megabytes)
@@ -85,7 +84,7 @@ const parts = (engines: Engines, scale: number) => {
   })
   const enqueueing = Effect.fnUntraced(function* (figure: string, chunk: number) {
     const engine = [Engine.ours, Engine.graphileWorker, Engine.pgBoss]
-    const values = yield* interleaved(figure, "jobs/s", engine, (one) =>
+    const values = yield* interleaved(rounds, figure, "jobs/s", engine, (one) =>
       engines.enqueue(one, { jobs, bytes: smallBytes, chunk })
     )
     return [figureOf(figure, "jobs/s", values, Engine.ours)]
@@ -123,7 +122,7 @@ const parts = (engines: Engines, scale: number) => {
     single: Effect.gen(function* () {
       const figure = "enqueue one by one, 50 callers"
       const engine = [Engine.ours, Engine.graphileWorker, Engine.pgBoss]
-      const values = yield* interleaved(figure, "jobs/s", engine, (one) =>
+      const values = yield* interleaved(rounds, figure, "jobs/s", engine, (one) =>
         engines.oneByOne(one, { callers, millis: Math.round(oneByOneMillis * scale), bytes: smallBytes })
       )
       return [figureOf(figure, "jobs/s", values, Engine.ours)]
@@ -152,7 +151,7 @@ export const events = {
     const server = yield* EmbeddedPostgres.start({ durability: "production", settings })
     return yield* Effect.gen(function* () {
       const engines = yield* Engine.make(server.url)
-      const named = Object.entries(parts(engines, options.scale))
+      const named = Object.entries(parts(engines, options))
       const wanted = named.filter(([name]) => options.only.length === 0 || options.only.includes(name))
       if (wanted.length === 0) {
         yield* Bench.say(`--only takes ${named.map(([name]) => name).join(", ")}`)
