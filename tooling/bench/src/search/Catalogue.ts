@@ -171,7 +171,7 @@ export const documentOf = (product: Product, popularity: number): IndexDocument 
   numbers: { price: product.price }
 })
 
-export const queryCount = 1_000
+const queryCount = 1_000
 const titleWordPattern = /^[\p{L}\p{N}-]{3,}$/u
 
 const misspelt = (word: string, random: () => number): string => {

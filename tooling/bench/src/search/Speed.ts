@@ -61,7 +61,7 @@ const measure = <S extends Schema.ConstraintDecoder<unknown>>(
       const child = yield* ServiceProcess.start(measureScript, [url, file, mode], {})
       const { code } = yield* child.exit
       if (code !== 0) return yield* new Setup.SetupFailed({ message: child.log() })
-      return yield* Schema.decodeUnknownEffect(Schema.fromJsonString(schema))(child.output())
+      return yield* Schema.decodeEffect(Schema.fromJsonString(schema))(child.output())
     })
   )
 
