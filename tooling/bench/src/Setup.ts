@@ -14,6 +14,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import * as Path from "node:path"
 import * as Bench from "./Bench.ts"
 
@@ -23,6 +25,7 @@ export class SetupFailed extends Schema.TaggedError<SetupFailed>()("SetupFailed"
   message: Schema.String
 }) {}
 
+/** Runs a program to its end; what it wrote to standard error is the error. */
 const command = (text: string, args: ReadonlyArray<string>, cwd: string) =>
   Effect.callback<void, SetupFailed>((resume) => {
     const child = spawn(text, args, { cwd, stdio: ["ignore", "ignore", "pipe"] })
@@ -53,6 +56,30 @@ export const installPeers = Effect.andThen(
     Path.join(root, "tooling/bench/peers")
   )
 )
+
+/** What a peer's script answers to a job: both are JSON in files. */
+export const peerAnswer = <S extends Schema.ConstraintDecoder<unknown>>(
+  script: string,
+  job: object,
+  answer: S
+) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => mkdtempSync(Path.join(tmpdir(), "hm-bench-peer-"))),
+    (folder) =>
+      Effect.gen(function* () {
+        const input = Path.join(folder, "input.json")
+        const output = Path.join(folder, "output.json")
+        yield* Effect.try(() => writeFileSync(input, JSON.stringify(job)))
+        yield* command(
+          process.execPath,
+          ["--max-old-space-size=4000", peerScript(script), input, output],
+          folder
+        )
+        const text = yield* Effect.try(() => readFileSync(output, "utf8"))
+        return yield* Schema.decodeUnknownEffect(Schema.fromJsonString(answer))(text)
+      }),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
 
 export const peerScript = (name: string) => Path.join(root, "tooling/bench/peers", name)
 const apiScript = Path.join(root, "apps/api/dist/main.js")

@@ -15,8 +15,9 @@ import * as Bench from "./Bench.ts"
 import { contracts } from "./benches/contracts.ts"
 import { events } from "./benches/events.ts"
 import { http } from "./benches/http.ts"
+import { search } from "./benches/search.ts"
 
-const benches = [contracts, events, http]
+const benches = [contracts, events, http, search]
 
 class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
   override readonly [Runtime.errorExitCode] = 2
