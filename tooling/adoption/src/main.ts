@@ -70,6 +70,9 @@ const migratedDatabase = Effect.fnUntraced(function* (server: EmbeddedPostgres.S
   return env
 })
 
+/** They wait for processes to start more than they compute. */
+const examplesAtOnce = 2
+
 const seconds = (millis: number) => `${(millis / 1000).toFixed(1)} s`
 
 const program = Effect.gen(function* () {
@@ -139,11 +142,10 @@ const program = Effect.gen(function* () {
     const folder = `${examples}/${name}`
     if (yield* check(`examples/${name}: installed from its lockfile`, install(folder))) installed.add(name)
   }
-  for (const name of wanted) {
+  const runExample = Effect.fnUntraced(function* (name: string) {
     const folder = `${examples}/${name}`
     if (!installed.has(name)) {
-      yield* Console.log(`skip  examples/${name}: it could not be installed, see above`)
-      continue
+      return yield* Console.log(`skip  examples/${name}: it could not be installed, see above`)
     }
     const run = Effect.gen(function* () {
       const env = yield* migratedDatabase(server, name)
@@ -151,7 +153,8 @@ const program = Effect.gen(function* () {
       yield* mustRun(tool("tsc"), ["-p", folder], folder)
     })
     yield* check(`examples/${name}: runs, shows what it says and type-checks`, run)
-  }
+  })
+  yield* Effect.forEach(wanted, runExample, { concurrency: examplesAtOnce, discard: true })
 
   const took = seconds((yield* Clock.currentTimeMillis) - startedAt)
   yield* Console.log(

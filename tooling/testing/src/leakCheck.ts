@@ -3,6 +3,7 @@
  * timer, one that waits for I/O a socket, so leaked fibres show here too. Connections are checked by `TestDatabase`,
  * which knows the database that must be empty.
  */
+import { setTimeout } from "node:timers/promises"
 import { afterAll, assert, beforeAll } from "vitest"
 
 const watched = ["Timeout", "TCPSocketWrap", "TCPServerWrap", "ProcessWrap"]
@@ -15,12 +16,11 @@ const count = (): Map<string, number> => {
   return counts
 }
 
-/** Sockets and timers of what has just been closed need a few turns of the event loop to go. */
-const patienceTurns = 400
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
-const pause = async () => {
-  for (let i = 0; i < 50; i++) await turn()
-}
+/**
+ * A socket that was closed goes when the other side has answered, which takes its time on a busy machine. Turns of the
+ * event loop were not patient enough: 20,000 of them pass in a few hundredths of a second.
+ */
+const patience = { times: 500, millis: 10 }
 
 let before = new Map<string, number>()
 
@@ -31,7 +31,7 @@ beforeAll(() => {
 })
 
 afterAll(async () => {
-  for (let i = 0; i < patienceTurns && leaks().length > 0; i++) await pause()
+  for (let i = 0; i < patience.times && leaks().length > 0; i++) await setTimeout(patience.millis)
   const left = leaks()
   assert.deepStrictEqual(
     left,

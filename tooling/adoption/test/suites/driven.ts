@@ -53,7 +53,14 @@ type InTransaction = Layer.Success<typeof services> | Layer.Success<Database.Que
 export const inTransaction = <A, E>(
   effect: Effect.Effect<A, E, InTransaction>
 ): Effect.Effect<
-  { readonly result: Result.Result<A, E>; readonly flush: Database.QueryTransaction["flush"] },
+  {
+    readonly result: Result.Result<A, E>
+    readonly flush: Database.QueryTransaction["flush"]
+    /** The statements that were sent through the function. */
+    readonly texts: ReadonlyArray<string>
+    /** The most of them that were under way at once. */
+    readonly atOnce: number
+  },
   never,
   Driven
 > =>
@@ -61,10 +68,18 @@ export const inTransaction = <A, E>(
     Effect.promise(async () => {
       let result: Result.Result<A, E> | undefined
       let flush: Database.QueryTransaction["flush"] | undefined
+      const texts: Array<string> = []
+      let underWay = 0
+      let atOnce = 0
       const rollBack = new Error("roll back")
       await driver
         .transaction(async (query) => {
-          const transaction = Database.transactionFromQuery(query)
+          const transaction = Database.transactionFromQuery((text, values) => {
+            texts.push(text.trim())
+            underWay++
+            atOnce = Math.max(atOnce, underWay)
+            return Promise.resolve(query(text, values)).finally(() => underWay--)
+          })
           flush = transaction.flush
           result = await Effect.runPromise(
             Effect.result(effect).pipe(Effect.provide(services.pipe(Layer.provideMerge(transaction.layer))))
@@ -76,7 +91,7 @@ export const inTransaction = <A, E>(
         })
       if (result === undefined || flush === undefined)
         throw new Error("the driver did not run the transaction")
-      return { result, flush }
+      return { result, flush, texts, atOnce }
     })
   )
 

@@ -1,15 +1,20 @@
 /**
  * What the suite places inside a driver's transaction, and how it looks at what is stored.
  */
+import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
+import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
 import { now } from "@hypermarket/core/Now"
 import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import type * as CloudEvent from "@hypermarket/events/CloudEvent"
 import * as Events from "@hypermarket/events/Events"
-import { DateTime, Effect, Schema } from "effect"
+import * as EventsDomain from "@hypermarket/events/EventsDomain"
+import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { DateTime, Effect, Layer, Schema } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { SqlClient } from "effect/sql"
-import { asTenant, tenantId } from "./driven.ts"
+import { asTenant, type Connect, Driven, tenantId } from "./driven.ts"
 
 /** Every table and how many rows it has, over a connection of our own. */
 export const rowCounts = Effect.gen(function* () {
@@ -117,7 +122,7 @@ export const placeOrder = (orderId: string) =>
     return { answer, receipts, placed, jobIds }
   }).pipe(asTenant)
 
-export const prepare = Effect.gen(function* () {
+const prepare = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`CREATE TABLE shop_order (order_id text PRIMARY KEY, placed_at timestamptz NOT NULL)`
   yield* sql`
@@ -129,3 +134,22 @@ export const prepare = Effect.gen(function* () {
   `
   yield* sql`INSERT INTO counted VALUES (1, 1)`
 })
+
+/** A database with the packages' tables and the shop's, and the driver on it. */
+export const layerShop = (connect: Connect) => {
+  const layerDriver = Layer.effect(
+    Driven,
+    Effect.flatMap(TestDatabase.TestDatabase, ({ url }) => Effect.orDie(connect(url)))
+  )
+  return layerDriver.pipe(
+    Layer.provideMerge(Layer.effectDiscard(Effect.orDie(prepare))),
+    Layer.provideMerge(
+      TestDatabase.layer(
+        AnalyticsDomain.domain.migrations,
+        CoreDomain.migrations,
+        EventsDomain.domain.migrations,
+        PlatformDomain.domain.migrations
+      )
+    )
+  )
+}
