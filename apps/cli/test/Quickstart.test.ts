@@ -55,10 +55,26 @@ const steps = [
   "Starting Postgres",
   "Migrating",
   "Starting API and worker",
-  "Reading the sample shop",
-  "Orders and shipments",
-  "Handling orders and shipments"
+  "Handling products and customers",
+  "Visits, orders and shipments",
+  "Handling visits, orders and shipments",
+  "Building a second version"
 ]
+
+/** All figures but how long searches took, which is another time each time they are made. */
+const figuresOf = ({ domains }: typeof Document.Type) => {
+  const { searchMillis: _, ...search } = domains.search ?? {}
+  return { ...domains, search }
+}
+
+/** The figures of a run that nothing disturbed. */
+const undisturbed = Effect.runSync(
+  Effect.cached(
+    Effect.gen(function* () {
+      return figuresOf(yield* Cli.decode(Document)(yield* quickstart(yield* Cli.folder)))
+    }).pipe(Effect.scoped)
+  )
+)
 
 describe("quickstart", () => {
   it.live("prints one JSON document, and with the same folder the same tenant, key and figures", () =>
@@ -168,7 +184,7 @@ describe("quickstart", () => {
   }
 
   for (const step of steps) {
-    it.live(`works again after a kill -9 at "${step}"`, () =>
+    it.live(`ends with the same figures after a kill -9 at "${step}"`, () =>
       Effect.gen(function* () {
         const directory = yield* Cli.folder
         const killed = yield* Cli.start([
@@ -185,8 +201,7 @@ describe("quickstart", () => {
         assert.propertyVal(yield* killed.exit, "signal", "SIGKILL")
         const again = yield* quickstart(directory)
         assert.strictEqual(again.code, 0, again.stderr)
-        const { domains } = yield* Cli.decode(Document)(again)
-        assert.deepInclude(domains.platform, { status: "active" })
+        assert.deepStrictEqual(figuresOf(yield* Cli.decode(Document)(again)), yield* undisturbed)
         yield* Cli.until(() => Cli.processesIn(directory).length === 0)
       })
     )

@@ -43,7 +43,7 @@ export const build = (settings: EngineSettings, documents: Iterable<IndexDocumen
   return { postings, columns: [...built.columns()], summary: built.summary() }
 }
 
-export const load = ({ columns, postings, summary }: Rows): Version => {
+const load = ({ columns, postings, summary }: Rows): Version => {
   const loader = new SegmentLoader(summary)
   loader.postings(postings)
   loader.columns(columns)

