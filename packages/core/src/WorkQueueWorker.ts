@@ -207,7 +207,7 @@ export const run = Effect.fnUntraced(function* <R>(
   })
   const measure = Effect.gen(function* () {
     const startedAt = clock.currentTimeMillisUnsafe()
-    const rows = yield* readDepths(claimSql, queue.tables, Array.from(handlers.keys()), yield* now)
+    const rows = yield* readDepths(sql, queue.tables, Array.from(handlers.keys()), yield* now)
     for (const { oldestSeconds, queue: name, ...counts } of rows)
       metrics.get(name)?.stands(counts, oldestSeconds)
     return clock.currentTimeMillisUnsafe() - startedAt

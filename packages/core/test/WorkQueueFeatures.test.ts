@@ -7,7 +7,7 @@ import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import * as WorkQueueWorker from "@hypermarket/core/WorkQueueWorker"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Deferred, Effect, Fiber, Layer, Result, Schedule } from "effect"
+import { Deferred, Effect, Fiber, Layer, Metric, Result, Schedule, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 
 const prefix = "hm_test"
@@ -587,6 +587,56 @@ layer(TestLayer, { excludeTestServices: true })("A worker", (it) => {
       assert.include(JSON.stringify(dead[0]?.errors), "the worker was lost")
       assert.strictEqual(new Set(done).size, 12)
     }).pipe(Tenant.provide(acme))
+  )
+
+  it.effect(
+    "counts by queue and outcome, and traces an attempt where its publisher's trace is recorded",
+    () =>
+      Effect.gen(function* () {
+        const queue = yield* queueOf
+        const spans: Array<Tracer.NativeSpan> = []
+        const tracer = Tracer.make({
+          span: (options) => {
+            const span = new Tracer.NativeSpan(options)
+            spans.push(span)
+            return span
+          }
+        })
+        const traceId = "0af7651916cd43dd8448eb211c80319c"
+        const traceparent = (sampled: boolean) => `00-${traceId}-b7ad6b7169203331-0${sampled ? 1 : 0}`
+        yield* queue.enqueue([
+          { queue: "seen", type: "recorded", payload: null, headers: { traceparent: traceparent(true) } },
+          {
+            queue: "seen",
+            type: "not recorded",
+            payload: null,
+            headers: { traceparent: traceparent(false) }
+          },
+          { queue: "seen", type: "untraced", payload: null },
+          { queue: "seen", type: "fails", payload: null, attemptsMax: 1 }
+        ])
+        yield* Effect.gen(function* () {
+          yield* worker([
+            handlerOf("seen", ([job]) => (job?.type === "fails" ? Effect.fail("no") : Effect.void))
+          ])
+          yield* untilIdle("seen")
+        }).pipe(Effect.scoped, Effect.withTracer(tracer))
+        const attempts = spans.filter((span) => span.name === "WorkQueue.run seen")
+        assert.lengthOf(attempts, 1)
+        const [link] = attempts[0]?.links ?? []
+        assert.strictEqual(link?.span.traceId, traceId)
+        assert.notStrictEqual(attempts[0]?.traceId, traceId)
+        const counted = (yield* Metric.snapshot)
+          .filter((metric) => metric.id === "hm_queue_jobs_total" && metric.attributes?.queue === "seen")
+          .map((metric) => [
+            metric.attributes?.outcome,
+            metric.type === "Counter" ? Number(metric.state.count) : 0
+          ])
+        assert.deepStrictEqual(counted.toSorted(), [
+          ["done", 3],
+          ["failed", 1]
+        ])
+      }).pipe(Tenant.provide(acme))
   )
 })
 

@@ -82,7 +82,7 @@ export class EventSubscription extends Schema.Class<EventSubscription>(
   /** All of them must hold; none of them means every event. */
   filters: Filters,
   queue: QueueName,
-  /** Events of one subject run one at a time, in the order of their publishing. */
+  /** Events of one subject run one at a time, in the order of their publishing; those without a subject in any order. */
   ordered: Schema.Boolean,
   version: Schema.Int,
   recordedAt: Schema.DateTimeUtcFromString,

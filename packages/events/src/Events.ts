@@ -125,7 +125,7 @@ export class Events extends Context.Service<
         SELECT row_number() OVER (ORDER BY e.n, s.queue) AS n, ${tenantId}::text AS tenant_id, s.queue,
                0::smallint AS priority, gen_random_uuid() AS job_id, e.type, NULL::smallint AS attempts_max,
                e.headers, NULL::text AS options, e.envelope AS payload, e.n AS share,
-               CASE WHEN s.ordered THEN coalesce(e.subject, ' ') END AS ordering_key, NULL::timestamptz AS run_at
+               CASE WHEN s.ordered THEN e.subject END AS ordering_key, NULL::timestamptz AS run_at
           FROM unnest(${rows.map((row) => row.source)}::text[], ${rows.map((row) => row.type)}::text[],
                       ${rows.map((row) => row.subject ?? "")}::text[], ${rows.map((row) => row.envelope)}::text[],
                       ${rows.map((row) => row.headers ?? "")}::text[])
@@ -138,6 +138,8 @@ export class Events extends Context.Service<
                SELECT s.queue, s.ordered
                  FROM hm_event_subscription s
                 WHERE s.tenant_id = ${tenantId} AND s.status = 'active'
+                  AND (s.exact_type IS NULL OR s.exact_type = e.type)
+                  AND (s.prefix_type IS NULL OR starts_with(e.type, s.prefix_type))
                   AND NOT EXISTS (
                       SELECT 1
                         FROM jsonb_array_elements(s.filters) f

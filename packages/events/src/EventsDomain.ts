@@ -33,9 +33,11 @@ const backlog = Check.make(
       readonly oldest: number | null
       readonly dead: number
     }>`
-      SELECT (SELECT count(*)::int FROM hm_event_queue) + (SELECT count(*)::int FROM hm_event_keyed) AS depth,
-             (SELECT extract(epoch FROM ${moment}::timestamptz - min(recorded_at))::float8 FROM hm_event_queue) AS oldest,
+      SELECT count(*)::int AS depth, extract(epoch FROM ${moment}::timestamptz - min(recorded_at))::float8 AS oldest,
              (SELECT count(*)::int FROM hm_event_dead) AS dead
+        FROM (SELECT recorded_at FROM hm_event_queue WHERE ordering_key IS NULL
+              UNION ALL
+              SELECT recorded_at FROM hm_event_keyed) ready
     `
     const { dead, depth, oldest } = row ?? { depth: 0, oldest: null, dead: 0 }
     const message = `${depth} jobs are ready, the oldest for ${Math.round(oldest ?? 0)} s; ${dead} are dead`

@@ -33,9 +33,12 @@ export default migration([
     status          text        NOT NULL CONSTRAINT status_known CHECK (status IN ('active', 'paused')),
     -- CloudEvents Subscriptions 1.0 filters, dialects exact and prefix; all of them must hold.
     filters         jsonb       NOT NULL,
+    -- What most filters ask for first, so that publishing need not look into those of other types.
+    exact_type      text        GENERATED ALWAYS AS (jsonb_path_query_first(filters, '$[*].exact.type') #>> '{}') STORED,
+    prefix_type     text        GENERATED ALWAYS AS (jsonb_path_query_first(filters, '$[*].prefix.type') #>> '{}') STORED,
     -- The sink: a queue of the tenant.
     queue           text        NOT NULL CONSTRAINT queue_in_range CHECK (length(queue) BETWEEN 1 AND 127),
-    -- Whether events of one subject run one at a time, in order.
+    -- Whether events of one subject run one at a time, in order; those without a subject have none.
     ordered         boolean     NOT NULL,
     version         integer     NOT NULL DEFAULT 1,
     recorded_at     timestamptz NOT NULL,
