@@ -62,6 +62,8 @@ const depthShare = 50
 const progressMillis = 250
 /** A sweep walks every lane: it may take a twentieth of the time at most. */
 const sweepShare = 20
+/** A sweep that steps over the dead entries of known lanes is enough between whole ones. */
+const wholeSweepMillis = 5_000
 const stopPatienceDefault = "7 seconds"
 
 const undefinedQueue: Definition = { paused: false, weight: 1, isLimited: false }
@@ -187,11 +189,20 @@ export const run = Effect.fnUntraced(function* <R>(
   const reap = Effect.flatMap(now, (moment) => claims.reap(reapMax, moment)).pipe(
     Effect.tap((rows) => Effect.sync(() => noteLanes(rows)))
   )
+  // What a hint hides, a slow transaction's jobs whose wake-up was lost, only a whole sweep finds.
+  let wholeAfterMillis = 0
   const sweepOnce = Effect.suspend(() => {
     const startedAt = clock.currentTimeMillisUnsafe()
-    return claims.sweep.pipe(
-      Effect.tap((rows) => Effect.sync(() => noteLanes(rows))),
-      Effect.map(() => clock.currentTimeMillisUnsafe() - startedAt)
+    const isWhole = startedAt >= wholeAfterMillis
+    return (isWhole ? claims.sweep : claims.sweepBeyond(lanes.hinted(startedAt))).pipe(
+      Effect.map((rows) => {
+        noteLanes(rows)
+        const endedAt = clock.currentTimeMillisUnsafe()
+        const tookMillis = endedAt - startedAt
+        if (!isWhole) return tookMillis
+        wholeAfterMillis = endedAt + Math.max(wholeSweepMillis, tookMillis * sweepShare)
+        return 0
+      })
     )
   })
   const sweeping = tolerant("a sweep", sweepOnce).pipe(

@@ -6,6 +6,7 @@ import * as Database from "@hypermarket/core/Database"
 import * as Job from "@hypermarket/core/Job"
 import * as Main from "@hypermarket/core/Main"
 import * as Migrations from "@hypermarket/core/Migrations"
+import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as Tenant from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as WorkQueue from "@hypermarket/core/WorkQueue"
@@ -189,8 +190,7 @@ const program = Effect.gen(function* () {
       }
     }
   }).pipe(Effect.provideContext(context))
-  // Until it is killed.
-  return yield* Effect.forever(Effect.sleep("1 hour"))
 })
 
-Main.run(Effect.scoped(program))
+// As the worker app does, until it is killed.
+Main.run(Main.launch(Layer.effectDiscard(program)).pipe(Effect.provide(Shutdown.layer)))

@@ -154,12 +154,18 @@ export class Lanes {
     const chosen = first.definition.isLimited
       ? [first]
       : [first, ...rest.filter(({ definition }) => !definition.isLimited).slice(0, lanesInClaimMax - 1)]
-    const share = Math.max(1, Math.ceil(batchMax / chosen.length))
+    // A small room is spread over the lanes, too.
+    const shares = new Map(
+      Array.from(room, ([queue, left]) => [
+        queue,
+        Math.max(1, Math.ceil(Math.min(batchMax, left) / chosen.length))
+      ])
+    )
     const picked: Array<Picked> = []
     for (const { definition, lane } of chosen) {
       const left = room.get(lane.queue) ?? 0
       if (left <= 0) continue
-      const quantum = Math.min(share * definition.weight, left)
+      const quantum = Math.min((shares.get(lane.queue) ?? 1) * definition.weight, left)
       room.set(lane.queue, left - quantum)
       this.clock = Math.max(this.clock, lane.virtual)
       lane.virtual += quantum / definition.weight
@@ -183,6 +189,16 @@ export class Lanes {
       return 0
     }
     return lane.hint
+  }
+
+  /** The lanes whose claimed jobs may still stand there as dead entries, and from where on they are worth a look. */
+  hinted(nowMillis: number): ReadonlyArray<LaneRow & { readonly hint: number }> {
+    const found: Array<LaneRow & { readonly hint: number }> = []
+    for (const { hint, highest, highestAtMillis, priority, queue, tenantId } of this.lanes.values()) {
+      const from = nowMillis - highestAtMillis >= hintAgeMillis ? highest : hint
+      if (from > 0) found.push({ tenantId, queue, priority, hint: from })
+    }
+    return found
   }
 
   /** What a claim found in a lane. `isCut` when there was more than it could take. */

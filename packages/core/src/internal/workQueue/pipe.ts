@@ -131,23 +131,35 @@ export const make = (options: Options, work: Work): Pipe => {
   // Running
   // ------------------------------------------------------------------------------------------------------------------
 
-  const runGroup = (batch: Batch, group: Group) =>
+  const runGroup = (batch: Batch, group: Group) => Effect.tap(handling.run(batch, group), () => kick.open)
+
+  /** All that a claim brought of a queue, of however many tenants: the pace is the queue's. */
+  const runQueue = (batch: Batch, queue: string, groups: ReadonlyArray<Group>) =>
     Effect.suspend(() => {
       const startedAtMillis = clock.currentTimeMillisUnsafe()
-      return Effect.map(handling.run(batch, group), () => {
-        work.paceOf(group.queue).note(countOf(group), clock.currentTimeMillisUnsafe() - startedAtMillis)
-        kick.openUnsafe()
-      })
+      return Effect.map(
+        Effect.forEach(groups, (group) => runGroup(batch, group), {
+          concurrency: "unbounded",
+          discard: true
+        }),
+        () => {
+          const jobs = groups.reduce((sum, group) => sum + countOf(group), 0)
+          work.paceOf(queue).note(jobs, clock.currentTimeMillisUnsafe() - startedAtMillis)
+          // There may be more room now.
+          kick.openUnsafe()
+        }
+      )
     })
 
   /** True when all of it ran; false when its lease was lost on the way. */
   const runBatch = (batch: Batch) =>
     Effect.raceFirst(
       Effect.as(
-        Effect.forEach(batch.groups, (group) => runGroup(batch, group), {
-          concurrency: "unbounded",
-          discard: true
-        }),
+        Effect.forEach(
+          Map.groupBy(batch.groups, (group) => group.queue),
+          ([queue, groups]) => runQueue(batch, queue, groups),
+          { concurrency: "unbounded", discard: true }
+        ),
         true
       ),
       Effect.as(batch.lost.await, false)

@@ -26,7 +26,12 @@ export interface FilledLane extends LaneRow {
 export interface HousekeepingStatements {
   readonly moveDue: (now: Date, limit: number) => Effect.Effect<ReadonlyArray<FilledLane>, SqlError>
   readonly reap: (limit: number, now: Date) => Effect.Effect<ReadonlyArray<LaneRow>, SqlError>
+  /** Every lane. */
   readonly sweep: Effect.Effect<ReadonlyArray<LaneRow>, SqlError>
+  /** The lanes but those that hold only what stands before their hint. */
+  readonly sweepBeyond: (
+    hints: ReadonlyArray<LaneRow & { readonly hint: number }>
+  ) => Effect.Effect<ReadonlyArray<LaneRow>, SqlError>
   /** Forgets keys past their window, idle ordering keys and the long dead. Tells the most of one kind. */
   readonly prune: (now: Date, limit: number) => Effect.Effect<number, SqlError>
 }
@@ -155,6 +160,53 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
     SELECT tenant_id AS "tenantId", queue, priority FROM lane
   `
 
+  /**
+   * Steps over the dead entries of the lanes that are known: under a snapshot that somebody holds, the walk above reads
+   * each of them (46 ms for 500,000). The known lanes are looked at from their hints, the others searched for between them.
+   */
+  const sweepBeyond: HousekeepingStatements["sweepBeyond"] = (hints) =>
+    sql<LaneRow>`
+      WITH RECURSIVE known AS MATERIALIZED (
+        SELECT k.tenant_id, k.queue, k.priority, k.hint
+          FROM unnest(${hints.map((lane) => lane.tenantId)}::text[], ${hints.map((lane) => lane.queue)}::text[],
+                      ${hints.map((lane) => lane.priority)}::smallint[],
+                      ${hints.map((lane) => String(lane.hint))}::text[]::bigint[])
+               AS k (tenant_id, queue, priority, hint)),
+      -- From a known lane to the next, both ends left out; the first gap has no lane before it, the last none behind.
+      gap AS MATERIALIZED (
+        SELECT tenant_id, queue, priority,
+               lead(tenant_id) OVER place AS end_tenant, lead(queue) OVER place AS end_queue,
+               lead(priority) OVER place AS end_priority
+          FROM (SELECT tenant_id, queue, priority FROM known UNION ALL SELECT '', '', 0) k
+        WINDOW place AS (ORDER BY tenant_id, queue, priority)),
+      lane AS (
+        SELECT * FROM gap
+        UNION ALL
+        SELECT n.tenant_id, n.queue, n.priority, lane.end_tenant, lane.end_queue, lane.end_priority
+          FROM lane CROSS JOIN LATERAL (
+               -- Two branches: with an OR the end would not bound the index scan.
+               (SELECT r.tenant_id, r.queue, r.priority FROM ${ready} r
+                 WHERE lane.end_tenant IS NOT NULL
+                   AND (r.tenant_id, r.queue, r.priority) > (lane.tenant_id, lane.queue, lane.priority)
+                   AND (r.tenant_id, r.queue, r.priority) < (lane.end_tenant, lane.end_queue, lane.end_priority)
+                 ORDER BY r.tenant_id, r.queue, r.priority LIMIT 1)
+               UNION ALL
+               (SELECT r.tenant_id, r.queue, r.priority FROM ${ready} r
+                 WHERE lane.end_tenant IS NULL
+                   AND (r.tenant_id, r.queue, r.priority) > (lane.tenant_id, lane.queue, lane.priority)
+                 ORDER BY r.tenant_id, r.queue, r.priority LIMIT 1)) n)
+      SELECT tenant_id AS "tenantId", queue, priority
+        FROM lane
+       WHERE NOT EXISTS (SELECT 1 FROM gap g
+                          WHERE g.tenant_id = lane.tenant_id AND g.queue = lane.queue AND g.priority = lane.priority)
+      UNION ALL
+      SELECT k.tenant_id, k.queue, k.priority
+        FROM known k CROSS JOIN LATERAL (
+             SELECT 1 FROM ${ready} r
+              WHERE r.tenant_id = k.tenant_id AND r.queue = k.queue AND r.priority = k.priority AND r.seq >= k.hint
+              ORDER BY r.seq LIMIT 1) there
+    `
+
   const prune: HousekeepingStatements["prune"] = (now, limit) =>
     sql<{ readonly pruned: number }>`
       WITH keys AS (
@@ -176,5 +228,5 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
       SELECT greatest((SELECT count(*) FROM keys), (SELECT count(*) FROM names), (SELECT count(*) FROM gone))::int AS pruned
     `.pipe(Effect.map(([row]) => row?.pruned ?? 0))
 
-  return { moveDue, reap, sweep, prune }
+  return { moveDue, reap, sweep, sweepBeyond, prune }
 }
