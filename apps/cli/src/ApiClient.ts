@@ -46,18 +46,25 @@ export const fromEnvironment: Effect.Effect<Address, CommandFailed> = Effect.gen
   return { apiUrl: url.replace(/\/+$/, ""), apiKey: Redacted.value(key) }
 }).pipe(Effect.mapError(() => failed("Set HM_API_URL and HM_API_KEY: this command is a client of the API")))
 
+/** Sends the key, and tries again what the API or the network asks for again. */
+const authorised =
+  ({ apiKey }: Address) =>
+  (client: HttpClient.HttpClient) =>
+    client.pipe(
+      HttpClient.mapRequest(HttpClientRequest.bearerToken(apiKey)),
+      HttpClient.retryTransient({ retryOn: "errors-and-responses", schedule: retrySchedule })
+    )
+
+/** For requests that no group describes: paths are of the API. */
+export const http = (address: Address) =>
+  Effect.map(HttpClient.HttpClient, (client) =>
+    client.pipe(HttpClient.mapRequest(HttpClientRequest.prependUrl(address.apiUrl)), authorised(address))
+  )
+
 export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
-  { apiKey, apiUrl }: Address
-) =>
-  HttpApiClient.make(api, {
-    baseUrl: apiUrl,
-    transformClient: (client) =>
-      client.pipe(
-        HttpClient.mapRequest(HttpClientRequest.bearerToken(apiKey)),
-        HttpClient.retryTransient({ retryOn: "errors-and-responses", schedule: retrySchedule })
-      )
-  })
+  address: Address
+) => HttpApiClient.make(api, { baseUrl: address.apiUrl, transformClient: authorised(address) })
 
 /** The deepest thing that a failed call has to say. */
 const messageOf = (error: unknown): string => {

@@ -2,13 +2,12 @@
  * Posts facts of the shop to `/v1/events` as a client would: in batches, several requests in flight, each fact by its own
  * name, so that posting one again is answered "duplicate" and changes nothing.
  */
+import { EventsApi } from "@hypermarket/events/EventsApi"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
+import * as ApiClient from "../ApiClient.ts"
 import { failed } from "../CommandFailed.ts"
 import type { Fact } from "../superstore/Superstore.ts"
 import type { Installation } from "./Part.ts"
@@ -17,47 +16,7 @@ import { Progress } from "./Progress.ts"
 /** One transaction each: larger ones are not faster, and say less of the progress. */
 const batchSize = 250
 const requestsInFlight = 4
-/** The API sheds load with 503 and Retry-After; a client that gives up before this has met an outage. */
-const retriesMax = 20
-const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(
-  Schedule.upTo({ times: retriesMax })
-)
-
-const Queues = Schema.Struct({
-  items: Schema.Array(
-    Schema.Struct({
-      queue: Schema.String,
-      ready: Schema.Int,
-      leased: Schema.Int,
-      delayed: Schema.Int,
-      dead: Schema.Int
-    })
-  )
-})
-
-/** A client with the installation's address and key, which waits when it is told to. */
-export const clientOf = (installation: Installation) =>
-  Effect.map(HttpClient.HttpClient, (client) =>
-    client.pipe(
-      HttpClient.mapRequest((request) =>
-        request.pipe(
-          HttpClientRequest.prependUrl(installation.apiUrl),
-          HttpClientRequest.bearerToken(installation.apiKey)
-        )
-      ),
-      HttpClient.retryTransient({ retryOn: "errors-and-responses", schedule: retrySchedule })
-    )
-  )
-
-/** The answer, when it has this status; else what it says. */
-export const expectStatus =
-  (status: number, what: string) => (response: HttpClientResponse.HttpClientResponse) =>
-    response.status === status
-      ? Effect.succeed(response)
-      : Effect.flatMap(response.text, (text) =>
-          Effect.fail(failed(`${what} answered ${response.status}: ${text}`))
-        )
-
+const accepted = 202
 export const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
     items.slice(index * size, (index + 1) * size)
@@ -69,18 +28,19 @@ export const publish = Effect.fn("Facts.publish")(function* (
   facts: ReadonlyArray<Fact>,
   onPosted: (count: number) => Effect.Effect<void> = () => Effect.void
 ) {
-  const client = yield* clientOf(installation)
+  const client = yield* ApiClient.http(installation)
   const postBatch = Effect.fnUntraced(function* (batch: ReadonlyArray<Fact>) {
-    yield* client
-      .execute(
-        HttpClientRequest.post("/v1/events").pipe(
-          HttpClientRequest.bodyText(
-            JSON.stringify(batch.map((fact) => ({ specversion: "1.0", ...fact }))),
-            "application/cloudevents-batch+json"
-          )
+    const response = yield* client.execute(
+      HttpClientRequest.post("/v1/events").pipe(
+        HttpClientRequest.bodyText(
+          JSON.stringify(batch.map((fact) => ({ specversion: "1.0", ...fact }))),
+          "application/cloudevents-batch+json"
         )
       )
-      .pipe(Effect.flatMap(expectStatus(202, "POST /v1/events")))
+    )
+    if (response.status !== accepted) {
+      return yield* failed(`Publishing answered ${response.status}: ${yield* response.text}`)
+    }
     yield* onPosted(batch.length)
   })
   yield* Effect.forEach(chunksOf(facts, batchSize), postBatch, {
@@ -107,14 +67,11 @@ const pollInterval = Duration.millis(50)
 
 /** Waits until every domain's handler has worked off what was published; a handler that gave up on a fact is named. */
 export const settle = Effect.fn("Facts.settle")(function* (installation: Installation, label: string) {
-  const client = yield* clientOf(installation)
+  const client = yield* ApiClient.make(EventsApi, installation)
   const progress = yield* Progress
   let most = 0
   const look = Effect.gen(function* () {
-    const response = yield* client
-      .get("/v1/events/queues")
-      .pipe(Effect.flatMap(expectStatus(200, "GET /v1/events/queues")))
-    const { items } = yield* HttpClientResponse.schemaBodyJson(Queues)(response)
+    const { items } = yield* client.queues.listQueues({}).pipe(ApiClient.orCommandFailed("Counting events"))
     const handlers = items.filter(({ queue }) => queue.startsWith("handler."))
     const dead = handlers.filter((queue) => queue.dead > 0)
     if (dead.length > 0) {

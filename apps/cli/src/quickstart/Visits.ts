@@ -1,13 +1,12 @@
 /**
  * The searches of the derived visits: each is really made, once, and what it answered is kept in the journal.
  */
+import { SearchApi } from "@hypermarket/search/SearchApi"
+import { products } from "@hypermarket/search/SearchIndex"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as HttpClientResponse from "effect/http/HttpClientResponse"
-import * as Schema from "effect/Schema"
+import * as ApiClient from "../ApiClient.ts"
 import type * as Sessions from "../superstore/Sessions.ts"
-import * as Facts from "./Facts.ts"
 import type { Entry, Journal } from "./Journal.ts"
 import type { Installation } from "./Part.ts"
 
@@ -16,31 +15,21 @@ const searchesInFlight = 4
 const pageSize = 20
 const nanosPerMilli = 1e6
 
-const Answer = Schema.Struct({
-  queryId: Schema.String,
-  hits: Schema.Array(Schema.Struct({ id: Schema.String })),
-  found: Schema.Int
-})
-
 /** Makes the searches of these visits that the journal does not have, and keeps what they answered. */
 export const search = Effect.fn("Visits.search")(function* (
   installation: Installation,
   journal: Journal,
   visits: ReadonlyArray<Sessions.Visit>
 ) {
-  const client = yield* Facts.clientOf(installation)
+  const client = yield* ApiClient.make(SearchApi, installation)
   const one = Effect.fnUntraced(function* (visit: Sessions.Visit) {
     const before = yield* Clock.currentTimeNanos
-    const answer = yield* client
-      .execute(
-        HttpClientRequest.post("/v1/search/indexes/products/search").pipe(
-          HttpClientRequest.bodyJsonUnsafe({ query: visit.query, limit: pageSize, retrieve: [] })
-        )
-      )
-      .pipe(
-        Effect.flatMap(Facts.expectStatus(200, "POST /v1/search/indexes/products/search")),
-        Effect.flatMap(HttpClientResponse.schemaBodyJson(Answer))
-      )
+    const answer = yield* client.search
+      .search({
+        params: { indexName: products },
+        payload: { query: visit.query, limit: pageSize, retrieve: [] }
+      })
+      .pipe(ApiClient.orCommandFailed("Searching"))
     const millis = Number((yield* Clock.currentTimeNanos) - before) / nanosPerMilli
     const place = answer.hits.findIndex(({ id }) => id === visit.wanted)
     const entry: Entry = {
