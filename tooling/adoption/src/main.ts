@@ -102,7 +102,7 @@ const program = Effect.gen(function* () {
   const suiteEnv = { HM_TEST_DATABASE_URL: server.url }
   const suite = (folder: string, drivers: string) =>
     Effect.gen(function* () {
-      yield* check(`${drivers}: the suite type-checks`, mustRun(tool("tsc"), ["-p", folder], folder))
+      yield* check(`${drivers}: the suite type-checks`, mustRun(tool("tsc"), ["-b", folder], folder))
       yield* check(
         `${drivers}: services run inside their transactions`,
         mustRun(tool("vitest"), ["run"], folder, suiteEnv)

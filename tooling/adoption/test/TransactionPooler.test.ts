@@ -122,8 +122,8 @@ const suite = (program: string) =>
         const { command, options } = yield* Pooled
         const sql = yield* SqlClient.SqlClient
         const settings = Effect.gen(function* () {
-          const { code, stderr, stdout } = yield* command("doctor", "--json")
-          assert.strictEqual(code, 0, stderr)
+          // Before a worker has run, other checks of it may fail.
+          const { stdout } = yield* command("doctor", "--json")
           const { findings } = yield* Schema.decodeEffect(Findings)(stdout)
           return findings
             .filter(({ check }) => check === "session settings")
