@@ -4,6 +4,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import * as Database from "@hypermarket/core/Database"
 import * as Main from "@hypermarket/core/Main"
+import * as Partitions from "@hypermarket/core/Partitions"
 import * as Migrations from "@hypermarket/core/Migrations"
 import * as Setting from "@hypermarket/core/Setting"
 import { Shutdown } from "@hypermarket/core/Shutdown"
@@ -72,13 +73,16 @@ const setRoleDefaults = Effect.fnUntraced(function* (options: Database.Options) 
   }
 })
 
-/** Applies what is pending, over a direct connection that it closes again. */
+const partitions = domains.flatMap((domain) => domain.partitions)
+
+/** Applies what is pending and makes the partitions of the days ahead, over a direct connection that it closes again. */
 export const migrate = (
   options: Database.Options
 ): Effect.Effect<ReadonlyArray<Migrations.Pending>, Migrations.MigrationRefused | SqlError> =>
   Migrations.run(migrationSets, options.schema).pipe(
     Effect.tap(() => (options.prepare ? Effect.void : setRoleDefaults(options))),
     Effect.tap(() => EventWorker.register(domains)),
+    Effect.tap(() => Effect.forEach(partitions, Partitions.ensureAhead, { discard: true })),
     Effect.provide(Database.layerDirect(options, "hypermarket-migrate"))
   )
 

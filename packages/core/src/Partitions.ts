@@ -245,6 +245,19 @@ const drop = Effect.fnUntraced(function* (self: Partitions, period: Period) {
 })
 
 /**
+ * Makes the partition of now and those due ahead: what `migrate` does, so that rows find theirs before the first worker runs.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const ensureAhead = Effect.fn("Partitions.ensureAhead")(function* (
+  self: Partitions
+): Effect.fn.Return<void, SqlError, SqlClient.SqlClient> {
+  const moment = yield* now
+  yield* ensure(self, moment, step(self.every, startOf(self.every, moment), self.ahead))
+})
+
+/**
  * Makes what is due ahead and drops what is older than kept. Tells what it dropped.
  *
  * @category running
@@ -253,8 +266,8 @@ const drop = Effect.fnUntraced(function* (self: Partitions, period: Period) {
 export const maintain = Effect.fn("Partitions.maintain")(function* (
   self: Partitions
 ): Effect.fn.Return<ReadonlyArray<string>, SqlError, SqlClient.SqlClient> {
+  yield* ensureAhead(self)
   const moment = yield* now
-  yield* ensure(self, moment, step(self.every, startOf(self.every, moment), self.ahead))
   if (self.keep === undefined) return []
   const keptFrom = new Date(moment.getTime() - Duration.toMillis(self.keep))
   const old = (yield* attached(self))
