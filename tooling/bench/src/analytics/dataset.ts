@@ -3,7 +3,7 @@
  * made in the database for what is read.
  */
 import * as Commerce from "@hypermarket/core/Commerce"
-import * as OrderMix from "@hypermarket/testing/OrderMix"
+import type * as OrderMix from "@hypermarket/testing/OrderMix"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
