@@ -85,8 +85,8 @@ const timed = <A, E, R>(self: Effect.Effect<A, E, R>) =>
 // Writing: facts only, ours, triggers
 // ---------------------------------------------------------------------------------------------------------------
 
-const writeMillis = 12_000
-const writeRounds = 2
+const writeMillis = 8_000
+const writeRounds = 3
 const writeLines = 300_000
 
 type Mode = "facts only" | "ours" | "triggers"
