@@ -24,7 +24,7 @@ const decodeRefund = Schema.decodeUnknownSync(Commerce.Refund)
 
 const dayMillis = 86_400_000
 /** The last day of the dataset. */
-export const today = Date.UTC(2026, 5, 30)
+const today = Date.UTC(2026, 5, 30)
 
 /** One order in ten is up to 60 days late. */
 const instant = (dice: OrderMix.Random): string => {
