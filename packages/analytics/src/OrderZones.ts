@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as ZoneNames from "./internal/zoneNames.ts"
 
 /**
  * @category errors
@@ -74,6 +75,8 @@ export class OrderZones extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
 
+      const zoneNames = ZoneNames.make(sql)
+
       const zoneOf = (tenantId: string, sellerId: string) =>
         sql<{ readonly zone: string }>`
           SELECT zone FROM hm_order_zone
@@ -83,8 +86,7 @@ export class OrderZones extends Context.Service<
 
       const set = Effect.fnUntraced(function* (sellerId: string, zone: string) {
         const tenant = yield* Tenant
-        const known = yield* sql`SELECT FROM pg_timezone_names WHERE name = ${zone}`
-        if (known.length === 0) return yield* new ZoneUnknown({ zone })
+        if (!(yield* zoneNames).has(zone)) return yield* new ZoneUnknown({ zone })
         const before = yield* zoneOf(tenant.id, sellerId)
         if (before === zone && sellerId === ofTenant) return
         const [written] = yield* sql<{ readonly hasLines: boolean }>`

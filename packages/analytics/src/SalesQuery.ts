@@ -16,6 +16,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as Catalogue from "./Catalogue.ts"
 import * as SalesPlan from "./internal/salesPlan.ts"
 import * as SalesStatements from "./internal/salesStatements.ts"
+import * as ZoneNames from "./internal/zoneNames.ts"
 
 /**
  * The most rows of an answer: 5,000 cells take some 20 ms, half of it for the rows alone.
@@ -162,23 +163,22 @@ export class SalesQueries extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const statements = SalesStatements.make(sql)
 
-      const zoneOf = Effect.fnUntraced(function* (tenantId: string, asked: string | undefined) {
-        const [row] = yield* sql<{ readonly zone: string; readonly isKnown: boolean }>`
-          SELECT coalesce((SELECT zone FROM hm_order_zone WHERE tenant_id = ${tenantId} AND seller_id = ''), 'UTC') AS zone,
-                 ${asked ?? null}::text IS NULL
-                   OR EXISTS (SELECT FROM pg_timezone_names WHERE name = ${asked ?? null}::text) AS "isKnown"
-        `
-        if (row?.isKnown === false) {
+      const zoneNames = ZoneNames.make(sql)
+
+      const ownZone = (tenantId: string) =>
+        sql<{ readonly zone: string }>`
+          SELECT zone FROM hm_order_zone WHERE tenant_id = ${tenantId} AND seller_id = ''
+        `.pipe(Effect.map(([row]) => row?.zone ?? "UTC"))
+
+      const run = Effect.fn("SalesQueries.run")(function* (query: SalesQuery) {
+        const tenant = yield* Tenant
+        const { zone } = query.timeDimension
+        if (zone !== undefined && !(yield* zoneNames).has(zone)) {
           return yield* new SalesQueryInvalid({
             errors: [{ path: ["timeDimension", "zone"], message: "The database knows no such time zone" }]
           })
         }
-        return row?.zone ?? "UTC"
-      })
-
-      const run = Effect.fn("SalesQueries.run")(function* (query: SalesQuery) {
-        const tenant = yield* Tenant
-        const own = yield* zoneOf(tenant.id, query.timeDimension.zone)
+        const own = yield* ownZone(tenant.id)
         const planned = SalesPlan.plan(query, own)
         if (planned._tag === "Refused") return yield* new SalesQueryInvalid({ errors: planned.errors })
         const rows = yield* statements.select(tenant.id, planned)

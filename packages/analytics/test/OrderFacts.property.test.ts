@@ -34,25 +34,6 @@ const batchesOfWriter = 25
 
 const always = ["1970-01-01", "2100-01-01"] as const
 
-/** The lines and adjustments that are stored, in the words of the model. */
-const stored = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const tenant = yield* tenantId
-  const lines = yield* sql<{ readonly text: string }>`
-    SELECT concat_ws('|', order_id, line_id, seller_id, product_id, category, region, channel, currency,
-                     CASE WHEN cancelled THEN 'true' ELSE 'false' END, units, gross, discount, tax, shipping) AS text
-      FROM hm_order_line WHERE tenant_id = ${tenant}
-  `
-  const adjustments = yield* sql<{ readonly text: string }>`
-    SELECT concat_ws('|', order_id, line_id, kind, adjustment_id, units, amount) AS text
-      FROM hm_order_adjustment WHERE tenant_id = ${tenant} AND (units <> 0 OR amount <> 0)
-  `
-  return {
-    lines: lines.map(({ text }) => text).toSorted(),
-    adjustments: adjustments.map(({ text }) => text).toSorted()
-  }
-})
-
 /** Orders counted and days computed without what the writer stored beside a line. */
 const counts = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -119,7 +100,7 @@ const mix = Effect.fnUntraced(function* (
   yield* summaries.drain
   const drained = yield* summaries.differences(...always)
   const truth = OrderMix.truthOf(written)
-  const found = yield* stored
+  const found = yield* OrderMix.stored(yield* tenantId)
   return {
     probes,
     wrongProbes,

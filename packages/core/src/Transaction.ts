@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
@@ -17,6 +18,23 @@ const conflictBackoff = Schedule.exponential("5 millis").pipe(
 
 const isConflict = (error: unknown): boolean =>
   isSqlError(error) && (error.reason._tag === "SerializationError" || error.reason._tag === "DeadlockError")
+
+/**
+ * Of a connection that was lost. It cannot be rolled back on, and the client makes a defect of that: without this a
+ * server that restarts would look like a mistake of ours, and nobody would try again.
+ */
+const lostConnection = (cause: Cause.Cause<unknown>): SqlError | undefined => {
+  for (const reason of cause.reasons) {
+    if (
+      reason._tag === "Die" &&
+      isSqlError(reason.defect) &&
+      reason.defect.reason._tag === "ConnectionError"
+    ) {
+      return reason.defect
+    }
+  }
+  return undefined
+}
 
 /**
  * Runs an effect in a transaction: joins the one that is open, without a savepoint, else begins one. One that it began
@@ -43,7 +61,13 @@ export const transactionOf =
     Effect.flatMap(isOpen(sql), (open) =>
       open
         ? self
-        : sql.withTransaction(self).pipe(Effect.retry({ while: isConflict, schedule: conflictBackoff }))
+        : sql.withTransaction(self).pipe(
+            Effect.catchCause((cause): Effect.Effect<never, E | SqlError> => {
+              const lost = lostConnection(cause)
+              return lost === undefined ? Effect.failCause(cause) : Effect.fail(lost)
+            }),
+            Effect.retry({ while: isConflict, schedule: conflictBackoff })
+          )
     )
 
 /**

@@ -58,6 +58,20 @@ layer(TestDatabase.layer(), { excludeTestServices: true })("Database", (it) => {
     })
   )
 
+  it.effect("says that a transaction's connection was lost as a failure that may pass, not as a defect", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const lost = Database.transaction(
+        Effect.gen(function* () {
+          const [own] = yield* sql<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`
+          yield* sql`SELECT pg_terminate_backend(${own?.pid ?? 0})`.pipe(Effect.ignore)
+          yield* sql`SELECT 1`
+        })
+      )
+      assert.strictEqual((yield* Effect.flip(Storage.orUnavailable(lost)))._tag, "StorageUnavailable")
+    })
+  )
+
   it.effect("sets every session to UTC with timeouts", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

@@ -12,12 +12,13 @@ import * as Schema from "effect/Schema"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import * as Bench from "./Bench.ts"
+import { analytics } from "./benches/analytics.ts"
 import { contracts } from "./benches/contracts.ts"
 import { events } from "./benches/events.ts"
 import { http } from "./benches/http.ts"
 import { search } from "./benches/search.ts"
 
-const benches = [contracts, events, http, search]
+const benches = [analytics, contracts, events, http, search]
 
 class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
   override readonly [Runtime.errorExitCode] = 2

@@ -1,6 +1,6 @@
 /**
  * `pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N]
- * [--break notice|fencing|order] [--json]`. Ends with 1 when a rule was broken; with `--break`, when the broken build did
+ * [--break notice|fencing|order] [--json]`, and `pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json]`. Ends with 1 when a rule was broken; with `--break`, when the broken build did
  * not do what it must.
  */
 import * as Main from "@hypermarket/core/Main"
@@ -10,6 +10,7 @@ import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import { parseArgs } from "node:util"
+import * as OrderRun from "./analytics/OrderRun.ts"
 import * as BrokenBuild from "./BrokenBuild.ts"
 import * as KillRun from "./KillRun.ts"
 import * as PublishRun from "./PublishRun.ts"
@@ -25,7 +26,7 @@ class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds:
 }
 
 const usage =
-  "pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order] [--json]"
+  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order] [--json]"
 
 const defaults = {
   kill: { jobs: 5_000, incidents: 12 },
@@ -33,11 +34,12 @@ const defaults = {
 } as const
 
 const Options = Schema.Struct({
-  domain: Schema.Literal("events"),
+  domain: Schema.Literals(["analytics", "events"]),
   mode: Schema.Literals(["kill", "publish"]),
   runs: Schema.FiniteFromString,
   seed: Schema.FiniteFromString,
   jobs: Schema.optionalKey(Schema.FiniteFromString),
+  changes: Schema.FiniteFromString,
   incidents: Schema.optionalKey(Schema.FiniteFromString),
   poison: Schema.FiniteFromString,
   workers: Schema.FiniteFromString,
@@ -54,6 +56,7 @@ const read = Effect.try(() =>
       runs: { type: "string", default: "1" },
       seed: { type: "string", default: String(process.pid) },
       jobs: { type: "string" },
+      changes: { type: "string", default: "200000" },
       incidents: { type: "string" },
       poison: { type: "string", default: "2" },
       workers: { type: "string", default: "3" },
@@ -93,8 +96,11 @@ const program = Effect.gen(function* () {
   const reports: Array<Run.Report> = []
   for (let n = 0; n < options.runs; n++) {
     const seed = options.seed + n
-    yield* Run.say(`run ${n + 1} of ${options.runs}, --mode ${options.mode} --seed ${seed}`)
-    const report = yield* options.mode === "kill" ? KillRun.run(seed, size) : PublishRun.run(seed, size)
+    const isOfOrders = options.domain === "analytics"
+    const mode = isOfOrders ? "" : ` --mode ${options.mode}`
+    yield* Run.say(`run ${n + 1} of ${options.runs},${mode} --seed ${seed}`)
+    const events = options.mode === "kill" ? KillRun.run : PublishRun.run
+    const report = yield* isOfOrders ? OrderRun.run(seed, options.changes) : events(seed, size)
     reports.push(report)
     yield* Run.say(lineOf(report))
   }

@@ -4,7 +4,9 @@
  * go, cancellations that are taken back, refunds and shipments before their order, repetitions.
  */
 import * as Commerce from "@hypermarket/core/Commerce"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
 
 /** Small, fast, and the same on every machine (mulberry32). */
 export const random = (seed: number) => {
@@ -138,7 +140,8 @@ export interface Truth {
   readonly adjustments: ReadonlyArray<string>
 }
 
-const idOf = (fact: Fact): string => {
+/** The thing that a fact is about. */
+export const idOf = (fact: Fact): string => {
   switch (fact.type) {
     case "order.shipped":
       return `shipment ${fact.data.shipmentId}`
@@ -202,3 +205,22 @@ export const truthOf = (facts: Iterable<Fact>): Truth => {
     adjustments: left.flatMap(adjustmentsOf).toSorted()
   }
 }
+
+/** What the database has of a tenant, in the same words. */
+export const stored = Effect.fnUntraced(function* (tenantId: string) {
+  const sql = yield* SqlClient.SqlClient
+  const lines = yield* sql<{ readonly text: string }>`
+    SELECT concat_ws('|', order_id, line_id, seller_id, product_id, category, region, channel, currency,
+                     CASE WHEN cancelled THEN 'true' ELSE 'false' END, units, gross, discount, tax, shipping) AS text
+      FROM hm_order_line WHERE tenant_id = ${tenantId}
+  `
+  const adjustments = yield* sql<{ readonly text: string }>`
+    SELECT concat_ws('|', order_id, line_id, kind, adjustment_id, units, amount) AS text
+      FROM hm_order_adjustment WHERE tenant_id = ${tenantId} AND (units <> 0 OR amount <> 0)
+  `
+  const truth: Truth = {
+    lines: lines.map(({ text }) => text).toSorted(),
+    adjustments: adjustments.map(({ text }) => text).toSorted()
+  }
+  return truth
+})

@@ -18,6 +18,7 @@ import * as Import from "../import/Import.ts"
 import * as Rows from "../import/Rows.ts"
 import * as Output from "../Output.ts"
 import * as Progress from "../quickstart/Progress.ts"
+import { importOrders } from "./ImportOrders.ts"
 
 type Change =
   | { readonly _tag: "Upsert"; readonly document: SearchDocument.SearchDocument }
@@ -151,5 +152,5 @@ const importBatchMax = 500
 
 export const command = Command.make("import").pipe(
   Command.withDescription("Files into the installation behind HM_API_URL, with HM_API_KEY"),
-  Command.withSubcommands([importProducts])
+  Command.withSubcommands([importProducts, importOrders])
 )

@@ -1,0 +1,110 @@
+/** `hypermarket import orders`: order facts from a file, such as the past of a shop. */
+import { NodeHttpClient } from "@effect/platform-node"
+import { AnalyticsApi } from "@hypermarket/analytics/AnalyticsApi"
+import type { OrderFactInvalid } from "@hypermarket/analytics/OrderFacts"
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as ApiClient from "../ApiClient.ts"
+import { type CommandFailed, orCommandFailed } from "../CommandFailed.ts"
+import { fileArgument, restartFlag, textOf } from "../import/Flags.ts"
+import * as Import from "../import/Import.ts"
+import * as Output from "../Output.ts"
+import * as Progress from "../quickstart/Progress.ts"
+
+/** As the shop publishes it, with an envelope or without: `order.placed`, or its whole CloudEvents type. */
+const Row = Schema.Struct({
+  type: Schema.String.check(
+    Schema.isPattern(
+      /^(com\.hypermarket\.shop\.)?order\.(placed|changed|cancelled|shipped|refunded)(\.v1)?$/,
+      {
+        message: "Expected the type of an order's fact, such as order.placed"
+      }
+    )
+  ),
+  data: Schema.Json
+})
+
+type Fact = typeof Row.Type
+
+const decodeRow = Schema.decodeUnknownResult(Row)
+
+const factOf = (value: Readonly<Record<string, Schema.Json>>): Result.Result<Fact, string> =>
+  Result.mapBoth(decodeRow(value), {
+    onFailure: (error) => error.message,
+    onSuccess: ({ data, type }) => ({
+      type: type.replace("com.hypermarket.shop.", "").replace(/\.v1$/, ""),
+      data
+    })
+  })
+
+type Items = ReadonlyArray<Import.Item<Fact>>
+
+const refusalsOf = (items: Items, { errors }: OrderFactInvalid): ReadonlyArray<Import.Refusal> =>
+  errors.flatMap(({ message, path }) => {
+    const [index, ...field] = path
+    const named = items[Number(index)]
+    return named === undefined ? [] : [{ line: named.line, message: `${field.join(".")}: ${message}` }]
+  })
+
+/** A statement takes that many at once, and a bulk merges as it goes. */
+const importBatchMax = 1_000
+
+export const importOrders = Command.make(
+  "orders",
+  { file: fileArgument, restart: restartFlag, json: Output.jsonFlag },
+  Effect.fn(
+    function* ({ file, json, restart }) {
+      const address = yield* ApiClient.fromEnvironment
+      const client = yield* ApiClient.make(AnalyticsApi, address)
+
+      const sendOnce = (items: Items) =>
+        client.analytics.recordFacts({ payload: { facts: items.map(({ item }) => item) } }).pipe(
+          Effect.as<ReadonlyArray<Import.Refusal>>([]),
+          Effect.catchTag("OrderFactInvalid", (error) => Effect.succeed(refusalsOf(items, error))),
+          Effect.catchTag("OrderFactConflict", ({ id, index, kind, version }) =>
+            Effect.succeed([
+              {
+                line: items[index]?.line ?? 0,
+                message: `${kind} ${id} is known in version ${version} with another content`
+              }
+            ])
+          ),
+          ApiClient.orCommandFailed("Recording facts")
+        )
+
+      /** A batch is all or nothing: without what was refused it is sent again, until nothing is. */
+      const send = Effect.fnUntraced(function* (
+        items: Items
+      ): Effect.fn.Return<ReadonlyArray<Import.Refusal>, CommandFailed> {
+        const refused = new Map<number, Import.Refusal>()
+        let left = items
+        while (left.length > 0) {
+          const found = yield* sendOnce(left)
+          if (found.length === 0) break
+          for (const refusal of found) if (!refused.has(refusal.line)) refused.set(refusal.line, refusal)
+          left = items.filter(({ line }) => !refused.has(line))
+        }
+        return Array.from(refused.values())
+      })
+
+      const summary = yield* Import.run({
+        file,
+        format: "ndjson",
+        target: `${address.apiUrl} orders`,
+        label: "Importing orders",
+        batchMax: importBatchMax,
+        restart,
+        decode: factOf,
+        send
+      })
+      yield* json ? Output.json(summary) : Console.log(textOf("facts", summary))
+    },
+    Effect.provide([Progress.layer, NodeHttpClient.layerUndici]),
+    orCommandFailed
+  )
+).pipe(
+  Command.withDescription('Order facts, one a line, from a file: { "type": "order.placed", "data": { ... } }')
+)
