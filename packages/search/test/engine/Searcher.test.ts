@@ -228,7 +228,10 @@ describe("Searcher", () => {
     assert.strictEqual(refused({ offset: 980, limit: 20 }), undefined)
   })
 
-  it("takes queries of any length", () => {
+  it("takes queries of any length, and corrects the first eight unknown words", () => {
+    const unknown = (count: number) => `${"zzzzz ".repeat(count)}camrea`
+    assert.deepStrictEqual(ids({ query: unknown(7) }).toSorted(), ["bag", "slr"])
+    assert.deepStrictEqual(ids({ query: unknown(8) }), [])
     assert.isTrue(search({ query: "camera ".repeat(2_000) }).truncated)
     assert.deepStrictEqual(ids({ query: `camera ${"x".repeat(10_000)}` }).toSorted(), ["bag", "slr"])
   })
