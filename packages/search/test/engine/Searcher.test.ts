@@ -194,6 +194,27 @@ describe("Searcher", () => {
     assert.deepStrictEqual(answer.facets[0]?.values, [{ value: "A", count: 150 }])
   })
 
+  it("reads a list of many rows whole, in memory and on demand", () => {
+    const count = 12_000
+    const common = versionOf(
+      Array.from({ length: count }, (_, n) => productOf(`p${n}`, n % 3 === 0 ? "red shoe" : "red"))
+    )
+    const rows = common.postings.filter(({ term }) => term === "red")
+    assert.isAbove(rows.length, 2)
+    const own = new Searcher(common.summary)
+    const request = { ...SearchRequest.defaults, query: "red shoe" }
+    const onDemand = Result.getOrThrow(own.onDemand(request))
+    const need = onDemand.next()
+    assert.strictEqual(need._tag, "Need")
+    onDemand.supply({ postings: common.postings.toReversed() })
+    const answer = onDemand.next()
+    const resident = Result.getOrThrow(own.resident(segmentOf(common), request))
+    assert.strictEqual(resident.nbHits, count / 3)
+    assert.deepStrictEqual(answer, { _tag: "Answer", answer: resident })
+    const one = Result.getOrThrow(own.resident(segmentOf(common), { ...request, query: "red" }))
+    assert.strictEqual(one.nbHits, count)
+  })
+
   it("refuses what the version cannot answer, by parameter", () => {
     const range = Result.getOrThrow(Filter.parse("brand > 3"))
     const word = Result.getOrThrow(Filter.parse("price = cheap"))
@@ -207,7 +228,10 @@ describe("Searcher", () => {
     assert.strictEqual(refused({ offset: 980, limit: 20 }), undefined)
   })
 
-  it("takes queries of any length", () => {
+  it("takes queries of any length, and corrects the first eight unknown words", () => {
+    const unknown = (count: number) => `${"zzzzz ".repeat(count)}camrea`
+    assert.deepStrictEqual(ids({ query: unknown(7) }).toSorted(), ["bag", "slr"])
+    assert.deepStrictEqual(ids({ query: unknown(8) }), [])
     assert.isTrue(search({ query: "camera ".repeat(2_000) }).truncated)
     assert.deepStrictEqual(ids({ query: `camera ${"x".repeat(10_000)}` }).toSorted(), ["bag", "slr"])
   })

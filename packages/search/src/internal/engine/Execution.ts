@@ -133,8 +133,9 @@ class Execution {
       ...this.layers.map((layer) => this.settle(layer, run))
     ]
     const { hits: nbHits, level } = levelOf(histograms)
+    const selected = executor.select(level)
     const candidates = [
-      ...this.ofVersion(level),
+      ...this.ofVersion(selected),
       ...this.layers.flatMap((layer, n) => this.ofLayer(layer, n, level))
     ]
     const page = candidates.toSorted(Ranking.comparator(request.sort)).slice(request.offset, this.windowSize)
@@ -143,7 +144,7 @@ class Execution {
       nbHits,
       level,
       words: outcomes(plan),
-      facets: this.facets(level),
+      facets: this.facets(selected, level),
       truncated: plan.analysed.truncated
     }
   }
@@ -159,22 +160,22 @@ class Execution {
     })
   }
 
-  private ofVersion(level: number): ReadonlyArray<Ranking.Candidate> {
+  private ofVersion(selected: Uint32Array): ReadonlyArray<Ranking.Candidate> {
     const { executor } = this.view
     const { sort } = this.request
-    if (sort.length > 0) return this.sorted(level)
+    if (sort.length > 0) return this.sorted(selected)
     const heap = new ScoreHeap(this.windowSize)
-    executor.best(level, this.counted, this.popularity, heap)
+    executor.best(selected, this.counted, this.popularity, heap)
     return heap.sorted().map(({ ordinal, score }) => this.candidate(ordinal, score))
   }
 
-  private sorted(level: number): ReadonlyArray<Ranking.Candidate> {
+  private sorted(selected: Uint32Array): ReadonlyArray<Ranking.Candidate> {
     const { columns, executor } = this.view
     const byKeys = Ranking.ordinalComparator(columns, this.request.sort)
     const score = (ordinal: number) =>
       scoreOf(executor.scoreAt(ordinal), executor.wordsAt(ordinal), this.counted, this.popularityAt(ordinal))
     const first = new Ranking.FirstOf(this.windowSize, (a, b) => byKeys(a, b) || score(b) - score(a) || a - b)
-    if (this.windowSize > 0) executor.forEach(level, (ordinal) => first.offer(ordinal))
+    if (this.windowSize > 0) for (const ordinal of selected) first.offer(ordinal)
     return first.sorted().map((ordinal) => this.candidate(ordinal, score(ordinal)))
   }
 
@@ -194,9 +195,9 @@ class Execution {
   private ofLayer(layer: DeltaLayer, n: number, level: number): ReadonlyArray<Ranking.Candidate> {
     const executor = layer.delta.executor()
     const candidates: Array<Ranking.Candidate> = []
-    executor.forEach(level, (slot) => {
+    for (const slot of executor.select(level)) {
       const document = layer.documentAt(slot)
-      if (document === undefined) return
+      if (document === undefined) continue
       const words = executor.wordsAt(slot)
       const factor = popularityFactor(this.popularity.weight, document.popularityLevel)
       candidates.push({
@@ -209,7 +210,7 @@ class Execution {
         place: document.ordinal ?? Infinity,
         keys: Ranking.keysOfDocument(this.request.sort, document)
       })
-    })
+    }
     return candidates
   }
 
@@ -247,16 +248,16 @@ class Execution {
     })
   }
 
-  private facets(level: number): SearchAnswer["facets"] {
+  private facets(selected: Uint32Array, level: number): SearchAnswer["facets"] {
     const kinds = new Map(this.view.summary.settings.columns.map(({ kind, name }) => [name, kind]))
     return this.request.facets.map((request) => {
       const counter = FacetCounter.make(request, kinds.get(request.column) ?? "keyword", this.view.columns)
-      counter.countVersion(this.view.executor, level)
+      counter.countVersion(selected)
       for (const layer of this.layers) {
-        layer.delta.executor().forEach(level, (slot) => {
+        for (const slot of layer.delta.executor().select(level)) {
           const document = layer.documentAt(slot)
           if (document !== undefined) counter.countDocument(document)
-        })
+        }
       }
       return counter.facet()
     })

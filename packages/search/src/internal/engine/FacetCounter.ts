@@ -4,11 +4,10 @@
 import { normalise } from "./Analyser.ts"
 import { type Columns, type KeywordColumn, numberAt, type NumberColumn } from "./Columns.ts"
 import type { DeltaDocument } from "./Delta.ts"
-import type { Executor } from "./Executor.ts"
 import type { Facet, FacetRequest, FacetStats } from "./SearchRequest.ts"
 
 export interface FacetCounter {
-  readonly countVersion: (executor: Executor, level: number) => void
+  readonly countVersion: (ordinals: Uint32Array) => void
   readonly countDocument: (document: DeltaDocument) => void
   readonly facet: () => Facet
 }
@@ -52,24 +51,17 @@ const keywordCounter = (request: FacetRequest, column: KeywordColumn | undefined
   const counts = new Uint32Array((column?.dictionary.length ?? 0) + 1)
   const changed = new Map<string, number>()
   return {
-    countVersion: (executor, level) => {
+    countVersion: (ordinals) => {
       if (column === undefined) return
       const { starts, values } = column
-      executor.forEach(
-        level,
-        starts === undefined
-          ? (ordinal) => {
-              const value = values[ordinal] ?? 0
-              counts[value] = (counts[value] ?? 0) + 1
-            }
-          : (ordinal) => {
-              const end = starts[ordinal + 1] ?? 0
-              for (let at = starts[ordinal] ?? 0; at < end; at++) {
-                const value = values[at] ?? 0
-                counts[value] = (counts[value] ?? 0) + 1
-              }
-            }
-      )
+      for (let n = 0; n < ordinals.length; n++) {
+        const ordinal = ordinals[n] ?? 0
+        const end = starts === undefined ? ordinal + 1 : (starts[ordinal + 1] ?? 0)
+        for (let at = starts === undefined ? ordinal : (starts[ordinal] ?? 0); at < end; at++) {
+          const value = values[at] ?? 0
+          counts[value] = (counts[value] ?? 0) + 1
+        }
+      }
     },
     countDocument: ({ keywords }) => {
       for (const value of new Set(keywords[request.column])) changed.set(value, (changed.get(value) ?? 0) + 1)
@@ -97,8 +89,8 @@ const numberCounter = (request: FacetRequest, column: NumberColumn | undefined):
     if (!Number.isNaN(value)) counts.set(value, (counts.get(value) ?? 0) + 1)
   }
   return {
-    countVersion: (executor, level) => {
-      if (column !== undefined) executor.forEach(level, (ordinal) => add(numberAt(column, ordinal)))
+    countVersion: (ordinals) => {
+      if (column !== undefined) for (const ordinal of ordinals) add(numberAt(column, ordinal))
     },
     countDocument: ({ numbers }) => add(numbers[request.column] ?? Number.NaN),
     facet: () => {

@@ -33,6 +33,8 @@ export interface Plan {
   readonly analysed: AnalysedQuery
 }
 
+/** Unknown words of a query that are corrected, the first of them: on demand each reads tens of rows. */
+export const guessedWordsMax = 8
 export const completionsMax = 8
 export const correctionsMax = 3
 const completionWeight = 0.8
@@ -93,10 +95,9 @@ const split = (dictionary: Dictionary, analyser: Analyser, token: string): Reado
 
 const alternativesOf = (
   dictionary: Dictionary,
-  analyser: Analyser,
   word: Word,
   synonyms: ReadonlyArray<ReadonlyArray<string>>,
-  options: { readonly isPrefix: boolean; readonly typos: boolean }
+  isPrefix: boolean
 ): ReadonlyArray<Alternative> => {
   const { term, token } = word
   const known = (terms: ReadonlyArray<string>) => terms.every((part) => dictionary.frequency(part) > 0)
@@ -104,7 +105,7 @@ const alternativesOf = (
   const others = synonyms
     .filter(known)
     .map((terms): Alternative => ({ terms, weight: synonymWeight, how: "synonym" }))
-  const completed = options.isPrefix
+  const completed = isPrefix
     ? dictionary
         .completions(token, completionsMax)
         .filter((completion) => completion.term !== term)
@@ -115,8 +116,15 @@ const alternativesOf = (
     const key = alternative.terms.join(" ")
     if (!byTerms.has(key)) byTerms.set(key, alternative)
   }
-  const found = [...byTerms.values()]
-  if (found.length > 0 || !options.typos || !Typo.isCorrectable(term)) return found
+  return [...byTerms.values()]
+}
+
+/** What may have been meant by a word that stands for nothing: words a letter or two away, else two words run together. */
+const guessesOf = (
+  dictionary: Dictionary,
+  analyser: Analyser,
+  { term, token }: Word
+): ReadonlyArray<Alternative> => {
   const neighbours = dictionary.neighbours(term)
   if (neighbours === undefined) return []
   const corrected = corrections(neighbours, term)
@@ -151,11 +159,12 @@ export const make = (
   const last = words.at(-1)
   // A space after the last word ends it.
   const isTyping = options.prefix && last !== undefined && !/\s/.test(query.slice(last.end))
+  let guessed = 0
   const planned = words.map((word, n): PlannedWord => {
-    const alternatives = alternativesOf(dictionary, analyser, word, replaced[n] ?? [], {
-      isPrefix: isTyping && word === last,
-      typos: options.typos
-    })
+    const known = alternativesOf(dictionary, word, replaced[n] ?? [], isTyping && word === last)
+    const isGuessed =
+      known.length === 0 && options.typos && Typo.isCorrectable(word.term) && guessed++ < guessedWordsMax
+    const alternatives = isGuessed ? guessesOf(dictionary, analyser, word) : known
     const documents = alternatives.reduce((sum, alternative) => sum + frequencyOf(dictionary, alternative), 0)
     return {
       word: word.term,

@@ -12,6 +12,11 @@ export class ScoreHeap {
     this.ordinals = new Uint32Array(capacity)
   }
 
+  /** What a score has to be above. */
+  get least(): number {
+    return this.size < this.scores.length ? -Infinity : (this.scores[0] ?? Infinity)
+  }
+
   offer(score: number, ordinal: number): void {
     if (this.size < this.scores.length) {
       this.scores[this.size] = score

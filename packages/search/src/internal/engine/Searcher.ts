@@ -2,7 +2,7 @@
  * Searches in one version: in a segment in memory, or on demand in what is fetched for the search. One plan, one
  * executor and the same bytes, so that both answer alike.
  *
- * A searcher has the executor's scratch memory, 6 bytes a document. Searches are synchronous, and one searcher serves
+ * A searcher has the executor's scratch memory, 10 bytes a document. Searches are synchronous, and one searcher serves
  * all of a thread.
  */
 import * as Result from "effect/Result"
