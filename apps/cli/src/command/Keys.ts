@@ -125,7 +125,7 @@ const create = Command.make(
       Flag.withDefault("made by the CLI")
     ),
     kind: Flag.Literals("kind", ["server", "client"]).pipe(
-      Flag.withDescription("server keys are secret, client keys public"),
+      Flag.withDescription("server keys, the default, are secret; client keys are public"),
       Flag.withDefault("server")
     ),
     expires: Flag.String("expires").pipe(

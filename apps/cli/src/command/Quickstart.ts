@@ -42,6 +42,7 @@ import * as Superstore from "../superstore/Superstore.ts"
 
 const host = "127.0.0.1"
 const portDefault = 8_080
+const dataDirectoryDefault = ".hypermarket"
 const databaseName = "hypermarket"
 
 const databaseUrl = (serverUrl: string): string => {
@@ -260,8 +261,8 @@ export const command = Command.make(
     ),
     json: Output.jsonFlag,
     dataDirectory: Flag.String("data-dir").pipe(
-      Flag.withDescription("Where data and the demo key are kept"),
-      Flag.withDefault(".hypermarket")
+      Flag.withDescription(`Where data and the demo key are kept; by default ${dataDirectoryDefault}`),
+      Flag.withDefault(dataDirectoryDefault)
     ),
     port: Flag.Int("port").pipe(
       Flag.withDescription(`The API's port; by default ${portDefault}, or a free one when it is taken`),
