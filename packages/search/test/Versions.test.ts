@@ -79,15 +79,13 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
         let isOver = false
         const answers = new Map<string, number>()
         const client = Effect.gen(function* () {
-          while (!isOver) {
-            const answer = yield* search(query)
-            assert.strictEqual(
-              shown(answer),
-              expected.get(answer.indexVersion) ?? "a version that was never active"
-            )
-            answers.set(answer.indexVersion, (answers.get(answer.indexVersion) ?? 0) + 1)
-          }
-        })
+          const answer = yield* search(query)
+          assert.strictEqual(
+            shown(answer),
+            expected.get(answer.indexVersion) ?? "a version that was never active"
+          )
+          answers.set(answer.indexVersion, (answers.get(answer.indexVersion) ?? 0) + 1)
+        }).pipe(Effect.repeat({ while: () => !isOver }))
         const searching = yield* Effect.forkChild(
           Effect.all(
             Array.from({ length: clients }, () => client),
