@@ -16,6 +16,7 @@ import * as Import from "./command/Import.ts"
 import * as Keys from "./command/Keys.ts"
 import * as Migrate from "./command/Migrate.ts"
 import * as Quickstart from "./command/Quickstart.ts"
+import * as Search from "./command/Search.ts"
 import * as Services from "./command/Services.ts"
 import * as Tenants from "./command/Tenants.ts"
 
@@ -37,7 +38,8 @@ const hypermarket = Command.make("hypermarket").pipe(
     Doctor.command,
     Tenants.command,
     Keys.command,
-    Import.command
+    Import.command,
+    Search.command
   ]),
   Command.withExamples([
     {

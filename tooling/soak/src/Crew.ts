@@ -25,7 +25,7 @@ export interface Crew {
   readonly logs: () => ReadonlyArray<string>
 }
 
-const script = Path.join(import.meta.dirname, "worker.ts")
+const queueWorker = Path.join(import.meta.dirname, "worker.ts")
 const logTail = 2_000
 
 export const make = Effect.fn("Crew.make")(function* (options: {
@@ -33,6 +33,8 @@ export const make = Effect.fn("Crew.make")(function* (options: {
   readonly mode: "kill" | "publish"
   readonly url: string
   readonly marks: string
+  /** What a worker runs, unless it is a worker of the queue. */
+  readonly script?: string
 }) {
   const deaths: Array<number> = []
   const faults: Array<string> = []
@@ -44,7 +46,7 @@ export const make = Effect.fn("Crew.make")(function* (options: {
 
   const once = (worker: number) =>
     Effect.gen(function* () {
-      const service = yield* ServiceProcess.start(script, [], {
+      const service = yield* ServiceProcess.start(options.script ?? queueWorker, [], {
         [environment.url]: options.url,
         [environment.mode]: options.mode,
         [environment.worker]: String(worker),

@@ -9,12 +9,14 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { parseArgs } from "node:util"
 import * as OrderRun from "./analytics/OrderRun.ts"
 import * as BrokenBuild from "./BrokenBuild.ts"
 import * as KillRun from "./KillRun.ts"
 import * as PublishRun from "./PublishRun.ts"
 import * as Run from "./Run.ts"
+import * as SearchSoak from "./search/SearchSoak.ts"
 
 class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
   override readonly [Runtime.errorExitCode] = 2
@@ -79,7 +81,7 @@ const lineOf = (report: Run.Report): string => {
   return `seed ${report.seed}: ${verdict} | ${counts.join(", ")} | ${(report.millis / 1000).toFixed(1)} s`
 }
 
-const program = Effect.gen(function* () {
+const events = Effect.gen(function* () {
   const options = yield* read
   if (options.break !== undefined) {
     const { break: kind } = options
@@ -115,5 +117,10 @@ const program = Effect.gen(function* () {
 const toStandardError = Logger.layer([
   Logger.make((entry) => void process.stderr.write(`${Logger.formatLogFmt.log(entry)}\n`))
 ])
+
+/** Each domain has options of its own. */
+const program = Effect.suspend((): Effect.Effect<void, unknown, Scope.Scope> =>
+  process.argv[2] === "search" ? SearchSoak.program : events
+)
 
 Main.run(program.pipe(Effect.scoped, Effect.provide(toStandardError)))

@@ -88,6 +88,14 @@ const copyDocuments = Effect.fnUntraced(function* (build: Leased) {
     return yield* Effect.die(new TypeError("a version is built outside of transactions"))
   yield* Partition.create(build.versionId)
   const table = sql(Partition.tableOf("hm_search_document", build.versionId))
+  // Transaction ids from before a dump and restore: in this cluster they are still to come, and would never be old. A
+  // transaction of its own, so that the snapshot of the copy sees it.
+  yield* sql`
+    UPDATE hm_search_change
+       SET xid = pg_current_xact_id()
+     WHERE tenant_id = ${build.tenantId} AND index_name = ${build.indexName}
+       AND xid >= pg_snapshot_xmax(pg_current_snapshot())
+  `
   const copy = Effect.gen(function* () {
     const held = yield* sql`
       SELECT 1
@@ -97,13 +105,6 @@ const copyDocuments = Effect.fnUntraced(function* (build: Leased) {
          FOR UPDATE
     `
     if (held.length === 0) return yield* new LeaseLost({ versionId: build.versionId })
-    // Transaction ids from before a dump and restore: in this cluster they are still to come, and would never be old.
-    yield* sql`
-      UPDATE hm_search_change
-         SET xid = pg_current_xact_id()
-       WHERE tenant_id = ${build.tenantId} AND index_name = ${build.indexName}
-         AND xid >= pg_snapshot_xmax(pg_current_snapshot())
-    `
     // One statement, because each has a snapshot of its own.
     yield* sql`
       WITH source AS (
