@@ -35,7 +35,7 @@ const ranks = 10
  * Normalised discounted cumulative gain of the first ten (Järvelin and Kekäläinen 2002), with the gain 2^rating - 1 of
  * Burges 2005. What nobody judged counts as irrelevant.
  */
-export const ndcgAt10 = (ids: ReadonlyArray<string>, ratings: ReadonlyMap<string, number>): number | null => {
+const ndcgAt10 = (ids: ReadonlyArray<string>, ratings: ReadonlyMap<string, number>): number | null => {
   const gainOf = (all: ReadonlyArray<number>) =>
     all.slice(0, ranks).reduce((sum, rating, at) => sum + (2 ** rating - 1) / Math.log2(at + 2), 0)
   const best = gainOf(Array.from(ratings.values()).toSorted((a, b) => b - a))
