@@ -4,6 +4,7 @@
  * parts counts too: a long bench is run in parts.
  */
 import * as Main from "@hypermarket/core/Main"
+import * as Startup from "@hypermarket/installation/Startup"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -101,4 +102,5 @@ const program = Effect.gen(function* () {
     : Console.log(`${bench.name}, ${date.slice(0, 10)}, ${Bench.machine()}\n\n${table(rows)}`)
 })
 
-Main.run(Effect.scoped(program))
+// Standard output is for the result: what a bench logs on its way goes to standard error.
+Main.run(program.pipe(Effect.scoped, Effect.provide(Startup.layerLogger)))
