@@ -307,48 +307,4 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue's statements", (it) =
       }).pipe(Tenant.provide(Tenant.TenantId.make(`t${seed}`)))
     )
   }
-
-  it.effect("find every lane in a sweep, whichever lanes have hints, and nothing below a hint", () =>
-    Effect.gen(function* () {
-      const queue = yield* queueOf
-      const sql = yield* SqlClient.SqlClient
-      const random = randomOf(4_711)
-      const tenants = ["a", "a-b", "a_b", "b", "zz", "0"]
-      yield* sql`DELETE FROM hm_test_queue`
-      for (const tenant of tenants) {
-        for (const name of ["x", "x.y", "z"]) {
-          if (random(3) === 0) continue
-          yield* queue
-            .enqueue(
-              [-5, 0, 7]
-                .filter(() => random(2) === 0)
-                .map((priority) => ({ queue: name, type: "t", payload: null, priority }))
-            )
-            .pipe(Tenant.provide(Tenant.TenantId.make(tenant)))
-        }
-      }
-      const textOf = (
-        lanes: ReadonlyArray<{ readonly tenantId: string; readonly queue: string; readonly priority: number }>
-      ) => lanes.map((lane) => `${lane.tenantId} ${lane.queue} ${lane.priority}`).toSorted()
-      const [known] = yield* sql<{
-        readonly highest: number
-      }>`SELECT max(seq)::int AS highest FROM hm_test_queue`
-      const all = yield* queue.statements.sweep
-      assert.isAbove(all.length, 5)
-      const absent = { tenantId: "m", queue: "x", priority: 0, hint: 1 }
-      for (let round = 0; round < 40; round++) {
-        const some = all.filter(() => random(2) === 0)
-        const reached = some.map((lane) => ({ ...lane, hint: 1 }))
-        assert.deepStrictEqual(
-          textOf(yield* queue.statements.sweepBeyond(round % 2 === 0 ? [...reached, absent] : reached)),
-          textOf(all)
-        )
-        const passed = some.map((lane) => ({ ...lane, hint: (known?.highest ?? 0) + 1 }))
-        assert.deepStrictEqual(
-          textOf(yield* queue.statements.sweepBeyond(passed)),
-          textOf(all.filter((lane) => !some.includes(lane)))
-        )
-      }
-    })
-  )
 })
