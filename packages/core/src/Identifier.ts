@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -50,11 +51,33 @@ export const Uuid = Schema.String.check(
  */
 export const next: Effect.Effect<string> = Effect.sync(() => SecureRandom.uuidV7Unsafe())
 
+const randomBytesOfId = 8
+/** The Web Crypto API fills no more at once. */
+const randomBytesMax = 65_536
+const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
+
 /**
- * Several at once, in order.
+ * Several UUIDv7 at once, growing in their order, with 60 random bits each: one by one they cost more than the rest of a
+ * bulk insert's preparation.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const nextMany = (count: number): Effect.Effect<ReadonlyArray<string>> =>
-  Effect.sync(() => Array.from({ length: count }, () => SecureRandom.uuidV7Unsafe()))
+  Effect.map(Clock.currentTimeMillis, (millis) => {
+    const random = new Uint8Array(count * randomBytesOfId)
+    for (let start = 0; start < random.length; start += randomBytesMax) {
+      crypto.getRandomValues(random.subarray(start, start + randomBytesMax))
+    }
+    const byte = (at: number) => hexOf[random[at] ?? 0] ?? ""
+    const time = millis.toString(16).padStart(12, "0")
+    const head = `${time.slice(0, 8)}-${time.slice(8)}-7`
+    return Array.from({ length: count }, (_, index) => {
+      // Fourteen bits of place: twelve in front of the variant, two behind it.
+      const high = ((index >> 2) & 0xfff).toString(16).padStart(3, "0")
+      const at = index * randomBytesOfId
+      const variant = hexOf[0x80 | ((index & 3) << 4) | ((random[at] ?? 0) & 0x0f)] ?? ""
+      const tail = byte(at + 2) + byte(at + 3) + byte(at + 4) + byte(at + 5) + byte(at + 6) + byte(at + 7)
+      return `${head}${high}-${variant}${byte(at + 1)}-${tail}`
+    })
+  })

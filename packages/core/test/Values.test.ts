@@ -19,6 +19,19 @@ describe("TenantId", () => {
   })
 })
 
+describe("Identifier.nextMany", () => {
+  it.effect("gives UUIDv7 that differ and grow in their order", () =>
+    Effect.gen(function* () {
+      const ids = yield* Identifier.nextMany(10_000)
+      assert.lengthOf(new Set(ids), 10_000)
+      assert.deepStrictEqual(ids.toSorted(), ids)
+      for (const id of ids)
+        assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+      assert.lengthOf(yield* Identifier.nextMany(0), 0)
+    })
+  )
+})
+
 describe("AdopterId", () => {
   it("is 1 to 200 characters without control characters", () => {
     for (const id of ["p1", "urn:x:1", "ä", "x".repeat(200)])

@@ -12,6 +12,8 @@ import type { ClaimLane, LaneRow } from "./statements/lane.ts"
 interface Lane extends LaneRow {
   virtual: number
   isReady: boolean
+  /** It has had nothing since it became ready: among equals it goes first, else it would wait for all of them. */
+  isNew: boolean
   /** Below it nothing is expected; see `hintOf`. */
   hint: number
   highest: number
@@ -83,6 +85,7 @@ export class Lanes {
         ...row,
         virtual: this.clock,
         isReady: true,
+        isNew: true,
         hint: 0,
         highest: 0,
         highestAtMillis: 0,
@@ -94,6 +97,7 @@ export class Lanes {
     } else if (!known.isReady) {
       this.live.add(key)
       known.isReady = true
+      known.isNew = true
       known.recheckAtMillis = 0
       known.virtual = Math.max(known.virtual, this.clock)
     }
@@ -145,8 +149,10 @@ export class Lanes {
       const definition = this.options.definitionOf(lane.tenantId, lane.queue)
       const left = room.get(lane.queue) ?? this.options.roomOf(lane.queue)
       room.set(lane.queue, left)
-      // Equal virtual times are broken by chance: two processes must not walk the lanes in the same order.
-      if (!definition.paused && left > 0) ready.push({ lane, tie: this.options.random(), definition })
+      // Equal virtual times are broken by chance: two processes must not walk the lanes in the same order. A newcomer's
+      // chance is the best there is.
+      if (!definition.paused && left > 0)
+        ready.push({ lane, tie: this.options.random() - (lane.isNew ? 1 : 0), definition })
     }
     const [first, ...rest] = ready.toSorted((a, b) => a.lane.virtual - b.lane.virtual || a.tie - b.tie)
     if (first === undefined) return undefined
@@ -169,6 +175,7 @@ export class Lanes {
       room.set(lane.queue, left - quantum)
       this.clock = Math.max(this.clock, lane.virtual)
       lane.virtual += quantum / definition.weight
+      lane.isNew = false
       picked.push({
         quantum,
         lane: {
