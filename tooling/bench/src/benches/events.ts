@@ -147,6 +147,7 @@ export const events = {
   name: "events",
   run: Effect.fn("bench events")(function* (options: Bench.Options) {
     yield* Setup.installPeers
+    yield* Setup.bundleOurs
     const { settings } = yield* Bench.readTargets("events")
     const server = yield* EmbeddedPostgres.start({ durability: "production", settings })
     return yield* Effect.gen(function* () {
