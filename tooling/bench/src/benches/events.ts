@@ -157,7 +157,7 @@ export const events = {
       if (wanted.length === 0) {
         yield* Bench.say(`--only takes ${named.map(([name]) => name).join(", ")}`)
       }
-      return (yield* Effect.forEach(wanted, ([, part]) => part)).flat()
+      return (yield* Effect.forEach(wanted, ([, part]) => Effect.tap(part, options.measured))).flat()
     }).pipe(Effect.provide(Engine.adminLayer(server.url)))
   })
 }
