@@ -5,6 +5,7 @@ import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import * as Database from "@hypermarket/core/Database"
 import type * as Domain from "@hypermarket/core/Domain"
+import * as Main from "@hypermarket/core/Main"
 import * as Setting from "@hypermarket/core/Setting"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as EventWorker from "@hypermarket/events/EventWorker"
@@ -61,6 +62,7 @@ export const layer = <R>(
 /** The process: settings and database from the environment. */
 export const service = Layer.unwrap(
   Effect.gen(function* () {
+    yield* Main.boundYoungGeneration
     const listen = yield* options
     // A worker's statements are long and write: each has its connection.
     const database = { ...(yield* Database.options), multiplex: false }

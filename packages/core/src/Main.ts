@@ -22,6 +22,17 @@ const boundHeapGrowth = Effect.sync(() => {
 })
 
 /**
+ * For a process whose objects are done with after a batch, such as a queue's worker: the space for young objects stays as
+ * it begins. Left to itself V8 lets it grow to 32 MB, of which a worker fills three: 181 MB where this holds 146.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const boundYoungGeneration: Effect.Effect<void> = Effect.sync(() => {
+  V8.setFlagsFromString("--semi-space-growth-factor=1")
+})
+
+/**
  * Builds a layer and keeps it until the fiber is interrupted; then stopping is announced before anything is released.
  *
  * @category running

@@ -163,6 +163,8 @@ export const run = Effect.fn("EventWorker.run")(function* <R = never>(options: {
   readonly domains: ReadonlyArray<Domain.Domain<R>>
   /** Handlers of the adopter's own queues. */
   readonly handlers?: ReadonlyArray<WorkQueue.Handler<R>>
+  /** How the queue is worked; its defaults are those of {@link WorkQueueWorker.Options}. */
+  readonly queue?: Pick<WorkQueueWorker.Options<R>, "batchMax" | "pipes" | "lease" | "poll">
 }): Effect.fn.Return<
   void,
   SqlError,
@@ -196,7 +198,7 @@ export const run = Effect.fn("EventWorker.run")(function* <R = never>(options: {
     Effect.provideService(schedules.tick, AllTenants, { actor: "scheduler" })
   )
   yield* often(Schedule.spaced(pruneInterval), "Pruning", prune)
-  yield* WorkQueueWorker.run({ prefix, handlers }) as Effect.Effect<
+  yield* WorkQueueWorker.run({ ...options.queue, prefix, handlers }) as Effect.Effect<
     void,
     never,
     Exclude<R, Tenant | AllTenants> | Scope.Scope | SqlClient.SqlClient | WorkQueue.ClaimClient | Wakeup

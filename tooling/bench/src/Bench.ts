@@ -25,6 +25,8 @@ export interface Options {
   readonly rounds: number
   /** Names of the parts to measure; all when empty. */
   readonly only: ReadonlyArray<string>
+  /** Called with the figures of each part as it ends: a run that is cut short keeps them. */
+  readonly measured: (figures: ReadonlyArray<Figure>) => Effect.Effect<void>
 }
 
 /**

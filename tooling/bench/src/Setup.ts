@@ -47,6 +47,12 @@ export const build = Effect.andThen(
   command("turbo", ["run", "build", "--output-logs=errors-only"], root)
 )
 
+/** Our process of `bench events`, bundled as the apps are: types are not stripped, nor sources held, at run time. */
+export const oursScript = Path.join(root, "tooling/bench/.bundle/ours.js")
+export const bundleOurs = Effect.suspend(() =>
+  command(Path.join(root, "tooling/bench/node_modules/.bin/tsup"), [], Path.join(root, "tooling/bench"))
+)
+
 /** Installs the peers from their own lockfile. */
 export const installPeers = Effect.andThen(
   Bench.say("installing the peers"),

@@ -89,12 +89,15 @@ const program = Effect.gen(function* () {
   const options = yield* read
   const bench = benches.find(({ name }) => name === options.name)
   if (bench === undefined) return yield* new UsageWrong({ message: usage })
+  const file = options.figures
   const measured = yield* bench.run({
     scale: options.scale,
     rounds: options.rounds,
-    only: options.only === undefined ? [] : options.only.split(",")
+    only: options.only === undefined ? [] : options.only.split(","),
+    measured: (figures) =>
+      file === undefined ? Effect.void : Effect.orDie(Effect.asVoid(keep(file, figures)))
   })
-  const figures = options.figures === undefined ? measured : yield* keep(options.figures, measured)
+  const figures = file === undefined ? measured : yield* keep(file, measured)
   const rows = yield* Bench.evaluate(bench.name, figures)
   const date = DateTime.formatIso(yield* DateTime.now)
   yield* options.json

@@ -123,7 +123,7 @@ const program = Effect.gen(function* () {
           pipes,
           lease: leaseMillis
         })
-      : EventWorker.run({ domains: [subscriber(worker)] })
+      : EventWorker.run({ domains: [subscriber(worker)], queue: { pipes, lease: leaseMillis } })
   // Postgres may be away when a worker starts.
   const context = yield* Effect.retry(Layer.build(layer), reconnect)
   yield* Effect.retry(run, reconnect).pipe(Effect.provideContext(context))

@@ -147,6 +147,7 @@ export const events = {
   name: "events",
   run: Effect.fn("bench events")(function* (options: Bench.Options) {
     yield* Setup.installPeers
+    yield* Setup.bundleOurs
     const { settings } = yield* Bench.readTargets("events")
     const server = yield* EmbeddedPostgres.start({ durability: "production", settings })
     return yield* Effect.gen(function* () {
@@ -156,7 +157,7 @@ export const events = {
       if (wanted.length === 0) {
         yield* Bench.say(`--only takes ${named.map(([name]) => name).join(", ")}`)
       }
-      return (yield* Effect.forEach(wanted, ([, part]) => part)).flat()
+      return (yield* Effect.forEach(wanted, ([, part]) => Effect.tap(part, options.measured))).flat()
     }).pipe(Effect.provide(Engine.adminLayer(server.url)))
   })
 }

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { type ChildProcess, fork } from "node:child_process"
 import * as Path from "node:path"
+import * as Setup from "../Setup.ts"
 
 export interface Engine {
   readonly name: string
@@ -19,13 +20,12 @@ export interface Engine {
   readonly settings: Readonly<Record<string, unknown>>
 }
 
-const child = (name: string) => Path.join(import.meta.dirname, name)
 const peer = (name: string) => Path.join(import.meta.dirname, "../../peers", name)
 
-export const ours: Engine = { name: "ours", script: child("ours.ts"), settings: {} }
+export const ours: Engine = { name: "ours", script: Setup.oursScript, settings: {} }
 export const oursSynchronous: Engine = {
   name: "ours, synchronous claim",
-  script: child("ours.ts"),
+  script: Setup.oursScript,
   settings: { commit: "synchronous" }
 }
 export const graphileWorker: Engine = {

@@ -166,6 +166,7 @@ const latency = Effect.fnUntraced(function* (settings: Settings) {
 })
 
 const program = Effect.gen(function* () {
+  yield* Main.boundYoungGeneration
   const url = yield* Config.String("DATABASE_URL")
   const settings = yield* Config.schema(Schema.fromJsonString(Settings), "BENCH_SETTINGS")
   if (settings.command === "setup") {

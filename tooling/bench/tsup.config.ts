@@ -1,0 +1,10 @@
+import { defineConfig } from "tsup"
+import { app } from "@hypermarket/tsconfig/tsup"
+
+export default defineConfig({
+  ...app,
+  entry: { ours: "src/events/ours.ts" },
+  outDir: ".bundle",
+  splitting: false,
+  clean: true
+})
