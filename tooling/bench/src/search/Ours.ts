@@ -9,6 +9,7 @@ import type { PostingChunk } from "@hypermarket/search/internal/engine/Block"
 import { Builder } from "@hypermarket/search/internal/engine/Builder"
 import { Analyser } from "@hypermarket/search/internal/engine/Analyser"
 import type { ColumnChunk } from "@hypermarket/search/internal/engine/ColumnWriter"
+import type { Delta } from "@hypermarket/search/internal/engine/Delta"
 import type { EngineSettings } from "@hypermarket/search/internal/engine/EngineSettings"
 import { levelHitsMin } from "@hypermarket/search/internal/engine/Execution"
 import { Impacts } from "@hypermarket/search/internal/engine/Impact"
@@ -43,7 +44,7 @@ export const build = (settings: EngineSettings, documents: Iterable<IndexDocumen
   return { postings, columns: [...built.columns()], summary: built.summary() }
 }
 
-const load = ({ columns, postings, summary }: Rows): Version => {
+export const load = ({ columns, postings, summary }: Rows): Version => {
   const loader = new SegmentLoader(summary)
   loader.postings(postings)
   loader.columns(columns)
@@ -52,9 +53,13 @@ const load = ({ columns, postings, summary }: Rows): Version => {
 
 export const search = (
   { searcher, segment }: Version,
-  request: Partial<SearchRequest.SearchRequest>
+  request: Partial<SearchRequest.SearchRequest>,
+  delta?: Delta
 ): SearchRequest.SearchAnswer =>
-  Result.getOrThrow(searcher.resident(segment, { ...SearchRequest.defaults, ...request }))
+  Result.getOrThrow(searcher.resident(segment, { ...SearchRequest.defaults, ...request }, delta))
+
+/** What a shop's search page asks for beside the hits. */
+export const facets = ["brand", "kind"].map((column) => ({ column, valuesMax: 20 }))
 
 /** Values around those in use, as coarse as 61 queries can tell apart. */
 export const space: Space = {

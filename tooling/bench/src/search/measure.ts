@@ -19,9 +19,9 @@ import * as Bench from "../Bench.ts"
 import * as Catalogue from "./Catalogue.ts"
 import * as Ours from "./Ours.ts"
 import * as Store from "./Store.ts"
+import * as Timing from "./Timing.ts"
 import * as Tuning from "./Tuning.ts"
 
-const rounds = 5
 const worstRounds = 9
 const onDemandQueries = 300
 const megabyte = 1e6
@@ -34,53 +34,6 @@ const Job = Schema.Struct({
 })
 
 type Job = typeof Job.Type
-
-const facets = ["brand", "kind"].map((column) => ({ column, valuesMax: 20 }))
-
-interface Latencies {
-  readonly p50: number
-  readonly p95: number
-  readonly p99: number
-}
-
-const quantiles = (values: ReadonlyArray<number>): Latencies => ({
-  p50: Bench.quantile(values, 0.5),
-  p95: Bench.quantile(values, 0.95),
-  p99: Bench.quantile(values, 0.99)
-})
-
-/**
- * A query's figure is its median over the rounds. Beside it stands its best: on a machine that others use, what it costs
- * by itself.
- */
-const ofRounds = (byRound: ReadonlyArray<ReadonlyArray<number>>) => {
-  const over = (of: (values: ReadonlyArray<number>) => number) =>
-    quantiles((byRound[0] ?? []).map((_, n) => of(byRound.map((round) => round[n] ?? Number.NaN))))
-  return { wall: over(Bench.median), best: over((values) => Math.min(...values)) }
-}
-
-/**
- * By request, milliseconds of the clock; for all of them together, this thread's processor time, which has too coarse a
- * tick for one.
- */
-const time = (requests: ReadonlyArray<Partial<SearchRequest.SearchRequest>>, version: Ours.Version) => {
-  const wall: Array<ReadonlyArray<number>> = []
-  const perCpuSecond: Array<number> = []
-  for (let round = 0; round <= rounds; round++) {
-    const before = process.threadCpuUsage()
-    const measured = requests.map((request) => {
-      const startedAt = performance.now()
-      Ours.search(version, request)
-      return performance.now() - startedAt
-    })
-    const { system, user } = process.threadCpuUsage(before)
-    // The first round warms up.
-    if (round === 0) continue
-    wall.push(measured)
-    perCpuSecond.push((requests.length * 1e6) / (system + user))
-  }
-  return { ...ofRounds(wall), perCpuSecond: Bench.median(perCpuSecond) }
-}
 
 /** Of the judged queries, over the products as they are: copies are taken out of the first 1,000 hits. */
 const ndcgOf = (
@@ -113,26 +66,26 @@ const resident = Effect.fnUntraced(function* ({ ids, queries, summary }: Job) {
   const loadSeconds = (performance.now() - startedAt) / 1_000
   const version = { summary, segment, searcher: new Searcher(summary) }
   const worst = yield* commonest
-  const withFacets = time(
-    queries.map((query) => ({ query, facets })),
+  const withFacets = Timing.time(
+    queries.map((query) => ({ query, facets: Ours.facets })),
     version
   )
-  const plain = time(
+  const plain = Timing.time(
     queries.map((query) => ({ query })),
     version
   )
-  const typing = time(
-    queries.map((query) => ({ query: query.slice(0, -1), prefix: true, facets })),
+  const typing = Timing.time(
+    queries.map((query) => ({ query: query.slice(0, -1), prefix: true, facets: Ours.facets })),
     version
   )
-  const worstRequests = Array.from({ length: worstRounds }, () => ({ query: worst, facets }))
+  const worstRequests = Array.from({ length: worstRounds }, () => ({ query: worst, facets: Ours.facets }))
   return {
     loadSeconds,
     segmentMegabytes: segment.bytes.total / megabyte,
     plain,
     withFacets,
     typing,
-    worst: time(worstRequests, version),
+    worst: Timing.time(worstRequests, version),
     nothingFound: queries.filter((query) => Ours.search(version, { query }).nbHits === 0).length,
     ndcg: ndcgOf(version, ids, yield* Catalogue.judgedQueries)
   }
@@ -157,10 +110,10 @@ const onDemand = Effect.fnUntraced(function* ({ queries: all, summary }: Job) {
   })
   yield* Effect.forEach(queries, timed)
   const times = (count: number) => Array.from({ length: count }, (_, n) => n)
-  const wall = yield* Effect.forEach(times(rounds), () => Effect.forEach(queries, timed))
+  const wall = yield* Effect.forEach(times(Timing.rounds), () => Effect.forEach(queries, timed))
   const worst = yield* commonest
   const worstWall = yield* Effect.forEach(times(worstRounds), () => timed(worst))
-  return { ...ofRounds(wall), worst: Bench.median(worstWall), worstBest: Math.min(...worstWall) }
+  return { ...Timing.ofRounds(wall), worst: Bench.median(worstWall), worstBest: Math.min(...worstWall) }
 })
 
 const program = Effect.gen(function* () {

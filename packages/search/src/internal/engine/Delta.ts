@@ -45,6 +45,7 @@ const completionsMax = 8
 /** Guesses for the account of memory: a posting is two small integers in arrays that grow. */
 const postingBytes = 20
 const documentBytes = 500
+const hiddenBytes = 32
 
 const encode = ({ impacts, slots }: Postings): PostingList => {
   const writer = new ChunkWriter()
@@ -58,7 +59,8 @@ export class Delta {
   private readonly parent: Delta | undefined
   private readonly analyser: Analyser
   private readonly impacts: Impacts
-  private readonly hidden: Uint32Array
+  /** Ordinals of the version's documents that have been replaced or are gone. */
+  private readonly hidden = new Set<number>()
   /** Undefined where a document has been replaced since. */
   private documents: Array<DeltaDocument | undefined> = []
   private readonly slots = new Map<string, number | undefined>()
@@ -71,7 +73,6 @@ export class Delta {
     this.parent = parent
     this.analyser = parent?.analyser ?? new Analyser(summary.settings.analyser)
     this.impacts = new Impacts(summary.settings, summary.fieldAverages)
-    this.hidden = new Uint32Array(Math.ceil(summary.documentCount / 32))
   }
 
   /**
@@ -83,9 +84,7 @@ export class Delta {
     for (const { docId, document, ordinal } of changes) {
       const replaced = this.slots.get(docId)
       if (replaced !== undefined) this.documents[replaced] = undefined
-      if (ordinal !== undefined) {
-        this.hidden[ordinal >>> 5] = (this.hidden[ordinal >>> 5] ?? 0) | (1 << (ordinal & 31))
-      }
+      if (ordinal !== undefined) this.hidden.add(ordinal)
       const reason = document === undefined ? undefined : IndexDocument.problemOf(document)
       if (reason !== undefined) refused.push({ docId, reason })
       const isKept = document !== undefined && reason === undefined
@@ -112,15 +111,15 @@ export class Delta {
     return (
       this.postingCount * postingBytes +
       this.documents.length * documentBytes +
-      this.hidden.byteLength +
+      this.hidden.size * hiddenBytes +
       this.scratch.bytes
     )
   }
 
-  /** The version's document has been replaced or is gone. */
-  isHidden(ordinal: number): boolean {
-    const isOwn = ((this.hidden[ordinal >>> 5] ?? 0) & (1 << (ordinal & 31))) !== 0
-    return isOwn || (this.parent?.isHidden(ordinal) ?? false)
+  /** The version's documents that nobody may find with this. */
+  *hiddenOrdinals(): Generator<number> {
+    yield* this.hidden
+    if (this.parent !== undefined) yield* this.parent.hidden
   }
 
   /** This and what it lies on, each with the documents that still stand. */

@@ -42,18 +42,6 @@ const deltaReader: Filter.Reader<DeltaDocument> = {
     document.numbers[column] !== undefined || (document.keywords[column] ?? []).length > 0
 }
 
-const isKeptOf = (
-  view: View,
-  filter: Filter.Filter | undefined
-): ((ordinal: number) => boolean) | undefined => {
-  const passes = filter === undefined ? undefined : Filter.compile(filter, view.columns.reader)
-  const { delta } = view
-  if (delta === undefined || delta.size === 0) return passes
-  return passes === undefined
-    ? (ordinal) => !delta.isHidden(ordinal)
-    : (ordinal) => !delta.isHidden(ordinal) && passes(ordinal)
-}
-
 /** The highest number of words that enough documents have. */
 const levelOf = (
   histograms: ReadonlyArray<Uint32Array>
@@ -124,20 +112,19 @@ class Execution {
 
   answer(): SearchAnswer {
     const { plan, request, view } = this
-    const { executor } = view
+    const { delta, executor } = view
+    const { filter } = request
     const isEverything = request.query.trim() === ""
     const run = (on: Executor, lists: Lists) => (isEverything ? on.matchAll() : on.accumulate(plan, lists))
     run(executor, view.lists)
-    const histograms = [
-      executor.settle(isKeptOf(view, request.filter)),
-      ...this.layers.map((layer) => this.settle(layer, run))
-    ]
+    if (delta !== undefined) executor.remove(delta.hiddenOrdinals())
+    const passes = filter === undefined ? undefined : Filter.compile(filter, view.columns.reader)
+    const histograms = [executor.settle(passes), ...this.layers.map((layer) => this.settle(layer, run))]
     const { hits: nbHits, level } = levelOf(histograms)
     const selected = executor.select(level)
-    const candidates = [
-      ...this.ofVersion(selected),
-      ...this.layers.flatMap((layer, n) => this.ofLayer(layer, n, level))
-    ]
+    const own = this.ofVersion(selected)
+    const least = own.length < this.windowSize ? -Infinity : (own.at(-1)?.score ?? -Infinity)
+    const candidates = [...own, ...this.layers.flatMap((layer, n) => this.ofLayer(layer, n, level, least))]
     const page = candidates.toSorted(Ranking.comparator(request.sort)).slice(request.offset, this.windowSize)
     return {
       hits: page.map((candidate) => this.hit(candidate)),
@@ -192,7 +179,13 @@ class Execution {
     }
   }
 
-  private ofLayer(layer: DeltaLayer, n: number, level: number): ReadonlyArray<Ranking.Candidate> {
+  /** By relevance, documents that score below `least` are on no page. */
+  private ofLayer(
+    layer: DeltaLayer,
+    n: number,
+    level: number,
+    least: number
+  ): ReadonlyArray<Ranking.Candidate> {
     const executor = layer.delta.executor()
     const candidates: Array<Ranking.Candidate> = []
     for (const slot of executor.select(level)) {
@@ -200,12 +193,14 @@ class Execution {
       if (document === undefined) continue
       const words = executor.wordsAt(slot)
       const factor = popularityFactor(this.popularity.weight, document.popularityLevel)
+      const score = scoreOf(executor.scoreAt(slot), words, this.counted, factor)
+      if (score < least && this.request.sort.length === 0) continue
       candidates.push({
         ordinal: undefined,
         layer: n,
         slot,
         docId: document.docId,
-        score: scoreOf(executor.scoreAt(slot), words, this.counted, factor),
+        score,
         words,
         place: document.ordinal ?? Infinity,
         keys: Ranking.keysOfDocument(this.request.sort, document)

@@ -76,6 +76,10 @@ export class Executor {
     plan.words.forEach((word, n) => this.addWord(word, n + 1, lists))
   }
 
+  remove(ordinals: Iterable<number>): void {
+    for (const ordinal of ordinals) this.counts[ordinal] = 0
+  }
+
   /** Takes out documents that `isKept` refuses, and counts the rest by their number of words. */
   settle(isKept: ((ordinal: number) => boolean) | undefined): Uint32Array {
     if (isKept !== undefined) this.keep(isKept)
