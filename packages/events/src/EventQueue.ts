@@ -20,7 +20,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { prefix } from "./Events.ts"
+import { prefix } from "./internal/prefix.ts"
 
 /**
  * The name of a queue, of the tenant's own or of a domain's handler or job.

@@ -22,7 +22,7 @@ import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { CloudEvent } from "./CloudEvent.ts"
-import { prefix } from "./Events.ts"
+import { prefix } from "./internal/prefix.ts"
 import { JobSchedules } from "./JobScheduler.ts"
 
 /**

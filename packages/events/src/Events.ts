@@ -17,14 +17,14 @@ import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Struct from "effect/Struct"
 import { hash } from "node:crypto"
 import * as CloudEvent from "./CloudEvent.ts"
+import { prefix } from "./internal/prefix.ts"
+import { EventConflict, type Receipt } from "./Receipt.ts"
 
 /**
  * The prefix of this package's queue.
@@ -32,7 +32,7 @@ import * as CloudEvent from "./CloudEvent.ts"
  * @category constants
  * @since 0.1.0
  */
-export const prefix = "hm_event"
+export { prefix }
 
 /**
  * How long an event's name is remembered.
@@ -43,39 +43,6 @@ export const prefix = "hm_event"
 export const dedupeDays = 30
 
 const dayMillis = 24 * 60 * 60 * 1000
-
-/**
- * Another event was published under this source and id. Nothing of the batch was published.
- *
- * @category errors
- * @since 0.1.0
- */
-export class EventConflict extends HttpApiError.Problem<EventConflict>()(
-  "EventConflict",
-  {
-    type: "urn:hypermarket:problem:events:event-conflict",
-    status: 409,
-    title: "Another event has this source and id"
-  },
-  { source: Schema.String, id: Schema.String }
-) {}
-
-/**
- * What became of a published event.
- *
- * @category models
- * @since 0.1.0
- */
-export const Receipt = Schema.Struct({
-  id: Schema.String,
-  state: Schema.Literals(["accepted", "duplicate"])
-})
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type Receipt = typeof Receipt.Type
 
 /**
  * @category services

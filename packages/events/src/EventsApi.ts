@@ -33,7 +33,7 @@ import {
   QueueNotFound,
   Redrive
 } from "./EventQueue.ts"
-import { EventConflict, Receipt } from "./Events.ts"
+import { EventConflict, Receipt } from "./Receipt.ts"
 import {
   EventSubscription,
   NewSubscription,

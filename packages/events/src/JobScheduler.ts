@@ -32,7 +32,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { prefix } from "./Events.ts"
+import { prefix } from "./internal/prefix.ts"
 import { QueueName } from "./EventSubscription.ts"
 
 /**

@@ -9,6 +9,7 @@ import * as EventQueue from "@hypermarket/events/EventQueue"
 import * as Events from "@hypermarket/events/Events"
 import * as EventSubscription from "@hypermarket/events/EventSubscription"
 import * as JobScheduler from "@hypermarket/events/JobScheduler"
+import { EventConflict } from "@hypermarket/events/Receipt"
 import * as ApiKey from "@hypermarket/platform/ApiKey"
 import * as TenantAccount from "@hypermarket/platform/TenantAccount"
 import { DateTime, Effect, Schema } from "effect"
@@ -98,7 +99,7 @@ export const serviceSuite = (name: string, connect: Connect): void =>
           const conflict = yield* failed(
             Effect.flatMap(Events.Events, (events) => events.publish([eventOf("o-2", "b")])).pipe(asTenant)
           )
-          assert.instanceOf(conflict, Events.EventConflict)
+          assert.instanceOf(conflict, EventConflict)
         })
       )
 
