@@ -123,12 +123,13 @@ export class Lanes {
   }
 
   /** A lane of jobs that took their workers down before. */
-  quarantined(nowMillis: number): ClaimLane | undefined {
+  quarantined(nowMillis: number): Pick | undefined {
     for (const lane of this.ready(nowMillis)) {
       if (!lane.queue.startsWith(quarantinePrefix)) continue
-      if (!this.options.definitionOf(lane.tenantId, queueOfLane(lane.queue)).paused) {
-        return { tenantId: lane.tenantId, queue: lane.queue, priority: lane.priority, hint: 0, limit: 1 }
-      }
+      const { isLimited, paused } = this.options.definitionOf(lane.tenantId, lane.queue)
+      if (paused) continue
+      const { priority, queue, tenantId } = lane
+      return { isLimited, picked: [{ quantum: 1, lane: { tenantId, queue, priority, hint: 0, limit: 1 } }] }
     }
     return undefined
   }
@@ -233,14 +234,6 @@ export class Lanes {
     if (lane === undefined) return
     lane.virtual -= picked.quantum / this.options.definitionOf(lane.tenantId, lane.queue).weight
     lane.blockedUntilMillis = untilMillis
-  }
-
-  /** The quarantined lane that was claimed last is empty. */
-  foundNone(claimed: ClaimLane): void {
-    const lane = this.lanes.get(keyOf(claimed))
-    if (lane === undefined) return
-    lane.isReady = false
-    this.live.delete(keyOf(lane))
   }
 
   /** When the first lane that waits may be tried again. */

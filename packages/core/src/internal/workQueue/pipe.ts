@@ -13,6 +13,7 @@ import * as Identifier from "../../Identifier.ts"
 import { now } from "../../Now.ts"
 import { Batch, countOf, groupsOf, type Group } from "./batch.ts"
 import type { Handling } from "./handling.ts"
+import { queueOfLane } from "./jobRow.ts"
 import type { Lanes, Pick, Picked } from "./lanes.ts"
 import { Pace } from "./pace.ts"
 import type { ClaimLane } from "./statements/lane.ts"
@@ -232,7 +233,11 @@ export const make = (options: Options, work: Work): Pipe => {
   // Claiming
   // ------------------------------------------------------------------------------------------------------------------
 
-  const claim = Effect.fnUntraced(function* (claimed: ReadonlyArray<ClaimLane>, previous: Batch | undefined) {
+  const claim = Effect.fnUntraced(function* (
+    claimed: ReadonlyArray<ClaimLane>,
+    keyedMax: number,
+    previous: Batch | undefined
+  ) {
     const batchId = yield* Identifier.next
     const rows = yield* claims.claim({
       previous,
@@ -240,7 +245,7 @@ export const make = (options: Options, work: Work): Pipe => {
       batchId,
       workerId: options.workerId,
       leaseMillis,
-      keyedMax: options.batchMax,
+      keyedMax,
       laneBytesMax: Math.ceil(claimBytesMax / claimed.length),
       now: yield* now
     })
@@ -274,14 +279,16 @@ export const make = (options: Options, work: Work): Pipe => {
 
   /** Counting and claiming in one transaction, behind the lock of the queue's definition. */
   const claimLimited = Effect.fnUntraced(function* (one: Picked) {
-    const { queue, tenantId } = one.lane
+    const { tenantId } = one.lane
+    const queue = queueOfLane(one.lane.queue)
     const moment = yield* now
     return yield* options.claimSql.withTransaction(
       Effect.gen(function* () {
         const allowance = yield* claims.allowance(tenantId, queue, moment)
         if (allowance.jobs < 1) return allowance.waitMillis
         const lane = { ...one.lane, limit: Math.min(one.lane.limit, allowance.jobs) }
-        const batch = yield* claim([lane], undefined)
+        // One job a key: what a claim takes must be known before it.
+        const batch = yield* claim([lane], 1, undefined)
         const count = batch.groups.reduce((sum, group) => sum + group.plain.length + group.keys.length, 0)
         if (count > 0) yield* claims.pay(tenantId, queue, count, moment)
         return { batch, lane }
@@ -294,6 +301,7 @@ export const make = (options: Options, work: Work): Pipe => {
     if (!isLimited || first === undefined) {
       const batch = yield* claim(
         picked.map((one) => one.lane),
+        options.batchMax,
         previous
       )
       noteFound(picked, batch, Math.ceil(claimBytesMax / Math.max(1, picked.length)))
@@ -329,13 +337,10 @@ export const make = (options: Options, work: Work): Pipe => {
     yield* untilNothingElseRuns
     const untilMillis = clock.currentTimeMillisUnsafe() + aloneSliceMillis
     while (!work.isStopping && clock.currentTimeMillisUnsafe() < untilMillis) {
-      const lane = lanes.quarantined(clock.currentTimeMillisUnsafe())
-      if (lane === undefined) break
-      const batch = yield* claim([lane], undefined)
-      if (batch.groups.length === 0) {
-        lanes.foundNone(lane)
-        continue
-      }
+      const suspects = lanes.quarantined(clock.currentTimeMillisUnsafe())
+      if (suspects === undefined) break
+      const batch = yield* claimPicked(suspects, undefined)
+      if (batch === undefined || batch.groups.length === 0) continue
       const clean = yield* runClaimed(batch)
       if (clean !== undefined) yield* acknowledge(clean, clean.outcome)
     }
