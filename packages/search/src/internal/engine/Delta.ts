@@ -45,7 +45,7 @@ const completionsMax = 8
 /** Guesses for the account of memory: a posting is two small integers in arrays that grow. */
 const postingBytes = 20
 const documentBytes = 500
-const hiddenBytes = 32
+const hiddenBytes = 8
 
 const encode = ({ impacts, slots }: Postings): PostingList => {
   const writer = new ChunkWriter()
@@ -60,7 +60,7 @@ export class Delta {
   private readonly analyser: Analyser
   private readonly impacts: Impacts
   /** Ordinals of the version's documents that have been replaced or are gone. */
-  private readonly hidden = new Set<number>()
+  private readonly hidden: Array<number> = []
   /** Undefined where a document has been replaced since. */
   private documents: Array<DeltaDocument | undefined> = []
   private readonly slots = new Map<string, number | undefined>()
@@ -83,8 +83,8 @@ export class Delta {
     const refused: Array<IndexDocument.DocumentRefused> = []
     for (const { docId, document, ordinal } of changes) {
       const replaced = this.slots.get(docId)
+      if (ordinal !== undefined && !this.slots.has(docId)) this.hidden.push(ordinal)
       if (replaced !== undefined) this.documents[replaced] = undefined
-      if (ordinal !== undefined) this.hidden.add(ordinal)
       const reason = document === undefined ? undefined : IndexDocument.problemOf(document)
       if (reason !== undefined) refused.push({ docId, reason })
       const isKept = document !== undefined && reason === undefined
@@ -111,15 +111,14 @@ export class Delta {
     return (
       this.postingCount * postingBytes +
       this.documents.length * documentBytes +
-      this.hidden.size * hiddenBytes +
+      this.hidden.length * hiddenBytes +
       this.scratch.bytes
     )
   }
 
-  /** The version's documents that nobody may find with this. */
-  *hiddenOrdinals(): Generator<number> {
-    yield* this.hidden
-    if (this.parent !== undefined) yield* this.parent.hidden
+  /** The version's documents that nobody may find with this, in one list or two. */
+  hiddenOrdinals(): ReadonlyArray<ReadonlyArray<number>> {
+    return this.parent === undefined ? [this.hidden] : [this.hidden, this.parent.hidden]
   }
 
   /** This and what it lies on, each with the documents that still stand. */

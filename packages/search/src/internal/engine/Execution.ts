@@ -117,7 +117,7 @@ class Execution {
     const isEverything = request.query.trim() === ""
     const run = (on: Executor, lists: Lists) => (isEverything ? on.matchAll() : on.accumulate(plan, lists))
     run(executor, view.lists)
-    if (delta !== undefined) executor.remove(delta.hiddenOrdinals())
+    for (const ordinals of delta?.hiddenOrdinals() ?? []) executor.remove(ordinals)
     const passes = filter === undefined ? undefined : Filter.compile(filter, view.columns.reader)
     const histograms = [executor.settle(passes), ...this.layers.map((layer) => this.settle(layer, run))]
     const { hits: nbHits, level } = levelOf(histograms)
@@ -187,14 +187,22 @@ class Execution {
     least: number
   ): ReadonlyArray<Ranking.Candidate> {
     const executor = layer.delta.executor()
+    const selected = executor.select(level)
+    const scoreAt = (slot: number) => {
+      const popularity = layer.delta.documentAt(slot)?.popularityLevel ?? 0
+      const factor = popularityFactor(this.popularity.weight, popularity)
+      return scoreOf(executor.scoreAt(slot), executor.wordsAt(slot), this.counted, factor)
+    }
+    const heap = new ScoreHeap(this.windowSize)
+    const isSorted = this.request.sort.length > 0
+    if (!isSorted) for (const slot of selected) heap.offer(scoreAt(slot), slot)
+    const bound = isSorted ? -Infinity : Math.max(least, heap.least)
     const candidates: Array<Ranking.Candidate> = []
-    for (const slot of executor.select(level)) {
-      const document = layer.documentAt(slot)
+    for (const slot of selected) {
+      const score = scoreAt(slot)
+      const document = score < bound ? undefined : layer.documentAt(slot)
       if (document === undefined) continue
       const words = executor.wordsAt(slot)
-      const factor = popularityFactor(this.popularity.weight, document.popularityLevel)
-      const score = scoreOf(executor.scoreAt(slot), words, this.counted, factor)
-      if (score < least && this.request.sort.length === 0) continue
       candidates.push({
         ordinal: undefined,
         layer: n,

@@ -64,7 +64,10 @@ const keywordCounter = (request: FacetRequest, column: KeywordColumn | undefined
       }
     },
     countDocument: ({ keywords }) => {
-      for (const value of new Set(keywords[request.column])) changed.set(value, (changed.get(value) ?? 0) + 1)
+      const values = keywords[request.column] ?? []
+      for (const value of values.length < 2 ? values : new Set(values)) {
+        changed.set(value, (changed.get(value) ?? 0) + 1)
+      }
     },
     facet: () => {
       const values: Array<Facet["values"][number]> = []
