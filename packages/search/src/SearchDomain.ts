@@ -9,6 +9,7 @@ import * as Domain from "@hypermarket/core/Domain"
 import * as Job from "@hypermarket/core/Job"
 import { now } from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
+import * as Partitions from "@hypermarket/core/Partitions"
 import * as Subscription from "@hypermarket/core/Subscription"
 import type { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
@@ -103,12 +104,14 @@ const sessionHappened = Subscription.make<UserBehavior.UserBehaviors | Tenant>({
   handler: Effect.fnUntraced(function* (events) {
     const behaviors = yield* UserBehavior.UserBehaviors
     const facts = yield* decodeAll(events, Commerce.decodeSession)
-    yield* behaviors.recordQueries(
-      products,
-      facts.flatMap(({ data, event }) =>
-        event.type === Commerce.typeOf("session.searched") && data.query !== undefined ? [data.query] : []
-      )
+    const searches = facts.flatMap(({ data, event }) =>
+      event.type === Commerce.typeOf("session.searched") && data.query !== undefined
+        ? [{ source: event.source, id: event.id, query: data.query }]
+        : []
     )
+    for (const [source, own] of Map.groupBy(searches, (search) => search.source)) {
+      yield* behaviors.recordQueries(source, products, own)
+    }
     yield* recordBySource(
       facts.flatMap(({ data, event }) => {
         const kind = signalKinds.get(event.type)
@@ -193,6 +196,15 @@ const pruneBehavior = Job.scheduled<UserBehavior.UserBehaviors | AllTenants>({
   run: Effect.flatMap(UserBehavior.UserBehaviors, (behaviors) => behaviors.prune)
 })
 
+/** Two years of behaviour, for whoever learns from it; popularity needs a few months. */
+const behaviorPartitions = Partitions.make({
+  table: "hm_user_behavior_signal",
+  by: "occurred_at",
+  every: "month",
+  keep: "750 days",
+  ahead: 2
+})
+
 // ---------------------------------------------------------------------------------------------------------------
 // Checks
 // ---------------------------------------------------------------------------------------------------------------
@@ -274,6 +286,7 @@ export const domain: Domain.Domain<Services | Tenant | AllTenants> = Domain.make
   migrations,
   subscriptions: [productChanged, sessionHappened, orderPlaced],
   jobs: [build, startDue, remove, countPopularity, pruneBehavior],
+  partitions: [behaviorPartitions],
   checks: [versionsCheck, popularityCheck],
   settings: SearchConfig.settings
 })
