@@ -15,6 +15,7 @@ import type { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
+import { rulesHash } from "./internal/versionBuild.ts"
 import { ProductPopularity } from "./ProductPopularity.ts"
 import { RankingSignals } from "./RankingSignal.ts"
 import { Search } from "./Search.ts"
@@ -213,7 +214,12 @@ const versionsCheck = Check.make(
   "versions",
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const [row] = yield* sql<{ readonly foreign: number; readonly failed: number; readonly stuck: number }>`
+    const [row] = yield* sql<{
+      readonly foreign: number
+      readonly failed: number
+      readonly stuck: number
+      readonly outdated: number
+    }>`
       SELECT (SELECT count(*)::int
                 FROM hm_search_index i
                 JOIN hm_search_index_version v ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
@@ -222,9 +228,13 @@ const versionsCheck = Check.make(
              (SELECT count(*)::int
                 FROM hm_search_index_version
                WHERE status IN ('building', 'validating')
-                 AND coalesce(lease_until, recorded_at) < clock_timestamp() - interval '2 minutes') AS stuck
+                 AND coalesce(lease_until, recorded_at) < clock_timestamp() - interval '2 minutes') AS stuck,
+             (SELECT count(*)::int
+                FROM hm_search_index i
+                JOIN hm_search_index_version v ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
+               WHERE NOT i.automatic AND v.rules_hash <> ${rulesHash}) AS outdated
     `
-    const { failed, foreign, stuck } = row ?? { foreign: 0, failed: 0, stuck: 0 }
+    const { failed, foreign, outdated, stuck } = row ?? { foreign: 0, failed: 0, stuck: 0, outdated: 0 }
     return [
       foreign > 0
         ? {
@@ -240,6 +250,13 @@ const versionsCheck = Check.make(
             hint: "is a worker running?"
           }
         : { status: "ok" as const, message: "no build waits for a worker" },
+      outdated > 0
+        ? {
+            status: "warn" as const,
+            message: `${outdated} indexes that are not automatic were built by the rules of another release`,
+            hint: "start a version of each: POST /v1/search/indexes/<name>/versions"
+          }
+        : { status: "ok" as const, message: "every active version was built by this release's rules" },
       failed > 0
         ? {
             status: "warn" as const,

@@ -197,6 +197,33 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
     })
   )
 
+  it.effect("are built anew when the rules of the code are others, or when popularity is a day old", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const indexes = yield* SearchIndexes
+      const versions = yield* SearchIndexVersions
+      const now = yield* TestNow
+      const grown = IndexName.make("grown")
+      const reason = Effect.gen(function* () {
+        yield* versions.startDue.pipe(asOperator)
+        yield* buildAll
+        const { activeVersion } = yield* indexes.get(grown)
+        return (yield* versions.get(grown, activeVersion)).reason
+      }).pipe(provide(acme))
+      assert.strictEqual(yield* reason, "changes")
+      yield* sql`UPDATE hm_search_index_version SET rules_hash = 'of an older release' WHERE index_name = ${grown}`
+      assert.strictEqual(yield* reason, "upgraded")
+      yield* now.adjust("25 hours")
+      assert.strictEqual(yield* reason, "upgraded")
+      yield* sql`
+        INSERT INTO hm_product_popularity_signal (tenant_id, product_id, decay_window, score, counted_at)
+        SELECT ${acme}, 'p1', 'week', 1, max(built_at) + interval '1 minute' FROM hm_search_index_version
+      `
+      assert.strictEqual(yield* reason, "popularity")
+      assert.strictEqual(yield* versions.startDue.pipe(asOperator), 0)
+    })
+  )
+
   it.effect("that lose a row do not pass their gates, and are never activated", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

@@ -42,6 +42,9 @@ export class BuildRefused extends Schema.TaggedError<BuildRefused>()("BuildRefus
   message: Schema.String
 }) {}
 
+/** Of the rules in this code: versions that were built by others are built anew. */
+export const rulesHash = EngineSettings.hash(EngineSettings.defaults)
+
 const readBatch = 2_000
 /** Rows of a batch of postings: about 150 bytes each on average, 7,600 at most. */
 const postingBatch = 2_000
@@ -215,7 +218,7 @@ const writePostings = Effect.fnUntraced(function* (build: Leased) {
   const written = yield* sql`
     UPDATE hm_search_index_version
        SET phase = 'postings', status = 'validating', statistics = ${JSON.stringify(summary)}::text::jsonb,
-           analyser_hash = ${EngineSettings.hash(SearchSettings.toEngine(build.settings))},
+           analyser_hash = ${EngineSettings.hash(SearchSettings.toEngine(build.settings))}, rules_hash = ${rulesHash},
            posting_bytes = ${String(summary.postingBytes)}::text::bigint, built_at = ${moment}, updated_at = ${moment}
      WHERE tenant_id = ${build.tenantId} AND version_id = ${build.versionId}::text::bigint
        AND lease_id = ${build.leaseId}::uuid
