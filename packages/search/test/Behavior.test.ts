@@ -8,7 +8,7 @@ import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import { IndexName, products, SearchIndexes } from "@hypermarket/search/SearchIndex"
 import * as SearchSettings from "@hypermarket/search/SearchSettings"
 import { type Signal, UserBehaviors, userDayLimits } from "@hypermarket/search/UserBehavior"
-import { DateTime, Effect, Layer, Schema } from "effect"
+import { DateTime, Effect, Layer, type Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { acme, activate, asOperator, buildVersion, compare, ids, layerOf, search, upsert } from "./support.ts"
 
