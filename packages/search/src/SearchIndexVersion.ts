@@ -24,6 +24,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Partition from "./internal/partition.ts"
+import { patiently } from "./internal/patiently.ts"
 import { rulesHash } from "./internal/versionBuild.ts"
 import { Search } from "./Search.ts"
 import * as SearchConfig from "./SearchConfig.ts"
@@ -364,7 +365,7 @@ export class SearchIndexVersions extends Context.Service<
 
       const stored = Effect.fnUntraced(function* (versionId: VersionId) {
         const tenant = yield* Tenant
-        const [row] = yield* sql<{
+        const [row] = yield* patiently(sql)(sql<{
           readonly expectedDocuments: number
           readonly expectedChecksum: string
           readonly documents: number
@@ -384,7 +385,7 @@ export class SearchIndexVersions extends Context.Service<
                           FROM hm_search_posting
                          WHERE tenant_id = ${tenant.id} AND version = ${versionId}::text::bigint) p
            WHERE v.tenant_id = ${tenant.id} AND v.version_id = ${versionId}::text::bigint
-        `
+        `)
         return row
       })
 
@@ -578,8 +579,12 @@ export class SearchIndexVersions extends Context.Service<
         if (index.previous === null || !(yield* isOfThisCluster(index.previous))) {
           return yield* new NothingToRollBack({ indexName })
         }
-        return yield* switchTo(indexName, index.previous, index.active).pipe(
-          Effect.catchTag("SearchVersionNotFound", () => Effect.fail(new NothingToRollBack({ indexName })))
+        return yield* lock(indexName, index.previous, ["ready"]).pipe(
+          Effect.andThen(({ versionId }) => switchTo(indexName, versionId, index.active)),
+          // It has failed its gates since, or was removed.
+          Effect.catchTag(["SearchVersionNotFound", "SearchVersionState"], () =>
+            Effect.fail(new NothingToRollBack({ indexName }))
+          )
         )
       })
 

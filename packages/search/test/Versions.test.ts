@@ -3,7 +3,7 @@ import { TestNow, layerTest as layerTestNow } from "@hypermarket/core/Now"
 import { provide } from "@hypermarket/core/Tenant"
 import type { SearchResult } from "@hypermarket/search/Search"
 import { SearchBuilds } from "@hypermarket/search/SearchBuild"
-import { IndexName, SearchIndexes, type VersionId } from "@hypermarket/search/SearchIndex"
+import { IndexName, SearchIndexes, VersionId } from "@hypermarket/search/SearchIndex"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersion"
 import * as SearchSettings from "@hypermarket/search/SearchSettings"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
@@ -226,6 +226,7 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
 
   it.effect("that lose a row do not pass their gates, and are never activated", () =>
     Effect.gen(function* () {
+      const indexes = yield* SearchIndexes
       const sql = yield* SqlClient.SqlClient
       const versions = yield* SearchIndexVersions
       for (const damage of [
@@ -243,6 +244,13 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
         const error = yield* activate(built.versionId).pipe(Effect.flip)
         assert.strictEqual(error._tag, "SearchVersionState")
       }
+      // Nor is one returned to that was fine when it was left.
+      const { previousVersion } = yield* indexes.get(shop).pipe(provide(acme))
+      yield* sql`DELETE FROM hm_search_document WHERE version = ${previousVersion}::text::bigint AND ord = 3`
+      const judged = yield* versions.validate(shop, VersionId.make(previousVersion ?? "")).pipe(provide(acme))
+      assert.strictEqual(judged.status, "failed")
+      const refused = yield* versions.rollBack(shop).pipe(provide(acme), Effect.flip)
+      assert.strictEqual(refused._tag, "NothingToRollBack")
       assert.isAbove((yield* search({ query: "printer" })).found, 0)
     })
   )
