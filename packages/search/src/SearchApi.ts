@@ -86,6 +86,7 @@ export const DocumentBatch = Schema.Struct({
 export const BehaviorEvent = Schema.Union([
   UserBehavior.Signal,
   Schema.Struct({
+    id: UserBehavior.Signal.fields.id,
     kind: Schema.Literal("search"),
     indexName: Schema.optionalKey(IndexName),
     query: Schema.String.check(Schema.isMaxLength(1_500))

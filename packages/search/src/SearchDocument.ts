@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fields } from "./internal/indexed.ts"
+import { patiently } from "./internal/patiently.ts"
 import { type IndexName, SearchIndexNotFound } from "./SearchIndex.ts"
 
 /**
@@ -261,7 +262,7 @@ export class SearchDocuments extends Context.Service<
         versionId?: string
       ) {
         const tenant = yield* Tenant
-        const [row] = yield* sql<Comparison>`
+        const [row] = yield* patiently(sql)(sql<Comparison>`
           WITH chosen AS (
             SELECT v.version_id, v.built_snapshot
               FROM hm_search_index i
@@ -296,7 +297,7 @@ export class SearchDocuments extends Context.Service<
             CROSS JOIN (SELECT count(*)::int AS documents,
                                coalesce(sum(hashtextextended(doc_id || ' ' || fields::text, 0)), 0)::text AS checksum
                           FROM shown) s
-        `
+        `)
         return row ?? (yield* new SearchIndexNotFound({ indexName }))
       })
 

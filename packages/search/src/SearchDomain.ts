@@ -9,11 +9,13 @@ import * as Domain from "@hypermarket/core/Domain"
 import * as Job from "@hypermarket/core/Job"
 import { now } from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
+import * as Partitions from "@hypermarket/core/Partitions"
 import * as Subscription from "@hypermarket/core/Subscription"
 import type { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
+import { rulesHash } from "./internal/versionBuild.ts"
 import { ProductPopularity } from "./ProductPopularity.ts"
 import { RankingSignals } from "./RankingSignal.ts"
 import { Search } from "./Search.ts"
@@ -103,12 +105,14 @@ const sessionHappened = Subscription.make<UserBehavior.UserBehaviors | Tenant>({
   handler: Effect.fnUntraced(function* (events) {
     const behaviors = yield* UserBehavior.UserBehaviors
     const facts = yield* decodeAll(events, Commerce.decodeSession)
-    yield* behaviors.recordQueries(
-      products,
-      facts.flatMap(({ data, event }) =>
-        event.type === Commerce.typeOf("session.searched") && data.query !== undefined ? [data.query] : []
-      )
+    const searches = facts.flatMap(({ data, event }) =>
+      event.type === Commerce.typeOf("session.searched") && data.query !== undefined
+        ? [{ source: event.source, id: event.id, query: data.query }]
+        : []
     )
+    for (const [source, own] of Map.groupBy(searches, (search) => search.source)) {
+      yield* behaviors.recordQueries(source, products, own)
+    }
     yield* recordBySource(
       facts.flatMap(({ data, event }) => {
         const kind = signalKinds.get(event.type)
@@ -193,6 +197,15 @@ const pruneBehavior = Job.scheduled<UserBehavior.UserBehaviors | AllTenants>({
   run: Effect.flatMap(UserBehavior.UserBehaviors, (behaviors) => behaviors.prune)
 })
 
+/** Two years of behaviour, for whoever learns from it; popularity needs a few months. */
+const behaviorPartitions = Partitions.make({
+  table: "hm_user_behavior_signal",
+  by: "occurred_at",
+  every: "month",
+  keep: "750 days",
+  ahead: 2
+})
+
 // ---------------------------------------------------------------------------------------------------------------
 // Checks
 // ---------------------------------------------------------------------------------------------------------------
@@ -201,7 +214,12 @@ const versionsCheck = Check.make(
   "versions",
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const [row] = yield* sql<{ readonly foreign: number; readonly failed: number; readonly stuck: number }>`
+    const [row] = yield* sql<{
+      readonly foreign: number
+      readonly failed: number
+      readonly stuck: number
+      readonly outdated: number
+    }>`
       SELECT (SELECT count(*)::int
                 FROM hm_search_index i
                 JOIN hm_search_index_version v ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
@@ -210,9 +228,13 @@ const versionsCheck = Check.make(
              (SELECT count(*)::int
                 FROM hm_search_index_version
                WHERE status IN ('building', 'validating')
-                 AND coalesce(lease_until, recorded_at) < clock_timestamp() - interval '2 minutes') AS stuck
+                 AND coalesce(lease_until, recorded_at) < clock_timestamp() - interval '2 minutes') AS stuck,
+             (SELECT count(*)::int
+                FROM hm_search_index i
+                JOIN hm_search_index_version v ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
+               WHERE NOT i.automatic AND v.rules_hash <> ${rulesHash}) AS outdated
     `
-    const { failed, foreign, stuck } = row ?? { foreign: 0, failed: 0, stuck: 0 }
+    const { failed, foreign, outdated, stuck } = row ?? { foreign: 0, failed: 0, stuck: 0, outdated: 0 }
     return [
       foreign > 0
         ? {
@@ -228,6 +250,13 @@ const versionsCheck = Check.make(
             hint: "is a worker running?"
           }
         : { status: "ok" as const, message: "no build waits for a worker" },
+      outdated > 0
+        ? {
+            status: "warn" as const,
+            message: `${outdated} indexes that are not automatic were built by the rules of another release`,
+            hint: "start a version of each: POST /v1/search/indexes/<name>/versions"
+          }
+        : { status: "ok" as const, message: "every active version was built by this release's rules" },
       failed > 0
         ? {
             status: "warn" as const,
@@ -274,6 +303,7 @@ export const domain: Domain.Domain<Services | Tenant | AllTenants> = Domain.make
   migrations,
   subscriptions: [productChanged, sessionHappened, orderPlaced],
   jobs: [build, startDue, remove, countPopularity, pruneBehavior],
+  partitions: [behaviorPartitions],
   checks: [versionsCheck, popularityCheck],
   settings: SearchConfig.settings
 })

@@ -42,22 +42,18 @@ const searching = HttpApiBuilder.group(
       compareDocuments: ({ params }) => documents.compare(params.indexName).pipe(Storage.orUnavailable),
       recordEvents: ({ payload }) =>
         Effect.gen(function* () {
-          const queries = Map.groupBy(
-            payload.events.flatMap((event) => (event.kind === "search" ? [event] : [])),
-            ({ indexName }) => indexName ?? products
-          )
-          for (const [indexName, events] of queries) {
-            yield* behaviors.recordQueries(
-              indexName,
-              events.map(({ query }) => query)
-            )
+          const searches = payload.events.flatMap((event) => (event.kind === "search" ? [event] : []))
+          let counted = 0
+          for (const [indexName, own] of Map.groupBy(searches, ({ indexName }) => indexName ?? products)) {
+            counted += yield* behaviors.recordQueries(source, indexName, own)
           }
-          const recorded = yield* behaviors.record(
-            source,
-            payload.events.flatMap((event) => (event.kind === "search" ? [] : [event]))
-          )
-          const searches = payload.events.filter(({ kind }) => kind === "search").length
-          return { ...recorded, recorded: recorded.recorded + searches }
+          const signals = payload.events.flatMap((event) => (event.kind === "search" ? [] : [event]))
+          const { duplicates, limited, recorded } = yield* behaviors.record(source, signals)
+          return {
+            recorded: recorded + counted,
+            duplicates: duplicates + searches.length - counted,
+            limited
+          }
         }).pipe(transactionOf(sql), Storage.orUnavailable),
       getPendingEvents: () =>
         behaviors.pending.pipe(

@@ -22,6 +22,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { Builder } from "./internal/engine/Builder.ts"
 import * as EngineSettings from "./internal/engine/EngineSettings.ts"
+import { rulesHash } from "./internal/versionBuild.ts"
 import * as SearchSettings from "./SearchSettings.ts"
 
 /**
@@ -244,10 +245,10 @@ export class SearchIndexes extends Context.Service<
           -- No transaction is seen by the snapshot 1:1: every change stands beside the empty version.
           empty_version AS (
             INSERT INTO hm_search_index_version (tenant_id, version_id, index_name, status, reason, activates, settings, phase,
-                                                 built_snapshot, system_identifier, analyser_hash, checksum, statistics,
+                                                 built_snapshot, system_identifier, analyser_hash, rules_hash, checksum, statistics,
                                                  recorded_at, built_at, activated_at, updated_at)
             SELECT ${tenantId}, made.active_version, made.index_name, 'active', 'created', true, made.settings, 'postings',
-                   '1:1:', c.system_identifier::text, ${EngineSettings.hash(engine)}, '0',
+                   '1:1:', c.system_identifier::text, ${EngineSettings.hash(engine)}, ${rulesHash}, '0',
                    ${emptySummary(engine)}::text::jsonb,
                    ${moment}, ${moment}, ${moment}, ${moment}
               FROM made, pg_control_system() c)

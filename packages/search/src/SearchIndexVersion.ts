@@ -24,6 +24,8 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Partition from "./internal/partition.ts"
+import { patiently } from "./internal/patiently.ts"
+import { rulesHash } from "./internal/versionBuild.ts"
 import { Search } from "./Search.ts"
 import * as SearchConfig from "./SearchConfig.ts"
 import { SearchDocuments } from "./SearchDocument.ts"
@@ -60,8 +62,11 @@ const fields = {
   versionId: VersionId,
   indexName: IndexName,
   status: Status,
-  /** Why it is built: with the index, on request, because of changes, or after a dump and restore. */
-  reason: Schema.Literals(["created", "requested", "changes", "restored"]),
+  /**
+   * Why it is built: with the index, on request, because of changes, because its popularity is a day old, because the
+   * rules of the code are others, or after a dump and restore.
+   */
+  reason: Schema.Literals(["created", "requested", "changes", "popularity", "upgraded", "restored"]),
   /** Whether it is activated as soon as its gates pass. */
   activates: Schema.Boolean,
   /** The steps of the build that are committed. */
@@ -360,7 +365,7 @@ export class SearchIndexVersions extends Context.Service<
 
       const stored = Effect.fnUntraced(function* (versionId: VersionId) {
         const tenant = yield* Tenant
-        const [row] = yield* sql<{
+        const [row] = yield* patiently(sql)(sql<{
           readonly expectedDocuments: number
           readonly expectedChecksum: string
           readonly documents: number
@@ -380,7 +385,7 @@ export class SearchIndexVersions extends Context.Service<
                           FROM hm_search_posting
                          WHERE tenant_id = ${tenant.id} AND version = ${versionId}::text::bigint) p
            WHERE v.tenant_id = ${tenant.id} AND v.version_id = ${versionId}::text::bigint
-        `
+        `)
         return row
       })
 
@@ -574,8 +579,12 @@ export class SearchIndexVersions extends Context.Service<
         if (index.previous === null || !(yield* isOfThisCluster(index.previous))) {
           return yield* new NothingToRollBack({ indexName })
         }
-        return yield* switchTo(indexName, index.previous, index.active).pipe(
-          Effect.catchTag("SearchVersionNotFound", () => Effect.fail(new NothingToRollBack({ indexName })))
+        return yield* lock(indexName, index.previous, ["ready"]).pipe(
+          Effect.andThen(({ versionId }) => switchTo(indexName, versionId, index.active)),
+          // It has failed its gates since, or was removed.
+          Effect.catchTag(["SearchVersionNotFound", "SearchVersionState"], () =>
+            Effect.fail(new NothingToRollBack({ indexName }))
+          )
         )
       })
 
@@ -623,14 +632,19 @@ export class SearchIndexVersions extends Context.Service<
           INSERT INTO hm_search_index_version (tenant_id, version_id, index_name, status, reason, activates, settings, phase,
                                                system_identifier, recorded_at, updated_at)
           SELECT i.tenant_id, ${nextId("i.tenant_id", "i.index_name")}, i.index_name, 'building',
-                 CASE WHEN v.system_identifier = s.system_identifier::text THEN 'changes' ELSE 'restored' END, true,
+                 CASE WHEN v.system_identifier <> s.system_identifier::text THEN 'restored'
+                      WHEN v.rules_hash <> ${rulesHash} THEN 'upgraded'
+                      WHEN changes.are_many THEN 'changes'
+                      ELSE 'popularity' END, true,
                  -- What is changed in the index's settings waits for a version that somebody asks for.
                  v.settings, 'none', s.system_identifier::text, ${moment}, ${moment}
             FROM hm_search_index i
             JOIN hm_search_index_version v ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
             CROSS JOIN pg_control_system() s
             CROSS JOIN LATERAL (
-                 SELECT count(*)::int AS count
+                 SELECT count(*) >= ${changesRebuildMax}
+                        OR (count(*) >= ${changesRebuildMin}
+                            AND count(*) >= ${changesRebuildShare}::float8 * v.document_count) AS are_many
                    FROM (SELECT 1
                            FROM hm_search_change c
                           WHERE c.tenant_id = i.tenant_id AND c.index_name = i.index_name
@@ -638,9 +652,12 @@ export class SearchIndexVersions extends Context.Service<
                             AND NOT pg_visible_in_snapshot(c.xid, v.built_snapshot)
                           LIMIT ${changesRebuildMax}) one) changes
            WHERE (v.system_identifier <> s.system_identifier::text
-                  OR (i.automatic AND (changes.count >= ${changesRebuildMax}
-                                       OR (changes.count >= ${changesRebuildMin}
-                                           AND changes.count >= ${changesRebuildShare}::float8 * v.document_count))))
+                  OR (i.automatic
+                      AND (changes.are_many OR v.rules_hash <> ${rulesHash}
+                           OR (v.document_count > 0 AND v.built_at < ${new Date(moment.getTime() - popularityAgeMillis)}
+                               AND EXISTS (SELECT 1
+                                             FROM hm_product_popularity_signal p
+                                            WHERE p.tenant_id = i.tenant_id AND p.counted_at > v.built_at)))))
              AND NOT EXISTS (
                  SELECT 1
                    FROM hm_search_index_version o
@@ -663,5 +680,7 @@ const changesRebuildMax = 20_000
 /** Below this a version is not worth its rows: so many changes are read in a tenth of a second. */
 const changesRebuildMin = 2_000
 const changesRebuildShare = 0.02
+/** A version has the popularity of when it was built. */
+const popularityAgeMillis = 24 * 60 * 60 * 1000
 /** What failed once will mostly fail again at once. */
 const failurePauseMillis = 5 * 60 * 1000

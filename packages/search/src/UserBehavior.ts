@@ -141,11 +141,12 @@ export class UserBehaviors extends Context.Service<
       source: string,
       signals: ReadonlyArray<Signal>
     ) => Effect.Effect<Recorded, SqlError, Tenant>
-    /** Counts queries that were searched for in an index. */
+    /** Counts queries that were searched for in an index, each search once. Returns how many are new. */
     readonly recordQueries: (
+      source: string,
       indexName: IndexName,
-      queries: ReadonlyArray<string>
-    ) => Effect.Effect<void, SqlError, Tenant>
+      searches: ReadonlyArray<{ readonly id: string; readonly query: string }>
+    ) => Effect.Effect<number, SqlError, Tenant>
     /** The products a user viewed or clicked, the latest first. */
     readonly history: (userKey: string) => Effect.Effect<ReadonlyArray<HistoryItem>, SqlError, Tenant>
     /** Removes a user's history and signals. Popularity keeps its sums, which name nobody. */
@@ -273,14 +274,23 @@ export class UserBehaviors extends Context.Service<
             : transactionOf(sql)(recordIn(source, signals))
       )
 
-      const recordQueries = Effect.fn("UserBehaviors.recordQueries")(function* (
+      const recordQueriesIn = Effect.fnUntraced(function* (
+        source: string,
         indexName: IndexName,
-        queries: ReadonlyArray<string>
+        searches: ReadonlyArray<{ readonly id: string; readonly query: string }>
       ) {
         const tenant = yield* Tenant
         const moment = yield* now
-        const known = queries.map(normalised).filter((query) => query !== "")
-        if (known.length === 0) return
+        const fresh = new Set(
+          (yield* remember(
+            tenant.id,
+            source,
+            searches.map(({ id }) => id),
+            moment
+          )).map(({ key }) => key)
+        )
+        const accepted = searches.filter(({ id }) => fresh.delete(id))
+        const known = accepted.map(({ query }) => normalised(query)).filter((query) => query !== "")
         yield* sql`
           INSERT INTO hm_search_query AS q (tenant_id, index_name, query, searches, searched_at)
           SELECT ${tenant.id}, ${indexName}, u.query, count(*), ${moment}
@@ -290,7 +300,19 @@ export class UserBehaviors extends Context.Service<
               ON CONFLICT (tenant_id, index_name, query)
               DO UPDATE SET searches = q.searches + excluded.searches, searched_at = excluded.searched_at
         `
+        return accepted.length
       })
+
+      const recordQueries = Effect.fn("UserBehaviors.recordQueries")(
+        (
+          source: string,
+          indexName: IndexName,
+          searches: ReadonlyArray<{ readonly id: string; readonly query: string }>
+        ): Effect.Effect<number, SqlError, Tenant> =>
+          searches.length === 0
+            ? Effect.succeed(0)
+            : transactionOf(sql)(recordQueriesIn(source, indexName, searches))
+      )
 
       const history = Effect.fn("UserBehaviors.history")(function* (userKey: string) {
         const tenant = yield* Tenant

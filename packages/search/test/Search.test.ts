@@ -4,7 +4,7 @@ import { provide } from "@hypermarket/core/Tenant"
 import { IndexName } from "@hypermarket/search/SearchIndex"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersion"
 import { Search } from "@hypermarket/search/Search"
-import { Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import {
   acme,
   activate,
@@ -78,6 +78,26 @@ layer(layerOf(), { excludeTestServices: true })("Search", (it) => {
       assert.deepStrictEqual(seen.gone, [])
       assert.deepStrictEqual(ids(yield* search({ query: "zeppelin" })), [])
       assert.deepStrictEqual(ids(yield* search({ query: "x8" })), ["p8"])
+    })
+  )
+
+  it.effect("finds a change that commits late, after changes that began later were found", () =>
+    Effect.gen(function* () {
+      const isWritten = yield* Deferred.make<void>()
+      const mayCommit = yield* Deferred.make<void>()
+      const late = yield* Effect.gen(function* () {
+        yield* upsert([{ id: "late", fields: { title: "bandoneon" } }])
+        yield* Deferred.succeed(isWritten, undefined)
+        yield* Deferred.await(mayCommit)
+      }).pipe(Database.transaction, Effect.forkChild)
+      yield* Deferred.await(isWritten)
+      yield* upsert([{ id: "early", fields: { title: "bandoneon and more" } }])
+      assert.deepStrictEqual(ids(yield* search({ query: "bandoneon" })), ["early"])
+      yield* Deferred.succeed(mayCommit, undefined)
+      yield* Fiber.join(late)
+      assert.sameMembers([...ids(yield* search({ query: "bandoneon" }))], ["early", "late"])
+      yield* remove(["early", "late"])
+      assert.deepStrictEqual(ids(yield* search({ query: "bandoneon" })), [])
     })
   )
 

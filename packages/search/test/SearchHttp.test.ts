@@ -264,7 +264,12 @@ layer(TestServer, { excludeTestServices: true })("SearchHttp", (it) => {
     Effect.gen(function* () {
       const at = "2026-01-02T03:04:05.000Z"
       const view = (id: string, productId: string) => ({ id, kind: "view", userKey: "u1", productId, at })
-      const events = [view("1", "p1"), view("2", "p2"), view("3", "p1"), { kind: "search", query: "lamp" }]
+      const events = [
+        view("1", "p1"),
+        view("2", "p2"),
+        view("3", "p1"),
+        { id: "s1", kind: "search", query: "lamp" }
+      ]
       const first = yield* send("POST", "/v1/search/events", { body: { events } })
       assert.strictEqual(first.status, 202, first.text)
       assert.deepStrictEqual(first.body, { recorded: 4, duplicates: 0, limited: 0 })

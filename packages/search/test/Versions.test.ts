@@ -3,7 +3,7 @@ import { TestNow, layerTest as layerTestNow } from "@hypermarket/core/Now"
 import { provide } from "@hypermarket/core/Tenant"
 import type { SearchResult } from "@hypermarket/search/Search"
 import { SearchBuilds } from "@hypermarket/search/SearchBuild"
-import { IndexName, SearchIndexes, type VersionId } from "@hypermarket/search/SearchIndex"
+import { IndexName, SearchIndexes, VersionId } from "@hypermarket/search/SearchIndex"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersion"
 import * as SearchSettings from "@hypermarket/search/SearchSettings"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
@@ -197,8 +197,36 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
     })
   )
 
+  it.effect("are built anew when the rules of the code are others, or when popularity is a day old", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const indexes = yield* SearchIndexes
+      const versions = yield* SearchIndexVersions
+      const now = yield* TestNow
+      const grown = IndexName.make("grown")
+      const reason = Effect.gen(function* () {
+        yield* versions.startDue.pipe(asOperator)
+        yield* buildAll
+        const { activeVersion } = yield* indexes.get(grown)
+        return (yield* versions.get(grown, activeVersion)).reason
+      }).pipe(provide(acme))
+      assert.strictEqual(yield* reason, "changes")
+      yield* sql`UPDATE hm_search_index_version SET rules_hash = 'of an older release' WHERE index_name = ${grown}`
+      assert.strictEqual(yield* reason, "upgraded")
+      yield* now.adjust("25 hours")
+      assert.strictEqual(yield* reason, "upgraded")
+      yield* sql`
+        INSERT INTO hm_product_popularity_signal (tenant_id, product_id, decay_window, score, counted_at)
+        SELECT ${acme}, 'p1', 'week', 1, max(built_at) + interval '1 minute' FROM hm_search_index_version
+      `
+      assert.strictEqual(yield* reason, "popularity")
+      assert.strictEqual(yield* versions.startDue.pipe(asOperator), 0)
+    })
+  )
+
   it.effect("that lose a row do not pass their gates, and are never activated", () =>
     Effect.gen(function* () {
+      const indexes = yield* SearchIndexes
       const sql = yield* SqlClient.SqlClient
       const versions = yield* SearchIndexVersions
       for (const damage of [
@@ -216,6 +244,13 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
         const error = yield* activate(built.versionId).pipe(Effect.flip)
         assert.strictEqual(error._tag, "SearchVersionState")
       }
+      // Nor is one returned to that was fine when it was left.
+      const { previousVersion } = yield* indexes.get(shop).pipe(provide(acme))
+      yield* sql`DELETE FROM hm_search_document WHERE version = ${previousVersion}::text::bigint AND ord = 3`
+      const judged = yield* versions.validate(shop, VersionId.make(previousVersion ?? "")).pipe(provide(acme))
+      assert.strictEqual(judged.status, "failed")
+      const refused = yield* versions.rollBack(shop).pipe(provide(acme), Effect.flip)
+      assert.strictEqual(refused._tag, "NothingToRollBack")
       assert.isAbove((yield* search({ query: "printer" })).found, 0)
     })
   )

@@ -32,8 +32,8 @@ export interface Live {
   readonly settings: SearchSettings.SearchSettings
   readonly searcher: Searcher
   readonly delta: Delta
-  /** Transactions from here on may have changed what the latest look read. */
-  since: string
+  /** What the latest look saw; before the first, what the build saw. */
+  snapshot: string
   segment: Segment | undefined
   /** Whether the segment is being loaded, or was too large to be. */
   isSettled: boolean
@@ -55,31 +55,40 @@ export type Looked =
  */
 export const changesMax = 100_000
 
+/** Of a process that knows no version: no row is read for it. */
+const nothingSeen = "1:1:"
+
 interface Seen {
   readonly activeVersion: string
   readonly isForeign: boolean
-  readonly xmin: string
+  readonly snapshot: string
   readonly docId: string | null
   readonly fields: Fields | null
   readonly ord: number | null
   readonly popularity: number | null
 }
 
+/**
+ * One row at least, with the active version; and what transactions changed that the known snapshot did not see, if the
+ * known version is the active one. Rejected: rows from the snapshot's xmin on, all of them. While one long transaction
+ * writes, every look then reads and analyses again what was changed since it began.
+ */
 const look = (
   sql: SqlClient.SqlClient,
   tenantId: string,
   indexName: string,
-  known: { readonly versionId: string; readonly since: string }
+  known: { readonly versionId: string; readonly snapshot: string }
 ) => sql<Seen>`
   SELECT i.active_version::text AS "activeVersion",
          v.system_identifier <> (SELECT s.system_identifier::text FROM pg_control_system() s) AS "isForeign",
-         pg_snapshot_xmin(pg_current_snapshot())::text AS xmin,
+         pg_current_snapshot()::text AS snapshot,
          c.doc_id AS "docId", c.fields, d.ord, d.popularity
     FROM hm_search_index i
     JOIN hm_search_index_version v ON v.tenant_id = ${tenantId} AND v.version_id = i.active_version
     LEFT JOIN hm_search_change c
-      ON c.tenant_id = ${tenantId} AND c.index_name = ${indexName} AND c.xid >= ${known.since}::text::xid8
-     AND i.active_version = ${known.versionId}::text::bigint AND NOT pg_visible_in_snapshot(c.xid, v.built_snapshot)
+      ON c.tenant_id = ${tenantId} AND c.index_name = ${indexName} AND i.active_version = ${known.versionId}::text::bigint
+     AND c.xid >= pg_snapshot_xmin(${known.snapshot}::text::pg_snapshot)
+     AND NOT pg_visible_in_snapshot(c.xid, ${known.snapshot}::text::pg_snapshot)
     LEFT JOIN hm_search_document d
       ON d.tenant_id = ${tenantId} AND d.version = ${known.versionId}::text::bigint AND d.doc_id = c.doc_id
    WHERE i.tenant_id = ${tenantId} AND i.index_name = ${indexName}
@@ -89,7 +98,7 @@ const look = (
 interface OpenedRow {
   readonly settings: unknown
   readonly statistics: unknown
-  readonly since: string
+  readonly snapshot: string
 }
 
 const decodeSettings = Schema.decodeUnknownEffect(SearchSettings.SearchSettings)
@@ -113,7 +122,7 @@ export const open = Effect.fnUntraced(function* (
   versionId: string
 ): Effect.fn.Return<Live | undefined, SqlError> {
   const [row] = yield* sql<OpenedRow>`
-    SELECT settings, statistics, pg_snapshot_xmin(built_snapshot)::text AS since
+    SELECT settings, statistics, built_snapshot::text AS snapshot
       FROM hm_search_index_version
      WHERE tenant_id = ${tenantId} AND version_id = ${versionId}::text::bigint AND statistics IS NOT NULL
   `
@@ -127,7 +136,7 @@ export const open = Effect.fnUntraced(function* (
     settings: yield* Effect.orDie(decodeSettings(row.settings)),
     searcher: new Searcher(summary),
     delta: new Delta(summary),
-    since: row.since,
+    snapshot: row.snapshot,
     segment,
     isSettled: segment !== undefined,
     usedAtMillis: yield* Clock.currentTimeMillis
@@ -330,7 +339,7 @@ export const make = Effect.fnUntraced(function* (
       const known = entry.live
       const rows = yield* look(sql, tenantId, indexName, {
         versionId: known?.versionId ?? "0",
-        since: known?.since ?? "0"
+        snapshot: known?.snapshot ?? nothingSeen
       })
       const [first] = rows
       if (first === undefined) return missing
@@ -338,7 +347,7 @@ export const make = Effect.fnUntraced(function* (
       if (known?.versionId === first.activeVersion) {
         if (rows.length > changesMax) return { _tag: "Behind" } as const
         known.delta.apply(changesOf(known, rows))
-        known.since = first.xmin
+        known.snapshot = first.snapshot
         known.usedAtMillis = yield* Clock.currentTimeMillis
         if (known.delta.size > changesMax) return { _tag: "Behind" } as const
         yield* loadInBackground(known)
@@ -372,7 +381,7 @@ export const make = Effect.fnUntraced(function* (
       const known = shared
       const rows = yield* look(sql, tenantId, indexName, {
         versionId: known?.versionId ?? "0",
-        since: known?.since ?? "0"
+        snapshot: known?.snapshot ?? nothingSeen
       })
       const [first] = rows
       if (first === undefined) return missing

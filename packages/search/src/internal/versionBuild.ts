@@ -11,7 +11,7 @@
  * Every step is fenced by the lease: a builder that lost it changes the row no more.
  */
 import { now } from "@hypermarket/core/Now"
-import { isOpen, transactionOf } from "@hypermarket/core/Transaction"
+import { isOpen } from "@hypermarket/core/Transaction"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -23,6 +23,7 @@ import { Builder } from "./engine/Builder.ts"
 import * as EngineSettings from "./engine/EngineSettings.ts"
 import { type Fields, toIndexDocument } from "./indexed.ts"
 import * as Partition from "./partition.ts"
+import { patiently } from "./patiently.ts"
 
 /** A row of `hm_search_index_version` that this process holds. */
 export interface Leased {
@@ -41,6 +42,9 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", { ve
 export class BuildRefused extends Schema.TaggedError<BuildRefused>()("BuildRefused", {
   message: Schema.String
 }) {}
+
+/** Of the rules in this code: versions that were built by others are built anew. */
+export const rulesHash = EngineSettings.hash(EngineSettings.defaults)
 
 const readBatch = 2_000
 /** Rows of a batch of postings: about 150 bytes each on average, 7,600 at most. */
@@ -90,12 +94,12 @@ const copyDocuments = Effect.fnUntraced(function* (build: Leased) {
   const table = sql(Partition.tableOf("hm_search_document", build.versionId))
   // Transaction ids from before a dump and restore: in this cluster they are still to come, and would never be old. A
   // transaction of its own, so that the snapshot of the copy sees it.
-  yield* sql`
+  yield* patiently(sql)(sql`
     UPDATE hm_search_change
        SET xid = pg_current_xact_id()
      WHERE tenant_id = ${build.tenantId} AND index_name = ${build.indexName}
        AND xid >= pg_snapshot_xmax(pg_current_snapshot())
-  `
+  `)
   const copy = Effect.gen(function* () {
     const held = yield* sql`
       SELECT 1
@@ -126,7 +130,7 @@ const copyDocuments = Effect.fnUntraced(function* (build: Leased) {
        WHERE v.tenant_id = ${build.tenantId} AND v.version_id = ${build.versionId}::text::bigint
     `
   })
-  yield* transactionOf(sql)(copy)
+  yield* patiently(sql)(copy)
 })
 
 interface DocumentRow {
@@ -215,7 +219,7 @@ const writePostings = Effect.fnUntraced(function* (build: Leased) {
   const written = yield* sql`
     UPDATE hm_search_index_version
        SET phase = 'postings', status = 'validating', statistics = ${JSON.stringify(summary)}::text::jsonb,
-           analyser_hash = ${EngineSettings.hash(SearchSettings.toEngine(build.settings))},
+           analyser_hash = ${EngineSettings.hash(SearchSettings.toEngine(build.settings))}, rules_hash = ${rulesHash},
            posting_bytes = ${String(summary.postingBytes)}::text::bigint, built_at = ${moment}, updated_at = ${moment}
      WHERE tenant_id = ${build.tenantId} AND version_id = ${build.versionId}::text::bigint
        AND lease_id = ${build.leaseId}::uuid

@@ -40,7 +40,7 @@ export default migration([
     status            text        NOT NULL
       CONSTRAINT status_known CHECK (status IN ('building', 'validating', 'ready', 'active', 'retired', 'failed')),
     reason            text        NOT NULL
-      CONSTRAINT reason_known CHECK (reason IN ('created', 'requested', 'changes', 'restored')),
+      CONSTRAINT reason_known CHECK (reason IN ('created', 'requested', 'changes', 'popularity', 'upgraded', 'restored')),
     -- Whether it is activated as soon as its gates pass.
     activates         boolean     NOT NULL,
     settings          jsonb       NOT NULL,
@@ -52,6 +52,8 @@ export default migration([
     system_identifier text        NOT NULL,
     -- Hash of the analyser's rules and options: queries must be analysed alike.
     analyser_hash     text,
+    -- The same hash for default settings: it is another one when the rules in the code are others.
+    rules_hash        text,
     document_count    integer     NOT NULL DEFAULT 0 CONSTRAINT document_count_not_negative CHECK (document_count >= 0),
     -- Sum over the documents, without order, of a hash of id and content.
     checksum          text,
@@ -78,7 +80,7 @@ export default migration([
   // At most one version at a time is built for changes alone.
   `
   CREATE UNIQUE INDEX hm_search_index_version_automatic ON hm_search_index_version (tenant_id, index_name)
-   WHERE status IN ('building', 'validating') AND reason IN ('changes', 'restored')
+   WHERE status IN ('building', 'validating') AND reason IN ('changes', 'popularity', 'upgraded', 'restored')
   `,
   // What the jobs look for, over all tenants.
   `
