@@ -14,7 +14,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { AnalyticsApi, catalogueDocument, factsBytesMax } from "./AnalyticsApi.ts"
 import * as OrderFacts from "./OrderFacts.ts"
-import { OrderSummaries, waitingMax } from "./OrderSummaries.ts"
+import { mergeRowsMax, OrderSummaries, waitingMax } from "./OrderSummaries.ts"
 import { OrderZones } from "./OrderZones.ts"
 import { NewClose, SalesClose, SalesCloses } from "./SalesClose.ts"
 import { SalesQueries } from "./SalesQuery.ts"
@@ -54,7 +54,8 @@ export const layer = HttpApiBuilder.group(
             return yield* new Storage.StorageUnavailable()
           }
           const items = yield* facts.record(given).pipe(Effect.catchTag("IsolationRefused", Effect.die))
-          if (isBulk) yield* summaries.merge()
+          // Large merges: a cell that is updated often leaves as many versions behind as somebody's old snapshot holds.
+          if (isBulk && (yield* summaries.waiting(mergeRowsMax)) >= mergeRowsMax) yield* summaries.merge()
           return { items }
         }, Storage.orUnavailable)
       )

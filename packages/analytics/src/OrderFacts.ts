@@ -111,6 +111,9 @@ export class IsolationRefused extends Schema.TaggedError<IsolationRefused>()("Is
   isolation: Schema.String
 }) {}
 
+/** Orders of a change up to which its plan is kept; a plan for more is made for their number. */
+const planKeptMax = 20
+
 type Failure = OrderFactInvalid | OrderFactConflict | IsolationRefused | SqlError
 
 /**
@@ -153,10 +156,12 @@ export const make = (
   const writer = { ...OrderWriter.make(sql), ...instead }
   const lock = Effect.fnUntraced(function* (
     tenantId: string,
-    orderIds: ReadonlyArray<string>
+    orderIds: ReadonlyArray<string>,
+    isOwn: boolean
   ): Effect.fn.Return<ReadonlyMap<string, OrderWriter.Head>, IsolationRefused | SqlError> {
     if (orderIds.length === 0) return new Map()
-    const heads = yield* writer.lock(tenantId, orderIds)
+    // A caller's other statements are not ours to plan.
+    const heads = yield* writer.lock(tenantId, orderIds, isOwn && orderIds.length <= planKeptMax)
     const refused = heads.find(({ isolation }) => isolation !== "read committed")
     if (refused !== undefined) return yield* new IsolationRefused({ isolation: refused.isolation })
     return new Map(heads.map((head) => [head.orderId, head]))
@@ -184,7 +189,7 @@ export const make = (
     tenantId: string,
     batch: OrderState.Batch,
     moment: Date,
-    isTried: boolean
+    run: { readonly isTried: boolean; readonly isOwn: boolean }
   ) {
     const outcomes = new Map<OrderState.State, OrderState.Gated>()
     const placeNew = Effect.fnUntraced(function* (orders: ReadonlyArray<OrderState.OrderState>) {
@@ -192,7 +197,7 @@ export const make = (
       for (const order of orders) if (!known.includes(order)) outcomes.set(order, "applied")
       return known
     })
-    const known = isTried
+    const known = run.isTried
       ? batch.orders
       : [
           ...(yield* placeNew(batch.orders.filter((order) => order.isNew))),
@@ -203,10 +208,10 @@ export const make = (
     )
     const adjustedIds = OrderState.idsOf(batch.adjustments).filter((id) => !isPlaced.has(id))
     const heads = new Map(
-      yield* lock(tenantId, Array.from(new Set([...OrderState.idsOf(known), ...adjustedIds])))
+      yield* lock(tenantId, Array.from(new Set([...OrderState.idsOf(known), ...adjustedIds])), run.isOwn)
     )
     const late = yield* placeNew(known.filter((order) => !heads.has(order.orderId)))
-    for (const [id, head] of yield* lock(tenantId, OrderState.idsOf(late))) heads.set(id, head)
+    for (const [id, head] of yield* lock(tenantId, OrderState.idsOf(late), run.isOwn)) heads.set(id, head)
     const newer = known.filter((order) => {
       if (outcomes.has(order)) return false
       const head = heads.get(order.orderId)
@@ -271,9 +276,10 @@ export const make = (
     const errors = states.flatMap((state, index) => OrderState.problems(state, index))
     if (errors.length > 0) return yield* new OrderFactInvalid({ errors })
     const batch = OrderState.batchOf(states)
+    const isOwn = !(yield* isOpen(sql))
     const written = (isTried: boolean) =>
       transactionOf(sql)(
-        Effect.flatMap(write(tenant.id, batch, moment, isTried), (outcomes) =>
+        Effect.flatMap(write(tenant.id, batch, moment, { isTried, isOwn }), (outcomes) =>
           Effect.forEach(states, (state, index) => {
             const winner = batch.winnerOf(state)
             const gated =
@@ -288,7 +294,7 @@ export const make = (
         )
       )
     // One new order is one statement, and commits by itself.
-    const isOneStatement = facts.length === 1 && batch.orders[0]?.isNew === true && !(yield* isOpen(sql))
+    const isOneStatement = facts.length === 1 && batch.orders[0]?.isNew === true && isOwn
     if (!isOneStatement) return yield* written(false)
     const known = yield* place(tenant.id, batch.orders, moment)
     return known.length === 0 ? ["applied" as const] : yield* written(true)

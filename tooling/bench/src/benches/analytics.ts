@@ -416,7 +416,7 @@ const held = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server) {
             }))
             rows += batchOf.reduce((sum, { data }) => sum + data.lines.length, 0)
             yield* facts.record(batchOf)
-            yield* summaries.drain
+            if ((yield* summaries.waiting(mergeRowsMax)) >= mergeRowsMax) yield* summaries.merge()
           }
           yield* summaries.drain
           return yield* read(dashboard, reads)
