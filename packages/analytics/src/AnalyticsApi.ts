@@ -17,7 +17,7 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import * as Catalogue from "./Catalogue.ts"
-import { Outcome, OrderFactConflict, OrderFactInvalid } from "./OrderFacts.ts"
+import { Outcome, OrderFactConflict, OrderFactInvalid } from "./OrderFact.ts"
 import { ZoneFixed, ZoneUnknown } from "./OrderZones.ts"
 import {
   By,

@@ -1,7 +1,7 @@
 /** `hypermarket import orders`: order facts from a file, such as the past of a shop. */
 import { NodeHttpClient } from "@effect/platform-node"
 import { AnalyticsApi } from "@hypermarket/analytics/AnalyticsApi"
-import type { OrderFactInvalid } from "@hypermarket/analytics/OrderFacts"
+import type { OrderFactInvalid } from "@hypermarket/analytics/OrderFact"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

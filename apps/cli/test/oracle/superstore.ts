@@ -7,7 +7,8 @@
  */
 import { NodeServices } from "@effect/platform-node"
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
-import { OrderFact, OrderFacts } from "@hypermarket/analytics/OrderFacts"
+import { OrderFact } from "@hypermarket/analytics/OrderFact"
+import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
 import { OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
 import { SalesQueries, SalesQuery } from "@hypermarket/analytics/SalesQuery"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"

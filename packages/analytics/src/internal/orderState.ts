@@ -3,11 +3,8 @@
  */
 import type * as Commerce from "@hypermarket/core/Commerce"
 import * as DateTime from "effect/DateTime"
-import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import type * as OrderWriter from "./orderWriter.ts"
-
-export const Kind = Schema.Literals(["order", "refund", "shipment"])
 
 interface Line {
   /** Where the fact has it, for what is said about it. */

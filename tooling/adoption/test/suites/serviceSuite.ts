@@ -2,6 +2,7 @@
  * What services do inside another driver's transaction.
  */
 import { assert, layer } from "@effect/vitest"
+import { OrderFactConflict } from "@hypermarket/analytics/OrderFact"
 import * as OrderFacts from "@hypermarket/analytics/OrderFacts"
 import * as SalesQuery from "@hypermarket/analytics/SalesQuery"
 import * as Commerce from "@hypermarket/core/Commerce"
@@ -219,7 +220,7 @@ export const serviceSuite = (name: string, connect: Connect): void =>
           assert.deepStrictEqual(yield* committed(record(order, older)), [["applied"], ["superseded"]])
           assert.deepStrictEqual(yield* committed(record(order)), [["duplicate"]])
           const conflict = yield* failed(record({ ...order, channel: "app" }))
-          assert.instanceOf(conflict, OrderFacts.OrderFactConflict)
+          assert.instanceOf(conflict, OrderFactConflict)
           const figures = yield* committed(
             Effect.flatMap(SalesQuery.SalesQueries, (sales) =>
               sales.run({

@@ -3,6 +3,7 @@
  * they save a reader.
  */
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
+import type { OrderFact } from "@hypermarket/analytics/OrderFact"
 import * as OrderFacts from "@hypermarket/analytics/OrderFacts"
 import { mergeRowsMax, OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
 import { SalesQueries, type SalesQuery } from "@hypermarket/analytics/SalesQuery"
@@ -234,7 +235,7 @@ const write = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server) {
 const batchOrders = 20_000
 
 /** Orders a second of one connection, in batches of a size. */
-const inBatches = Effect.fnUntraced(function* (facts: ReadonlyArray<OrderFacts.OrderFact>, size: number) {
+const inBatches = Effect.fnUntraced(function* (facts: ReadonlyArray<OrderFact>, size: number) {
   const service = yield* OrderFacts.OrderFacts
   const millis: Array<number> = []
   for (let at = 0; at < facts.length; at += size) {
@@ -254,7 +255,7 @@ const batch = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server) {
     yield* Dataset.load(writeLines)
     const speeds = new Map<string, readonly [number, number]>()
     const mergeSpeeds: Array<number> = []
-    const kinds: Readonly<Record<string, (id: string) => OrderFacts.OrderFact>> = {
+    const kinds: Readonly<Record<string, (id: string) => OrderFact>> = {
       place: (id) => ({ type: "order.placed", data: Dataset.order(dice, id, 1) }),
       change: (id) => ({ type: "order.changed", data: Dataset.order(dice, id, 2) }),
       ship: (id) => ({ type: "order.shipped", data: Dataset.shipment(dice, id) })
