@@ -8,15 +8,19 @@ import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
 import * as Storage from "@hypermarket/core/Storage"
 import { tenantId } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
+import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
+import { MaxBodySize } from "effect/http/HttpIncomingMessage"
+import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import * as SqlClient from "effect/sql/SqlClient"
 import { ProductPopularity } from "./ProductPopularity.ts"
 import { RankingSignals } from "./RankingSignal.ts"
 import { Search } from "./Search.ts"
-import { SearchApi } from "./SearchApi.ts"
+import { DocumentBatch, documentsBytesMax, SearchApi } from "./SearchApi.ts"
 import { SearchDocuments } from "./SearchDocument.ts"
 import { NewIndex, products, SearchIndex, SearchIndexes } from "./SearchIndex.ts"
 import { NewVersion, SearchIndexVersion, SearchIndexVersions } from "./SearchIndexVersion.ts"
@@ -24,6 +28,30 @@ import { UserBehaviors } from "./UserBehavior.ts"
 
 /** Where signals come from that are sent to the endpoint. */
 const source = "/v1/search/events"
+
+const bodyMax = ByteSize.bytes(documentsBytesMax)
+const decodeBatch = Schema.decodeEffect(Schema.fromJsonString(DocumentBatch), {
+  onExcessProperty: "error",
+  errors: "all"
+})
+
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** As the endpoints answer whose bodies are decoded for them. */
+const toBadRequest = ({ issue }: Schema.SchemaError) =>
+  new HttpApiError.BadRequestProblem({
+    detail: "Request validation failed",
+    errors: formatIssues(issue).issues.map(({ message, path }) => ({
+      path: [
+        "payload",
+        ...(path ?? []).map((segment) => {
+          const key = typeof segment === "object" ? segment.key : segment
+          return typeof key === "number" ? key : String(key)
+        })
+      ],
+      message
+    }))
+  })
 
 const searching = HttpApiBuilder.group(
   SearchApi,
@@ -35,10 +63,17 @@ const searching = HttpApiBuilder.group(
     const popularity = yield* ProductPopularity
     const signals = yield* RankingSignals
     const sql = yield* SqlClient.SqlClient
-    return handlers.handleAll({
+    const withLargeBody = handlers.handleRaw(
+      "writeDocuments",
+      Effect.fnUntraced(function* ({ params, request }) {
+        // A body that is too large is a defect here; the server answers 413 for it.
+        const body = yield* request.text.pipe(Effect.provideService(MaxBodySize, bodyMax), Effect.orDie)
+        const batch = yield* Effect.mapError(decodeBatch(body), toBadRequest)
+        return yield* documents.write(params.indexName, batch)
+      }, Storage.orUnavailable)
+    )
+    return withLargeBody.handleAll({
       search: ({ params, payload }) => search.search(params.indexName, payload).pipe(Storage.orUnavailable),
-      writeDocuments: ({ params, payload }) =>
-        documents.write(params.indexName, payload).pipe(Storage.orUnavailable),
       compareDocuments: ({ params }) => documents.compare(params.indexName).pipe(Storage.orUnavailable),
       recordEvents: ({ payload }) =>
         Effect.gen(function* () {

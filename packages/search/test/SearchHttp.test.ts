@@ -253,6 +253,17 @@ layer(TestServer, { excludeTestServices: true })("SearchHttp", (it) => {
         assert.strictEqual(refused.status, status, refused.text)
       }
       assert.deepStrictEqual((yield* send("GET", `/v1/search/indexes/${shop}/comparison`)).body, before.body)
+      // Larger than the bodies of other endpoints, and not too large for a batch.
+      const many = Array.from({ length: 100 }, (_, n) => ({
+        id: `many${n}`,
+        fields: { title: "x".repeat(20_000) }
+      }))
+      const large = yield* send("POST", path, { body: { upserts: many } })
+      assert.deepStrictEqual(large.body, { written: 100, ignored: 0 })
+      const removals = many.map(({ id }) => ({ id }))
+      assert.strictEqual((yield* send("POST", path, { body: { removals } })).status, 200)
+      const larger = many.map((one) => ({ ...one, fields: { title: "x".repeat(170_000) } }))
+      assert.strictEqual((yield* send("POST", path, { body: { upserts: larger } })).status, 413)
       const settings = yield* send("POST", "/v1/search/indexes", {
         body: { indexName: "bad", settings: { fields: [] } }
       })
