@@ -57,7 +57,8 @@ export type State = OrderState | AdjustmentState
 /** What a fact is to the one that is known: newer, the same, older, or another content under the same version. */
 export type Gated = "applied" | "duplicate" | "superseded" | "conflict"
 
-export const gate = (state: State, knownVersion: bigint, knownHash: string): Gated => {
+export const gate = (state: State, known: bigint | string, knownHash: string): Gated => {
+  const knownVersion = BigInt(known)
   if (state.version > knownVersion) return "applied"
   if (state.version < knownVersion) return "superseded"
   return state.bodyHash === knownHash ? "duplicate" : "conflict"

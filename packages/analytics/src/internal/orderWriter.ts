@@ -50,9 +50,12 @@ export interface AdjustmentColumns {
   readonly amounts: ReadonlyArray<bigint>
 }
 
+/** A `bigint`, as text where another driver reads the rows. */
+type Version = bigint | string
+
 export interface Head {
   readonly orderId: string
-  readonly version: bigint
+  readonly version: Version
   readonly bodyHash: string
   readonly isolation: string
 }
@@ -61,7 +64,7 @@ export interface Gate {
   readonly orderId: string
   readonly kind: string
   readonly adjustmentId: string
-  readonly storedVersion: bigint | null
+  readonly storedVersion: Version | null
   readonly storedHash: string | null
 }
 
