@@ -40,7 +40,7 @@ export const groupsOf = (
       tenantId: row.tenantId,
       queue,
       lane: row.queue,
-      plain: claimed.filter((job) => job.orderingKey === undefined),
+      plain: claimed.filter((job) => job.orderingKey === undefined).toSorted((a, b) => a.seq - b.seq),
       keys: claimed
         .filter((job) => job.orderingKey !== undefined)
         .map((token) => ({ token, jobs: byKey.get(token.orderingKey) ?? [] })),
