@@ -48,6 +48,18 @@ describe("Analyser", () => {
     assert.deepStrictEqual(terms("4   ft"), ["4", "ft"])
   })
 
+  it("gives a singular and its plural one term, whatever the plural looks like", () => {
+    const pairs =
+      "bookcase/bookcases house/houses purse/purses vase/vases hose/hoses blouse/blouses license/licenses size/sizes " +
+      "niche/niches cache/caches quiche/quiches movie/movies hoodie/hoodies cookie/cookies tie/ties battery/batteries " +
+      "box/boxes watch/watches brush/brushes glass/glasses bus/buses quartz/quartzes chair/chairs table/tables " +
+      "plate/plates fork/forks stove/stoves shoe/shoes toe/toes case/cases phone/phones key/keys"
+    for (const pair of pairs.split(" ")) {
+      const [singular = "", plural = ""] = pair.split("/")
+      assert.deepStrictEqual(terms(plural), terms(singular), pair)
+    }
+  })
+
   it("takes plural endings off words of letters", () => {
     assert.deepStrictEqual(terms("batteries boxes cameras watches glass status gps buses mp3s"), [
       "battery",
