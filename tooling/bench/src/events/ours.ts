@@ -102,12 +102,16 @@ const layerOf = (url: string, settings: Settings) => {
   ).pipe(Layer.provideMerge(Database.layer(options, "hm-bench")))
 }
 
-const runWorker = (onJob: (job: WorkQueue.LeasedJob | undefined) => void, { batchMax }: Settings) =>
+const worker = (onJob: (job: WorkQueue.LeasedJob | undefined) => void, { batchMax }: Settings) =>
   WorkQueueWorker.run({
     prefix,
     handlers: [handlerOf(onJob)],
     ...(batchMax === undefined ? {} : { batchMax })
   })
+
+/** As the worker app does. */
+const runWorker = (...args: Parameters<typeof worker>) =>
+  Effect.andThen(Main.boundYoungGeneration, worker(...args))
 
 const timed = <A, E, R>(jobs: () => number, self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
@@ -166,7 +170,6 @@ const latency = Effect.fnUntraced(function* (settings: Settings) {
 })
 
 const program = Effect.gen(function* () {
-  yield* Main.boundYoungGeneration
   const url = yield* Config.String("DATABASE_URL")
   const settings = yield* Config.schema(Schema.fromJsonString(Settings), "BENCH_SETTINGS")
   if (settings.command === "setup") {
