@@ -94,7 +94,8 @@ export const run = Effect.fn("KillRun.run")(function* (seed: number, size: Plan.
         freezes: parts.filter(({ incident }) => incident?._tag === "FreezeWorker").length,
         stalls: stallsOf(marks).length,
         leasesLost: crew.leasesLost(),
-        repeats: repeated.repeats
+        repeats: repeated.repeats,
+        repeatsUnexplained: repeated.unexplained
       }
     })
   }).pipe(Effect.provideContext(client))

@@ -213,7 +213,7 @@ export const verifyRepeats = Effect.fnUntraced(function* (causes: ReadonlyArray<
   const violations: Array<Violation> = []
   if (unexplained > letPass) violations.push({ rule: "repeats_unexplained", count: unexplained, example })
   if (tooMany > 0) violations.push({ rule: "repeats_too_many", count: tooMany, example })
-  return { repeats: repeats.length, violations }
+  return { repeats: repeats.length, unexplained, violations }
 })
 
 /** How many effects were written in the moment before: an asynchronous acknowledgement of them may be lost with the server. */
