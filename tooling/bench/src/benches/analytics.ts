@@ -99,6 +99,9 @@ interface Round {
   readonly mergedPerSecond: number
 }
 
+/** Triggers deadlock on the cells they share, also in a single statement. */
+const again = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.retry(self, { times: 5 })
+
 /** 70 % placed, 15 % shipped, 8 % refunded, 7 % changed, each in a transaction of its own, by eight clients. */
 const client = Effect.fnUntraced(function* (
   facts: OrderFacts.OrderFacts["Service"],
@@ -114,7 +117,7 @@ const client = Effect.fnUntraced(function* (
     if (known === undefined || kind < 0.7) {
       const one = { id: `b${seed}-${events}`, tenant: tenantOf(dice), version: 1 }
       placed.push(one)
-      yield* facts.place(Dataset.order(dice, one.id, 1)).pipe(provide(one.tenant))
+      yield* again(facts.place(Dataset.order(dice, one.id, 1)).pipe(provide(one.tenant)))
     } else if (kind < 0.85) {
       yield* facts.ship(Dataset.shipment(dice, known.id)).pipe(
         Effect.catchTag("OrderFactConflict", () => Effect.void),
@@ -135,13 +138,18 @@ const client = Effect.fnUntraced(function* (
   return events
 })
 
-const writeRound = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, mode: Mode, seed: number) {
+const writeRound = Effect.fnUntraced(function* (
+  server: EmbeddedPostgres.Server,
+  mode: Mode,
+  seed: number,
+  millis: number
+) {
   const sql = yield* SqlClient.SqlClient
   const summaries = yield* OrderSummaries
   const facts = OrderFacts.make(sql, mode === "ours" ? {} : Rivals.factsOnly(sql))
   const before = yield* ServerCpu.seconds(server.pid)
   const startedAt = performance.now()
-  const isOver = () => performance.now() - startedAt >= writeMillis
+  const isOver = () => performance.now() - startedAt >= millis
   let merged = 0
   let mergeMillis = 0
   const mergeDue = timed(Effect.provideService(summaries.mergeDue, AllTenants, { actor: "bench" })).pipe(
@@ -194,13 +202,17 @@ const prepared = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, m
   return { mode, context, rounds }
 })
 
-const write = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server) {
+const write = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, scale: number) {
   const none = yield* prepared(server, "facts only")
   const ours = yield* prepared(server, "ours")
   const triggers = yield* prepared(server, "triggers")
   for (let round = 0; round < writeRounds; round++) {
     for (const { context, mode, rounds } of [none, ours, triggers]) {
-      rounds.push(yield* writeRound(server, mode, round * 10 + 1).pipe(Effect.provideContext(context)))
+      rounds.push(
+        yield* writeRound(server, mode, round * 10 + 1, writeMillis * scale).pipe(
+          Effect.provideContext(context)
+        )
+      )
     }
   }
   const cpu = ({ rounds }: typeof ours) => Bench.median(rounds.map((round) => round.cpuMicros))
@@ -245,11 +257,12 @@ const inBatches = Effect.fnUntraced(function* (facts: ReadonlyArray<OrderFact>, 
   return 1000 / Bench.median(millis)
 })
 
-const batch = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server) {
+const batch = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, scale: number) {
   const context = yield* database(server, "batch")
   const dice = OrderMix.random(5)
   const ids = (from: number, count: number) => Array.from({ length: count }, (_, n) => `o${from + n}`)
-  const small = batchOrders / 4
+  const many = Math.max(2_000, Math.round(batchOrders * scale))
+  const small = many / 4
   const run = Effect.gen(function* () {
     const summaries = yield* OrderSummaries
     yield* Dataset.load(writeLines)
@@ -263,7 +276,7 @@ const batch = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server) {
     for (const [kind, make] of Object.entries(kinds)) {
       yield* Bench.say(`batches: ${kind}`)
       const hundred = yield* inBatches(ids(0, small).map(make), 100)
-      const thousand = yield* inBatches(ids(small, batchOrders).map(make), 1_000)
+      const thousand = yield* inBatches(ids(small, many).map(make), 1_000)
       speeds.set(kind, [thousand, hundred])
       for (;;) {
         const { millis, value } = yield* timed(summaries.merge(mergeRowsMax))
@@ -341,14 +354,18 @@ const duckText = `SELECT tenant_day::text AS day, currency, sum(is_first::int) A
 
 const undrainedRows = 1_000
 
-const dashboards = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, millions: number) {
+const dashboards = Effect.fnUntraced(function* (
+  server: EmbeddedPostgres.Server,
+  millions: number,
+  scale: number
+) {
   const context = yield* database(server, `dashboards_${millions}`)
   const file = Path.join(tmpdir(), `hm-bench-lines-${process.pid}-${millions}.csv`)
   const run = Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const facts = yield* OrderFacts.OrderFacts
     yield* Bench.say(`loading ${millions}M lines`)
-    const refreshSeconds = yield* Dataset.load(millions * 1_000_000)
+    const refreshSeconds = yield* Dataset.load(Math.round(millions * 500_000 * scale) * 2)
     yield* sql`SET statement_timeout = 0`
     yield* sql.unsafe(`COPY (SELECT tenant_id, tenant_day, currency, is_first, units, gross, discount FROM hm_order_line)
                         TO '${file}' WITH (FORMAT csv, HEADER)`)
@@ -393,7 +410,7 @@ const dashboards = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server,
 const heldRows = 300_000
 
 /** A transaction that keeps its snapshot while rows are written and merged: their entries stay until it ends. */
-const held = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server) {
+const held = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, scale: number) {
   const context = yield* database(server, "held")
   const run = Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
@@ -410,7 +427,7 @@ const held = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server) {
         // On connections of their own: this one only holds its snapshot.
         return yield* Effect.gen(function* () {
           let rows = 0
-          for (let n = 0; rows < heldRows; n++) {
+          for (let n = 0; rows < heldRows * scale; n++) {
             const batchOf = Array.from({ length: 1_000 }, (_, m) => ({
               type: "order.placed" as const,
               data: Dataset.order(dice, `h${n}-${m}`, 1)
@@ -440,8 +457,8 @@ const sections = {
   write,
   batch,
   held,
-  "dashboards-1m": (server: EmbeddedPostgres.Server) => dashboards(server, 1),
-  "dashboards-4m": (server: EmbeddedPostgres.Server) => dashboards(server, 4)
+  "dashboards-1m": (server: EmbeddedPostgres.Server, scale: number) => dashboards(server, 1, scale),
+  "dashboards-4m": (server: EmbeddedPostgres.Server, scale: number) => dashboards(server, 4, scale)
 }
 
 /** How flat it is, when both sizes were read. */
@@ -453,12 +470,12 @@ const flatness = (figures: Figures): Figures => {
     : [figure("dashboard 4M against 1M: p50", "x", large / small)]
 }
 
-const run = Effect.fnUntraced(function* ({ only }: Bench.Options) {
+const run = Effect.fnUntraced(function* ({ only, scale }: Bench.Options) {
   const wanted = Object.entries(sections).filter(([name]) => only.length === 0 || only.includes(name))
   const { settings } = yield* Bench.readTargets("analytics")
   if (wanted.some(([name]) => name.startsWith("dashboards"))) yield* Setup.installPeers
   const server = yield* EmbeddedPostgres.start({ durability: "production", settings })
-  const figures = yield* Effect.forEach(wanted, ([, section]) => Effect.scoped(section(server)))
+  const figures = yield* Effect.forEach(wanted, ([, section]) => Effect.scoped(section(server, scale)))
   const all = figures.flat()
   return [...all, ...flatness(all)]
 }, Effect.scoped)
