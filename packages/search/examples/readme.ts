@@ -5,7 +5,8 @@ import { provide, TenantId } from "@hypermarket/core/Tenant"
 import { Search } from "@hypermarket/search/Search"
 import { SearchDocuments } from "@hypermarket/search/SearchDocument"
 import * as SearchDomain from "@hypermarket/search/SearchDomain"
-import { products, SearchIndexes } from "@hypermarket/search/SearchIndex"
+import { products } from "@hypermarket/search/SearchIndex"
+import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { Console, Effect, Layer } from "effect"
 
 const migrate = Effect.flatMap(Database.options, (options) =>

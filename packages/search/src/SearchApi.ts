@@ -24,7 +24,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import { Popularity } from "./ProductPopularity.ts"
 import * as RankingSignal from "./RankingSignal.ts"
-import { SearchIndexBuilding, SearchInvalid, SearchQuery, SearchResult } from "./Search.ts"
+import { SearchIndexBuilding, SearchInvalid, SearchQuery, SearchResult } from "./SearchQuery.ts"
 import * as SearchDocument from "./SearchDocument.ts"
 import {
   IndexChange,

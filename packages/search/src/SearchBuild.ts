@@ -21,7 +21,7 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import * as Partition from "./internal/partition.ts"
 import * as VersionBuild from "./internal/versionBuild.ts"
 import { IndexName, VersionId } from "./SearchIndex.ts"
-import { SearchIndexVersions } from "./SearchIndexVersion.ts"
+import { SearchIndexVersions } from "./SearchIndexVersions.ts"
 import { SearchSettings } from "./SearchSettings.ts"
 
 /** A killed builder's version is taken over after this long. */

@@ -22,8 +22,10 @@ import { RankingSignals } from "./RankingSignal.ts"
 import { Search } from "./Search.ts"
 import { DocumentBatch, documentsBytesMax, SearchApi } from "./SearchApi.ts"
 import { SearchDocuments } from "./SearchDocument.ts"
-import { NewIndex, products, SearchIndex, SearchIndexes } from "./SearchIndex.ts"
-import { NewVersion, SearchIndexVersion, SearchIndexVersions } from "./SearchIndexVersion.ts"
+import { NewIndex, products, SearchIndex } from "./SearchIndex.ts"
+import { SearchIndexes } from "./SearchIndexes.ts"
+import { NewVersion, SearchIndexVersion } from "./SearchIndexVersion.ts"
+import { SearchIndexVersions } from "./SearchIndexVersions.ts"
 import { UserBehaviors } from "./UserBehavior.ts"
 
 /** Where signals come from that are sent to the endpoint. */

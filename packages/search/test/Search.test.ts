@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Database from "@hypermarket/core/Database"
 import { provide } from "@hypermarket/core/Tenant"
 import { IndexName } from "@hypermarket/search/SearchIndex"
-import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersion"
+import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
 import { Search } from "@hypermarket/search/Search"
 import { Deferred, Effect, Fiber } from "effect"
 import {

@@ -1,12 +1,14 @@
 /** What the tests of this package share: services over a database of their own, and made-up products. */
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
-import { Search, type SearchQuery, type SearchResult } from "@hypermarket/search/Search"
+import { Search } from "@hypermarket/search/Search"
+import { type SearchQuery, type SearchResult } from "@hypermarket/search/SearchQuery"
 import { SearchBuilds } from "@hypermarket/search/SearchBuild"
 import { type SearchDocument, SearchDocuments } from "@hypermarket/search/SearchDocument"
 import * as SearchDomain from "@hypermarket/search/SearchDomain"
-import { IndexName, SearchIndexes, type VersionId } from "@hypermarket/search/SearchIndex"
-import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersion"
+import { IndexName, type VersionId } from "@hypermarket/search/SearchIndex"
+import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
+import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { ConfigProvider, Effect, Layer } from "effect"
 

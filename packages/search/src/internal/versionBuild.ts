@@ -21,6 +21,7 @@ import { decayed, halfLifeSeconds } from "../ProductPopularity.ts"
 import * as SearchSettings from "../SearchSettings.ts"
 import { Builder } from "./engine/Builder.ts"
 import * as EngineSettings from "./engine/EngineSettings.ts"
+import * as settingsHash from "./engine/settingsHash.ts"
 import { type Fields, toIndexDocument } from "./indexed.ts"
 import * as Partition from "./partition.ts"
 import { patiently } from "./patiently.ts"
@@ -44,7 +45,7 @@ export class BuildRefused extends Schema.TaggedError<BuildRefused>()("BuildRefus
 }) {}
 
 /** Of the rules in this code: versions that were built by others are built anew. */
-export const rulesHash = EngineSettings.hash(EngineSettings.defaults)
+export const rulesHash = settingsHash.hash(EngineSettings.defaults)
 
 const readBatch = 2_000
 /** Rows of a batch of postings: about 150 bytes each on average, 7,600 at most. */
@@ -219,7 +220,7 @@ const writePostings = Effect.fnUntraced(function* (build: Leased) {
   const written = yield* sql`
     UPDATE hm_search_index_version
        SET phase = 'postings', status = 'validating', statistics = ${JSON.stringify(summary)}::text::jsonb,
-           analyser_hash = ${EngineSettings.hash(SearchSettings.toEngine(build.settings))}, rules_hash = ${rulesHash},
+           analyser_hash = ${settingsHash.hash(SearchSettings.toEngine(build.settings))}, rules_hash = ${rulesHash},
            posting_bytes = ${String(summary.postingBytes)}::text::bigint, built_at = ${moment}, updated_at = ${moment}
      WHERE tenant_id = ${build.tenantId} AND version_id = ${build.versionId}::text::bigint
        AND lease_id = ${build.leaseId}::uuid

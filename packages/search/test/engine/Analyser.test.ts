@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Analyser from "@hypermarket/search/internal/engine/Analyser"
+import * as EngineSettings from "@hypermarket/search/internal/engine/EngineSettings"
+import * as settingsHash from "@hypermarket/search/internal/engine/settingsHash"
 
 const analyser = new Analyser.Analyser(Analyser.defaults)
 const terms = (text: string) => analyser.field(text, false).terms
@@ -147,7 +149,7 @@ describe("Analyser", () => {
       { ...Analyser.defaults, units: false },
       { ...Analyser.defaults, stopWords: [] },
       { ...Analyser.defaults, stemming: "none" as const }
-    ].map(Analyser.hash)
+    ].map((analyser) => settingsHash.hash({ ...EngineSettings.defaults, analyser }))
     assert.strictEqual(new Set(hashes).size, hashes.length)
   })
 })

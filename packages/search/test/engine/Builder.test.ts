@@ -3,6 +3,7 @@ import { Builder } from "@hypermarket/search/internal/engine/Builder"
 import * as Columns from "@hypermarket/search/internal/engine/Columns"
 import { compareTerms } from "@hypermarket/search/internal/engine/Dictionary"
 import * as EngineSettings from "@hypermarket/search/internal/engine/EngineSettings"
+import * as settingsHash from "@hypermarket/search/internal/engine/settingsHash"
 import type { IndexDocument } from "@hypermarket/search/internal/engine/IndexDocument"
 import { Searcher } from "@hypermarket/search/internal/engine/Searcher"
 import * as SearchRequest from "@hypermarket/search/internal/engine/SearchRequest"
@@ -163,7 +164,7 @@ describe("EngineSettings", () => {
       { ...settings, fields: settings.fields.map((field) => ({ ...field, b: 0.5 })) },
       { ...settings, analyser: { ...settings.analyser, stemming: "none" } }
     ]
-    assert.strictEqual(new Set(variants.map(EngineSettings.hash)).size, variants.length)
-    assert.strictEqual(EngineSettings.hash(settings), EngineSettings.hash({ ...settings }))
+    assert.strictEqual(new Set(variants.map(settingsHash.hash)).size, variants.length)
+    assert.strictEqual(settingsHash.hash(settings), settingsHash.hash({ ...settings }))
   })
 })

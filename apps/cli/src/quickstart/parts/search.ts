@@ -3,7 +3,7 @@
  * searches run, checked, switched to, rolled back and switched to again.
  */
 import { SearchApi } from "@hypermarket/search/SearchApi"
-import type { SearchQuery } from "@hypermarket/search/Search"
+import type { SearchQuery } from "@hypermarket/search/SearchQuery"
 import { products, type VersionId } from "@hypermarket/search/SearchIndex"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

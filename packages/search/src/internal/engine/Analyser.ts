@@ -11,7 +11,6 @@
  * 5. Plurals lose their ending, in tokens of four letters or more, and singulars what their plural loses. A stronger stemmer
  *    was worse on both judged sets.
  */
-import { createHash } from "node:crypto"
 
 export interface Options {
   readonly stemming: "plural" | "none"
@@ -24,14 +23,6 @@ export const defaults: Options = {
   stopWords: "a an and or the of for to in with by on at from is it as this that x".split(" "),
   units: true
 }
-
-/** Raised with every change to the rules: a version built by other rules is built again. */
-const rulesVersion = 2
-
-export const hash = (options: Options): string =>
-  createHash("sha256")
-    .update(JSON.stringify([rulesVersion, options.stemming, options.stopWords, options.units]))
-    .digest("hex")
 
 export const queryCharsMax = 1_500
 export const queryWordsMax = 32

@@ -2,7 +2,6 @@
  * What one version of an index is built with. Everything here changes what is stored, so a change needs a new version;
  * `hash` tells whether a stored version was built with the same rules and settings.
  */
-import { createHash } from "node:crypto"
 import * as Analyser from "./Analyser.ts"
 
 /** More fields would not fit the three bits a posting has for its field while a version is built. */
@@ -80,20 +79,3 @@ export const problemOf = (settings: EngineSettings): string | undefined => {
   if (!(settings.k1 > 0 && Number.isFinite(settings.k1))) return "k1 is above 0 and finite"
   return inUnit(settings.popularityWeight) ? undefined : "the weight of popularity is from 0 to 1"
 }
-
-/** The hash a version carries. Weights are in it because impacts are stored with the weights multiplied in. */
-export const hash = (settings: EngineSettings): string =>
-  createHash("sha256")
-    .update(
-      JSON.stringify([
-        Analyser.hash(settings.analyser),
-        settings.fields.map(({ name, weight, b }) => [name, weight, b]),
-        settings.columns.map(({ name, kind }) => [name, kind]),
-        settings.k1,
-        settings.popularityWeight,
-        settings.synonyms.map((synonym) =>
-          synonym.kind === "two-way" ? [synonym.phrases] : [synonym.from, synonym.to]
-        )
-      ])
-    )
-    .digest("hex")
