@@ -39,7 +39,9 @@ const hold = (port: number) =>
 
 /** Without the tables of the queue at work: scheduled jobs come and go in them all the time. */
 const settled = (tables: typeof Document.Type.tables) => {
-  const atWork = ["queue", "lease", "delayed", "key", "history"].map((name) => `hm_event_${name}`)
+  const atWork = ["queue", "lease", "delayed", "key", "keyed", "body", "history"].map(
+    (name) => `hm_event_${name}`
+  )
   return tables.filter(({ name }) => !atWork.includes(name))
 }
 

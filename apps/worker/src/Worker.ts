@@ -15,6 +15,7 @@ import * as Operations from "@hypermarket/installation/Operations"
 import * as Startup from "@hypermarket/installation/Startup"
 import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
@@ -32,7 +33,15 @@ const host = Setting.make({
   defaultValue: "127.0.0.1"
 })
 
-export const settings: ReadonlyArray<Setting.Any> = [port, host]
+const lease = Setting.make({
+  name: "HM_WORKER_LEASE",
+  doc: "How long a claimed batch is kept from others without a sign of life: a worker that was killed holds its jobs up so long. Shorter than a handler blocks the event loop, it runs jobs twice.",
+  read: (name) => Config.Duration(name),
+  defaultValue: Duration.seconds(30),
+  defaultText: "30 seconds"
+})
+
+export const settings: ReadonlyArray<Setting.Any> = [port, host, lease]
 
 /** Where the worker listens. */
 export const options = Config.all({ port: port.config, host: host.config })
@@ -41,8 +50,12 @@ export const options = Config.all({ port: port.config, host: host.config })
 const layerServices = SearchDomain.layer
 
 /** The domains' subscriptions and jobs. */
-const layerWork = <R>(database: Database.Options, run: ReadonlyArray<Domain.Domain<R>>) =>
-  Layer.effectDiscard(EventWorker.run({ domains: run })).pipe(
+const layerWork = <R>(
+  database: Database.Options,
+  run: ReadonlyArray<Domain.Domain<R>>,
+  kept: Duration.Duration
+) =>
+  Layer.effectDiscard(EventWorker.run({ domains: run, queue: { lease: kept } })).pipe(
     Layer.provide([JobSchedules.layer, layerServices]),
     Layer.provide([Wakeup.layer(Database.listen(database)), Database.layerClaims(database)])
   )
@@ -51,10 +64,11 @@ const layerWork = <R>(database: Database.Options, run: ReadonlyArray<Domain.Doma
 export const layer = <R>(
   listen: { readonly port: number; readonly host: string },
   database: Database.Options,
-  run: ReadonlyArray<Domain.Domain<R>>
+  run: ReadonlyArray<Domain.Domain<R>>,
+  kept: Duration.Duration
 ) =>
   Layer.merge(
-    layerWork(database, run),
+    layerWork(database, run, kept),
     // Probes and scrapes are not worth a line each.
     ApiServer.layer(Operations.layer).pipe(Layer.provide(AccessLog.layerDiscard))
   ).pipe(Layer.provideMerge(Operations.layerServer(listen)))
@@ -66,7 +80,7 @@ export const service = Layer.unwrap(
     const listen = yield* options
     // A worker's statements are long and write: each has its connection.
     const database = { ...(yield* Database.options), multiplex: false }
-    return layer(listen, database, domains).pipe(
+    return layer(listen, database, domains, yield* lease.config).pipe(
       Layer.provide(Startup.layerDatabase(database, "hypermarket-worker"))
     )
   })

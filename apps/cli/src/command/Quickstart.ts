@@ -20,6 +20,7 @@ import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import { ServeError } from "effect/http/HttpServerError"
@@ -44,6 +45,8 @@ const host = "127.0.0.1"
 const portDefault = 8_080
 const dataDirectoryDefault = ".hypermarket"
 const databaseName = "hypermarket"
+/** Shorter than a worker's: what a killed quickstart held is to be had again when the next one has caught up. */
+const lease = Duration.seconds(10)
 
 const databaseUrl = (serverUrl: string): string => {
   const url = new URL(serverUrl)
@@ -111,7 +114,7 @@ const start = Effect.fn("quickstart.start")(function* (dataDirectory: string, po
   const ofWorker = { ...options, multiplex: false }
   const worker = yield* listening(
     (listen) =>
-      Worker.layer(listen, ofWorker, [...domains, CustomerOrders.domain]).pipe(
+      Worker.layer(listen, ofWorker, [...domains, CustomerOrders.domain], lease).pipe(
         Layer.provide(Database.layer(ofWorker, "hypermarket-worker"))
       ),
     Option.some(0)
