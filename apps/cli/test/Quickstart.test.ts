@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import { Effect, Schema } from "effect"
+import { execFile, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
@@ -25,6 +26,18 @@ const csvLines = () =>
     .trim()
     .split("\n")
     .slice(1)
+
+const hasCurl = spawnSync("curl", ["--version"]).status === 0
+
+/** Without blocking: the processes under test belong to this one. */
+const shell = (script: string) =>
+  Effect.callback<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>(
+    (resume) => {
+      execFile("sh", ["-c", script], (error, stdout, stderr) =>
+        resume(Effect.succeed({ code: error === null ? 0 : Number(error.code), stdout, stderr }))
+      )
+    }
+  )
 
 /** Holds a port; one that somebody else holds already is as good. */
 const hold = (port: number) =>
@@ -116,6 +129,24 @@ describe("quickstart", () => {
         new Map(rows.map(({ customer, orders }) => [`"${String(customer)}"`, orders])),
         new Map(Array.from(ordersOf, ([customer, orders]) => [customer, orders.size]))
       )
+    })
+  )
+
+  // The machine that has only Node, npm and git has no curl.
+  it.live.skipIf(!hasCurl)("shows commands to try that work when they are pasted", () =>
+    Effect.gen(function* () {
+      const service = yield* staying(yield* Cli.folder, "--port", "0")
+      const [exported = "", ...commands] = service
+        .output()
+        .split("Try, in another terminal\n")[1]
+        ?.split("\n\n")[0]
+        ?.split("\n") ?? [""]
+      assert.isAtLeast(commands.length, 5)
+      for (const command of commands) {
+        const answer = yield* shell(`${exported}\n${command} --silent --show-error --fail-with-body`)
+        assert.strictEqual(answer.code, 0, `${command}: ${answer.stdout}${answer.stderr}`)
+        assert.isObject(JSON.parse(answer.stdout), command)
+      }
     })
   )
 
