@@ -201,40 +201,46 @@ describe("the API process", () => {
     assert.isBelow((seen.firstGood?.at ?? Infinity) - seen.backAt, 5_000)
   }
 
-  it.live("answers 1,000 clients within 5 seconds each while Postgres is shut down, and recovers", () =>
-    Effect.gen(function* () {
-      const directory = `${process.env.TMPDIR ?? "/tmp"}/hm-test-outage-${process.pid}`
-      yield* Effect.addFinalizer(() =>
-        Effect.promise(() =>
-          import("node:fs/promises").then((fs) => fs.rm(directory, { recursive: true, force: true }))
+  // Promises about time: a machine that was held up for seconds by others says nothing about them, and is asked once more.
+  const heldUp = { retry: 1 }
+
+  it.live(
+    "answers 1,000 clients within 5 seconds each while Postgres is shut down, and recovers",
+    heldUp,
+    () =>
+      Effect.gen(function* () {
+        const directory = `${process.env.TMPDIR ?? "/tmp"}/hm-test-outage-${process.pid}`
+        yield* Effect.addFinalizer(() =>
+          Effect.promise(() =>
+            import("node:fs/promises").then((fs) => fs.rm(directory, { recursive: true, force: true }))
+          )
         )
-      )
-      const gone = (pid: number) =>
-        Effect.sync(() => {
-          try {
-            return process.kill(pid, 0)
-          } catch {
-            return false
-          }
-        }).pipe(Effect.repeat({ until: (alive) => !alive, schedule: Schedule.spaced("20 millis") }))
-      const seen = yield* outage(
-        (server) =>
-          Effect.andThen(
-            Effect.sync(() => process.kill(server.pid, "SIGINT")),
-            gone(server.pid)
-          ).pipe(Effect.asVoid),
-        (server) =>
-          EmbeddedPostgres.start({ directory, port: server.port }).pipe(
-            Effect.asVoid,
-            Effect.orDie
-          ) as Effect.Effect<void>,
-        () => EmbeddedPostgres.start({ directory })
-      )
-      assertHeld(seen)
-    })
+        const gone = (pid: number) =>
+          Effect.sync(() => {
+            try {
+              return process.kill(pid, 0)
+            } catch {
+              return false
+            }
+          }).pipe(Effect.repeat({ until: (alive) => !alive, schedule: Schedule.spaced("20 millis") }))
+        const seen = yield* outage(
+          (server) =>
+            Effect.andThen(
+              Effect.sync(() => process.kill(server.pid, "SIGINT")),
+              gone(server.pid)
+            ).pipe(Effect.asVoid),
+          (server) =>
+            EmbeddedPostgres.start({ directory, port: server.port }).pipe(
+              Effect.asVoid,
+              Effect.orDie
+            ) as Effect.Effect<void>,
+          () => EmbeddedPostgres.start({ directory })
+        )
+        assertHeld(seen)
+      })
   )
 
-  it.live("answers 1,000 clients within 5 seconds each while Postgres is frozen, and recovers", () =>
+  it.live("answers 1,000 clients within 5 seconds each while Postgres is frozen, and recovers", heldUp, () =>
     Effect.gen(function* () {
       const signal = (name: NodeJS.Signals) => (server: EmbeddedPostgres.Server) =>
         Effect.promise(async () => {

@@ -58,6 +58,12 @@ const headersTimeoutMillis = 15_000
 const requestTimeoutMillis = 60_000
 
 /**
+ * How long a connection without a request is kept. Longer than the 60 seconds of usual load balancers: with Node's 5 the
+ * server closes a connection just as a request is sent over it, and the client sees a reset in place of an answer.
+ */
+const keepAliveTimeoutMillis = 65_000
+
+/**
  * Connections that may wait to be accepted. Node's 511 is fewer than a burst of 1,000 clients: the rest would try again
  * after one second, then three.
  */
@@ -111,7 +117,8 @@ export const layerServer = (options: { readonly port: number; readonly host: str
       Effect.gen(function* () {
         const node = createServer({
           headersTimeout: headersTimeoutMillis,
-          requestTimeout: requestTimeoutMillis
+          requestTimeout: requestTimeoutMillis,
+          keepAliveTimeout: keepAliveTimeoutMillis
         })
         if (canReusePort && options.port !== 0) yield* requireFree(options)
         const server = yield* NodeHttpServer.make(() => node, {
