@@ -206,7 +206,6 @@ describe("the API process", () => {
 
   it.live(
     "answers 1,000 clients within 5 seconds each while Postgres is shut down, and recovers",
-    heldUp,
     () =>
       Effect.gen(function* () {
         const directory = `${process.env.TMPDIR ?? "/tmp"}/hm-test-outage-${process.pid}`
@@ -237,19 +236,23 @@ describe("the API process", () => {
           () => EmbeddedPostgres.start({ directory })
         )
         assertHeld(seen)
-      })
+      }),
+    heldUp
   )
 
-  it.live("answers 1,000 clients within 5 seconds each while Postgres is frozen, and recovers", heldUp, () =>
-    Effect.gen(function* () {
-      const signal = (name: NodeJS.Signals) => (server: EmbeddedPostgres.Server) =>
-        Effect.promise(async () => {
-          const { readFile } = await import("node:fs/promises")
-          const children = await readFile(`/proc/${server.pid}/task/${server.pid}/children`, "utf8")
-          for (const pid of [server.pid, ...children.trim().split(" ").map(Number)]) process.kill(pid, name)
-        })
-      const seen = yield* outage(signal("SIGSTOP"), signal("SIGCONT"), () => EmbeddedPostgres.start())
-      assertHeld(seen)
-    })
+  it.live(
+    "answers 1,000 clients within 5 seconds each while Postgres is frozen, and recovers",
+    () =>
+      Effect.gen(function* () {
+        const signal = (name: NodeJS.Signals) => (server: EmbeddedPostgres.Server) =>
+          Effect.promise(async () => {
+            const { readFile } = await import("node:fs/promises")
+            const children = await readFile(`/proc/${server.pid}/task/${server.pid}/children`, "utf8")
+            for (const pid of [server.pid, ...children.trim().split(" ").map(Number)]) process.kill(pid, name)
+          })
+        const seen = yield* outage(signal("SIGSTOP"), signal("SIGCONT"), () => EmbeddedPostgres.start())
+        assertHeld(seen)
+      }),
+    heldUp
   )
 })
