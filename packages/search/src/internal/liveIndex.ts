@@ -34,6 +34,12 @@ export interface Live {
   readonly delta: Delta
   /** What the latest look saw; before the first, what the build saw. */
   snapshot: string
+  /**
+   * The highest transaction id that is known to be on disk, and so never given again: of the build, or of a change that was
+   * read. What a look sees as ended above it may be a transaction that was rolled back and leaves no trace when the server
+   * crashes: its id is then given to another one, whose changes the snapshot takes for seen.
+   */
+  horizon: bigint
   segment: Segment | undefined
   /** Whether the segment is being loaded, or was too large to be. */
   isSettled: boolean
@@ -63,6 +69,7 @@ interface Seen {
   readonly isForeign: boolean
   readonly snapshot: string
   readonly docId: string | null
+  readonly xid: string | null
   readonly fields: Fields | null
   readonly ord: number | null
   readonly popularity: number | null
@@ -77,18 +84,19 @@ const look = (
   sql: SqlClient.SqlClient,
   tenantId: string,
   indexName: string,
-  known: { readonly versionId: string; readonly snapshot: string }
+  known: { readonly versionId: string; readonly snapshot: string; readonly horizon: bigint }
 ) => sql<Seen>`
   SELECT i.active_version::text AS "activeVersion",
          v.system_identifier <> (SELECT s.system_identifier::text FROM pg_control_system() s) AS "isForeign",
          pg_current_snapshot()::text AS snapshot,
-         c.doc_id AS "docId", c.fields, d.ord, d.popularity
+         c.doc_id AS "docId", c.xid::text AS xid, c.fields, d.ord, d.popularity
     FROM hm_search_index i
     JOIN hm_search_index_version v ON v.tenant_id = ${tenantId} AND v.version_id = i.active_version
     LEFT JOIN hm_search_change c
       ON c.tenant_id = ${tenantId} AND c.index_name = ${indexName} AND i.active_version = ${known.versionId}::text::bigint
-     AND c.xid >= pg_snapshot_xmin(${known.snapshot}::text::pg_snapshot)
-     AND NOT pg_visible_in_snapshot(c.xid, ${known.snapshot}::text::pg_snapshot)
+     AND c.xid >= LEAST(pg_snapshot_xmin(${known.snapshot}::text::pg_snapshot), ${String(known.horizon)}::text::xid8)
+     AND (NOT pg_visible_in_snapshot(c.xid, ${known.snapshot}::text::pg_snapshot)
+          OR c.xid > ${String(known.horizon)}::text::xid8)
     LEFT JOIN hm_search_document d
       ON d.tenant_id = ${tenantId} AND d.version = ${known.versionId}::text::bigint AND d.doc_id = c.doc_id
    WHERE i.tenant_id = ${tenantId} AND i.index_name = ${indexName}
@@ -99,6 +107,7 @@ interface OpenedRow {
   readonly settings: unknown
   readonly statistics: unknown
   readonly snapshot: string
+  readonly horizon: string
 }
 
 const decodeSettings = Schema.decodeUnknownEffect(SearchSettings.SearchSettings)
@@ -122,7 +131,9 @@ export const open = Effect.fnUntraced(function* (
   versionId: string
 ): Effect.fn.Return<Live | undefined, SqlError> {
   const [row] = yield* sql<OpenedRow>`
-    SELECT settings, statistics, built_snapshot::text AS snapshot
+    SELECT settings, statistics, built_snapshot::text AS snapshot,
+           -- What the build saw ended has its record on disk before the build's own.
+           (pg_snapshot_xmax(built_snapshot)::text::bigint - 1)::text AS horizon
       FROM hm_search_index_version
      WHERE tenant_id = ${tenantId} AND version_id = ${versionId}::text::bigint AND statistics IS NOT NULL
   `
@@ -137,6 +148,7 @@ export const open = Effect.fnUntraced(function* (
     searcher: new Searcher(summary),
     delta: new Delta(summary),
     snapshot: row.snapshot,
+    horizon: BigInt(row.horizon),
     segment,
     isSettled: segment !== undefined,
     usedAtMillis: yield* Clock.currentTimeMillis
@@ -156,6 +168,9 @@ const changesOf = (live: Live, rows: ReadonlyArray<Seen>): ReadonlyArray<Change>
           }
         ]
   )
+
+const highestOf = (rows: ReadonlyArray<Seen>, least: bigint): bigint =>
+  rows.reduce((highest, { xid }) => (xid !== null && BigInt(xid) > highest ? BigInt(xid) : highest), least)
 
 /** Rows of postings in a statement of a load: 2,000 are some 300 KiB. */
 const loadBatch = 4_000
@@ -339,7 +354,8 @@ export const make = Effect.fnUntraced(function* (
       const known = entry.live
       const rows = yield* look(sql, tenantId, indexName, {
         versionId: known?.versionId ?? "0",
-        snapshot: known?.snapshot ?? nothingSeen
+        snapshot: known?.snapshot ?? nothingSeen,
+        horizon: known?.horizon ?? 0n
       })
       const [first] = rows
       if (first === undefined) return missing
@@ -348,6 +364,7 @@ export const make = Effect.fnUntraced(function* (
         if (rows.length > changesMax) return { _tag: "Behind" } as const
         known.delta.apply(changesOf(known, rows))
         known.snapshot = first.snapshot
+        known.horizon = highestOf(rows, known.horizon)
         known.usedAtMillis = yield* Clock.currentTimeMillis
         if (known.delta.size > changesMax) return { _tag: "Behind" } as const
         yield* loadInBackground(known)
@@ -381,7 +398,8 @@ export const make = Effect.fnUntraced(function* (
       const known = shared
       const rows = yield* look(sql, tenantId, indexName, {
         versionId: known?.versionId ?? "0",
-        snapshot: known?.snapshot ?? nothingSeen
+        snapshot: known?.snapshot ?? nothingSeen,
+        horizon: known?.horizon ?? 0n
       })
       const [first] = rows
       if (first === undefined) return missing
