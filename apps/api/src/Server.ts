@@ -7,6 +7,7 @@ import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import * as Authorization from "@hypermarket/core/Authorization"
 import * as Database from "@hypermarket/core/Database"
+import * as Main from "@hypermarket/core/Main"
 import * as Setting from "@hypermarket/core/Setting"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
@@ -85,6 +86,8 @@ export const layer = (listen: { readonly port: number; readonly host: string }) 
 /** The process: settings and database from the environment. */
 export const service = Layer.unwrap(
   Effect.gen(function* () {
+    // With 1,000 clients in an outage the space for young objects is what brings the process over its promised memory.
+    yield* Main.boundYoungGeneration
     const listen = yield* options
     const database = yield* Database.options
     return layer(listen).pipe(Layer.provide(Startup.layerDatabase(database, "hypermarket-api")))
