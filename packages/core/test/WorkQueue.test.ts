@@ -1,52 +1,16 @@
 import { assert, layer } from "@effect/vitest"
 import * as Database from "@hypermarket/core/Database"
-import * as Migrations from "@hypermarket/core/Migrations"
 import * as Tenant from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as WorkQueue from "@hypermarket/core/WorkQueue"
-import * as WorkQueueWorker from "@hypermarket/core/WorkQueueWorker"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { PgClient } from "@effect/sql-pg"
 import { Deferred, Effect, Exit, Layer, Ref, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
+import { acme, layerOf, queueOf, handlerOf, worker, jobs } from "./workQueueSupport.ts"
 
-const prefix = "hm_test"
-const migrations = Migrations.make("test", {
-  "0001_queue": Migrations.migration(WorkQueue.createStatements(prefix))
-})
-const acme = Tenant.TenantId.make("acme")
-
-const claimClient = Layer.effect(
-  WorkQueue.ClaimClient,
-  Effect.map(PgClient.PgClient, (client): SqlClient.SqlClient => client)
-)
-
-const TestLayer = Layer.mergeAll(
-  claimClient,
+const TestLayer = layerOf(
   Layer.unwrap(Effect.map(TestDatabase.TestDatabase, ({ options }) => Wakeup.layer(Database.listen(options))))
-).pipe(Layer.provideMerge(TestDatabase.layer(migrations)))
-
-const queueOf = WorkQueue.make({ prefix })
-
-const handlerOf = <R>(
-  queue: string,
-  run: WorkQueue.Handler<R>["run"],
-  options: Partial<WorkQueue.Handler<R>> = {}
-): WorkQueue.Handler<R> => ({
-  queue,
-  batchMax: 1,
-  concurrency: 16,
-  transactional: false,
-  retry: { attempts: 3, base: "10 millis", max: "20 millis" },
-  deadline: "30 seconds",
-  run,
-  ...options
-})
-
-const worker = <R>(
-  handlers: ReadonlyArray<WorkQueue.Handler<R>>,
-  options: { lease?: "300 millis"; batchMax?: number } = {}
-) => WorkQueueWorker.run({ prefix, handlers, poll: "20 millis", ...options })
+)
 
 /** Everything that the queue's tables hold of a queue, by table. */
 const standing = Effect.fnUntraced(function* (queue: string) {
@@ -69,9 +33,6 @@ const untilIdle = (queue: string) =>
       schedule: Schedule.spaced("20 millis")
     })
   )
-
-const jobs = (queue: string, count: number, options: Partial<WorkQueue.NewJob> = {}) =>
-  Array.from({ length: count }, (_, n) => ({ queue, type: "test", payload: { n }, ...options }))
 
 layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
   it.effect("leaves nothing of an enqueueing transaction that rolls back", () =>
@@ -386,35 +347,6 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
       const end = yield* standing("poison")
       assert.deepStrictEqual(end, { ready: 0, delayed: 0, leased: 0, keyed: 0, pending: 0, dead: 9 })
     }).pipe(Tenant.provide(acme))
-  )
-
-  it.effect("starts a small tenant's job within three claim rounds behind a large backlog", () =>
-    Effect.gen(function* () {
-      const queue = yield* queueOf
-      const order: Array<string> = []
-      yield* queue.enqueue(jobs("fair", 10_000)).pipe(Tenant.provide(Tenant.TenantId.make("big")))
-      yield* Effect.gen(function* () {
-        yield* worker(
-          [
-            handlerOf("fair", (batch) => Effect.sync(() => order.push(...batch.map((job) => job.tenantId))), {
-              batchMax: 100
-            })
-          ],
-          { batchMax: 100 }
-        )
-        yield* Effect.sync(() => order.length).pipe(
-          Effect.repeat({ until: (done) => done > 500, schedule: Schedule.spaced("1 millis") })
-        )
-        yield* queue.enqueue(jobs("fair", 1)).pipe(Tenant.provide(Tenant.TenantId.make("small")))
-        const known = order.length
-        yield* untilIdle("fair")
-        const position = order.indexOf("small")
-        assert.isAtLeast(position, 0)
-        // The wake-up itself takes a while; the backlog is far longer.
-        assert.isBelow(position - known, 9_000)
-      }).pipe(Effect.scoped)
-      assert.lengthOf(order, 10_001)
-    })
   )
 
   it.effect("takes nothing from a paused queue until it is resumed", () =>

@@ -35,12 +35,17 @@ const isGone = (pid: number) =>
     Effect.orElseSucceed(() => true)
   )
 
-export const make = Effect.gen(function* () {
+export const make = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>> = {}) {
   const directory = yield* temporaryFolder("soak")
   const port = yield* ServiceProcess.freePort
   const startServer = Effect.gen(function* () {
     const scope = yield* Scope.make()
-    const server = yield* EmbeddedPostgres.start({ directory, port, durability: "production" }).pipe(
+    const server = yield* EmbeddedPostgres.start({
+      directory,
+      port,
+      durability: "production",
+      settings
+    }).pipe(
       Scope.provide(scope),
       Effect.onError(() => Scope.close(scope, Exit.void))
     )

@@ -45,7 +45,7 @@ const clientLayer = (url: string) => {
 }
 
 export const setUp = Effect.fn("Run.setUp")(function* (mode: "kill" | "publish", workers: number) {
-  const cluster = yield* Cluster.make
+  const cluster = yield* Cluster.make()
   const options = TestDatabase.optionsOf(cluster.url)
   const client = yield* Layer.build(clientLayer(cluster.url))
   yield* Migrations.run([CoreDomain.migrations, EventsDomain.domain.migrations], "public").pipe(

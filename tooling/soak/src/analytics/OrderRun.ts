@@ -98,7 +98,7 @@ const crewOf = Effect.fnUntraced(function* (url: string, seed: number) {
 
 export const run = Effect.fn("OrderRun.run")(function* (seed: number, changes: number) {
   const startedAt = yield* Clock.currentTimeMillis
-  const cluster = yield* Cluster.make
+  const cluster = yield* Cluster.make()
   const options = {
     ...TestDatabase.optionsOf(cluster.url),
     statementTimeout: Duration.minutes(2),

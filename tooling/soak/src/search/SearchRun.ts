@@ -79,7 +79,7 @@ const worker = Path.join(import.meta.dirname, "worker.ts")
 
 export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Size) {
   const startedAt = yield* Clock.currentTimeMillis
-  const cluster = yield* Cluster.make
+  const cluster = yield* Cluster.make()
   const options = { ...TestDatabase.optionsOf(cluster.url), poolMax: 8 }
   yield* Migrations.run([CoreDomain.migrations, SearchDomain.domain.migrations], "public").pipe(
     Effect.provide(Database.layerDirect(options))
