@@ -203,9 +203,6 @@ const replay = Effect.fn("quickstart.replay")(function* (running: Running, order
     onSome: (count) => Superstore.take(whole, count)
   })
   yield* Replay.catalogue(running, shop)
-  for (const part of parts) {
-    if (part.prepare !== undefined) yield* part.prepare(running)
-  }
   const journal = yield* Journal.open(running.journalFile)
   const replayed = yield* Replay.history(running, shop, journal)
   const results: Array<Result> = []

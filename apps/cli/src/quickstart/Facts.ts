@@ -13,10 +13,11 @@ import type { Fact } from "../superstore/Superstore.ts"
 import type { Installation } from "./Part.ts"
 import { Progress } from "./Progress.ts"
 
-/** One transaction each: larger ones are not faster, and say less of the progress. */
+/** A transaction and a step of the progress bar each; an API takes 1,000 at most. */
 const batchSize = 250
 const requestsInFlight = 4
 const accepted = 202
+
 export const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
     items.slice(index * size, (index + 1) * size)

@@ -38,8 +38,6 @@ type Work<A> = Effect.Effect<
 export interface Part {
   readonly domain: string
   readonly title: string
-  /** What must stand before orders come, when the catalogue is there: an index to search, say. */
-  readonly prepare?: (installation: Installation) => Work<void>
   /**
    * What to show, when all facts are handled. It asks through the public API, as a client would; tables of the shop's own
    * it may read. Running it again changes no figure.

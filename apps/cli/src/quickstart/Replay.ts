@@ -13,7 +13,6 @@ import * as Visits from "./Visits.ts"
 
 /** What was replayed; replayed again it is the same. */
 export interface Replayed {
-  readonly shop: Superstore.Superstore
   /** How many facts of each kind the shop has told. */
   readonly facts: {
     readonly sellers: number
@@ -96,7 +95,6 @@ export const history = Effect.fn("Replay.history")(function* (
   })
   yield* Facts.settle(installation, "Handling visits, orders and shipments")
   const replayed: Replayed = {
-    shop,
     facts: {
       sellers: shop.sellers.length,
       products: shop.products.length,

@@ -106,7 +106,7 @@ const noon = (date: string): string => `${date}T12:00:00.000Z`
 
 const regionOf = (state: string): string => stateCodes.get(state) ?? "US"
 
-/** Row ids are numbers: a postal code, read as one, lost its leading zero. */
+/** A postal code that was read as a number has lost its leading zero. */
 const postalCode = (text: string): string => text.padStart(5, "0")
 
 /** The id of each line's product: the sample's, with a suffix where it stands for a second name. */
