@@ -191,7 +191,8 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
           })
         )
       )
-      yield* Deferred.await(isReady)
+      // One that fails before it is ready must fail the test, not keep it waiting.
+      yield* Effect.raceFirst(Deferred.await(isReady), Fiber.join(fiber))
       return Effect.andThen(Deferred.succeed(mayGo, undefined), Fiber.join(fiber))
     })
 
@@ -206,7 +207,7 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
         yield* facts.place(Shop.order("first"))
         yield* drain
         // The early writer has its transaction id before the late one, and draws its number after it.
-        const early = yield* held(facts.place(Shop.order("early")), sql`SELECT pg_current_xact_id()`)
+        const early = yield* held(facts.place(Shop.order("early")), sql`SELECT pg_current_xact_id()::text`)
         const late = yield* held(Effect.void, facts.place(Shop.order("late")))
         yield* early
         for (let merges = 0; merges < 3; merges++) yield* drain

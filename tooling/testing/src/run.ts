@@ -13,7 +13,8 @@ import * as Path from "effect/Path"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import { resolve } from "node:path"
+import { relative, resolve } from "node:path"
+import { stripVTControlCharacters } from "node:util"
 
 const Report = Schema.fromJsonString(
   Schema.Struct({
@@ -21,9 +22,39 @@ const Report = Schema.fromJsonString(
     numFailedTests: Schema.Int,
     numPendingTests: Schema.Int,
     success: Schema.Boolean,
-    startTime: Schema.Finite
+    startTime: Schema.Finite,
+    testResults: Schema.Array(
+      Schema.Struct({
+        name: Schema.String,
+        status: Schema.String,
+        message: Schema.String,
+        assertionResults: Schema.Array(
+          Schema.Struct({
+            fullName: Schema.String,
+            status: Schema.String,
+            failureMessages: Schema.NullOr(Schema.Array(Schema.String))
+          })
+        )
+      })
+    )
   })
 )
+
+/** Of a long message the beginning says what failed. */
+const linesShown = 25
+
+/** What failed, a block each: whoever reads the end of a long log sees what to look at. */
+const failures = ({ testResults }: typeof Report.Type): ReadonlyArray<string> =>
+  testResults.flatMap(({ assertionResults, message, name, status }) => {
+    if (status === "passed") return []
+    const file = relative(".", name)
+    const tests = assertionResults.flatMap(({ failureMessages, fullName, status }) =>
+      status === "failed" ? [[`${file}: ${fullName}`, ...(failureMessages ?? [])]] : []
+    )
+    return [...tests, ...(message === "" ? [] : [[file, message]])].map((block) =>
+      stripVTControlCharacters(block.join("\n")).split("\n").slice(0, linesShown).join("\n    ")
+    )
+  })
 
 class TestsFailed extends Schema.TaggedError<TestsFailed>()("TestsFailed", {}) {
   // The closing lines have said it.
@@ -53,6 +84,7 @@ const sum = Effect.fn("sum")(function* (folders: ReadonlyArray<string>, startedA
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const total = { passed: 0, failed: 0, skipped: 0, broken: 0 }
+  const blocks: Array<string> = []
   yield* Console.log("")
   for (const folder of folders) {
     const report = yield* fs
@@ -68,6 +100,7 @@ const sum = Effect.fn("sum")(function* (folders: ReadonlyArray<string>, startedA
     total.failed += numFailedTests
     total.skipped += numPendingTests
     if (!success && numFailedTests === 0) total.broken++
+    blocks.push(...failures(report.value))
     const marks = [
       `${numPassedTests} passed`,
       ...(numFailedTests > 0 ? [`${numFailedTests} failed`] : []),
@@ -77,6 +110,7 @@ const sum = Effect.fn("sum")(function* (folders: ReadonlyArray<string>, startedA
     ]
     yield* Console.log(`  ${folder.padEnd(28)} ${marks.join(", ")}`)
   }
+  for (const block of blocks) yield* Console.log(`\nFAILED ${block}`)
   // A package that could not report counts as one failure, so that the closing line never looks green.
   const failed = total.failed + total.broken
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : ""
