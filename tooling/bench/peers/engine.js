@@ -2,6 +2,7 @@
  * What the peers' processes have in common with ours (`src/events/ours.ts`): the messages to and from the harness.
  */
 import { setInterval } from "node:timers/promises"
+import { payloadOf } from "../src/events/payload.ts"
 
 const sinceEpoch = () => performance.timeOrigin + performance.now()
 
@@ -40,8 +41,6 @@ export const untilTold = () =>
     process.once("message", resolve)
     process.send({ _tag: "Ready" })
   })
-
-export const payloadOf = (n, bytes) => ({ n, padding: "x".repeat(Math.max(0, bytes - 20)) })
 
 /** Enqueues in statements of `chunk`; tells how long that took. */
 export const fill = async (insert) => {

@@ -159,6 +159,16 @@ export const make = Effect.fn("Engine.make")(function* (adminUrl: string) {
 
   const checkpoint = sql`CHECKPOINT`
 
+  /**
+   * As autovacuum does at some moment: a queue that is filled at once and emptied before that moment is measured with the plans
+   * for an empty table, one that is emptied after it is not.
+   */
+  const vacuum = (url: string) =>
+    Effect.flatMap(SqlClient.SqlClient, (own) => own`VACUUM (ANALYZE)`).pipe(
+      Effect.provide(adminLayer(url)),
+      Effect.scoped
+    )
+
   /** Enqueues in bulk; jobs per second. */
   const fill = Effect.fnUntraced(function* (
     engine: Engine,
@@ -181,6 +191,7 @@ export const make = Effect.fn("Engine.make")(function* (adminUrl: string) {
     processes: number,
     settings: { readonly jobs: number; readonly batchMax?: number }
   ) {
+    yield* vacuum(url)
     yield* checkpoint
     const workers = yield* Effect.forEach(Array.from({ length: processes }), () =>
       start(engine, url, { command: "work", ...settings })

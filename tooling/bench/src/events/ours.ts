@@ -18,6 +18,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { payloadOf } from "./payload.ts"
 
 const Settings = Schema.Struct({
   command: Schema.Literals(["setup", "fill", "oneByOne", "latency", "work"]),
@@ -43,7 +44,7 @@ const tenantOf = (n: number, tenants: number) => Tenant.TenantId.make(`tenant-${
 const jobOf = (n: number, bytes: number): WorkQueue.NewJob => ({
   queue: queueName,
   type: "noop",
-  payload: { n, padding: "x".repeat(Math.max(0, bytes - 20)) }
+  payload: { ...payloadOf(n, bytes) }
 })
 
 /** Jobs of `OwnFigures.neighbour` say when they were sent. */
