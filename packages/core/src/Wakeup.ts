@@ -1,6 +1,7 @@
 /**
- * Telling other processes that there is something to do: `NOTIFY`, after the commit and on another connection, at once but
- * not more often than every 20 ms. A NOTIFY inside the caller's transaction would serialise all commits. What is lost is found by polling.
+ * Telling that there is something to do: the own process without a detour, others by `NOTIFY`, after the commit and on
+ * another connection, at once but not more often than every 20 ms. A NOTIFY inside the caller's transaction would serialise
+ * all commits. What is lost is found by polling.
  *
  * @since 0.1.0
  */
@@ -13,6 +14,7 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Identifier from "./Identifier.ts"
 import * as Storage from "./Storage.ts"
 
 /**
@@ -49,6 +51,18 @@ const reconnectDelay = "1 second"
 
 const separator = "\u0001"
 
+/** What goes over the wire: who says it, the channel and the payload. */
+const wordsOf = (origin: string, signals: ReadonlyArray<string>): ReadonlyArray<string> =>
+  signals.map((signal) => origin + separator + signal)
+
+/** No listener's: what another driver's transaction signals is heard by everybody. */
+const anyOrigin = ""
+
+const signalOf = (signal: string): Signal => {
+  const [channel = "", ...rest] = signal.split(separator)
+  return { channel, payload: rest.join(separator) }
+}
+
 /**
  * Sends without listening, for processes that only publish.
  *
@@ -59,7 +73,7 @@ export const layerSend: Layer.Layer<Wakeup, never, SqlClient.SqlClient> = Layer.
   Wakeup,
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const signal = yield* makeSignal(sql)
+    const signal = yield* makeSignal(sql, anyOrigin, () => Effect.void)
     const never = yield* PubSub.sliding<Signal | undefined>(1)
     return { signal, signals: PubSub.subscribe(never) }
   })
@@ -92,16 +106,23 @@ class Waiting {
   }
 }
 
-const makeSignal = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+const makeSignal = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  origin: string,
+  /** Tells the own process, which does not wait for the database to say it. */
+  tell: (signals: ReadonlyArray<string>) => Effect.Effect<unknown>
+) {
   const some = yield* Latch.make(false)
   const waiting = new Waiting(() => some.openUnsafe())
   const flush = Effect.suspend(() => {
     some.closeUnsafe()
+    const signals = waiting.take()
     // A NOTIFY writes a commit record. Nobody needs it after a crash: waiting for the disk would only delay the wake-up.
-    return sql`
+    const notify = sql`
       SELECT pg_notify(${channelName}, s), set_config('synchronous_commit', 'off', true)
-        FROM unnest(${waiting.take()}::text[]) AS s
-    `.pipe(Storage.within(sendDeadline), Effect.ignore)
+        FROM unnest(${wordsOf(origin, signals)}::text[]) AS s
+    `
+    return Effect.andThen(tell(signals), notify.pipe(Storage.within(sendDeadline), Effect.ignore))
   })
   // The first goes out at once, what comes within the next moment together.
   yield* some.await.pipe(
@@ -135,7 +156,10 @@ export const gather = (): {
       const signals = waiting.take()
       return signals.length === 0
         ? undefined
-        : { text: `SELECT pg_notify('${channelName}', s)::text FROM unnest($1::text[]) AS s`, signals }
+        : {
+            text: `SELECT pg_notify('${channelName}', s)::text FROM unnest($1::text[]) AS s`,
+            signals: wordsOf(anyOrigin, signals)
+          }
     }
   }
 }
@@ -151,7 +175,7 @@ export type Listen = (
 ) => Effect.Effect<Queue.Dequeue<{ readonly payload: string }, unknown>, unknown, Scope.Scope>
 
 /**
- * Sends, and listens on one connection of its own.
+ * Sends, and listens on one connection of its own. What it sends it hears at once, also while that connection is lost.
  *
  * @category layers
  * @since 0.1.0
@@ -161,15 +185,20 @@ export const layer = (listen: Listen): Layer.Layer<Wakeup, never, SqlClient.SqlC
     Wakeup,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const signal = yield* makeSignal(sql)
+      const origin = yield* Identifier.next
       const heard = yield* PubSub.sliding<Signal | undefined>(backlogMax)
+      const signal = yield* makeSignal(sql, origin, (signals) =>
+        PubSub.publishAll(heard, signals.map(signalOf))
+      )
       const listenOnce = Effect.gen(function* () {
         const notifications = yield* listen(channelName)
         yield* PubSub.publish(heard, undefined)
         return yield* Queue.take(notifications).pipe(
           Effect.flatMap(({ payload }) => {
-            const [channel = "", ...rest] = payload.split(separator)
-            return PubSub.publish(heard, { channel, payload: rest.join(separator) })
+            const end = payload.indexOf(separator)
+            // What this process said it has heard already.
+            if (payload.slice(0, end) === origin) return Effect.void
+            return PubSub.publish(heard, signalOf(payload.slice(end + separator.length)))
           }),
           Effect.forever
         )

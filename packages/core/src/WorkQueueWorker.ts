@@ -7,13 +7,13 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Latch from "effect/Latch"
 import * as PubSub from "effect/PubSub"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Identifier from "./Identifier.ts"
+import { Bell } from "./internal/workQueue/bell.ts"
 import { deadlineCheckMillis, make as makeHandling } from "./internal/workQueue/handling.ts"
 import { Lanes, type Definition } from "./internal/workQueue/lanes.ts"
 import { queueOfLane } from "./internal/workQueue/jobRow.ts"
@@ -38,7 +38,7 @@ export interface Options<R> {
   readonly pipes?: number
   /** How long a claimed job is kept from others without a sign of life; 30 seconds by default. */
   readonly lease?: Duration.Input
-  /** How often it looks by itself, for what no wake-up told; 250 ms by default. */
+  /** Within this time it finds what no wake-up told, by looking more often; 250 ms by default. */
   readonly poll?: Duration.Input
   /** How long it waits for running handlers when it stops; 7 seconds by default: the promise is an exit within 10. */
   readonly stopPatience?: Duration.Input
@@ -60,6 +60,8 @@ const depthIntervalMillis = 15_000
 const depthShare = 50
 /** What was done of a batch that is still worked on is written this often: a crash repeats no more than that. */
 const progressMillis = 250
+/** What a sweep finds still waits for the claims that run: the time between sweeps leaves room for them. */
+const sweepsPerPoll = 2
 /** A sweep walks every lane: it may take a twentieth of the time at most. */
 const sweepShare = 20
 /** A sweep that steps over the dead entries of known lanes is enough between whole ones. */
@@ -107,7 +109,7 @@ export const run = Effect.fnUntraced(function* <R>(
   const random = randomFrom(yield* Random.nextIntBetween(1, 2 ** 31 - 1))
 
   const work = new Work(batchMax, pipes)
-  const kick = Latch.makeUnsafe(false)
+  const bell = new Bell()
   const definitions = new Map<string, Definition>()
   const lanes = new Lanes({
     handles: (name) => handlers.has(name),
@@ -135,7 +137,7 @@ export const run = Effect.fnUntraced(function* <R>(
       handling,
       attemptsMaxOf: (name) => handlers.get(name)?.retry.attempts ?? 1,
       clock,
-      kick,
+      bell,
       batchMax,
       pipes,
       leaseMillis,
@@ -157,7 +159,7 @@ export const run = Effect.fnUntraced(function* <R>(
 
   const noteLanes = (rows: ReadonlyArray<StatementsOf.LaneRow>) => {
     for (const row of rows) lanes.add(row)
-    if (rows.length > 0) kick.openUnsafe()
+    if (rows.length > 0) bell.ring()
   }
 
   const heartbeat = Effect.gen(function* () {
@@ -207,14 +209,14 @@ export const run = Effect.fnUntraced(function* <R>(
   })
   const sweeping = tolerant("a sweep", sweepOnce).pipe(
     Effect.flatMap((tookMillis) =>
-      Effect.sleep(Duration.millis(Math.max(pollMillis, (tookMillis ?? 0) * sweepShare)))
+      Effect.sleep(Duration.millis(Math.max(pollMillis / sweepsPerPoll, (tookMillis ?? 0) * sweepShare)))
     ),
     Effect.forever
   )
   const define = Effect.map(readDefinitions(claimSql, queue.tables), (rows) => {
     definitions.clear()
     for (const row of rows) definitions.set(`${row.tenantId}\u0000${row.queue}`, row)
-    kick.openUnsafe()
+    bell.ring()
   })
   const measure = Effect.gen(function* () {
     const startedAt = clock.currentTimeMillisUnsafe()
@@ -271,7 +273,7 @@ export const run = Effect.fnUntraced(function* <R>(
     (running) =>
       Effect.gen(function* () {
         work.isStopping = true
-        kick.openUnsafe()
+        bell.ringForAll()
         const all = () => [...running, ...work.beside]
         yield* Effect.suspend(() => Fiber.awaitAll(all())).pipe(
           Effect.timeoutOption(options.stopPatience ?? stopPatienceDefault)

@@ -28,7 +28,7 @@ const add = (values: Values, name: string, value: number) => {
 }
 
 const figureOf = (figure: string, unit: string, values: Values, own: Engine.Engine): Bench.Figure => ({
-  figure: own === Engine.ours ? figure : `${figure}, synchronous claim`,
+  figure: own.name.replace(Engine.ours.name, figure),
   unit,
   ours: Bench.median(values.get(own.name) ?? []),
   peers: Object.fromEntries(
@@ -129,14 +129,18 @@ const parts = (engines: Engines, { rounds, scale }: Bench.Options) => {
     }),
     latency: Effect.gen(function* () {
       const figure = "enqueue to handler start, idle"
-      const samples = yield* engines.latencies(all, {
+      const samples = yield* engines.latencies([...all, Engine.oursElsewhere], {
         samples: Math.round(latencySamples * scale),
         warmUp: 20,
         bytes: smallBytes
       })
       const at = (q: number): Values =>
         new Map(Array.from(samples, ([name, taken]) => [name, [Bench.quantile(taken, q)]]))
-      return [...both(`${figure}, p50`, "ms", at(0.5)), ...both(`${figure}, p99`, "ms", at(0.99))]
+      return [0.5, 0.99].flatMap((q) => {
+        const values = at(q)
+        const name = `${figure}, p${q * 100}`
+        return [...both(name, "ms", values), figureOf(name, "ms", values, Engine.oursElsewhere)]
+      })
     }),
     bloat: OwnFigures.bloat(engines, scale),
     neighbour: OwnFigures.neighbour(engines, scale)

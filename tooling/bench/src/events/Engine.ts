@@ -28,6 +28,12 @@ export const oursSynchronous: Engine = {
   script: Setup.oursScript,
   settings: { commit: "synchronous" }
 }
+/** The publisher and the worker stand in one process; here it hears of its jobs as others do, by NOTIFY. */
+export const oursElsewhere: Engine = {
+  name: "ours, by NOTIFY",
+  script: Setup.oursScript,
+  settings: { isElsewhere: true }
+}
 export const graphileWorker: Engine = {
   name: "graphile-worker",
   script: peer("graphileWorker.js"),

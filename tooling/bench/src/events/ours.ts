@@ -29,6 +29,8 @@ const Settings = Schema.Struct({
   tenants: Schema.optionalKey(Schema.Int),
   batchMax: Schema.optionalKey(Schema.Int),
   watchesWaits: Schema.optionalKey(Schema.Boolean),
+  /** Whether what is enqueued reaches the worker as from another process. */
+  isElsewhere: Schema.optionalKey(Schema.Boolean),
   callers: Schema.optionalKey(Schema.Int),
   millis: Schema.optionalKey(Schema.Int)
 })
@@ -156,7 +158,8 @@ const oneByOne = Effect.fnUntraced(function* ({ bytes = 200, callers = 50, milli
 
 const latency = Effect.fnUntraced(function* (settings: Settings) {
   const { bytes = 200 } = settings
-  const queue = yield* WorkQueue.make({ prefix })
+  const make = WorkQueue.make({ prefix })
+  const queue = yield* settings.isElsewhere === true ? Effect.provide(make, Wakeup.layerSend) : make
   let arrived: () => void = () => undefined
   yield* runWorker(() => arrived(), settings)
   for (let n = 0; ; n++) {

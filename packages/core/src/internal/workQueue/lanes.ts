@@ -46,6 +46,8 @@ export interface Picked {
 export interface Pick {
   readonly picked: ReadonlyArray<Picked>
   readonly isLimited: boolean
+  /** Whether other lanes are ready beside the picked ones: work for another pipe. */
+  readonly isMore: boolean
 }
 
 /** What a tenant's queue is set to. */
@@ -129,7 +131,11 @@ export class Lanes {
       const { isLimited, paused } = this.options.definitionOf(lane.tenantId, lane.queue)
       if (paused) continue
       const { priority, queue, tenantId } = lane
-      return { isLimited, picked: [{ quantum: 1, lane: { tenantId, queue, priority, hint: 0, limit: 1 } }] }
+      return {
+        isLimited,
+        isMore: false,
+        picked: [{ quantum: 1, lane: { tenantId, queue, priority, hint: 0, limit: 1 } }]
+      }
     }
     return undefined
   }
@@ -138,8 +144,10 @@ export class Lanes {
   pick(batchMax: number, lanesInClaimMax: number, nowMillis: number): Pick | undefined {
     // Of a tenant's queue only the most urgent lane: less urgent ones wait until it is empty.
     const mostUrgent = new Map<string, Lane>()
+    let lanesReady = 0
     for (const lane of this.ready(nowMillis)) {
       if (lane.queue.startsWith(quarantinePrefix)) continue
+      lanesReady++
       const key = `${lane.tenantId}\u0000${lane.queue}`
       const rival = mostUrgent.get(key)
       if (rival === undefined || rival.priority < lane.priority) mostUrgent.set(key, lane)
@@ -188,7 +196,7 @@ export class Lanes {
         }
       })
     }
-    return { picked, isLimited: first.definition.isLimited }
+    return { picked, isLimited: first.definition.isLimited, isMore: lanesReady > picked.length }
   }
 
   private hintOf(lane: Lane, nowMillis: number): number {
@@ -209,10 +217,10 @@ export class Lanes {
     return found
   }
 
-  /** What a claim found in a lane. `isCut` when there was more than it could take. */
-  found(picked: Picked, count: number, highestSeq: number, isCut: boolean, nowMillis: number): void {
+  /** What a claim found in a lane. `isCut` when there was more than it could take. True when there may be more. */
+  found(picked: Picked, count: number, highestSeq: number, isCut: boolean, nowMillis: number): boolean {
     const lane = this.lanes.get(keyOf(picked.lane))
-    if (lane === undefined) return
+    if (lane === undefined) return false
     lane.virtual -= (picked.quantum - count) / this.options.definitionOf(lane.tenantId, lane.queue).weight
     if (isCut || count >= picked.lane.limit) {
       if (nowMillis - lane.highestAtMillis >= hintAgeMillis) {
@@ -220,12 +228,13 @@ export class Lanes {
         lane.highest = highestSeq
         lane.highestAtMillis = nowMillis
       }
-      return
+      return true
     }
     lane.isReady = false
     // A short claim with a hint may have passed something by: the lane is looked at once more without it.
     if (picked.lane.hint > 0) lane.recheckAtMillis = lane.rescannedAtMillis + rescanMillis
     else this.live.delete(keyOf(lane))
+    return false
   }
 
   /** A limit gives nothing now. The claim that was picked did not take place. */

@@ -12,6 +12,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import * as Identifier from "../../Identifier.ts"
 import { now } from "../../Now.ts"
 import { Batch, countOf, groupsOf, type Group } from "./batch.ts"
+import type { Bell } from "./bell.ts"
 import type { Handling } from "./handling.ts"
 import { queueOfLane } from "./jobRow.ts"
 import type { Lanes, Pick, Picked } from "./lanes.ts"
@@ -45,7 +46,7 @@ export interface Options {
   readonly handling: Handling
   readonly attemptsMaxOf: (queue: string) => number
   readonly clock: Clock.Clock
-  readonly kick: Latch.Latch
+  readonly bell: Bell
   readonly batchMax: number
   readonly pipes: number
   readonly leaseMillis: number
@@ -92,7 +93,7 @@ export interface Pipe {
 }
 
 export const make = (options: Options, work: Work): Pipe => {
-  const { claims, clock, handling, kick, lanes, leaseMillis, name } = options
+  const { bell, claims, clock, handling, lanes, leaseMillis, name } = options
   const { active } = work
 
   // ------------------------------------------------------------------------------------------------------------------
@@ -132,7 +133,8 @@ export const make = (options: Options, work: Work): Pipe => {
   // Running
   // ------------------------------------------------------------------------------------------------------------------
 
-  const runGroup = (batch: Batch, group: Group) => Effect.tap(handling.run(batch, group), () => kick.open)
+  const runGroup = (batch: Batch, group: Group) =>
+    Effect.tap(handling.run(batch, group), () => Effect.sync(() => bell.ring()))
 
   /** All that a claim brought of a queue, of however many tenants: the pace is the queue's. */
   const runQueue = (batch: Batch, queue: string, groups: ReadonlyArray<Group>) =>
@@ -147,7 +149,7 @@ export const make = (options: Options, work: Work): Pipe => {
           const jobs = groups.reduce((sum, group) => sum + countOf(group), 0)
           work.paceOf(queue).note(jobs, clock.currentTimeMillisUnsafe() - startedAtMillis)
           // There may be more room now.
-          kick.openUnsafe()
+          bell.ring()
         }
       )
     })
@@ -208,7 +210,7 @@ export const make = (options: Options, work: Work): Pipe => {
     work.beside.add(beside)
     beside.addObserver(() => {
       work.beside.delete(beside)
-      kick.openUnsafe()
+      bell.ring()
     })
   })
 
@@ -273,7 +275,7 @@ export const make = (options: Options, work: Work): Pipe => {
           if (token.seq > highest) highest = token.seq
         }
       }
-      lanes.found(one, count, highest, bytes >= bytesMax, nowMillis)
+      if (lanes.found(one, count, highest, bytes >= bytesMax, nowMillis)) bell.ring()
     }
   }
 
@@ -373,7 +375,7 @@ export const make = (options: Options, work: Work): Pipe => {
         1,
         Math.min(options.pollMillis, lanes.nextMillis(nowMillis) - nowMillis)
       )
-      return Effect.timeoutOption(kick.await, Duration.millis(patienceMillis))
+      return Effect.timeoutOption(bell.rung, Duration.millis(patienceMillis))
     })
 
     const turn = Effect.gen(function* () {
@@ -381,8 +383,8 @@ export const make = (options: Options, work: Work): Pipe => {
         yield* settle
         yield* gate.await
       }
-      // Before the look: what arrives during it opens it again.
-      kick.closeUnsafe()
+      // Before the look: what arrives during it rings again.
+      bell.hush()
       const nowMillis = clock.currentTimeMillisUnsafe()
       if (
         !isAlone &&
@@ -404,6 +406,7 @@ export const make = (options: Options, work: Work): Pipe => {
       }
       // Its own last batch must not count against the limit.
       if (pick.isLimited) yield* settle
+      if (pick.isMore) bell.ring()
       const batch = yield* claimPicked(pick, previous)
       if (batch === undefined) return
       if (!pick.isLimited) previous = undefined
