@@ -62,8 +62,8 @@ const depthShare = 50
 const progressMillis = 250
 /** What a sweep finds still waits for the claims that run: the time between sweeps leaves room for them. */
 const sweepsPerPoll = 2
-/** A sweep walks every lane: it may take a twentieth of the time at most. */
-const sweepShare = 20
+/** A sweep walks every lane: it may take a tenth of the time at most. */
+const sweepShare = 10
 /** A sweep that steps over the dead entries of known lanes is enough between whole ones. */
 const wholeSweepMillis = 5_000
 const stopPatienceDefault = "7 seconds"
@@ -191,26 +191,29 @@ export const run = Effect.fnUntraced(function* <R>(
   const reap = Effect.flatMap(now, (moment) => claims.reap(reapMax, moment)).pipe(
     Effect.tap((rows) => Effect.sync(() => noteLanes(rows)))
   )
-  // What a hint hides, a slow transaction's jobs whose wake-up was lost, only a whole sweep finds.
-  let wholeAfterMillis = 0
-  const sweepOnce = Effect.suspend(() => {
-    const startedAt = clock.currentTimeMillisUnsafe()
-    const isWhole = startedAt >= wholeAfterMillis
-    return (isWhole ? claims.sweep : claims.sweepBeyond(lanes.hinted(startedAt))).pipe(
-      Effect.map((rows) => {
+  const swept = <E>(sweep: Effect.Effect<ReadonlyArray<StatementsOf.LaneRow>, E>) =>
+    Effect.suspend(() => {
+      const startedAt = clock.currentTimeMillisUnsafe()
+      return Effect.map(sweep, (rows) => {
         noteLanes(rows)
-        const endedAt = clock.currentTimeMillisUnsafe()
-        const tookMillis = endedAt - startedAt
-        if (!isWhole) return tookMillis
-        wholeAfterMillis = endedAt + Math.max(wholeSweepMillis, tookMillis * sweepShare)
-        return 0
+        return clock.currentTimeMillisUnsafe() - startedAt
       })
-    )
-  })
-  const sweeping = tolerant("a sweep", sweepOnce).pipe(
-    Effect.flatMap((tookMillis) =>
-      Effect.sleep(Duration.millis(Math.max(pollMillis / sweepsPerPoll, (tookMillis ?? 0) * sweepShare)))
-    ),
+    })
+  const wholeSweep = tolerant("a sweep", swept(claims.sweep))
+  const sweepBeyondHints = tolerant(
+    "a sweep",
+    swept(Effect.suspend(() => claims.sweepBeyond(lanes.hinted(clock.currentTimeMillisUnsafe()))))
+  )
+  const pauseAfter = (intervalMillis: number, tookMillis: number | void) =>
+    Effect.sleep(Duration.millis(Math.max(intervalMillis, (tookMillis ?? 0) * sweepShare)))
+  const sweeping = sweepBeyondHints.pipe(
+    Effect.flatMap((took) => pauseAfter(pollMillis / sweepsPerPoll, took)),
+    Effect.forever
+  )
+  // What a hint hides, a slow transaction's jobs whose wake-up was lost, only a whole sweep finds. Beside the others: it may
+  // take as long as several of them.
+  const sweepingAll = wholeSweep.pipe(
+    Effect.flatMap((took) => pauseAfter(wholeSweepMillis, took)),
     Effect.forever
   )
   const define = Effect.map(readDefinitions(claimSql, queue.tables), (rows) => {
@@ -239,7 +242,7 @@ export const run = Effect.fnUntraced(function* <R>(
     const heard = yield* wakeup.signals
     return yield* PubSub.take(heard).pipe(
       Effect.flatMap((signal) => {
-        if (signal === undefined) return tolerant("a sweep", sweepOnce)
+        if (signal === undefined) return wholeSweep
         if (signal.channel !== options.prefix) return Effect.void
         const [tenantId = "", name = "", priority = "0"] = signal.payload.split(WorkQueue.wakeSeparator)
         // The definitions have changed, not the jobs.
@@ -252,7 +255,7 @@ export const run = Effect.fnUntraced(function* <R>(
   })
 
   yield* tolerant("reading definitions", define)
-  yield* tolerant("a sweep", sweepOnce)
+  yield* wholeSweep
   yield* every(definitionsInterval, "reading definitions", define)
   yield* every(moveInterval, "moving due jobs", move)
   yield* every(reapInterval, "reaping", reap)
@@ -265,6 +268,7 @@ export const run = Effect.fnUntraced(function* <R>(
     Effect.sync(handling.checkDeadlines)
   )
   yield* Effect.forkScoped(sweeping)
+  yield* Effect.forkScoped(sweepingAll)
   yield* Effect.forkScoped(measuring)
   yield* Effect.forkScoped(listening)
   // Stopped first, as the last that was started: the pipes finish their turn while heartbeats still go out.

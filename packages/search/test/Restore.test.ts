@@ -1,4 +1,5 @@
-import { assert, it } from "@effect/vitest"
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
 import * as Migrations from "@hypermarket/core/Migrations"
@@ -6,9 +7,12 @@ import { provide } from "@hypermarket/core/Tenant"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
+import * as Command from "@hypermarket/testing/Command"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, FileSystem, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import { existsSync, readdirSync } from "node:fs"
+import { join } from "node:path"
 import {
   acme,
   activate,
@@ -66,59 +70,94 @@ const restore = Effect.fnUntraced(function* ({
   yield* sql`SELECT setval('hm_search_index_version_seq', ${last}::text::bigint)`
 })
 
-/** A server of its own: another cluster, whose transaction ids begin anew. */
-const layerOtherCluster = Layer.unwrap(
-  Effect.gen(function* () {
-    const server = yield* EmbeddedPostgres.start({ durability: "fast" })
-    const options = TestDatabase.optionsOf(server.url)
-    yield* Migrations.run([CoreDomain.migrations, SearchDomain.domain.migrations], "public").pipe(
-      Effect.provide(Database.layerDirect(options))
-    )
-    return SearchDomain.layer.pipe(Layer.provideMerge(Database.layer(options, "hm-test")))
-  })
-)
-
 /** Many transactions, so that ids of this cluster are far ahead of those of a new one. */
 const age = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* Effect.repeat(sql`SELECT pg_current_xact_id()::text`, { times: 2_000 })
 })
 
-it.live(
-  "after a dump and restore into another cluster a version is refused, built anew, and finds what changes then",
-  () =>
-    Effect.gen(function* () {
-      const dumped = yield* Effect.gen(function* () {
-        yield* age
-        yield* makeIndex(shop)
-        yield* upsert(products(300))
-        const built = yield* buildVersion()
-        yield* activate(built.versionId)
-        // Changes beside the version, one of them a removal, travel too.
-        yield* upsert([{ id: "p1", fields: { title: "harmonium" } }])
-        yield* remove(["p2"])
-        return yield* dump
-      }).pipe(Effect.provide(layerOf()))
+const before = Effect.gen(function* () {
+  yield* age
+  yield* makeIndex(shop)
+  yield* upsert(products(300))
+  const built = yield* buildVersion()
+  yield* activate(built.versionId)
+  // Changes beside the version, one of them a removal, travel too.
+  yield* upsert([{ id: "p1", fields: { title: "harmonium" } }])
+  yield* remove(["p2"])
+})
 
-      yield* Effect.gen(function* () {
-        const versions = yield* SearchIndexVersions
-        yield* restore(dumped)
-        const refused = yield* search({ query: "harmonium" }).pipe(Effect.flip)
-        assert.deepInclude(refused, { _tag: "SearchIndexBuilding", reason: "restored" })
-        // A change in the new cluster has a lower transaction id than the version's snapshot knows as seen.
-        yield* upsert([{ id: "p3", fields: { title: "theremin" } }])
-        assert.strictEqual(yield* versions.startDue.pipe(asOperator), 1)
-        yield* buildAll
-        assert.deepStrictEqual(ids(yield* search({ query: "harmonium" })), ["p1"])
-        assert.deepStrictEqual(ids(yield* search({ query: "theremin" })), ["p3"])
-        assert.deepStrictEqual(ids(yield* search({ query: "x2" })), [])
-        yield* upsert([{ id: "p4", fields: { title: "ocarina" } }])
-        assert.deepStrictEqual(ids(yield* search({ query: "ocarina" })), ["p4"])
-        const all = yield* compare()
-        assert.deepInclude(all, { documents: 299, indexedDocuments: 299, changes: 1 })
-        assert.strictEqual(all.checksum, all.indexedChecksum)
-        const back = yield* versions.rollBack(shop).pipe(provide(acme), Effect.flip)
-        assert.strictEqual(back._tag, "NothingToRollBack")
-      }).pipe(Effect.provide(layerOtherCluster))
+const after = Effect.gen(function* () {
+  const versions = yield* SearchIndexVersions
+  const refused = yield* search({ query: "harmonium" }).pipe(Effect.flip)
+  assert.deepInclude(refused, { _tag: "SearchIndexBuilding", reason: "restored" })
+  // A change in the new cluster has a lower transaction id than the version's snapshot knows as seen.
+  yield* upsert([{ id: "p3", fields: { title: "theremin" } }])
+  assert.strictEqual(yield* versions.startDue.pipe(asOperator), 1)
+  yield* buildAll
+  assert.deepStrictEqual(ids(yield* search({ query: "harmonium" })), ["p1"])
+  assert.deepStrictEqual(ids(yield* search({ query: "theremin" })), ["p3"])
+  assert.deepStrictEqual(ids(yield* search({ query: "x2" })), [])
+  yield* upsert([{ id: "p4", fields: { title: "ocarina" } }])
+  assert.deepStrictEqual(ids(yield* search({ query: "ocarina" })), ["p4"])
+  const all = yield* compare()
+  assert.deepInclude(all, { documents: 299, indexedDocuments: 299, changes: 1 })
+  assert.strictEqual(all.checksum, all.indexedChecksum)
+  const back = yield* versions.rollBack(shop).pipe(provide(acme), Effect.flip)
+  assert.strictEqual(back._tag, "NothingToRollBack")
+})
+
+/** A server of its own: another cluster, whose transaction ids begin anew. */
+const cluster = (binaries?: string) =>
+  Effect.map(EmbeddedPostgres.start({ durability: "fast", binaries }), ({ url }) => url)
+
+const migrate = (url: string) =>
+  Migrations.run([CoreDomain.migrations, SearchDomain.domain.migrations], "public").pipe(
+    Effect.provide(Database.layerDirect(TestDatabase.optionsOf(url)))
+  )
+
+const layerOn = (url: string) =>
+  SearchDomain.layer.pipe(Layer.provideMerge(Database.layer(TestDatabase.optionsOf(url), "hm-test")))
+
+/** An installed Postgres that has `pg_dump` beside the server; the binaries of the tests come without. */
+const installed = (): string | undefined => {
+  const versions = "/usr/lib/postgresql"
+  if (!existsSync(versions)) return undefined
+  return readdirSync(versions)
+    .filter((version) => Number(version) >= 15)
+    .map((version) => join(versions, version, "bin"))
+    .find((folder) => ["initdb", "pg_dump", "pg_restore"].every((name) => existsSync(join(folder, name))))
+}
+
+const binaries = installed()
+const absence =
+  binaries === undefined ? ": skipped, since it is not installed (apt-get install postgresql)" : ""
+
+describe("restored into another cluster, a version is refused, built anew, and finds what changes then", () => {
+  it.live("from its rows", () =>
+    Effect.gen(function* () {
+      const dumped = yield* Effect.andThen(before, dump).pipe(Effect.provide(layerOf()))
+      const url = yield* cluster()
+      yield* migrate(url)
+      yield* Effect.andThen(restore(dumped), after).pipe(Effect.provide(layerOn(url)))
     })
-)
+  )
+
+  it.live.skipIf(binaries === undefined)(`by pg_dump and pg_restore${absence}`, () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const program = (name: string, ...args: ReadonlyArray<string>) =>
+        Effect.map(Command.run(join(binaries ?? "", name), args, { cwd: "/" }), ({ code, stderr }) =>
+          assert.strictEqual(code, 0, `${name}: ${stderr}`)
+        )
+      const file = join(yield* fs.makeTempDirectoryScoped({ prefix: "hm-dump-" }), "shop.dump")
+      const source = yield* cluster(binaries)
+      yield* migrate(source)
+      yield* before.pipe(Effect.provide(layerOn(source)))
+      yield* program("pg_dump", "--format=custom", `--file=${file}`, source)
+      const target = yield* cluster(binaries)
+      yield* program("pg_restore", "--exit-on-error", `--dbname=${target}`, file)
+      yield* after.pipe(Effect.provide(layerOn(target)))
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+})

@@ -11,7 +11,7 @@ import * as EventWorker from "@hypermarket/events/EventWorker"
 import { JobSchedules } from "@hypermarket/events/JobScheduler"
 import * as Command from "@hypermarket/testing/Command"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Context, Effect, Layer, PubSub, Redacted, Schedule, Schema, type Scope } from "effect"
+import { Context, Effect, Layer, Option, PubSub, Redacted, Schedule, Schema, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Path from "node:path"
 import { describe } from "vitest"
@@ -258,13 +258,20 @@ const suite = (program: string) =>
 
     it.effect("hears wake-ups over the direct connection", () =>
       Effect.gen(function* () {
-        const wakeup = yield* Wakeup.Wakeup
+        const { signals } = yield* Wakeup.Wakeup
+        const elsewhere = Context.get(yield* Layer.build(Wakeup.layerSend), Wakeup.Wakeup)
         const sql = yield* SqlClient.SqlClient
-        const heard = yield* wakeup.signals
-        yield* sql.withTransaction(wakeup.signal("test", "hello"))
+        const heard = yield* signals
         const next = PubSub.take(heard).pipe(Effect.repeat({ until: (signal) => signal?.channel === "test" }))
-        assert.deepStrictEqual(yield* next, { channel: "test", payload: "hello" })
-      })
+        // Until it is heard: the connection that listens may still be on its way.
+        const signal = yield* sql
+          .withTransaction(elsewhere.signal("test", "hello"))
+          .pipe(
+            Effect.andThen(Effect.timeoutOption(next, "100 millis")),
+            Effect.repeat({ until: Option.isSome })
+          )
+        assert.deepStrictEqual(Option.getOrUndefined(signal), { channel: "test", payload: "hello" })
+      }).pipe(Effect.scoped)
     )
   })
 

@@ -19,8 +19,10 @@ import { tmpdir } from "node:os"
 import * as Path from "node:path"
 import * as OwnedProcess from "./OwnedProcess.ts"
 
-/** The major version of the binaries; a data folder of another one is refused. */
+/** The major version of the package's binaries. A data folder of another one than the binaries' is refused. */
 export const majorVersion = 18
+/** From it on `initdb` knows the locale that is the same everywhere. */
+const builtinLocaleSince = 17
 
 /**
  * `unsupported_platform`: no binaries for this platform. `in_use`: a living process runs this folder.
@@ -51,6 +53,8 @@ export interface Options {
   readonly settings?: Readonly<Record<string, string>> | undefined
   /** A fixed port; without it a free one. */
   readonly port?: number | undefined
+  /** The folder with `initdb` and `postgres` of an installed Postgres, of any version; without it the package's. */
+  readonly binaries?: string | undefined
 }
 
 export interface Server {
@@ -113,6 +117,27 @@ interface Binaries {
   readonly initdb: string
   readonly postgres: string
 }
+
+interface Versioned extends Binaries {
+  readonly major: number
+}
+
+const installedBinaries = Effect.fnUntraced(function* (folder: string) {
+  const postgres = Path.join(folder, "postgres")
+  const told = yield* Effect.sync(() => spawnSync(postgres, ["--version"], { encoding: "utf8" }))
+  const major = Number(/\(PostgreSQL\) (\d+)/.exec(told.stdout ?? "")?.[1])
+  if (Number.isNaN(major)) {
+    return yield* failure(
+      "start_failed",
+      `${postgres} does not tell its version: ${told.error?.message ?? told.stderr}`
+    )
+  }
+  return { initdb: Path.join(folder, "initdb"), postgres, major }
+})
+
+const packagedBinaries = Effect.suspend(() => locateBinaries).pipe(
+  Effect.map((found): Versioned => ({ ...found, major: majorVersion }))
+)
 
 const locateBinaries = Effect.gen(function* () {
   const platform = `${process.platform}-${process.arch}`
@@ -366,7 +391,7 @@ const inspect = (home: string): "absent" | "half_made" | "foreign" | { readonly 
   return isWhole ? { version: Fs.readFileSync(versionFile, "utf8").trim() } : "half_made"
 }
 
-const initialise = Effect.fnUntraced(function* (binaries: Binaries, home: string, durable: boolean) {
+const initialise = Effect.fnUntraced(function* (binaries: Versioned, home: string, durable: boolean) {
   const data = Path.join(home, "data")
   const fresh = Path.join(home, `new-${process.pid}`)
   const password = randomBytes(18).toString("hex")
@@ -392,9 +417,9 @@ const initialise = Effect.fnUntraced(function* (binaries: Binaries, home: string
         "--auth=scram-sha-256",
         `--pwfile=${Path.join(fresh, "password")}`,
         "--encoding=UTF8",
-        "--locale-provider=builtin",
-        "--builtin-locale=C.UTF-8",
-        "--locale=C",
+        ...(binaries.major >= builtinLocaleSince
+          ? ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+          : ["--locale=C.UTF-8"]),
         ...(durable ? [] : ["--no-sync"])
       ],
       { ...identity, cwd: "/", encoding: "utf8" }
@@ -413,7 +438,7 @@ const initialise = Effect.fnUntraced(function* (binaries: Binaries, home: string
   })
 })
 
-const prepare = Effect.fnUntraced(function* (binaries: Binaries, home: string, durable: boolean) {
+const prepare = Effect.fnUntraced(function* (binaries: Versioned, home: string, durable: boolean) {
   const data = Path.join(home, "data")
   const found = yield* attempt(() => inspect(home))
   if (found === "foreign") {
@@ -424,10 +449,10 @@ const prepare = Effect.fnUntraced(function* (binaries: Binaries, home: string, d
     yield* Effect.logWarning(`${data} was half made; it was set aside and a new cluster is made`)
   }
   if (found === "absent" || found === "half_made") return yield* initialise(binaries, home, durable)
-  if (found.version !== String(majorVersion)) {
+  if (found.version !== String(binaries.major)) {
     return yield* failure(
       "wrong_version",
-      `${data} belongs to Postgres ${found.version}, these binaries are Postgres ${majorVersion}: dump it with the old version, or choose another folder`
+      `${data} belongs to Postgres ${found.version}, these binaries are Postgres ${binaries.major}: dump it with the old version, or choose another folder`
     )
   }
   yield* stopOrphan(data)
@@ -502,7 +527,9 @@ const isPortTaken = (error: EmbeddedPostgresError) =>
 export const start = Effect.fn("EmbeddedPostgres.start")(function* (
   options: Options = {}
 ): Effect.fn.Return<Server, EmbeddedPostgresError, Scope.Scope> {
-  const binaries = yield* locateBinaries
+  const binaries = yield* options.binaries === undefined
+    ? packagedBinaries
+    : installedBinaries(options.binaries)
   yield* sweepThrowAways
   const home =
     options.directory === undefined

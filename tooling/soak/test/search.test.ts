@@ -16,6 +16,7 @@ describe.concurrent("An index", () => {
         products: 1_500,
         searches: 50,
         clients: 4,
+        writers: 2,
         incidents: 3,
         switches: 2
       })
@@ -25,19 +26,23 @@ describe.concurrent("An index", () => {
     })
   )
 
-  it.live("fails no search of 32 clients while versions are built, activated and rolled back", () =>
-    Effect.gen(function* () {
-      yield* Run.say(`--mode switch --seed ${seed}`)
-      const report = yield* SearchRun.run(seed, {
-        products: 2_000,
-        searches: 50,
-        clients: 32,
-        incidents: 0,
-        switches: 2
+  it.live(
+    "answers 32 clients, without fail, from one version each while versions are built, activated and rolled back",
+    () =>
+      Effect.gen(function* () {
+        yield* Run.say(`--mode switch --seed ${seed}`)
+        const report = yield* SearchRun.run(seed, {
+          products: 2_000,
+          searches: 50,
+          clients: 32,
+          writers: 0,
+          incidents: 0,
+          switches: 2
+        })
+        assert.deepStrictEqual(report.violations, [])
+        assert.strictEqual(report.counts.switches, 2)
+        assert.strictEqual(report.counts.refusedInOutages, 0)
+        assert.isAbove(report.counts.answersCompared ?? 0, 100)
       })
-      assert.deepStrictEqual(report.violations, [])
-      assert.strictEqual(report.counts.switches, 2)
-      assert.strictEqual(report.counts.refusedInOutages, 0)
-    })
   )
 })

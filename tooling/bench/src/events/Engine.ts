@@ -56,8 +56,8 @@ const Message = Schema.Union([
   }),
   Schema.TaggedStruct("Took", { millis: Schema.Finite, jobs: Schema.Int }),
   Schema.TaggedStruct("Latency", { millis: Schema.Finite }),
-  /** How long a job that said when it was sent has waited. */
-  Schema.TaggedStruct("Waited", { millis: Schema.Finite })
+  /** When a job with a number began. */
+  Schema.TaggedStruct("Started", { n: Schema.Int, at: Schema.Finite })
 ])
 
 type Message = typeof Message.Type
@@ -299,7 +299,7 @@ export const make = Effect.fn("Engine.make")(function* (adminUrl: string) {
     return yield* empty(ours, url, 1, settings)
   })
 
-  /** Runs an effect beside a busy worker of ours, until so many jobs have told how long they waited. */
+  /** Runs an effect beside a busy worker of ours, until so many jobs have told when they began; by their numbers. */
   const watch = Effect.fnUntraced(function* <E, R>(
     url: string,
     self: Effect.Effect<void, E, R>,
@@ -307,18 +307,18 @@ export const make = Effect.fn("Engine.make")(function* (adminUrl: string) {
   ) {
     const worker = yield* start(ours, url, { command: "work", watchesWaits: true })
     yield* worker.until(ready)
-    const samples: Array<number> = []
+    const startedAt = new Map<number, number>()
     const told = yield* worker
       .until((message) => {
-        if (message._tag === "Waited") samples.push(message.millis)
-        return samples.length >= count || undefined
+        if (message._tag === "Started") startedAt.set(message.n, message.at)
+        return startedAt.size >= count || undefined
       })
       .pipe(Effect.forkScoped({ startImmediately: true }))
     worker.child.send({ _tag: "Start" })
     yield* worker.until((message) => message._tag === "Progress" || undefined)
     yield* self
     yield* Fiber.join(told)
-    return samples
+    return startedAt
   })
 
   return { work, enqueue, oneByOne, latencies, ownDatabase, fillOurs, drain, watch }

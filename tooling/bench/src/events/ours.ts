@@ -49,8 +49,8 @@ const jobOf = (n: number, bytes: number): WorkQueue.NewJob => ({
   payload: { ...payloadOf(n, bytes) }
 })
 
-/** Jobs of `OwnFigures.neighbour` say when they were sent. */
-const isSent = Schema.is(Schema.Struct({ sentAt: Schema.Finite }))
+/** Jobs of `OwnFigures.neighbour` have a number. */
+const isAwaited = Schema.is(Schema.Struct({ awaited: Schema.Int }))
 
 const reportInterval = "20 millis"
 
@@ -73,8 +73,8 @@ const counter = Effect.fnUntraced(function* (watchesWaits: boolean) {
     if (count === 0) firstAt = lastAt
     count++
     const payload = job?.payload
-    if (watchesWaits && isSent(payload)) {
-      process.send?.({ _tag: "Waited", millis: Math.max(0, lastAt - payload.sentAt) })
+    if (watchesWaits && isAwaited(payload)) {
+      process.send?.({ _tag: "Started", n: payload.awaited, at: lastAt })
     }
   }
 })
@@ -158,8 +158,8 @@ const oneByOne = Effect.fnUntraced(function* ({ bytes = 200, callers = 50, milli
 
 const latency = Effect.fnUntraced(function* (settings: Settings) {
   const { bytes = 200 } = settings
-  const make = WorkQueue.make({ prefix })
-  const queue = yield* settings.isElsewhere === true ? Effect.provide(make, Wakeup.layerSend) : make
+  const elsewhere = yield* Layer.build(settings.isElsewhere === true ? Wakeup.layerSend : Layer.empty)
+  const queue = yield* WorkQueue.make({ prefix }).pipe(Effect.provideContext(elsewhere))
   let arrived: () => void = () => undefined
   yield* runWorker(() => arrived(), settings)
   for (let n = 0; ; n++) {

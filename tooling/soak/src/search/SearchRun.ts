@@ -2,6 +2,9 @@
  * An index under clients that search, writers that change and remove products and roll transactions back, an operator that
  * builds, activates, rolls back and retires versions, and, in the mode `kill`, the `kill -9` of builders and of Postgres.
  *
+ * Without writers each version has settings of its own, and every answer must be, hit for hit and score for score, the one
+ * that its version gives when nothing else goes on.
+ *
  * What must hold: no search fails while Postgres is there; each answer names a version that was active; what a committed
  * transaction wrote is found by the next search, what was rolled back never; in the end the index has the checksum of the
  * catalogue and every product is found by its own word.
@@ -12,9 +15,10 @@ import * as Migrations from "@hypermarket/core/Migrations"
 import * as Storage from "@hypermarket/core/Storage"
 import * as Tenant from "@hypermarket/core/Tenant"
 import { Search } from "@hypermarket/search/Search"
+import type { SearchResult } from "@hypermarket/search/SearchQuery"
 import { SearchDocuments } from "@hypermarket/search/SearchDocument"
 import * as SearchDomain from "@hypermarket/search/SearchDomain"
-import { products, type VersionId } from "@hypermarket/search/SearchIndex"
+import { products, VersionId } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
@@ -37,6 +41,8 @@ export interface Size {
   /** Searches of each client at least. */
   readonly searches: number
   readonly clients: number
+  /** With none, answers are compared with their version's. */
+  readonly writers: number
   /** Kills; with none the run is about switching alone, and no search may fail. */
   readonly incidents: number
   readonly switches: number
@@ -130,15 +136,55 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
     const active = yield* indexes.get(products)
     known.add(active.activeVersion)
 
+    /** What the versions have answered, by query. */
+    const answers = new Map<string, Map<string, string>>()
+    let compared = 0
+    const noteAnswer = (query: string, answer: SearchResult) => {
+      const shown = JSON.stringify(answer.hits.map(({ id, score }) => [id, score]))
+      const known = answers.get(answer.indexVersion) ?? new Map<string, string>()
+      answers.set(answer.indexVersion, known)
+      const before = known.get(query)
+      if (before === undefined) known.set(query, shown)
+      else {
+        compared++
+        if (before !== shown) violated("hits_of_another_version", `${query}: ${before}, then ${shown}`)
+      }
+    }
+    /** Asks again, version by version, when nothing else goes on. */
+    const askAgain = Effect.gen(function* () {
+      const all = Array.from(answers)
+      let differing = 0
+      for (const [version, byQuery] of all) {
+        const versionId = VersionId.make(version)
+        const status = yield* versions.get(products, versionId).pipe(
+          Effect.map((one) => one.status),
+          Effect.catchTag("SearchVersionNotFound", () => Effect.succeed("retired"))
+        )
+        if (status === "retired") continue
+        if (status !== "active") yield* versions.activate(products, versionId)
+        for (const [query, shown] of byQuery) {
+          const answer = yield* search.search(products, { query, limit: 10 })
+          if (answer.indexVersion !== version) violated("version_not_active", version)
+          noteAnswer(query, answer)
+          if (
+            all.some(([other, those]) => other !== version && those.has(query) && those.get(query) !== shown)
+          )
+            differing++
+        }
+      }
+      if (differing === 0) violated("versions_alike", "no query tells them apart")
+    })
+
     const client = (number: number) =>
       Effect.gen(function* () {
         const own = Chance.make(seed + 1_000 + number)
         let made = 0
         const once = Effect.suspend(() => {
           made++
+          const query = Catalogue.query(own)
           return search
             .search(products, {
-              query: Catalogue.query(own),
+              query,
               facets: own.happens(0.5) ? [{ column: "brand" }] : [],
               limit: 10
             })
@@ -146,6 +192,7 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
               Effect.map((answer) => {
                 searches++
                 answered.add(answer.indexVersion)
+                if (size.writers === 0) noteAnswer(query, answer)
               }),
               Effect.catchCause((cause) => {
                 const error = Cause.squash(cause)
@@ -219,8 +266,18 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
         })
       )
 
+    /** Settings that no other version has: another weight makes other scores. */
+    const reweigh = Effect.fnUntraced(function* (n: number) {
+      const { settings, version } = yield* indexes.get(products)
+      const [first, ...rest] = settings.fields
+      if (first === undefined) return
+      const fields = [{ ...first, weight: first.weight + 1 + n }, ...rest]
+      yield* indexes.change(products, version, { settings: { ...settings, fields } })
+    })
+
     const operator = Effect.gen(function* () {
       for (let n = 0; n < size.switches; n++) {
+        if (size.writers === 0) yield* reweigh(n)
         const started = yield* persist(versions.start(products, {}))
         const built = yield* until(started.versionId)
         if (built.status !== "ready") {
@@ -250,7 +307,7 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
       }
     })
 
-    const writers = 2
+    const { writers } = size
     yield* Effect.all(
       [
         Effect.all([operator, incidents], { concurrency: "unbounded", discard: true }).pipe(
@@ -273,10 +330,11 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
     `
     for (const { id } of automatic) known.add(id)
     for (const id of answered) if (!known.has(id)) violated("unknown_version", id)
-    const compared = yield* documents.compare(products)
-    if (compared.checksum !== compared.indexedChecksum) violated("index_differs", JSON.stringify(compared))
+    if (size.writers === 0) yield* askAgain
+    const totals = yield* documents.compare(products)
+    if (totals.checksum !== totals.indexedChecksum) violated("index_differs", JSON.stringify(totals))
     const living = states.filter((state) => state > 0).length
-    if (compared.documents !== living) violated("catalogue_differs", `${compared.documents}, not ${living}`)
+    if (totals.documents !== living) violated("catalogue_differs", `${totals.documents}, not ${living}`)
     for (let n = 0; n < Math.min(sampled, size.products); n++) {
       const at = chance.between(0, size.products - 1)
       const state = states[at] ?? 0
@@ -298,6 +356,7 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
         rollbacks,
         switches,
         versionsThatAnswered: answered.size,
+        answersCompared: compared,
         kills,
         workerDeaths: crew.deaths.length
       },

@@ -1,6 +1,6 @@
 /**
- * `pnpm soak search [--mode switch|kill] [--runs N] [--seed S] [--products N] [--searches N] [--clients N] [--incidents N]
- * [--switches N] [--json]`. Ends with 1 when a rule was broken.
+ * `pnpm soak search [--mode switch|kill] [--runs N] [--seed S] [--products N] [--searches N] [--clients N] [--writers N]
+ * [--incidents N] [--switches N] [--json]`. Ends with 1 when a rule was broken.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -19,11 +19,11 @@ class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds:
 }
 
 const usage =
-  "pnpm soak search [--mode switch|kill] [--runs N] [--seed S] [--products N] [--searches N] [--clients N] [--incidents N] [--switches N] [--json]"
+  "pnpm soak search [--mode switch|kill] [--runs N] [--seed S] [--products N] [--searches N] [--clients N] [--writers N] [--incidents N] [--switches N] [--json]"
 
 const defaults = {
-  switch: { products: 100_000, searches: 10_000, clients: 32, incidents: 0, switches: 3 },
-  kill: { products: 5_000, searches: 500, clients: 8, incidents: 12, switches: 8 }
+  switch: { products: 100_000, searches: 10_000, clients: 32, writers: 0, incidents: 0, switches: 3 },
+  kill: { products: 5_000, searches: 500, clients: 8, writers: 2, incidents: 12, switches: 8 }
 } as const
 
 const Count = Schema.optionalKey(Schema.FiniteFromString)
@@ -35,6 +35,7 @@ const Options = Schema.Struct({
   products: Count,
   searches: Count,
   clients: Count,
+  writers: Count,
   incidents: Count,
   switches: Count,
   json: Schema.Boolean
@@ -50,6 +51,7 @@ const read = Effect.try(() =>
       products: { type: "string" },
       searches: { type: "string" },
       clients: { type: "string" },
+      writers: { type: "string" },
       incidents: { type: "string" },
       switches: { type: "string" },
       json: { type: "boolean", default: false }
