@@ -159,6 +159,8 @@ export const options: Config.Config<Options> = Config.all({
 export const sessionSettings = (options: Options): Readonly<Record<string, string>> => ({
   TimeZone: "UTC",
   search_path: options.schema,
+  // Compiling a statement of some milliseconds takes longer than running it.
+  jit: "off",
   statement_timeout: String(Duration.toMillis(options.statementTimeout)),
   lock_timeout: String(Duration.toMillis(options.lockTimeout)),
   idle_in_transaction_session_timeout: String(Duration.toMillis(options.idleTransactionTimeout))

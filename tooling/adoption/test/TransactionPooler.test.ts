@@ -131,6 +131,7 @@ const suite = (program: string) =>
         })
         const wanted = [
           "ok idle_in_transaction_session_timeout = 30000",
+          "ok jit = off",
           "ok lock_timeout = 5000",
           "ok search_path = public",
           "ok statement_timeout = 30000",

@@ -34,6 +34,7 @@ import * as Path from "node:path"
 import * as Chance from "../Chance.ts"
 import * as Cluster from "../Cluster.ts"
 import * as Crew from "../Crew.ts"
+import * as Run from "../Run.ts"
 import * as Catalogue from "./Catalogue.ts"
 
 export interface Size {
@@ -69,6 +70,7 @@ const tenant = Tenant.TenantId.make("amber")
 const builders = 2
 const writeBatch = 1_000
 const again = Schedule.spaced("50 millis")
+const progressInterval = "15 seconds"
 /** Products that are looked for at the end. */
 const sampled = 500
 
@@ -307,6 +309,10 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
       }
     })
 
+    const progress = Effect.suspend(() =>
+      Run.say(`${searches} searches of ${size.clients * size.searches}, ${switches} switches, ${kills} kills`)
+    ).pipe(Effect.delay(progressInterval), Effect.forever)
+    yield* Effect.forkScoped(progress)
     const { writers } = size
     yield* Effect.all(
       [
