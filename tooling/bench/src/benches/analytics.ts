@@ -56,10 +56,12 @@ const optionsOf = (server: EmbeddedPostgres.Server, name: string) => {
   }
 }
 
-/** The services over a pool to a database of the server. */
+/** The services over a pool of their own: without `fresh` those of the first pool would be taken for the second, too. */
 const connect = (server: EmbeddedPostgres.Server, name: string) =>
   Layer.build(
-    AnalyticsDomain.layer.pipe(Layer.provideMerge(Database.layer(optionsOf(server, name), "hm-bench")))
+    Layer.fresh(
+      AnalyticsDomain.layer.pipe(Layer.provideMerge(Database.layer(optionsOf(server, name), "hm-bench")))
+    )
   )
 
 /** {@link connect} to a new, migrated database. */
@@ -414,8 +416,6 @@ const held = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, scale
   const context = yield* database(server, "held")
   const run = Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const facts = yield* OrderFacts.OrderFacts
-    const summaries = yield* OrderSummaries
     yield* Dataset.load(writeLines)
     const fresh = yield* read(dashboard, reads)
     const dice = OrderMix.random(11)
@@ -426,6 +426,8 @@ const held = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, scale
         yield* Bench.say(`writing and merging ${heldRows} rows under a held snapshot`)
         // On connections of their own: this one only holds its snapshot.
         return yield* Effect.gen(function* () {
+          const facts = yield* OrderFacts.OrderFacts
+          const summaries = yield* OrderSummaries
           let rows = 0
           for (let n = 0; rows < heldRows * scale; n++) {
             const batchOf = Array.from({ length: 1_000 }, (_, m) => ({
