@@ -108,16 +108,21 @@ export class Search extends Context.Service<
         const ids = hits.flatMap(({ docId, ordinal }) =>
           ordinal === undefined && docId !== undefined ? [docId] : []
         )
+        // One by one by its key: for several at once a planner without statistics walks all documents of the index.
         const rows = yield* sql<PageRow>`
           SELECT ord, doc_id AS id, fields
             FROM hm_search_document
            WHERE tenant_id = ${version.tenantId} AND version = ${version.versionId}::text::bigint
              AND ord = ANY (${ordinals}::int4[])
            UNION ALL
-          SELECT NULL, doc_id, fields
-            FROM hm_search_change
-           WHERE tenant_id = ${version.tenantId} AND index_name = ${version.indexName} AND doc_id = ANY (${ids}::text[])
-             AND fields IS NOT NULL
+          SELECT NULL, c.doc_id, c.fields
+            FROM unnest(${ids}::text[]) AS wanted (doc_id)
+           CROSS JOIN LATERAL (
+                 SELECT doc_id, fields
+                   FROM hm_search_change
+                  WHERE tenant_id = ${version.tenantId} AND index_name = ${version.indexName}
+                    AND doc_id = wanted.doc_id AND fields IS NOT NULL
+                  LIMIT 1) c
         `
         const byOrdinal = new Map(rows.map((row) => [row.ord, row]))
         const byId = new Map(rows.filter(({ ord }) => ord === null).map((row) => [row.id, row]))

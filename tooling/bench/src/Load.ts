@@ -18,7 +18,7 @@ const lengthPattern = /content-length: (\d+)/i
 /** One connection in its closed loop. Our server and the peer both send Content-Length. */
 const converse = (
   socket: Socket,
-  request: Buffer,
+  next: () => Buffer,
   isOver: () => boolean,
   record: (millis: number, ok: boolean) => void
 ) => {
@@ -26,7 +26,7 @@ const converse = (
   let sentAt = performance.now()
   const send = () => {
     sentAt = performance.now()
-    socket.write(request)
+    socket.write(next())
   }
   socket.setNoDelay(true)
   socket.setEncoding("latin1").on("data", (chunk: string) => {
@@ -48,12 +48,22 @@ export const run = (options: {
   readonly port: number
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
+  /** JSON texts to post, one a request in turn; without them it is a GET. */
+  readonly bodies?: ReadonlyArray<string>
   readonly connections: number
   readonly millis: number
 }): Effect.Effect<Result> =>
   Effect.callback((resume) => {
     const lines = Object.entries(options.headers).map(([name, value]) => `${name}: ${value}\r\n`)
-    const request = Buffer.from(`GET ${options.path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${lines.join("")}\r\n`)
+    const head = `${options.path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${lines.join("")}`
+    const get = Buffer.from(`GET ${head}\r\n`)
+    const posts = (options.bodies ?? []).map((body) =>
+      Buffer.from(
+        `POST ${head}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+      )
+    )
+    let sent = 0
+    const next = () => posts[sent++ % posts.length] ?? get
     const startedAt = performance.now()
     const latenciesMillis: Array<number> = []
     let errors = 0
@@ -61,7 +71,7 @@ export const run = (options: {
     const isOver = () => performance.now() - startedAt >= options.millis
     for (let n = 0; n < options.connections; n++) {
       const socket = connect(options.port, "127.0.0.1", () =>
-        converse(socket, request, isOver, (millis, ok) => {
+        converse(socket, next, isOver, (millis, ok) => {
           latenciesMillis.push(millis)
           if (!ok) errors++
         })

@@ -91,10 +91,13 @@ export const peerScript = (name: string) => Path.join(root, "tooling/bench/peers
 const apiScript = Path.join(root, "apps/api/dist/main.js")
 const workerScript = Path.join(root, "apps/worker/dist/main.js")
 
-const tenantId = TenantId.make("bench")
+export const tenantId = TenantId.make("bench")
 
 /** A migrated database with the tenant `bench` and a key that may read the platform. */
-export const database = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
+export const database = Effect.fnUntraced(function* (
+  settings: Readonly<Record<string, string>>,
+  scopes: ReadonlyArray<string> = ["platform:admin"]
+) {
   const server = yield* EmbeddedPostgres.start({ durability: "production", settings })
   const options = TestDatabase.optionsOf(server.url)
   yield* Startup.migrate(options)
@@ -102,9 +105,7 @@ export const database = Effect.fnUntraced(function* (settings: Readonly<Record<s
     const accounts = yield* TenantAccounts
     const keys = yield* ApiKeys
     yield* accounts.create({ tenantId, name: "Bench" })
-    return yield* keys
-      .create({ name: "bench", scopes: ["platform:admin"] }, "operator")
-      .pipe(provide(tenantId))
+    return yield* keys.create({ name: "bench", scopes }, "operator").pipe(provide(tenantId))
   }).pipe(
     Effect.provideService(AllTenants, { actor: "bench" }),
     Effect.provide(PlatformDomain.layer.pipe(Layer.provide(Database.layer(options, "hm-bench"))))

@@ -1,9 +1,11 @@
 /**
  * `bench search`: relevance on judged queries beside SQLite FTS5, MiniSearch and websearch_to_tsquery, all tuned alike;
- * build, load, latency, memory and size of catalogues of 20k, 100k and 1M products. Each is a part.
+ * build, load, latency, memory and size of catalogues of 20k, 100k and 1M products; and the service itself, over HTTP. Each
+ * is a part.
  */
 import * as Effect from "effect/Effect"
 import type * as Bench from "../Bench.ts"
+import * as Service from "../search/Service.ts"
 import * as Relevance from "../search/Relevance.ts"
 import * as Speed from "../search/Speed.ts"
 
@@ -19,6 +21,7 @@ export const search = {
         sizes.filter(([name]) => isWanted(name)),
         ([name, size]) => Effect.scoped(Speed.run(name, Math.round(size * scale)))
       )
-      return [...relevance, ...speed.flat()]
+      const service = isWanted("service") ? yield* Effect.scoped(Service.run(scale)) : []
+      return [...relevance, ...speed.flat(), ...service]
     })
 }
