@@ -99,7 +99,7 @@ export const load = Effect.fnUntraced(function* (lines: number) {
            (${regions}::text[])[1 + (hashtext('r' || o)::bigint + 2147483648) % ${regions.length}],
            (${channels}::text[])[1 + (hashtext('h' || o)::bigint + 2147483648) % ${channels.length}],
            (${currencies}::text[])[1 + (hashtext('y' || o)::bigint + 2147483648) % ${currencies.length}],
-           false, l = 1, true, at, at::date, at::date, 1 + o % 4, 500 + (o * 7919 + l) % 20000, o % 90, o % 700, o % 500
+           false, l = 1, true, at, at::date, at::date, 1 + o % 4, 500 + (o::bigint * 7919 + l) % 20000, o % 90, o % 700, o % 500
       FROM (SELECT o, (hashtext('t' || o)::bigint + 2147483648) / 4294967296.0 AS r0,
                    ${new Date(today)}::timestamptz - (o::float8 / ${lines / 2}::float8) * interval '730 days' AS at
               FROM generate_series(1, ${lines / 2}::int) o) o
