@@ -72,14 +72,22 @@ layer(TestDatabase.layer(), { excludeTestServices: true })("Database", (it) => {
     })
   )
 
-  it.effect("sets every session to UTC with timeouts", () =>
+  it.effect("sets every session to UTC, with timeouts and without compiling", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { options } = yield* TestDatabase.TestDatabase
-      for (const name of Object.keys(Database.sessionSettings(options))) {
-        const [row] = yield* sql<{ readonly value: string }>`SELECT current_setting(${name}) AS value`
-        assert.include(["UTC", "public", "30s", "5s"], row?.value ?? "", name)
-      }
+      const names = Object.keys(Database.sessionSettings(options))
+      const rows = yield* sql<{ readonly name: string; readonly value: string }>`
+        SELECT name, current_setting(name) AS value FROM unnest(${names}::text[]) AS name
+      `
+      assert.deepStrictEqual(Object.fromEntries(rows.map(({ name, value }) => [name, value])), {
+        TimeZone: "UTC",
+        search_path: "public",
+        jit: "off",
+        statement_timeout: "30s",
+        lock_timeout: "5s",
+        idle_in_transaction_session_timeout: "30s"
+      })
     })
   )
 
