@@ -65,6 +65,5 @@ export const processesIn = (directory: string): ReadonlyArray<number> =>
 
 export const until = (condition: () => boolean) =>
   Effect.sync(condition).pipe(
-    Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("10 millis") }),
-    Effect.timeout("60 seconds")
+    Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("10 millis") })
   )

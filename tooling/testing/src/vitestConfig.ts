@@ -4,7 +4,7 @@
 import { defineConfig } from "vitest/config"
 
 /** Longer than any condition a test waits for: a guard against hanging, never a statement about speed. */
-const hangGuardMillis = 120_000
+const hangGuardMillis = 300_000
 
 export default defineConfig({
   test: {
