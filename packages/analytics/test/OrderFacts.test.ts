@@ -6,8 +6,9 @@ import { OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
 import { OrderZones } from "@hypermarket/analytics/OrderZones"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
+import { hold } from "@hypermarket/testing/HeldTransaction"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Deferred, Effect, Fiber, Layer, Schedule } from "effect"
+import { Effect, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Shop from "./Shop.ts"
 
@@ -175,27 +176,6 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
     }).pipe(as("zones"))
   )
 
-  /** A connection that a test holds in a transaction while others go on. */
-  const held = <A, E, R>(self: Effect.Effect<A, E, R>, first: Effect.Effect<unknown, E, R>) =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const isReady = yield* Deferred.make<void>()
-      const mayGo = yield* Deferred.make<void>()
-      const fiber = yield* Effect.forkChild(
-        sql.withTransaction(
-          Effect.gen(function* () {
-            yield* first
-            yield* Deferred.succeed(isReady, undefined)
-            yield* Deferred.await(mayGo)
-            return yield* self
-          })
-        )
-      )
-      // One that fails before it is ready must fail the test, not keep it waiting.
-      yield* Effect.raceFirst(Deferred.await(isReady), Fiber.join(fiber))
-      return Effect.andThen(Deferred.succeed(mayGo, undefined), Fiber.join(fiber))
-    })
-
   it.effect(
     "never hides the row of a writer that began after the last one that has ended, and committed late",
     () =>
@@ -207,8 +187,8 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
         yield* facts.place(Shop.order("first"))
         yield* drain
         // The early writer has its transaction id before the late one, and draws its number after it.
-        const early = yield* held(facts.place(Shop.order("early")), sql`SELECT pg_current_xact_id()::text`)
-        const late = yield* held(Effect.void, facts.place(Shop.order("late")))
+        const early = yield* hold(sql`SELECT pg_current_xact_id()::text`, facts.place(Shop.order("early")))
+        const late = yield* hold(facts.place(Shop.order("late")), Effect.void)
         yield* early
         for (let merges = 0; merges < 3; merges++) yield* drain
         yield* late

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as Tenant from "@hypermarket/core/Tenant"
-import { Deferred, Effect, Fiber, Result } from "effect"
+import { hold } from "@hypermarket/testing/HeldTransaction"
+import { Effect, Fiber, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { acme, layerQuiet, queueOf, count, until } from "./workQueueSupport.ts"
 
@@ -46,25 +47,13 @@ layer(layerQuiet, { excludeTestServices: true })("Enqueueing", (it) => {
     Effect.gen(function* () {
       const queue = yield* queueOf
       const sql = yield* SqlClient.SqlClient
-      const locked = yield* Deferred.make<void>()
-      const release = yield* Deferred.make<void>()
-      const holder = yield* Effect.forkChild(
-        sql.withTransaction(
-          Effect.gen(function* () {
-            yield* sql`LOCK TABLE hm_test_queue IN SHARE MODE`
-            yield* Deferred.succeed(locked, undefined)
-            yield* Deferred.await(release)
-          })
-        )
-      )
-      yield* Deferred.await(locked)
+      const release = yield* hold(sql`LOCK TABLE hm_test_queue IN SHARE MODE`, Effect.void)
       const callers = yield* Effect.forEach(
         Array.from({ length: 14_000 }, (_, n) => n),
         (n) => Effect.forkChild(Effect.result(queue.enqueue([{ queue: "shed", type: "t", payload: { n } }])))
       )
       yield* Effect.yieldNow
-      yield* Deferred.succeed(release, undefined)
-      yield* Fiber.join(holder)
+      yield* release
       const results = yield* Effect.forEach(callers, Fiber.join)
       const taken = results.filter(Result.isSuccess).length
       for (const result of results) {
@@ -80,18 +69,7 @@ layer(layerQuiet, { excludeTestServices: true })("Enqueueing", (it) => {
     Effect.gen(function* () {
       const queue = yield* queueOf
       const sql = yield* SqlClient.SqlClient
-      const locked = yield* Deferred.make<void>()
-      const release = yield* Deferred.make<void>()
-      const holder = yield* Effect.forkChild(
-        sql.withTransaction(
-          Effect.gen(function* () {
-            yield* sql`LOCK TABLE hm_test_queue IN SHARE MODE`
-            yield* Deferred.succeed(locked, undefined)
-            yield* Deferred.await(release)
-          })
-        )
-      )
-      yield* Deferred.await(locked)
+      const release = yield* hold(sql`LOCK TABLE hm_test_queue IN SHARE MODE`, Effect.void)
       const waitingForLock = sql<{ readonly n: number }>`
         SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted AND relation = 'hm_test_queue'::regclass
       `
@@ -106,8 +84,7 @@ layer(layerQuiet, { excludeTestServices: true })("Enqueueing", (it) => {
       yield* until(waitingForLock, ([row]) => row?.n === 2)
       const third = yield* caller("third")
       yield* Fiber.interrupt(third)
-      yield* Deferred.succeed(release, undefined)
-      yield* Fiber.join(holder)
+      yield* release
       yield* Effect.forEach([first, second], Fiber.join)
       const types = yield* sql<{ readonly type: string }>`
         SELECT type FROM hm_test_queue WHERE queue = 'given-up' ORDER BY type

@@ -191,6 +191,15 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
+  it.live("names the program that is missing from the binaries it was given", () =>
+    Effect.gen(function* () {
+      const binaries = yield* folder
+      const error = yield* Effect.flip(Effect.scoped(EmbeddedPostgres.start({ binaries })))
+      assert.strictEqual(error.reason, "start_failed")
+      assert.include(error.message, Path.join(binaries, "postgres"))
+    })
+  )
+
   it.live("refuses a folder that holds something else, and leaves it", () =>
     Effect.gen(function* () {
       const directory = yield* folder

@@ -28,7 +28,7 @@ class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds:
 }
 
 const usage =
-  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order] [--json]"
+  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order] [--json], or pnpm soak search, which has options of its own"
 
 const defaults = {
   kill: { jobs: 5_000, incidents: 12 },

@@ -15,30 +15,7 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import { relative, resolve } from "node:path"
 import { stripVTControlCharacters } from "node:util"
-
-const Report = Schema.fromJsonString(
-  Schema.Struct({
-    numPassedTests: Schema.Int,
-    numFailedTests: Schema.Int,
-    numPendingTests: Schema.Int,
-    success: Schema.Boolean,
-    startTime: Schema.Finite,
-    testResults: Schema.Array(
-      Schema.Struct({
-        name: Schema.String,
-        status: Schema.String,
-        message: Schema.String,
-        assertionResults: Schema.Array(
-          Schema.Struct({
-            fullName: Schema.String,
-            status: Schema.String,
-            failureMessages: Schema.NullOr(Schema.Array(Schema.String))
-          })
-        )
-      })
-    )
-  })
-)
+import { Report } from "./VitestReport.ts"
 
 /** Of a long message the beginning says what failed. */
 const linesShown = 25

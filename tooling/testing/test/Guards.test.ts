@@ -2,29 +2,11 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
 import * as Command from "@hypermarket/testing/Command"
+import { Report } from "@hypermarket/testing/VitestReport"
 import { Context, Effect, FileSystem, Layer, Schema } from "effect"
 import * as Path from "node:path"
 
 const fixtures = `${import.meta.dirname}/fixtures`
-
-const Report = Schema.fromJsonString(
-  Schema.Struct({
-    testResults: Schema.Array(
-      Schema.Struct({
-        name: Schema.String,
-        status: Schema.String,
-        message: Schema.String,
-        assertionResults: Schema.Array(
-          Schema.Struct({
-            title: Schema.String,
-            status: Schema.String,
-            failureMessages: Schema.NullOr(Schema.Array(Schema.String))
-          })
-        )
-      })
-    )
-  })
-)
 
 interface Result {
   readonly isGreen: boolean
