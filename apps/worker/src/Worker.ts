@@ -43,6 +43,9 @@ const lease = Setting.make({
 
 export const settings: ReadonlyArray<Setting.Any> = [port, host, lease]
 
+/** A worker's garbage is of one batch and soon gone: looking for it more often takes processor from the database. */
+const heapGrowingPercent = 100
+
 /** Where the worker listens. */
 export const options = Config.all({ port: port.config, host: host.config })
 
@@ -77,6 +80,7 @@ export const layer = <R>(
 export const service = Layer.unwrap(
   Effect.gen(function* () {
     yield* Main.boundYoungGeneration
+    yield* Main.boundHeapGrowth(heapGrowingPercent)
     const listen = yield* options
     // A worker's statements are long and write: each has its connection.
     const database = { ...(yield* Database.options), multiplex: false }

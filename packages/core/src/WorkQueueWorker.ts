@@ -66,6 +66,8 @@ const sweepsPerPoll = 2
 const sweepShare = 10
 /** A sweep that steps over the dead entries of known lanes is enough between whole ones. */
 const wholeSweepMillis = 5_000
+/** A lease that is gone is lost when nobody has said by then that its batch had committed. */
+const commitPatience = "100 millis"
 const stopPatienceDefault = "7 seconds"
 
 const undefinedQueue: Definition = { paused: false, weight: 1, isLimited: false }
@@ -168,10 +170,13 @@ export const run = Effect.fnUntraced(function* <R>(
     const tenants = Array.from(new Set(batches.flatMap((batch) => batch.tenants)))
     const ids = batches.map((batch) => batch.batchId)
     const alive = new Set(yield* claims.extend(tenants, ids, leaseMillis))
-    // A batch that was acknowledged meanwhile is not active any more, or all of it committed by itself.
-    for (const batch of batches) {
-      if (!alive.has(batch.batchId) && work.active.has(batch.batchId) && !batch.isGone)
-        batch.lost.openUnsafe()
+    const missing = batches.filter((batch) => !alive.has(batch.batchId))
+    if (missing.length === 0) return
+    // A batch that was acknowledged meanwhile is not active any more, or all of it committed by itself; the answer to such a
+    // commit may still be on its way.
+    yield* Effect.sleep(commitPatience)
+    for (const batch of missing) {
+      if (work.active.has(batch.batchId) && !batch.isGone) batch.lost.openUnsafe()
     }
   })
 

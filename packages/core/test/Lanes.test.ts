@@ -108,6 +108,28 @@ describe("Lanes", () => {
     assert.isTrue(claims.every((tenants) => !tenants.includes("limited") || tenants.length === 1))
   })
 
+  it("begin where the last claim of a busy lane ended, and look back before they take it for empty", () => {
+    const lanes = lanesOf({})
+    lanes.add(lane("a"))
+    const next = (nowMillis: number) => lanes.pick(10, 20, nowMillis)?.picked[0]
+    const first = next(2_000)
+    assert.strictEqual(first?.lane.hint, 0)
+    if (first === undefined) return
+    assert.isTrue(lanes.found(first, 10, 500, false, 2_000))
+    const busy = next(2_010)
+    assert.strictEqual(busy?.lane.hint, 500)
+    if (busy === undefined) return
+    // A slower transaction's jobs may stand before it.
+    assert.isTrue(lanes.found(busy, 3, 510, false, 2_010))
+    const back = next(2_011)
+    assert.isBelow(back?.lane.hint ?? 500, 500)
+    if (back === undefined) return
+    assert.isTrue(lanes.found(back, 10, 490, false, 2_011))
+    // A busy lane looks back from time to time, too.
+    assert.strictEqual(next(2_020)?.lane.hint, 500)
+    assert.isBelow(next(2_100)?.lane.hint ?? 500, 500)
+  })
+
   it("look once more, without the hint, at a lane that seemed empty with it", () => {
     const lanes = lanesOf({})
     lanes.add(lane("t"))

@@ -162,6 +162,59 @@ layer(layerQuiet, { excludeTestServices: true })("A job", (it) => {
     }).pipe(Tenant.provide(acme))
   )
 
+  it.effect("is found while it runs, with what it came through before", () =>
+    Effect.gen(function* () {
+      const queue = yield* queueOf
+      const release = yield* Deferred.make<void>()
+      const started = yield* Deferred.make<void>()
+      const retry = { backoff: "fixed", base: "1 millis" } as const
+      const ids = yield* queue.enqueue([
+        { queue: "found", type: "plain", payload: { n: 1 }, priority: 2 },
+        { queue: "found", type: "again", payload: { n: 2 }, headers: { traceparent: "none" }, retry }
+      ])
+      const seen: Array<WorkQueue.LeasedJob> = []
+      yield* Effect.gen(function* () {
+        yield* worker([
+          handlerOf("found", ([job]) =>
+            Effect.gen(function* () {
+              if (job === undefined) return
+              if (job.type === "again" && job.attempt === 0) return yield* Effect.fail("not yet")
+              seen.push(job)
+              if (seen.length === 2) yield* Deferred.succeed(started, undefined)
+              yield* Deferred.await(release)
+            })
+          )
+        ])
+        yield* Deferred.await(started)
+        const places = yield* Effect.forEach(ids, (id) => queue.find("found", id))
+        assert.deepStrictEqual(
+          places.map((place) => [
+            place?.state,
+            place?.type,
+            place?.priority,
+            place?.attempt,
+            Array.isArray(place?.errors) ? place.errors.length : 0
+          ]),
+          [
+            ["running", "plain", 2, 0, 0],
+            ["running", "again", 0, 1, 1]
+          ]
+        )
+        yield* Deferred.succeed(release, undefined)
+        yield* untilIdle("found")
+      }).pipe(Effect.scoped)
+      assert.deepStrictEqual(
+        seen
+          .toSorted((a, b) => b.priority - a.priority)
+          .map(({ attempt, headers, jobId, payload }) => [jobId, payload, headers, attempt]),
+        [
+          [ids[0], { n: 1 }, {}, 0],
+          [ids[1], { n: 2 }, { traceparent: "none" }, 1]
+        ]
+      )
+    }).pipe(Tenant.provide(acme))
+  )
+
   it.effect("in a key is not run before its time, nor are those behind it", () =>
     Effect.gen(function* () {
       const queue = yield* queueOf

@@ -1,4 +1,5 @@
 import { assert, layer } from "@effect/vitest"
+import { type ClaimedJob, packed, unpackAll } from "@hypermarket/core/internal/workQueue/jobRow"
 import * as Migrations from "@hypermarket/core/Migrations"
 import * as Now from "@hypermarket/core/Now"
 import * as Tenant from "@hypermarket/core/Tenant"
@@ -42,8 +43,8 @@ const census = Effect.fnUntraced(function* (tenant: string) {
       UNION ALL SELECT job_id FROM hm_test_keyed WHERE tenant_id = ${tenant}
       UNION ALL SELECT job_id FROM hm_test_dead WHERE tenant_id = ${tenant}
       UNION ALL
-      SELECT (e ->> 2)::uuid FROM hm_test_lease l CROSS JOIN LATERAL json_array_elements(l.jobs) e
-       WHERE l.tenant_id = ${tenant} AND e ->> 6 IS NULL AND NOT (e ->> 0)::bigint = ANY (l.done)) j
+      SELECT ${sql.literal(packed.jobId)} FROM hm_test_lease l CROSS JOIN LATERAL json_array_elements(l.jobs) e
+       WHERE l.tenant_id = ${tenant} AND ${sql.literal(packed.orderingKey)} IS NULL AND NOT ${sql.literal(packed.seq)} = ANY (l.done)) j
      ORDER BY 1
   `
   return rows.map((row) => row.jobId)
@@ -67,31 +68,11 @@ const brokenKeys = Effect.fnUntraced(function* (tenant: string) {
               WHERE r.tenant_id = k.tenant_id AND r.queue = k.queue AND r.ordering_key = k.ordering_key
              UNION ALL
              SELECT 1 FROM hm_test_lease l CROSS JOIN LATERAL json_array_elements(l.jobs) e
-              WHERE l.tenant_id = k.tenant_id AND ltrim(l.queue, '!') = k.queue AND e ->> 6 = k.ordering_key) u) t
+              WHERE l.tenant_id = k.tenant_id AND ltrim(l.queue, '!') = k.queue AND ${sql.literal(packed.orderingKey)} = k.ordering_key) u) t
      WHERE k.tenant_id = ${tenant}
        AND (k.pending <> j.jobs OR t.tokens <> (CASE WHEN j.jobs > 0 THEN 1 ELSE 0 END))
   `
 })
-
-interface Packed {
-  readonly seq: number
-  readonly priority: number
-  readonly jobId: string
-  readonly lost: number
-  readonly orderingKey: string | null
-}
-
-const unpack = (text: string | null): ReadonlyArray<Packed> => {
-  const rows: ReadonlyArray<readonly [number, number, string, number, number, number, string | null]> =
-    JSON.parse(text ?? "[]")
-  return rows.map(([seq, priority, jobId, , , lost, orderingKey]) => ({
-    seq,
-    priority,
-    jobId,
-    lost,
-    orderingKey
-  }))
-}
 
 layer(TestLayer, { excludeTestServices: true })("WorkQueue's statements", (it) => {
   for (const seed of [1, 20_261_124, 77_777_777]) {
@@ -108,6 +89,7 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue's statements", (it) =
         yield* time.set(moment())
         const expected = new Set<string>()
         const finished: Array<string> = []
+        const bodies = new Map<string, string>()
         const lanesOf = Effect.map(statements.sweep, (lanes) =>
           lanes.filter((lane) => lane.tenantId === tenant)
         )
@@ -116,8 +98,8 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue's statements", (it) =
           readonly batchId: string
           readonly lanes: ReadonlyArray<{
             readonly queue: string
-            readonly jobs: ReadonlyArray<Packed>
-            readonly keyed: ReadonlyArray<Packed>
+            readonly jobs: ReadonlyArray<ClaimedJob>
+            readonly keyed: ReadonlyArray<ClaimedJob>
           }>
         }> = []
 
@@ -157,8 +139,8 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue's statements", (it) =
               batchId,
               lanes: claimed.map((row) => ({
                 queue: row.queue,
-                jobs: unpack(row.jobs),
-                keyed: unpack(row.keyed)
+                jobs: unpackAll(tenant, row.queue, row.jobs, row.payloads, bodies, 1),
+                keyed: unpackAll(tenant, row.queue, row.keyed, row.keyedPayloads, bodies, 1)
               }))
             })
           }
@@ -172,7 +154,7 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue's statements", (it) =
           const outcome = {
             failed: batch.lanes.flatMap((lane) =>
               lane.jobs
-                .filter((job) => job.orderingKey === null)
+                .filter((job) => job.orderingKey === undefined)
                 .flatMap((job) => {
                   const fate = random(3)
                   if (fate === 0) {
@@ -187,7 +169,7 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue's statements", (it) =
             ),
             keys: batch.lanes.flatMap((lane) =>
               lane.jobs
-                .filter((job) => job.orderingKey !== null)
+                .filter((job) => job.orderingKey !== undefined)
                 .map((token) => {
                   const behind = lane.keyed.filter((job) => job.orderingKey === token.orderingKey)
                   const ran = behind.slice(0, random(behind.length + 1))
@@ -231,13 +213,13 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue's statements", (it) =
           const batch = open[random(Math.max(1, open.length))]
           const lane = batch?.lanes[0]
           if (batch === undefined || lane === undefined) return
-          const some = [...lane.jobs.filter((job) => job.orderingKey === null), ...lane.keyed].filter(
+          const some = [...lane.jobs.filter((job) => job.orderingKey === undefined), ...lane.keyed].filter(
             () => random(2) === 0
           )
           // Keyed ones end in order: the done ones of a key are its first.
-          const keyed = new Set<string | null>()
+          const keyed = new Set<string>()
           const done = some.filter((job) => {
-            if (job.orderingKey === null) return true
+            if (job.orderingKey === undefined) return true
             const first = lane.keyed.find((one) => one.orderingKey === job.orderingKey)
             if (keyed.has(job.orderingKey) || first?.seq !== job.seq) return false
             keyed.add(job.orderingKey)

@@ -112,9 +112,14 @@ const worker = (onJob: (job: WorkQueue.LeasedJob | undefined) => void, { batchMa
     ...(batchMax === undefined ? {} : { batchMax })
   })
 
+const heapGrowingPercent = 100
+
 /** As the worker app does. */
 const runWorker = (...args: Parameters<typeof worker>) =>
-  Effect.andThen(Main.boundYoungGeneration, worker(...args))
+  Main.boundYoungGeneration.pipe(
+    Effect.andThen(Main.boundHeapGrowth(heapGrowingPercent)),
+    Effect.andThen(worker(...args))
+  )
 
 const timed = <A, E, R>(jobs: () => number, self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {

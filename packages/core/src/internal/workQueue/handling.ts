@@ -56,7 +56,8 @@ const sampledTraceparent = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f](
 const linksOf = (jobs: ReadonlyArray<ClaimedJob>): ReadonlyArray<Tracer.SpanLink> => {
   const links: Array<Tracer.SpanLink> = []
   for (const job of jobs) {
-    const parts = sampledTraceparent.exec(job.headers.traceparent ?? "")
+    if (job.headers.traceparent === undefined) continue
+    const parts = sampledTraceparent.exec(job.headers.traceparent)
     if (parts !== null) {
       const span = Tracer.externalSpan({ traceId: parts[1] ?? "", spanId: parts[2] ?? "", sampled: true })
       links.push({ span, attributes: { "messaging.message.id": job.jobId } })

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { quarantinePrefix } from "./jobRow.ts"
+import { packed, quarantinePrefix } from "./jobRow.ts"
 import type { Tables } from "./tables.ts"
 
 export interface DefinitionRow {
@@ -70,7 +70,7 @@ export const oldestBody = (tables: Tables): Effect.Effect<Date | undefined, SqlE
               UNION ALL SELECT min(body_day) FROM ${sql(tables.keyed)}
               UNION ALL SELECT min(body_day) FROM ${sql(tables.dead)}
               UNION ALL
-              SELECT min((e ->> 12)::date) FROM ${sql(tables.lease)} l CROSS JOIN LATERAL json_array_elements(l.jobs) e) d
+              SELECT min(${sql.literal(packed.bodyDay)}) FROM ${sql(tables.lease)} l CROSS JOIN LATERAL json_array_elements(l.jobs) e) d
     `
   ).pipe(
     Effect.map(([row]) => (row?.millis === null || row === undefined ? undefined : new Date(row.millis)))

@@ -7,6 +7,7 @@ import {
   keyedBatchMax,
   lostUntilQuarantine,
   pack,
+  packed,
   packKeyed,
   quarantinePrefix,
   unpackedColumns
@@ -112,8 +113,9 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
   const dead = sql.literal(t.dead)
   const history = sql.literal(t.history)
   const job = sql.literal(jobColumns)
-  const packed = sql.literal(pack)
-  const packedKeyed = sql.literal(packKeyed)
+  const packing = sql.literal(pack)
+  const seq = sql.literal(packed.seq)
+  const packingKeyed = sql.literal(packKeyed)
   const unpacked = sql.literal(unpackedColumns)
 
   const claim: ClaimStatements["claim"] = ({
@@ -145,19 +147,26 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
          WHERE ctid = ANY (ARRAY (
                  SELECT f.ctid
                    FROM l CROSS JOIN LATERAL (
-                        SELECT q.ctid, q.body_bytes, sum(q.body_bytes) OVER (ORDER BY q.seq) AS upto
-                          FROM (SELECT r.ctid, r.seq, r.body_bytes FROM ${ready} r
-                                 WHERE r.tenant_id = l.tenant_id AND r.queue = l.queue AND r.priority = l.priority
-                                   AND r.seq >= l.hint
-                                 ORDER BY r.seq LIMIT l.jobs_max FOR UPDATE SKIP LOCKED) q) f
-                  -- What stands in the row itself is small: the limits of a claim bound it.
-                  WHERE f.upto IS NULL OR f.upto - coalesce(f.body_bytes, 0) < ${laneBytesMax}))
-        RETURNING *),
+                        WITH q AS MATERIALIZED (
+                          SELECT r.ctid, r.seq, r.body_bytes FROM ${ready} r
+                           WHERE r.tenant_id = l.tenant_id AND r.queue = l.queue AND r.priority = l.priority
+                             AND r.seq >= l.hint
+                           ORDER BY r.seq LIMIT l.jobs_max FOR UPDATE SKIP LOCKED)
+                        -- What stands in the row itself is small, and the limits of a claim bound it: only large payloads,
+                        -- which are few, are added up.
+                        SELECT q.ctid FROM q
+                         WHERE q.seq < coalesce(
+                                 (SELECT min(b.seq)
+                                    FROM (SELECT seq, sum(body_bytes) OVER (ORDER BY seq) - body_bytes AS before
+                                            FROM q WHERE body_bytes IS NOT NULL) b
+                                   WHERE b.before >= ${laneBytesMax}), 9223372036854775807)) f))
+        -- Packed at once: nineteen columns would be formed into rows and taken apart again.
+        RETURNING tenant_id, queue, ordering_key, attempt, lost, body_day, body_seq, payload, ${packing} AS job),
       -- The jobs behind claimed tokens stay where they are.
       behind AS MATERIALIZED (
         SELECT c.tenant_id, c.queue, h.*
           FROM c CROSS JOIN LATERAL (
-               SELECT q.*, sum(q.body_bytes) OVER (ORDER BY q.seq) AS upto
+               SELECT q.*, sum(q.body_bytes) OVER (ORDER BY q.seq ROWS UNBOUNDED PRECEDING) AS upto
                  FROM (SELECT k.ordering_key, k.seq, k.priority, k.job_id, k.attempt, k.attempts_max, k.type, k.recorded_at,
                               k.headers, k.options, k.errors, k.payload, k.body_day, k.body_seq, k.body_bytes, k.run_at
                          FROM ${keyed} k
@@ -172,7 +181,7 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
            AND (h.upto IS NULL OR h.upto - coalesce(h.body_bytes, 0) < ${laneBytesMax})),
       -- In no order, but both in the same: the worker sorts, which costs less than sorting rows with their payloads here.
       g AS MATERIALIZED (
-        SELECT tenant_id, queue, count(*)::int AS count, json_agg(${packed}) AS jobs, array_agg(payload) AS payloads
+        SELECT tenant_id, queue, count(*)::int AS count, json_agg(job) AS jobs, array_agg(payload) AS payloads
           FROM c GROUP BY 1, 2),
       leased AS (
         INSERT INTO ${lease} (tenant_id, batch_id, queue, worker_id, lease_until, jobs_count, jobs, payloads)
@@ -181,7 +190,7 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
       SELECT g.tenant_id AS "tenantId", g.queue, g.count, g.jobs::text AS jobs, array_to_json(g.payloads)::text AS payloads,
              b.jobs::text AS keyed, array_to_json(b.payloads)::text AS "keyedPayloads", NULL AS "bodySeq", NULL AS body
         FROM g LEFT JOIN LATERAL (
-             SELECT json_agg(${packedKeyed} ORDER BY seq) AS jobs, array_agg(payload ORDER BY seq) AS payloads
+             SELECT json_agg(${packingKeyed} ORDER BY seq) AS jobs, array_agg(payload ORDER BY seq) AS payloads
                FROM behind WHERE behind.tenant_id = g.tenant_id AND behind.queue = g.queue) b ON true
       UNION ALL
       SELECT r.tenant_id, '', 0, NULL, NULL, NULL, NULL, r.body_seq::text, b.payload::text
@@ -200,7 +209,7 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
         RETURNING tenant_id, batch_id, queue, jobs_count, claimed_at, jobs, payloads),
       -- Everything below joins what is still leased: a worker that lost its lease changes nothing.
       e AS MATERIALIZED (
-        SELECT a.tenant_id, ltrim(a.queue, ${quarantinePrefix}) AS queue, (p.e ->> 0)::bigint AS seq, p.e, p.payload
+        SELECT a.tenant_id, ltrim(a.queue, ${quarantinePrefix}) AS queue, ${seq} AS seq, e, payload
           FROM acknowledged a
           CROSS JOIN LATERAL ROWS FROM (json_array_elements(a.jobs), unnest(a.payloads)) AS p (e, payload)
          WHERE ${failed.length > 0}),

@@ -7,6 +7,7 @@ import {
   keyedBatchMax,
   lostMax,
   lostUntilQuarantine,
+  packed,
   quarantinePrefix,
   unpackedColumns
 } from "../jobRow.ts"
@@ -46,6 +47,11 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
   const dedupe = sql.literal(t.dedupe)
   const job = sql.literal(jobColumns)
   const unpacked = sql.literal(unpackedColumns)
+  const seq = sql.literal(packed.seq)
+  const orderingKey = sql.literal(packed.orderingKey)
+  const attempt = sql.literal(packed.attempt)
+  const lost = sql.literal(packed.lost)
+  const errors = sql.literal(packed.errors)
 
   const moveDue: HousekeepingStatements["moveDue"] = (now, limit) => sql<FilledLane>`
       WITH due AS (
@@ -70,14 +76,14 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
         RETURNING tenant_id, ltrim(queue, ${quarantinePrefix}) AS queue, jobs, payloads, done),
       -- What its worker lost: the jobs that were not done, and every token.
       j AS MATERIALIZED (
-        SELECT x.tenant_id, x.queue, x.done, (p.e ->> 0)::bigint AS seq, p.e ->> 6 AS ordering_key,
-               (p.e ->> 3)::smallint AS attempt, (p.e ->> 5)::smallint + 1 AS lost, ${unpacked},
-               (coalesce(nullif((p.e -> 11)::text, 'null'), '[]')::jsonb
-                || jsonb_build_object('attempt', (p.e ->> 3)::int + 1, 'at', ${now}::timestamptz,
+        SELECT x.tenant_id, x.queue, x.done, ${seq} AS seq, ${orderingKey} AS ordering_key,
+               ${attempt} AS attempt, ${lost} + 1 AS lost, ${unpacked},
+               (coalesce(${errors}, '[]')::jsonb
+                || jsonb_build_object('attempt', ${attempt} + 1, 'at', ${now}::timestamptz,
                                       'error', 'the worker was lost'))::json AS errors
           FROM expired x
           CROSS JOIN LATERAL ROWS FROM (json_array_elements(x.jobs), unnest(x.payloads)) AS p (e, payload)
-         WHERE p.e ->> 6 IS NOT NULL OR NOT (p.e ->> 0)::bigint = ANY (x.done)),
+         WHERE ${orderingKey} IS NOT NULL OR NOT ${seq} = ANY (x.done)),
       finished AS (
         DELETE FROM ${keyed} k USING j
          WHERE j.ordering_key IS NOT NULL AND k.tenant_id = j.tenant_id AND k.queue = j.queue

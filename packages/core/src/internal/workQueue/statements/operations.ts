@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { jobColumns, quarantinePrefix } from "../jobRow.ts"
+import { jobColumns, packed, quarantinePrefix } from "../jobRow.ts"
 import type { Tables } from "../tables.ts"
 import type { LaneRow } from "./lane.ts"
 
@@ -81,11 +81,11 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): OperationStatements =
               SELECT 'dead', type, priority, attempt, ordering_key, recorded_at, NULL, errors
                 FROM ${dead} WHERE tenant_id = ${tenantId} AND queue = ${queue} AND job_id = ${jobId}::uuid
               UNION ALL
-              SELECT 'running', e ->> 7, (e ->> 1)::smallint, (e ->> 3)::smallint, NULL,
-                     to_timestamp((e ->> 8)::float8 / 1000), NULL, e -> 10
+              SELECT 'running', ${sql.literal(packed.type)}, ${sql.literal(packed.priority)}, ${sql.literal(packed.attempt)}, NULL,
+                     ${sql.literal(packed.recordedAt)}, NULL, ${sql.literal(packed.errors)}
                 FROM ${lease} l CROSS JOIN LATERAL json_array_elements(l.jobs) e
                WHERE l.tenant_id = ${tenantId} AND l.queue IN (${queue}, ${quarantinePrefix + queue})
-                 AND e ->> 2 = ${jobId} AND NOT (e ->> 0)::bigint = ANY (l.done)) found
+                 AND ${sql.literal(packed.jobId)} = ${jobId}::uuid AND NOT ${sql.literal(packed.seq)} = ANY (l.done)) found
        LIMIT 1
     `.pipe(Effect.map(([row]) => row))
 
