@@ -70,11 +70,11 @@ const sum = (
   doc,
   of: [stored],
   notOver: [],
-  expression: `sum(${stored})::bigint`,
+  expression: `hm_sum(${stored})`,
   ...further
 })
 
-const netOf = "sum(gross) - sum(discount) - sum(cancelled_amount) - sum(refund_amount)"
+const netOf = "hm_sum(gross) - hm_sum(discount) - hm_sum(cancelled_amount) - hm_sum(refund_amount)"
 const ofNet = ["gross", "discount", "cancelled_amount", "refund_amount"] as const
 
 /**
@@ -117,7 +117,7 @@ export const measures = {
     doc: "Gross less discounts, cancellations and refunds, all on the day of the order.",
     of: ofNet,
     notOver: [],
-    expression: `(${netOf})::bigint`
+    expression: netOf
   },
   averageOrderValue: {
     unit: "money",
@@ -125,7 +125,7 @@ export const measures = {
     doc: "Net for each order, rounded half away from zero.",
     of: [...ofNet, "orders"],
     notOver: ofOrders,
-    expression: `round((${netOf}) / nullif(sum(orders), 0))::bigint`
+    expression: `round((${netOf})::numeric / nullif(hm_sum(orders), 0))::bigint`
   },
   unitsPerOrder: {
     unit: "ratio",
@@ -133,7 +133,7 @@ export const measures = {
     doc: "Units for each order.",
     of: ["units", "orders"],
     notOver: ofOrders,
-    expression: "(sum(units) / nullif(sum(orders), 0))::float8"
+    expression: "(hm_sum(units)::numeric / nullif(hm_sum(orders), 0))::float8"
   },
   refundRate: {
     unit: "ratio",
@@ -141,7 +141,8 @@ export const measures = {
     doc: "Refunded of gross less discounts and cancellations.",
     of: ofNet,
     notOver: [],
-    expression: "(sum(refund_amount) / nullif(sum(gross) - sum(discount) - sum(cancelled_amount), 0))::float8"
+    expression:
+      "(hm_sum(refund_amount)::numeric / nullif(hm_sum(gross) - hm_sum(discount) - hm_sum(cancelled_amount), 0))::float8"
   },
   cancellationRate: {
     unit: "ratio",
@@ -149,7 +150,7 @@ export const measures = {
     doc: "Cancelled orders of all orders.",
     of: ["cancelled_orders", "orders"],
     notOver: ofOrders,
-    expression: "(sum(cancelled_orders) / nullif(sum(orders), 0))::float8"
+    expression: "(hm_sum(cancelled_orders)::numeric / nullif(hm_sum(orders), 0))::float8"
   }
 } as const satisfies Readonly<Record<string, Measure>>
 

@@ -160,19 +160,19 @@ export const make = (
     moment: Date,
     outcomes: Map<OrderState.State, OrderState.Gated>
   ) {
-    const stored = yield* writer.adjust(
-      tenantId,
-      OrderState.idsOf(adjustments),
-      OrderState.adjustmentColumns(adjustments),
-      moment
-    )
+    const stored = yield* writer.book(tenantId, OrderState.adjustmentColumns(adjustments), moment)
     const gates = new Map(
       stored.map((gate) => [OrderState.nameOf(gate.kind, gate.orderId, gate.adjustmentId), gate])
     )
+    const newer: Array<OrderState.AdjustmentState> = []
     for (const one of adjustments) {
       const gate = gates.get(OrderState.nameOf(one.kind, one.orderId, one.adjustmentId))
-      outcomes.set(one, OrderState.gate(one, gate?.storedVersion ?? 0n, gate?.storedHash ?? ""))
+      const gated = gate === undefined ? "applied" : OrderState.gate(one, gate.storedVersion, gate.storedHash)
+      outcomes.set(one, gated)
+      if (gate !== undefined && gated === "applied") newer.push(one)
     }
+    if (newer.length === 0) return
+    yield* writer.adjust(tenantId, OrderState.idsOf(newer), OrderState.adjustmentColumns(newer), moment)
   })
 
   const conflictOf = (index: number, state: OrderState.State) =>

@@ -28,14 +28,14 @@ const listed = (of: (measure: StoredMeasure) => string): string => measures.map(
 /** `orders, seller_orders, ...` */
 export const names = listed((measure) => measure)
 
-/** `sum(orders)::bigint AS orders, ...` */
-export const sums = listed((measure) => `sum(${measure})::bigint AS ${measure}`)
+/** `hm_sum(orders) AS orders, ...` */
+export const sums = listed((measure) => `hm_sum(${measure}) AS ${measure}`)
 
 /** `-orders AS orders, ...` */
 export const negated = listed((measure) => `-${measure} AS ${measure}`)
 
 /** True for a group of which something is left. */
-export const anySum = `(${measures.map((measure) => `sum(${measure})`).join(", ")}) <> (${measures.map(() => "0").join(", ")})`
+export const anySum = `(${measures.map((measure) => `hm_sum(${measure})`).join(", ")}) <> (${measures.map(() => "0").join(", ")})`
 
 /** True for a row that says something. */
 export const any = `(${measures.join(", ")}) <> (${measures.map(() => "0").join(", ")})`

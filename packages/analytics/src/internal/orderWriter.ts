@@ -64,8 +64,8 @@ export interface Gate {
   readonly orderId: string
   readonly kind: string
   readonly adjustmentId: string
-  readonly storedVersion: Version | null
-  readonly storedHash: string | null
+  readonly storedVersion: Version
+  readonly storedHash: string
 }
 
 export interface OrderWriter {
@@ -82,13 +82,18 @@ export interface OrderWriter {
   readonly stub: (tenantId: string, orderIds: ReadonlyArray<string>) => Statement<object>
   /** Replaces the state of orders whose heads are locked. */
   readonly apply: (tenantId: string, heads: HeadColumns, lines: LineColumns, now: Date) => Statement<object>
-  /** Replaces refunds and shipments of orders whose heads are locked, where they are newer; answers what was stored. */
+  /**
+   * Writes refunds and shipments, of orders whose heads are locked, that nobody has heard of, as nearly all are; answers
+   * what is stored of the others, and leaves them.
+   */
+  readonly book: (tenantId: string, adjustments: AdjustmentColumns, now: Date) => Statement<Gate>
+  /** Replaces refunds and shipments, of orders whose heads are locked, by newer ones. */
   readonly adjust: (
     tenantId: string,
     orderIds: ReadonlyArray<string>,
     adjustments: AdjustmentColumns,
     now: Date
-  ) => Statement<Gate>
+  ) => Statement<object>
 }
 
 const lineColumns =
@@ -242,14 +247,61 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
     SELECT 1 AS done
   `
 
+  /** The given lines of refunds and shipments. */
+  const givenAdjustments = (adjustments: AdjustmentColumns) => sql`
+    unnest(${adjustments.orderIds}::text[], ${adjustments.kinds}::text[], ${adjustments.adjustmentIds}::text[],
+           ${adjustments.versions}::bigint[], ${adjustments.bodyHashes}::text[], ${adjustments.bookedAt}::timestamptz[],
+           ${adjustments.lineIds}::text[], ${adjustments.units}::bigint[], ${adjustments.amounts}::bigint[])
+      AS i (order_id, kind, adjustment_id, version, body_hash, booked_at, line_id, units, amount)
+  `
+
+  const book: OrderWriter["book"] = (tenantId, adjustments, now) => sql`
+    WITH i AS MATERIALIZED (
+      SELECT i.*, s.version AS stored_version, s.body_hash AS stored_hash
+        FROM ${givenAdjustments(adjustments)}
+        LEFT JOIN LATERAL (
+             SELECT a.version, a.body_hash
+               FROM hm_order_adjustment a
+              WHERE a.tenant_id = ${tenantId} AND a.order_id = i.order_id AND a.kind = i.kind
+                AND a.adjustment_id = i.adjustment_id
+              LIMIT 1) s ON true),
+    -- With its line, where that is known; what came before its order is counted when the order comes.
+    x AS MATERIALIZED (
+      SELECT i.order_id, i.line_id, i.kind, i.adjustment_id, i.version, i.body_hash, i.booked_at,
+             i.units AS adjusted_units, i.amount AS adjusted_amount, x.seller_id, x.category, x.region, x.channel,
+             x.currency, x.tenant_day, x.seller_day, (i.booked_at AT TIME ZONE t.zone)::date AS booked_tenant_day,
+             CASE WHEN x.seller_id IS NOT NULL
+                  THEN (i.booked_at AT TIME ZONE coalesce(z.zone, t.zone))::date END AS booked_seller_day
+        FROM i
+        CROSS JOIN (SELECT ${zone(tenantId)} AS zone) t
+        LEFT JOIN hm_order_line x
+          ON x.tenant_id = ${tenantId} AND x.order_id = i.order_id AND x.line_id = i.line_id
+        LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = x.seller_id
+       WHERE i.stored_version IS NULL),
+    a AS (
+      INSERT INTO hm_order_adjustment (tenant_id, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at,
+                                       tenant_day, seller_day, units, amount)
+      SELECT ${tenantId}, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at, booked_tenant_day,
+             booked_seller_day, adjusted_units, adjusted_amount
+        FROM x),
+    d AS (
+      INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
+      SELECT ${tenantId}, ${now}, ${key}, ${ofRefund}
+        FROM x
+       WHERE seller_id IS NOT NULL AND kind = 'refund' AND (adjusted_units, adjusted_amount) <> (0, 0)
+      UNION ALL
+      SELECT ${tenantId}, ${now}, ${dimensions}, booked_tenant_day, booked_seller_day, ${ofBooking}
+        FROM x
+       WHERE seller_id IS NOT NULL AND (adjusted_units, adjusted_amount) <> (0, 0))
+    SELECT order_id AS "orderId", kind, adjustment_id AS "adjustmentId", stored_version AS "storedVersion",
+           stored_hash AS "storedHash"
+      FROM i
+     WHERE stored_version IS NOT NULL
+  `
+
   const adjust: OrderWriter["adjust"] = (tenantId, orderIds, adjustments, now) => sql`
     WITH i AS (
-      SELECT * FROM unnest(${adjustments.orderIds}::text[], ${adjustments.kinds}::text[],
-                           ${adjustments.adjustmentIds}::text[], ${adjustments.versions}::bigint[],
-                           ${adjustments.bodyHashes}::text[], ${adjustments.bookedAt}::timestamptz[],
-                           ${adjustments.lineIds}::text[], ${adjustments.units}::bigint[],
-                           ${adjustments.amounts}::bigint[])
-           AS i (order_id, kind, adjustment_id, version, body_hash, booked_at, line_id, units, amount)),
+      SELECT * FROM ${givenAdjustments(adjustments)}),
     -- Given and stored lines under one another; window functions compare where a join of two CTEs would be quadratic.
     u AS (
       SELECT order_id, kind, adjustment_id, version, body_hash, booked_at, line_id, units, amount,
@@ -260,25 +312,23 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
              seller_day, false
         FROM hm_order_adjustment
        WHERE tenant_id = ${tenantId} AND order_id = ANY (${orderIds}::text[])),
-    g AS MATERIALIZED (
+    g AS (
       SELECT u.*, max(version) FILTER (WHERE is_given) OVER w AS new_version,
              max(body_hash) FILTER (WHERE is_given) OVER w AS new_hash,
-             max(booked_at) FILTER (WHERE is_given) OVER w AS new_at,
-             max(version) FILTER (WHERE NOT is_given) OVER w AS stored_version,
-             max(body_hash) FILTER (WHERE NOT is_given) OVER w AS stored_hash
+             max(booked_at) FILTER (WHERE is_given) OVER w AS new_at
         FROM u
       WINDOW w AS (PARTITION BY order_id, kind, adjustment_id)),
     m AS MATERIALIZED (
       SELECT order_id, kind, adjustment_id, line_id, max(new_version) AS version, max(new_hash) AS body_hash,
-             max(new_at) AS booked_at, coalesce(sum(units) FILTER (WHERE is_given), 0)::bigint AS units,
-             coalesce(sum(amount) FILTER (WHERE is_given), 0)::bigint AS amount,
+             max(new_at) AS booked_at, hm_sum(units) FILTER (WHERE is_given) AS units,
+             hm_sum(amount) FILTER (WHERE is_given) AS amount,
              (max(new_at) AT TIME ZONE max(t.zone))::date AS tenant_day,
-             coalesce(sum(units) FILTER (WHERE NOT is_given), 0)::bigint AS old_units,
-             coalesce(sum(amount) FILTER (WHERE NOT is_given), 0)::bigint AS old_amount,
+             hm_sum(units) FILTER (WHERE NOT is_given) AS old_units,
+             hm_sum(amount) FILTER (WHERE NOT is_given) AS old_amount,
              max(tenant_day) AS old_tenant_day, max(seller_day) AS old_seller_day, max(t.zone) AS tenant_zone
         FROM g
         CROSS JOIN (SELECT ${zone(tenantId)} AS zone) t
-       WHERE new_version > coalesce(stored_version, 0)
+       WHERE new_version IS NOT NULL
        GROUP BY order_id, kind, adjustment_id, line_id),
     -- With its line, where that is known; what came before its order is counted when the order comes.
     x AS MATERIALIZED (
@@ -318,11 +368,8 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
                WHERE old_tenant_day IS NOT NULL AND seller_id IS NOT NULL) q
        GROUP BY ${key}
       HAVING ${anySum})
-    SELECT DISTINCT order_id AS "orderId", kind, adjustment_id AS "adjustmentId", stored_version AS "storedVersion",
-           stored_hash AS "storedHash"
-      FROM g
-     WHERE is_given
+    SELECT 1 AS done
   `
 
-  return { place, lock, stub, apply, adjust }
+  return { place, lock, stub, apply, book, adjust }
 }

@@ -52,7 +52,7 @@ export const make = (sql: SqlClient.SqlClient) => {
     ...literals(Catalogue.dimensionNames, (name) => `"${name}"`)
   ])
   const stored = literals(Measures.measures, (name) => name)
-  const isLeft = literals(Measures.measures, (name) => `sum(${name}) <> 0`)
+  const isLeft = literals(Measures.measures, (name) => `hm_sum(${name}) <> 0`)
   const granularities: ReadonlyArray<Granularity> = ["hour", "day", "week", "month", "quarter", "year"]
   const buckets = literals(granularities, (name) => bucketOf[name])
   const times = literals(granularities, (name) => `${textOf(name)} AS time`)

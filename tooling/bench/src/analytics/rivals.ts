@@ -68,7 +68,7 @@ export const factsOnly = (sql: SqlClient.SqlClient): Writer => {
                           shipping = excluded.shipping)
       SELECT 1 AS done
     `,
-    adjust: (tenantId, _orderIds, adjustments) => sql`
+    book: (tenantId, adjustments) => sql`
       WITH i AS MATERIALIZED (
         SELECT * FROM unnest(${adjustments.orderIds}::text[], ${adjustments.kinds}::text[],
                              ${adjustments.adjustmentIds}::text[], ${adjustments.versions}::bigint[],
@@ -87,8 +87,8 @@ export const factsOnly = (sql: SqlClient.SqlClient): Writer => {
                           tenant_day = excluded.tenant_day, seller_day = excluded.seller_day, units = excluded.units,
                           amount = excluded.amount
                 WHERE a.version < excluded.version)
-      SELECT order_id AS "orderId", kind, adjustment_id AS "adjustmentId", NULL::bigint AS "storedVersion",
-             NULL::text AS "storedHash" FROM i
+      SELECT NULL::text AS "orderId", NULL::text AS kind, NULL::text AS "adjustmentId", NULL::bigint AS "storedVersion",
+             NULL::text AS "storedHash" WHERE false
     `
   }
 }
