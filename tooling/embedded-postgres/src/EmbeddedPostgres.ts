@@ -476,7 +476,10 @@ const launch = Effect.fnUntraced(function* (binaries: Binaries, home: string, op
   const logFile = Path.join(home, "server.log")
   const port = options.port ?? (yield* freePort)
   const child: ChildProcess = yield* attempt(() => {
-    const log = Fs.openSync(logFile, "w")
+    // A file of its own: the last words of a killed server's sessions would be written over what this one says, and why it
+    // did not start would be lost.
+    Fs.rmSync(logFile, { force: true })
+    const log = Fs.openSync(logFile, "a")
     // A session of its own: Ctrl-C in a terminal reaches our process only, which stops the server last.
     const spawned = spawn(binaries.postgres, ["-D", data, ...settingsOf(options, port)], {
       ...identity,
