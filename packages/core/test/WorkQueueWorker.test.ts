@@ -65,6 +65,7 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
       `
       const starts: Array<number> = []
       let others = 0
+      const beginMillis = millis()
       yield* queue.enqueue(jobs("rated", 30))
       yield* queue.enqueue(jobs("rated", 10, { orderingKey: "k" }))
       yield* queue.enqueue(jobs("unrated", 500))
@@ -83,8 +84,8 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
         yield* untilIdle("rated")
       }).pipe(Effect.scoped)
       assert.lengthOf(starts, 40)
-      // A burst of ten, and then one each 40 ms.
-      assert.isAtLeast((starts.at(-1) ?? 0) - (starts[0] ?? 0), 30 * 40 - 60)
+      // A burst of ten, and then one each 40 ms, from the first claim on; a busy machine starts the first job some time after it.
+      assert.isAtLeast((starts.at(-1) ?? 0) - beginMillis, 30 * 40)
     }).pipe(Tenant.provide(acme))
   )
 
