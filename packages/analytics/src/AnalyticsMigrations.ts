@@ -6,6 +6,7 @@ import orderFact from "./migrations/0001_order_fact.ts"
 import orderSummary from "./migrations/0002_order_summary.ts"
 import salesClose from "./migrations/0003_sales_close.ts"
 import sum from "./migrations/0004_sum.ts"
+import lineOfSeller from "./migrations/0005_line_of_seller.ts"
 
 /**
  * @category migrations
@@ -15,5 +16,6 @@ export const migrations = Migrations.make("analytics", {
   "0001_order_fact": orderFact,
   "0002_order_summary": orderSummary,
   "0003_sales_close": salesClose,
-  "0004_sum": sum
+  "0004_sum": sum,
+  "0005_line_of_seller": lineOfSeller
 })

@@ -209,4 +209,52 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
         )
       }).pipe(as("hint"))
   )
+
+  it.effect("looks lines up by their key for a tenant that the planner's statistics do not know", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const facts = yield* OrderFacts
+      const summaries = yield* OrderSummaries
+      const many = 1_000
+      const ids = Array.from({ length: many }, (_, n) => `o${n}`)
+      const placed = ids.map((id) => ({ type: "order.placed", data: Shop.order(id) }) as const)
+      for (const tenant of ["known-1", "known-2"]) {
+        yield* facts.record(placed).pipe(as(tenant))
+      }
+      yield* sql`ANALYZE hm_order_line, hm_order_adjustment`
+      /** Rows that were read, by whatever plan, for each order. */
+      const read = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+        sql.withTransaction(
+          Effect.gen(function* () {
+            yield* self
+            const [rows] = yield* sql<{ readonly read: number }>`
+              SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::float8 AS read
+                FROM pg_stat_xact_user_tables WHERE relname IN ('hm_order_head', 'hm_order_line', 'hm_order_adjustment')
+            `
+            return (rows?.read ?? Number.NaN) / many
+          })
+        )
+      yield* facts.record(placed)
+      const refunded = ids.map(
+        (id) => ({ type: "order.refunded", data: Shop.refund(id, `r-${id}`, "500") }) as const
+      )
+      assert.isAtMost(yield* read(facts.record(refunded)), 50, "refunds")
+      // Refunds that came before their order, and lines that go, take ways of their own.
+      const early = ids.map(
+        (id) => ({ type: "order.refunded", data: Shop.refund(`early-${id}`, `e-${id}`, "500") }) as const
+      )
+      yield* facts.record(early)
+      const changed = ids.map(
+        (id) =>
+          ({
+            type: "order.changed",
+            data: Shop.withLine(Shop.order(id, { version: 2, region: "FR" }), "l2")
+          }) as const
+      )
+      assert.isAtMost(yield* read(facts.record(changed)), 50, "changes")
+      const late = ids.map((id) => ({ type: "order.placed", data: Shop.order(`early-${id}`) }) as const)
+      assert.isAtMost(yield* read(facts.record(late)), 50, "orders after their refunds")
+      assert.isAtMost(yield* read(summaries.differences("1970-01-01", "2100-01-01")), 50, "the proof")
+    }).pipe(as("unknown"))
+  )
 })

@@ -70,3 +70,9 @@ const decodeShipment = Schema.decodeUnknownSync(Commerce.Shipment)
 export const order = (...args: Parameters<typeof orderData>) => decodeOrder(orderData(...args))
 export const refund = (...args: Parameters<typeof refundData>) => decodeRefund(refundData(...args))
 export const shipment = (...args: Parameters<typeof shipmentData>) => decodeShipment(shipmentData(...args))
+
+/** The order with its first line under another id: the line that it had is gone. */
+export const withLine = (from: Commerce.Order, lineId: string): Commerce.Order => ({
+  ...from,
+  lines: from.lines.map((line) => ({ ...line, lineId }))
+})

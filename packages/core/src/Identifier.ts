@@ -54,6 +54,27 @@ export const next: Effect.Effect<string> = Effect.sync(() => SecureRandom.uuidV7
 const randomBytesOfId = 8
 /** The Web Crypto API fills no more at once. */
 const randomBytesMax = 65_536
+/** Asking for eight bytes costs nearly what asking for some thousand does. */
+const pool = new Uint8Array(4_096)
+let poolAt = pool.length
+
+/** Random bytes that nobody else gets. */
+const randomBytes = (length: number): Uint8Array => {
+  if (length <= pool.length) {
+    if (poolAt + length > pool.length) {
+      crypto.getRandomValues(pool)
+      poolAt = 0
+    }
+    poolAt += length
+    return pool.subarray(poolAt - length, poolAt)
+  }
+  const random = new Uint8Array(length)
+  for (let start = 0; start < length; start += randomBytesMax) {
+    crypto.getRandomValues(random.subarray(start, start + randomBytesMax))
+  }
+  return random
+}
+
 const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
 
 /**
@@ -65,10 +86,7 @@ const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStar
  */
 export const nextMany = (count: number): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(Clock.currentTimeMillis, (millis) => {
-    const random = new Uint8Array(count * randomBytesOfId)
-    for (let start = 0; start < random.length; start += randomBytesMax) {
-      crypto.getRandomValues(random.subarray(start, start + randomBytesMax))
-    }
+    const random = randomBytes(count * randomBytesOfId)
     const byte = (at: number) => hexOf[random[at] ?? 0] ?? ""
     const time = millis.toString(16).padStart(12, "0")
     const head = `${time.slice(0, 8)}-${time.slice(8)}-7`

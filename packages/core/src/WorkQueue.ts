@@ -366,7 +366,7 @@ export const make = Effect.fn("WorkQueue.make")(function* (options: {
     )
   })
 
-  const enqueue = Effect.fn("WorkQueue.enqueue")(function* (jobs: ReadonlyArray<NewJob>) {
+  const enqueueUntraced = Effect.fnUntraced(function* (jobs: ReadonlyArray<NewJob>) {
     const tenant = yield* Tenant
     if (jobs.length === 0) return []
     if (jobs.length > enqueueMax) {
@@ -395,6 +395,9 @@ export const make = Effect.fn("WorkQueue.make")(function* (options: {
     }
     return prepared.some((job) => job.dedupeKey !== null) ? yield* heldBy(prepared, tenant.id) : jobIds
   })
+  // Whoever enqueues one by one would pay a tenth for the stack of each call.
+  const enqueue = (jobs: ReadonlyArray<NewJob>) =>
+    Effect.withSpan(enqueueUntraced(jobs), "WorkQueue.enqueue", { captureStackTrace: false })
 
   const find = Effect.fn("WorkQueue.find")(function* (queue: string, jobId: string) {
     const tenant = yield* Tenant

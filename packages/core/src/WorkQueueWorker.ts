@@ -32,7 +32,10 @@ import * as WorkQueue from "./WorkQueue.ts"
 export interface Options<R> {
   readonly prefix: string
   readonly handlers: ReadonlyArray<WorkQueue.Handler<R>>
-  /** Jobs in one claim at most; 500 by default. Slow handlers get less: about a second of work at a time. */
+  /**
+   * Jobs in one claim at most; 500 by default. Slow handlers get less: as many as they run at the same time, or some 50 ms of
+   * work.
+   */
   readonly batchMax?: number
   /** Claims at the same time; 2 by default. */
   readonly pipes?: number
@@ -64,6 +67,8 @@ const progressMillis = 250
 const sweepsPerPoll = 2
 /** A sweep walks every lane: it may take a tenth of the time at most. */
 const sweepShare = 10
+/** A stall makes one sweep look long, and many lanes make all of them so: the shortest of so many counts. */
+const sweepsJudged = 3
 /** A sweep that steps over the dead entries of known lanes is enough between whole ones. */
 const wholeSweepMillis = 5_000
 /** A lease that is gone is lost when nobody has said by then that its batch had committed. */
@@ -110,7 +115,10 @@ export const run = Effect.fnUntraced(function* <R>(
   const pollMillis = Duration.toMillis(options.poll ?? pollDefault)
   const random = randomFrom(yield* Random.nextIntBetween(1, 2 ** 31 - 1))
 
-  const work = new Work(batchMax, pipes)
+  const work = new Work(batchMax, pipes, (name) => {
+    const handler = handlers.get(name)
+    return handler === undefined ? 1 : handler.batchMax * handler.concurrency
+  })
   const bell = new Bell()
   const definitions = new Map<string, Definition>()
   const lanes = new Lanes({
@@ -209,18 +217,21 @@ export const run = Effect.fnUntraced(function* <R>(
     "a sweep",
     swept(Effect.suspend(() => claims.sweepBeyond(lanes.hinted(clock.currentTimeMillisUnsafe()))))
   )
-  const pauseAfter = (intervalMillis: number, tookMillis: number | void) =>
-    Effect.sleep(Duration.millis(Math.max(intervalMillis, (tookMillis ?? 0) * sweepShare)))
-  const sweeping = sweepBeyondHints.pipe(
-    Effect.flatMap((took) => pauseAfter(pollMillis / sweepsPerPoll, took)),
-    Effect.forever
-  )
+  const sweepForever = (sweep: Effect.Effect<number | void>, intervalMillis: number) => {
+    const taken = Array.from({ length: sweepsJudged }, () => 0)
+    return sweep.pipe(
+      Effect.flatMap((tookMillis) => {
+        taken.shift()
+        taken.push(tookMillis ?? 0)
+        return Effect.sleep(Duration.millis(Math.max(intervalMillis, Math.min(...taken) * sweepShare)))
+      }),
+      Effect.forever
+    )
+  }
+  const sweeping = sweepForever(sweepBeyondHints, pollMillis / sweepsPerPoll)
   // What a hint hides, a slow transaction's jobs whose wake-up was lost, only a whole sweep finds. Beside the others: it may
   // take as long as several of them.
-  const sweepingAll = wholeSweep.pipe(
-    Effect.flatMap((took) => pauseAfter(wholeSweepMillis, took)),
-    Effect.forever
-  )
+  const sweepingAll = sweepForever(wholeSweep, wholeSweepMillis)
   const define = Effect.map(readDefinitions(claimSql, queue.tables), (rows) => {
     definitions.clear()
     for (const row of rows) definitions.set(`${row.tenantId}\u0000${row.queue}`, row)

@@ -35,6 +35,26 @@ describe("Lanes", () => {
     assert.strictEqual(tenantsOf(lanes.pick(500, 20, 41))[0], "small")
   })
 
+  it("give newcomers a short claim of their own, and then the others their turn", () => {
+    const lanes = lanesOf({})
+    lanes.add(lane("big"))
+    for (let round = 1; round <= 3; round++) serve(lanes, lanes.pick(500, 20, round), round, round)
+    let bigClaims = 0
+    for (let round = 4; round < 44; round++) {
+      lanes.add(lane(`small-${round}-a`))
+      lanes.add(lane(`small-${round}-b`))
+      const pick = lanes.pick(500, 20, round)
+      const tenants = tenantsOf(pick)
+      if (tenants.includes("big")) bigClaims++
+      else assert.isTrue(pick?.isMore)
+      assert.isTrue(tenants.includes(`small-${round}-a`))
+      for (const one of pick?.picked ?? []) {
+        lanes.found(one, one.lane.tenantId === "big" ? one.quantum : 1, round, false, round)
+      }
+    }
+    assert.strictEqual(bigClaims, 20)
+  })
+
   it("serve a thousand backlogged tenants alike, whatever order they came in", () => {
     const lanes = lanesOf({})
     const served = new Map<string, number>()

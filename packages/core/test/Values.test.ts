@@ -30,6 +30,21 @@ describe("Identifier.nextMany", () => {
       assert.lengthOf(yield* Identifier.nextMany(0), 0)
     })
   )
+
+  it.effect("never gives the same random bits twice, however few are asked for", () =>
+    Effect.gen(function* () {
+      // In one moment, one by one and in twos and threes: only chance tells them apart.
+      const tails = new Set<string>()
+      let given = 0
+      for (let n = 0; n < 3_000; n++) {
+        for (const id of yield* Identifier.nextMany(1 + (n % 3))) {
+          tails.add(id.slice(-12))
+          given++
+        }
+      }
+      assert.strictEqual(tails.size, given)
+    })
+  )
 })
 
 describe("AdopterId", () => {

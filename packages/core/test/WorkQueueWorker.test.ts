@@ -127,6 +127,40 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
     }).pipe(Tenant.provide(acme))
   )
 
+  it.effect("runs as many slow calls at the same time as their handler allows", () =>
+    Effect.gen(function* () {
+      const queue = yield* queueOf
+      const release = yield* Deferred.make<void>()
+      let started = 0
+      let held = 0
+      yield* queue.enqueue(jobs("steady", 300))
+      yield* Effect.gen(function* () {
+        yield* worker([
+          handlerOf(
+            "steady",
+            () =>
+              Effect.suspend(() => {
+                // By the last hundred the worker knows how slow they are.
+                if (started++ < 200) return Effect.sleep("100 millis")
+                held++
+                return Deferred.await(release)
+              }),
+            { concurrency: 16 }
+          )
+        ])
+        yield* until(
+          Effect.sync(() => held),
+          (n) => n === 16
+        )
+        // They are held, and as many besides at most; the rest is there for others.
+        assert.isAtLeast(yield* count("queue", "steady"), 300 - 200 - 2 * 16)
+        yield* Deferred.succeed(release, undefined)
+        yield* untilIdle("steady")
+      }).pipe(Effect.scoped)
+      assert.strictEqual(started, 300)
+    }).pipe(Tenant.provide(acme))
+  )
+
   it.effect(
     "writes down what is done of a batch that is still worked on, so that a crash repeats only the rest",
     () =>

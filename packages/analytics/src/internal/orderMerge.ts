@@ -127,8 +127,8 @@ export const make = (sql: SqlClient.SqlClient) => {
   `
 
   /**
-   * The line of an adjustment a. By its key, as the limit has it: a planner whose statistics do not know the adjustments yet took
-   * them for one row, and compared each line with each of them.
+   * The line of an adjustment a. By its key, as the limit has it: a planner whose statistics do not know the tenant's adjustments
+   * yet takes them for one row, and would compare each line with each of them.
    */
   const lineOf = (tenantId: string) => sql`
     SELECT * FROM hm_order_line x

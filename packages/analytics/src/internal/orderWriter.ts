@@ -3,8 +3,9 @@
  * same texts run on a table that is distributed by it.
  *
  * What is joined to what is chosen with care: joining two CTEs makes a planner that cannot know their sizes loop over one
- * for each row of the other (1,000 changes: 690 orders/s against 8,900). So a CTE is joined to a real table by its
- * index, and what is gone is found with EXCEPT.
+ * for each row of the other (1,000 changes: 690 orders/s against 8,900). And a tenant that the statistics do not know is taken for
+ * a row or two, so that a join to a table may read all of the tenant for each row. So a table is looked up by its key, in a
+ * lateral with a limit, which no planner turns into a join; and what is gone is found with EXCEPT.
  */
 import type { Statement } from "effect/sql/Statement"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -105,7 +106,8 @@ const replaced = lineColumns
   .map((column) => `${column} = excluded.${column}`)
   .join(", ")
 
-/** Refunds and shipments of one line: far more than there can be. */
+/** Lines of an order, refunds and shipments of a line: far more than there can be. */
+const linesOfOrderMax = 1_000_000
 const adjustmentsOfLineMax = 1_000_000
 
 const dimensionColumns = "order_id, seller_id, category, region, channel, currency"
@@ -198,21 +200,49 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
      LIMIT ${adjustmentsOfLineMax}
   `
 
+  /**
+   * The line of an adjustment. The limit, again: joined, an unknown tenant's lines are taken for one, and all of them are compared
+   * with each adjustment.
+   */
+  const lineOf = (tenantId: string, adjustment: "i" | "m") => {
+    const of = sql.literal(adjustment)
+    return sql`
+      SELECT o.seller_id, o.category, o.region, o.channel, o.currency, o.tenant_day, o.seller_day
+        FROM hm_order_line o
+       WHERE o.tenant_id = ${tenantId} AND o.order_id = ${of}.order_id AND o.line_id = ${of}.line_id
+       LIMIT 1
+    `
+  }
+
   const apply: OrderWriter["apply"] = (tenantId, heads, lines, now) => sql`
     WITH l AS MATERIALIZED (${given(tenantId, lines)}),
     old AS MATERIALIZED (
-      SELECT ${line} FROM hm_order_line
-       WHERE tenant_id = ${tenantId} AND order_id = ANY (${heads.orderIds}::text[])),
+      SELECT x.*
+        FROM unnest(${heads.orderIds}::text[]) AS o (id)
+        CROSS JOIN LATERAL (
+             SELECT ${line} FROM hm_order_line
+              WHERE tenant_id = ${tenantId} AND order_id = o.id
+              LIMIT ${linesOfOrderMax}) x),
+    -- They are there, and locked; an update would join all heads of a tenant that it takes for small.
     hd AS (
-      UPDATE hm_order_head h SET version = o.version, body_hash = o.body_hash
+      INSERT INTO hm_order_head (tenant_id, order_id, version, body_hash)
+      SELECT ${tenantId}, order_id, version, body_hash
         FROM unnest(${heads.orderIds}::text[], ${heads.versions}::bigint[], ${heads.bodyHashes}::text[])
              AS o (order_id, version, body_hash)
-       WHERE h.tenant_id = ${tenantId} AND h.order_id = o.order_id),
+          ON CONFLICT (tenant_id, order_id) DO UPDATE SET version = excluded.version, body_hash = excluded.body_hash),
     gone AS (
       SELECT order_id, line_id FROM old EXCEPT SELECT order_id, line_id FROM l),
+    -- Where no line is gone, nothing is looked for.
     dl AS (
-      DELETE FROM hm_order_line x USING gone
-       WHERE x.tenant_id = ${tenantId} AND x.order_id = gone.order_id AND x.line_id = gone.line_id),
+      DELETE FROM hm_order_line
+       WHERE tenant_id = ${tenantId} AND (SELECT count(*) FROM gone) > 0
+         AND ctid = ANY (ARRAY (SELECT o.place
+                                  FROM gone
+                                  CROSS JOIN LATERAL (
+                                       SELECT ctid AS place FROM hm_order_line
+                                        WHERE tenant_id = ${tenantId} AND order_id = gone.order_id
+                                          AND line_id = gone.line_id
+                                        LIMIT 1) o))),
     f AS (
       INSERT INTO hm_order_line (tenant_id, ${line}) SELECT ${tenantId}, ${line} FROM l
           ON CONFLICT (tenant_id, order_id, line_id) DO UPDATE SET ${lineReplaced}),
@@ -229,9 +259,15 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
         CROSS JOIN LATERAL (${adjustmentsOf(tenantId)}) a),
     -- The line is known now, or the seller's zone is another one. The head's lock keeps the rows in their places.
     moved AS (
-      UPDATE hm_order_adjustment a SET seller_day = b.booked_seller_day
+      INSERT INTO hm_order_adjustment (tenant_id, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at,
+                                       tenant_day, seller_day, units, amount)
+      SELECT ${tenantId}, a.order_id, a.line_id, a.kind, a.adjustment_id, a.version, a.body_hash, a.booked_at,
+             a.tenant_day, b.booked_seller_day, a.units, a.amount
         FROM becomes b
-       WHERE a.tenant_id = ${tenantId} AND a.ctid = b.place AND b.was_seller_day IS DISTINCT FROM b.booked_seller_day),
+        CROSS JOIN LATERAL (
+             SELECT * FROM hm_order_adjustment WHERE tenant_id = ${tenantId} AND ctid = b.place LIMIT 1) a
+       WHERE b.was_seller_day IS DISTINCT FROM b.booked_seller_day
+          ON CONFLICT (tenant_id, order_id, line_id, kind, adjustment_id) DO UPDATE SET seller_day = excluded.seller_day),
     d AS (
       INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
       SELECT ${tenantId}, ${now}, ${key}, ${sums}
@@ -274,8 +310,7 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
                   THEN (i.booked_at AT TIME ZONE coalesce(z.zone, t.zone))::date END AS booked_seller_day
         FROM i
         CROSS JOIN (SELECT ${zone(tenantId)} AS zone) t
-        LEFT JOIN hm_order_line x
-          ON x.tenant_id = ${tenantId} AND x.order_id = i.order_id AND x.line_id = i.line_id
+        LEFT JOIN LATERAL (${lineOf(tenantId, "i")}) x ON true
         LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = x.seller_id
        WHERE i.stored_version IS NULL),
     a AS (
@@ -339,8 +374,7 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
                   THEN (m.booked_at AT TIME ZONE coalesce(z.zone, m.tenant_zone))::date END AS booked_seller_day,
              m.old_tenant_day, m.old_seller_day
         FROM m
-        LEFT JOIN hm_order_line x
-          ON x.tenant_id = ${tenantId} AND x.order_id = m.order_id AND x.line_id = m.line_id
+        LEFT JOIN LATERAL (${lineOf(tenantId, "m")}) x ON true
         LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = x.seller_id),
     a AS (
       INSERT INTO hm_order_adjustment (tenant_id, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at,

@@ -437,6 +437,8 @@ const held = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, scale
             rows += batchOf.reduce((sum, { data }) => sum + data.lines.length, 0)
             yield* facts.record(batchOf)
             if ((yield* summaries.waiting(mergeRowsMax)) >= mergeRowsMax) yield* summaries.merge()
+            // A sign of life: the server ends a transaction that stands idle for a minute.
+            yield* sql`SELECT 1`
           }
           yield* summaries.drain
           return yield* read(dashboard, reads)

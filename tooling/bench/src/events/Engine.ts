@@ -299,11 +299,15 @@ export const make = Effect.fn("Engine.make")(function* (adminUrl: string) {
     return yield* empty(ours, url, 1, settings)
   })
 
-  /** Runs an effect beside a busy worker of ours, until so many jobs have told when they began; by their numbers. */
+  /**
+   * Runs an effect beside a busy worker of ours that has ended `warmJobs`, until `count` jobs have told when they began; by
+   * their numbers.
+   */
   const watch = Effect.fnUntraced(function* <E, R>(
     url: string,
     self: Effect.Effect<void, E, R>,
-    count: number
+    count: number,
+    warmJobs: number
   ) {
     const worker = yield* start(ours, url, { command: "work", watchesWaits: true })
     yield* worker.until(ready)
@@ -315,7 +319,7 @@ export const make = Effect.fn("Engine.make")(function* (adminUrl: string) {
       })
       .pipe(Effect.forkScoped({ startImmediately: true }))
     worker.child.send({ _tag: "Start" })
-    yield* worker.until((message) => message._tag === "Progress" || undefined)
+    yield* worker.until((message) => (message._tag === "Progress" && message.count >= warmJobs) || undefined)
     yield* self
     yield* Fiber.join(told)
     return startedAt

@@ -152,9 +152,12 @@ const oneByOne = Effect.fnUntraced(function* ({ bytes = 200, callers = 50, milli
   yield* add(-1)
   let jobs = 0
   const startedAt = performance.now()
-  const call = Effect.suspend(() => add(jobs++)).pipe(
-    Effect.repeat({ while: () => performance.now() - startedAt < millis })
-  )
+  // As bare as the peers' loops.
+  const call = Effect.whileLoop({
+    while: () => performance.now() - startedAt < millis,
+    body: () => add(jobs++),
+    step: () => undefined
+  })
   yield* timed(
     () => jobs,
     Effect.forEach(Array.from({ length: callers }), () => call, { concurrency: "unbounded", discard: true })

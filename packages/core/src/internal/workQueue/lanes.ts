@@ -78,6 +78,7 @@ export class Lanes {
   /** Those that are ready or to be looked at again: idle ones cost nothing. */
   private readonly live = new Set<string>()
   private clock = 0
+  private wasOfNewcomers = false
   private readonly options: Options
 
   constructor(options: Options) {
@@ -175,10 +176,13 @@ export class Lanes {
     }
     const [first, ...rest] = ready.toSorted((a, b) => a.lane.virtual - b.lane.virtual || a.tie - b.tie)
     if (first === undefined) return undefined
+    const open = rest.filter(({ definition }) => !definition.isLimited)
+    // Newcomers have a claim of their own: it is short, and their jobs start before the backlog's would be claimed. The next
+    // one is of all again, or a stream of newcomers would leave the backlog nothing.
+    const newcomers = first.lane.isNew && !this.wasOfNewcomers ? open.filter(({ lane }) => lane.isNew) : open
+    this.wasOfNewcomers = newcomers.length < open.length
     // A lane with limits is claimed by itself: its claim holds a lock.
-    const chosen = first.definition.isLimited
-      ? [first]
-      : [first, ...rest.filter(({ definition }) => !definition.isLimited).slice(0, lanesInClaimMax - 1)]
+    const chosen = first.definition.isLimited ? [first] : [first, ...newcomers.slice(0, lanesInClaimMax - 1)]
     // A small room is spread over the lanes, too.
     const shares = new Map(
       Array.from(room, ([queue, left]) => [

@@ -63,16 +63,19 @@ export class Work {
   private readonly paces = new Map<string, Pace>()
   private readonly batchMax: number
   private readonly pipes: number
+  private readonly atOnceOf: (queue: string) => number
 
-  constructor(batchMax: number, pipes: number) {
+  /** `atOnceOf` gives the jobs of a queue that its handler runs at the same time. */
+  constructor(batchMax: number, pipes: number, atOnceOf: (queue: string) => number) {
     this.batchMax = batchMax
     this.pipes = pipes
+    this.atOnceOf = atOnceOf
   }
 
   paceOf(queue: string): Pace {
     const known = this.paces.get(queue)
     if (known !== undefined) return known
-    const made = new Pace(this.batchMax)
+    const made = new Pace(this.atOnceOf(queue), this.batchMax)
     this.paces.set(queue, made)
     return made
   }
