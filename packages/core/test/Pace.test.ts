@@ -32,4 +32,10 @@ describe("The pace of a queue", () => {
     assert.strictEqual(new Pace(4_000, 500).jobsMax, 500)
     assert.strictEqual(new Pace(4, 10).jobsMax, 10)
   })
+
+  it("never stands still", () => {
+    const pace = new Pace(0, 500)
+    pace.note(1, 60_000)
+    assert.strictEqual(pace.jobsMax, 1)
+  })
 })

@@ -15,7 +15,7 @@ export class Pace {
   /** `least` is what the handler runs at the same time: with less some of its calls would stand still. */
   constructor(least: number, batchMax: number) {
     this.batchMax = batchMax
-    this.least = Math.min(least, batchMax)
+    this.least = Math.max(1, Math.min(least, batchMax))
     this.limit = Math.max(this.least, Math.min(batchMax, startJobs))
   }
 

@@ -330,6 +330,8 @@ export const make = (options: Options, work: Work): Pipe => {
   const gate = Latch.makeUnsafe(true)
   let isAlone = false
   let lastAloneMillis = 0
+  /** It runs beside its pipe. Another suspect that ran now could take it down, and it would be blamed. */
+  let slowSuspect: Batch | undefined
 
   const untilNothingElseRuns = Effect.gen(function* () {
     const untilMillis = clock.currentTimeMillisUnsafe() + aloneDrainMillis
@@ -348,6 +350,10 @@ export const make = (options: Options, work: Work): Pipe => {
       if (batch === undefined || batch.groups.length === 0) continue
       const clean = yield* runClaimed(batch)
       if (clean !== undefined) yield* acknowledge(clean, clean.outcome)
+      else if (active.has(batch.batchId)) {
+        slowSuspect = batch
+        break
+      }
     }
   }).pipe(
     Effect.ensuring(
@@ -391,6 +397,7 @@ export const make = (options: Options, work: Work): Pipe => {
       const nowMillis = clock.currentTimeMillisUnsafe()
       if (
         !isAlone &&
+        (slowSuspect === undefined || !active.has(slowSuspect.batchId)) &&
         nowMillis - lastAloneMillis >= aloneIntervalMillis &&
         lanes.quarantined(nowMillis) !== undefined
       ) {
