@@ -71,7 +71,7 @@ export const order = (...args: Parameters<typeof orderData>) => decodeOrder(orde
 export const refund = (...args: Parameters<typeof refundData>) => decodeRefund(refundData(...args))
 export const shipment = (...args: Parameters<typeof shipmentData>) => decodeShipment(shipmentData(...args))
 
-/** The order with its first line under another id: the line that it had is gone. */
+/** The order with its line under another id: the line that it had is gone. */
 export const withLine = (from: Commerce.Order, lineId: string): Commerce.Order => ({
   ...from,
   lines: from.lines.map((line) => ({ ...line, lineId }))

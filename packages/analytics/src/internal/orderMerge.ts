@@ -3,6 +3,7 @@
  */
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Measures from "./measures.ts"
+import { lineOf } from "./orderLine.ts"
 
 export interface Merged {
   /** False while another merge or a close holds the tenant, and for a tenant that has no row yet. */
@@ -127,16 +128,6 @@ export const make = (sql: SqlClient.SqlClient) => {
   `
 
   /**
-   * The line of an adjustment a. By its key, as the limit has it: a planner whose statistics do not know the tenant's adjustments
-   * yet takes them for one row, and would compare each line with each of them.
-   */
-  const lineOf = (tenantId: string) => sql`
-    SELECT * FROM hm_order_line x
-     WHERE x.tenant_id = ${tenantId} AND x.order_id = a.order_id AND x.line_id = a.line_id
-     LIMIT 1
-  `
-
-  /**
    * Every cell that is not what `GROUP BY` of the facts gives, in both directions, in one snapshot, for whole months of
    * days in the tenant's zone. Days of any zone lie within two days of the instant in UTC: that much wider the facts
    * are read.
@@ -153,7 +144,7 @@ export const make = (sql: SqlClient.SqlClient) => {
                 FROM (SELECT order_id, line_id, units AS adjusted_units, amount AS adjusted_amount
                         FROM hm_order_adjustment
                        WHERE tenant_id = ${tenantId} AND kind = 'refund') a
-                CROSS JOIN LATERAL (${lineOf(tenantId)}) l
+                CROSS JOIN LATERAL (${lineOf(sql, tenantId, "a")}) l
                WHERE l.ordered_at >= ${from}::date - 2 AND l.ordered_at < ${until}::date + 2
               UNION ALL
               SELECT ${placeOf}, a.tenant_day, a.seller_day, ${ofBooking}
@@ -162,7 +153,7 @@ export const make = (sql: SqlClient.SqlClient) => {
                         FROM hm_order_adjustment
                        WHERE tenant_id = ${tenantId}
                          AND booked_at >= ${from}::date - 2 AND booked_at < ${until}::date + 2) a
-                CROSS JOIN LATERAL (${lineOf(tenantId)}) l) f),
+                CROSS JOIN LATERAL (${lineOf(sql, tenantId, "a")}) l) f),
     undrained AS MATERIALIZED (
       SELECT *, date_trunc('month', tenant_day)::date AS month FROM hm_order_delta
        WHERE tenant_id = ${tenantId}

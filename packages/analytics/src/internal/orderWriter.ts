@@ -10,6 +10,7 @@
 import type { Statement } from "effect/sql/Statement"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Measures from "./measures.ts"
+import { lineOf } from "./orderLine.ts"
 
 /** Lines of several orders in columns; what belongs to the order is repeated on each. */
 export interface LineColumns {
@@ -200,20 +201,6 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
      LIMIT ${adjustmentsOfLineMax}
   `
 
-  /**
-   * The line of an adjustment. The limit, again: joined, an unknown tenant's lines are taken for one, and all of them are compared
-   * with each adjustment.
-   */
-  const lineOf = (tenantId: string, adjustment: "i" | "m") => {
-    const of = sql.literal(adjustment)
-    return sql`
-      SELECT o.seller_id, o.category, o.region, o.channel, o.currency, o.tenant_day, o.seller_day
-        FROM hm_order_line o
-       WHERE o.tenant_id = ${tenantId} AND o.order_id = ${of}.order_id AND o.line_id = ${of}.line_id
-       LIMIT 1
-    `
-  }
-
   const apply: OrderWriter["apply"] = (tenantId, heads, lines, now) => sql`
     WITH l AS MATERIALIZED (${given(tenantId, lines)}),
     old AS MATERIALIZED (
@@ -310,7 +297,7 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
                   THEN (i.booked_at AT TIME ZONE coalesce(z.zone, t.zone))::date END AS booked_seller_day
         FROM i
         CROSS JOIN (SELECT ${zone(tenantId)} AS zone) t
-        LEFT JOIN LATERAL (${lineOf(tenantId, "i")}) x ON true
+        LEFT JOIN LATERAL (${lineOf(sql, tenantId, "i")}) x ON true
         LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = x.seller_id
        WHERE i.stored_version IS NULL),
     a AS (
@@ -374,7 +361,7 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
                   THEN (m.booked_at AT TIME ZONE coalesce(z.zone, m.tenant_zone))::date END AS booked_seller_day,
              m.old_tenant_day, m.old_seller_day
         FROM m
-        LEFT JOIN LATERAL (${lineOf(tenantId, "m")}) x ON true
+        LEFT JOIN LATERAL (${lineOf(sql, tenantId, "m")}) x ON true
         LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = x.seller_id),
     a AS (
       INSERT INTO hm_order_adjustment (tenant_id, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at,

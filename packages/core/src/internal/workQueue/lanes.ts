@@ -179,10 +179,19 @@ export class Lanes {
     const open = rest.filter(({ definition }) => !definition.isLimited)
     // Newcomers have a claim of their own: it is short, and their jobs start before the backlog's would be claimed. The next
     // one is of all again, or a stream of newcomers would leave the backlog nothing.
-    const newcomers = first.lane.isNew && !this.wasOfNewcomers ? open.filter(({ lane }) => lane.isNew) : open
-    this.wasOfNewcomers = newcomers.length < open.length
+    const isOfNewcomers =
+      first.lane.isNew &&
+      !this.wasOfNewcomers &&
+      !first.definition.isLimited &&
+      open.some(({ lane }) => !lane.isNew)
+    this.wasOfNewcomers = isOfNewcomers
     // A lane with limits is claimed by itself: its claim holds a lock.
-    const chosen = first.definition.isLimited ? [first] : [first, ...newcomers.slice(0, lanesInClaimMax - 1)]
+    const others = first.definition.isLimited
+      ? []
+      : isOfNewcomers
+        ? open.filter(({ lane }) => lane.isNew)
+        : open
+    const chosen = [first, ...others.slice(0, lanesInClaimMax - 1)]
     // A small room is spread over the lanes, too.
     const shares = new Map(
       Array.from(room, ([queue, left]) => [
