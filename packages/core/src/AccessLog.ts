@@ -10,9 +10,43 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import * as StandardError from "./StandardError.ts"
 
 /**
- * What is known of the request at hand. `tenantId` is filled in by authorization.
+ * Why a request was answered 503.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type UnavailableReason =
+  | "unreachable"
+  | "shutting-down"
+  | "read-only"
+  | "disk-full"
+  | "connections"
+  | "resources"
+  | "lock"
+  | "conflict"
+  | "deadline"
+  | "gate"
+  | "overloaded"
+  | "stopping"
+  | "other"
+
+/**
+ * The reason, with the SQLSTATE and message of the statement that failed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Unavailable {
+  readonly reason: UnavailableReason
+  readonly state?: string | undefined
+  readonly message?: string | undefined
+}
+
+/**
+ * What is known of the request at hand. `tenantId` is filled in by authorization, `unavailable` by what failed.
  *
  * @category models
  * @since 0.1.0
@@ -20,9 +54,13 @@ import * as Schedule from "effect/Schedule"
 export interface RequestFacts {
   readonly requestId: string
   readonly method: string
-  readonly path: string
+  /** Without its query and without keys. */
+  path: string
+  /** The template of the route that answers; undefined when there is none. */
+  route: string | undefined
   readonly startedAtMillis: number
   tenantId: string | undefined
+  unavailable: Unavailable | undefined
 }
 
 /**
@@ -48,6 +86,17 @@ export const noteTenant = (tenantId: string): Effect.Effect<void> =>
   })
 
 /**
+ * Notes why the request cannot be answered now.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const noteUnavailable = (unavailable: Unavailable): Effect.Effect<void> =>
+  Effect.map(CurrentRequest, (request) => {
+    if (request !== undefined) request.unavailable = unavailable
+  })
+
+/**
  * @category services
  * @since 0.1.0
  */
@@ -68,6 +117,50 @@ const pathOnly = (url: string): string => {
   return end === -1 ? url : url.slice(0, end)
 }
 
+const keyText = /hm_([0-9a-f]{32})_[A-Za-z0-9]+/g
+const keyIdText = /^hm_[0-9a-f]{32}$/
+
+/**
+ * Cuts every key in a text to its id, which names it in the log and opens nothing.
+ *
+ * @category redaction
+ * @since 0.1.0
+ */
+export const withoutKeys = (text: string): string =>
+  text.includes("hm_") ? text.replaceAll(keyText, "hm_$1") : text
+
+/**
+ * The parameters of routes that are secret (keys, tokens), by the route's template: a route that has such parameters in
+ * its path adds them. In log and problem they are the key's id, or `…`.
+ *
+ * @category redaction
+ * @since 0.1.0
+ */
+export const SecretParameters = Context.Reference<Map<string, ReadonlyArray<string>>>(
+  "@hypermarket/core/AccessLog/SecretParameters",
+  { defaultValue: () => new Map() }
+)
+
+/**
+ * Writes a path for the log: secret parameters as the id of their key, or as `…`.
+ *
+ * @category redaction
+ * @since 0.1.0
+ */
+export const pathOf = (path: string, template: string, secret: ReadonlyArray<string>): string => {
+  if (secret.length === 0) return withoutKeys(path)
+  const names = template.split("/")
+  return path
+    .split("/")
+    .map((segment, index) => {
+      // The facts of a request have the keys of its path cut to their ids already.
+      const shown = withoutKeys(segment)
+      if (!secret.some((name) => names[index]?.startsWith(`:${name}`))) return shown
+      return keyIdText.test(shown) ? shown : "…"
+    })
+    .join("/")
+}
+
 /**
  * The facts of a new request.
  *
@@ -82,15 +175,18 @@ export const makeFacts = (
 ): RequestFacts => ({
   requestId,
   method,
-  path: pathOnly(url),
+  path: withoutKeys(pathOnly(url)),
+  route: undefined,
   startedAtMillis,
-  tenantId: undefined
+  tenantId: undefined,
+  unavailable: undefined
 })
 
 const format = (request: RequestFacts, status: number, endedAtMillis: number): string =>
   `{"timestamp":"${new Date(endedAtMillis).toISOString()}","level":"INFO","message":"request","request_id":"${request.requestId}",` +
   `"tenant_id":${request.tenantId === undefined ? "null" : `"${request.tenantId}"`},"method":"${request.method}",` +
-  `"path":${JSON.stringify(request.path)},"status":${status},"duration_ms":${endedAtMillis - request.startedAtMillis}}\n`
+  `"path":${JSON.stringify(request.path)},"route":${JSON.stringify(request.route ?? null)},"status":${status},"duration_ms":${endedAtMillis - request.startedAtMillis}` +
+  `${status === 503 && request.unavailable !== undefined ? `,"reason":"${request.unavailable.reason}"` : ""}}\n`
 
 /**
  * Writes to standard error, which leaves standard output to results.
@@ -105,13 +201,13 @@ export const layer: Layer.Layer<AccessLog> = Layer.effect(
     let dropped = 0
     const flush = Effect.sync(() => {
       if (waiting === "") return
-      if (process.stderr.writableLength > waitingBytesMax) {
+      if (StandardError.waitingBytes() > waitingBytesMax) {
         dropped += waiting.split("\n").length - 1
       } else {
         if (dropped > 0)
           waiting = `{"level":"WARN","message":"access log lines dropped","count":${dropped}}\n${waiting}`
         dropped = 0
-        process.stderr.write(waiting)
+        StandardError.write(waiting)
       }
       waiting = ""
     })

@@ -24,6 +24,14 @@ export const AccessScope = Schema.String.check(
  */
 export const systemAdmin = "system:admin"
 
+/**
+ * The scope of endpoints that every key of a tenant may call, whatever its scopes. No key holds it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const everyKey = "tenant:any"
+
 const actions = ["read", "write", "admin"]
 
 /**
@@ -33,7 +41,7 @@ const actions = ["read", "write", "admin"]
  * @since 0.1.0
  */
 export const includes = (held: ReadonlySet<string>, required: string): boolean => {
-  if (held.has(required)) return true
+  if (required === everyKey || held.has(required)) return true
   const [domain, action] = required.split(":")
   const level = actions.indexOf(action ?? "")
   return level >= 0 && actions.slice(level + 1).some((wider) => held.has(`${domain}:${wider}`))

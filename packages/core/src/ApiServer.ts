@@ -20,8 +20,11 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as References from "effect/References"
 import * as AccessLog from "./AccessLog.ts"
+import * as Cors from "./Cors.ts"
 import * as Problems from "./Problems.ts"
 import { Shutdown } from "./Shutdown.ts"
+import { tokenLengthMax } from "./SignedToken.ts"
+import * as Unavailability from "./Unavailability.ts"
 
 /**
  * The largest body, in bytes, of an endpoint that says nothing else.
@@ -44,17 +47,30 @@ const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as 
 const retryAfterSeconds = "1"
 const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/
 
-class Routes extends Context.Service<Routes, { readonly allowed: (url: string) => ReadonlyArray<string> }>()(
-  "@hypermarket/core/ApiServer/Routes"
-) {}
+/** A token in a path is longer than the router's own limit of 100 characters. */
+const routerConfig = { maxParamLength: tokenLengthMax }
+
+class Routes extends Context.Service<
+  Routes,
+  {
+    readonly allowed: (url: string) => ReadonlyArray<string>
+    /** The template of the route that a request is for. */
+    readonly templateOf: (method: string, url: string) => string | undefined
+  }
+>()("@hypermarket/core/ApiServer/Routes") {}
 
 /** A router that remembers its routes, so that a wrong method can be told from an unknown path. */
 const layerRouter = Layer.effectContext(
   Effect.gen(function* () {
-    const router = yield* HttpRouter.make
-    const table = FindMyWay.make<true>()
-    const record = (method: string, path: `/${string}` | "*") =>
-      method === "*" ? table.all(path, true) : table.on(method, path, true)
+    const router = yield* HttpRouter.make.pipe(Effect.provideService(HttpRouter.RouterConfig, routerConfig))
+    const table = FindMyWay.make<string>(routerConfig)
+    const recordAt = (method: string, path: `/${string}` | "*", template: string) =>
+      method === "*" ? table.all(path, template) : table.on(method, path, template)
+    const record = (method: string, path: `/${string}` | "*") => {
+      recordAt(method, path, path)
+      // As the router does: a wildcard's route is also that of the path before it.
+      if (path.length > 2 && path.endsWith("/*")) recordAt(method, `/${path.slice(1, -2)}`, path)
+    }
     const recording: HttpRouter.HttpRouter = {
       ...router,
       add: (method, path, handler, options) => {
@@ -70,7 +86,9 @@ const layerRouter = Layer.effectContext(
       const found = methods.filter((method) => table.find(method, url) !== undefined)
       return found.includes("GET") && !found.includes("HEAD") ? [...found, "HEAD"] : found
     }
-    return Context.make(HttpRouter.HttpRouter, recording).pipe(Context.add(Routes, { allowed }))
+    const templateOf = (method: string, url: string) =>
+      table.find(method === "HEAD" ? "GET" : method, url)?.handler
+    return Context.make(HttpRouter.HttpRouter, recording).pipe(Context.add(Routes, { allowed, templateOf }))
   })
 )
 
@@ -98,19 +116,22 @@ const withHeaders = (
   response: HttpServerResponse.HttpServerResponse,
   requestId: string
 ): HttpServerResponse.HttpServerResponse => {
+  // No browser takes an answer for another type than it has: pages are on this origin too.
+  const always = { "x-request-id": requestId, "x-content-type-options": "nosniff" }
   // RFC 9110, 11.6.1: a 401 names the scheme; a protocol's own stays.
   if (response.status === 401 && response.headers["www-authenticate"] === undefined) {
-    return HttpServerResponse.setHeaders(response, {
-      "x-request-id": requestId,
-      "www-authenticate": "Bearer"
-    })
+    return HttpServerResponse.setHeaders(response, { ...always, "www-authenticate": "Bearer" })
+  }
+  // The rest of the body stays unread: another request cannot follow it.
+  if (response.status === 408 || response.status === 413) {
+    return HttpServerResponse.setHeaders(response, { ...always, connection: "close" })
   }
   const isRetryLater = response.status === 503 || response.status === 429
   return HttpServerResponse.setHeaders(
     response,
     isRetryLater && response.headers["retry-after"] === undefined
-      ? { "x-request-id": requestId, "retry-after": retryAfterSeconds }
-      : { "x-request-id": requestId }
+      ? { ...always, "retry-after": retryAfterSeconds }
+      : always
   )
 }
 
@@ -125,11 +146,19 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
     Effect.gen(function* () {
       const context = yield* Layer.build(Layer.provideMerge(routes, layerRouter))
       const router = Context.get(context, HttpRouter.HttpRouter)
-      const { allowed } = Context.get(context, Routes)
+      const { allowed, templateOf } = Context.get(context, Routes)
+      const secretParameters = yield* AccessLog.SecretParameters
+      const openRoutes = yield* Cors.OpenRoutes
       const accessLog = yield* AccessLog.AccessLog
       const shutdown = yield* Shutdown
       const clock = yield* Clock.Clock
+      const unavailability = yield* Unavailability.make
       let inFlight = 0
+
+      const isOpen = (method: string, url: string) => {
+        const template = templateOf(method, url)
+        return template !== undefined && openRoutes.has(`${method === "HEAD" ? "GET" : method} ${template}`)
+      }
 
       const unanswered = (cause: Cause.Cause<unknown>, request: HttpServerRequest) => {
         if (isRouteNotFound(cause)) {
@@ -169,13 +198,31 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
           )
           const answered = (response: HttpServerResponse.HttpServerResponse) => {
             const endedAtMillis = clock.currentTimeMillisUnsafe()
+            facts.route = templateOf(request.method, request.url)
+            const secret = facts.route === undefined ? undefined : secretParameters.get(facts.route)
+            if (facts.route !== undefined && secret !== undefined) {
+              facts.path = AccessLog.pathOf(facts.path, facts.route, secret)
+            }
+            if (response.status === 503 && facts.unavailable === undefined) {
+              facts.unavailable = { reason: shutdown.isStopping() ? "stopping" : "other" }
+            }
             accessLog.record(facts, response.status, endedAtMillis)
             counterByClass[Math.floor(response.status / 100) - 1]?.updateUnsafe(1, fiber.context)
             durationHistogram.updateUnsafe((endedAtMillis - facts.startedAtMillis) / 1000, fiber.context)
-            return withHeaders(response, requestId)
+            const asked = Cors.methodOf(request) ?? request.method
+            const sent = withHeaders(isOpen(asked, request.url) ? Cors.opened(response) : response, requestId)
+            return response.status === 503
+              ? Effect.as(unavailability.record(facts), sent)
+              : Effect.succeed(sent)
+          }
+          if (request.headers["host"] === undefined) return answered(Problems.toResponse(Problems.badRequest))
+          const asked = Cors.methodOf(request)
+          if (asked !== undefined && isOpen(asked, request.url)) {
+            return answered(Cors.preflight(request, allowed(request.url)))
           }
           if (inFlight >= requestsInFlightMax) {
-            return Effect.succeed(answered(Problems.toResponse(Problems.overloaded)))
+            facts.unavailable = { reason: "overloaded" }
+            return answered(Problems.toResponse(Problems.overloaded))
           }
           inFlight++
           // The enclosing request restores the fiber's context when it ends.
@@ -191,11 +238,11 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
           return Effect.matchCauseEffect(handler, {
             onSuccess: (response) => {
               inFlight--
-              return Effect.succeed(answered(Problems.inPlaceOf(response)))
+              return answered(Problems.inPlaceOf(response))
             },
             onFailure: (cause) => {
               inFlight--
-              return Effect.map(unanswered(cause, request), answered)
+              return Effect.flatMap(unanswered(cause, request), answered)
             }
           }) as Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest>
         }

@@ -1,26 +1,23 @@
 /**
- * Bearer authentication for HTTP groups: checks the endpoint's scope, provides the tenant to its handler and holds the
- * whole request to a deadline.
+ * The middleware of HTTP groups with its annotations and errors, for the modules that a browser imports: bearer
+ * authentication, an endpoint's scope and its bounds. `RequestChain` implements it.
  *
  * It belongs on a package's own group. Put on the composed API it would show in the document and guard nothing.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import * as AccessLog from "./AccessLog.ts"
-import * as AccessScope from "./AccessScope.ts"
-import { Caller, type Credential, Credentials } from "./Credentials.ts"
-import * as Storage from "./Storage.ts"
-import { AllTenants, Tenant } from "./Tenant.ts"
+import { Caller, type Credential, type Resource } from "./Credentials.ts"
+import { BodyTooLarge, BodyTooSlow } from "./RequestBody.ts"
+import { DeadlineExceeded, StorageUnavailable } from "./StorageUnavailable.ts"
+import type { AllTenants, Tenant } from "./Tenant.ts"
 
 /**
  * The scope an endpoint asks for; without an annotation it is one that no key has.
@@ -43,7 +40,7 @@ export const AcceptsClientKeys = Context.Reference<boolean>("@hypermarket/core/A
 })
 
 /**
- * How long a request may take before it answers 503. Two and a half seconds by default: long for any statement on our hot paths,
+ * How long a request may take, from its whole body on, before it answers 503. Two and a half seconds by default: long for any statement on our hot paths,
  * short enough that a frozen database is reported within five also by a busy process. A bulk endpoint annotates its own.
  *
  * @category annotations
@@ -51,6 +48,41 @@ export const AcceptsClientKeys = Context.Reference<boolean>("@hypermarket/core/A
  */
 export const RequestDeadline = Context.Reference<Duration.Input>("@hypermarket/core/RequestDeadline", {
   defaultValue: () => "2500 millis"
+})
+
+/**
+ * `database`: the endpoint is refused while the database is unavailable. `own`: it answers from memory and guards its
+ * statements itself; keys that this process has read open it for at most 15 minutes of an outage.
+ *
+ * @default database
+ *
+ * @category annotations
+ * @since 0.1.0
+ */
+export const RequestGuard = Context.Reference<"database" | "own">("@hypermarket/core/RequestGuard", {
+  defaultValue: () => "database"
+})
+
+/**
+ * The share of its limits that one request of an endpoint uses up.
+ *
+ * @default 1
+ *
+ * @category annotations
+ * @since 0.1.0
+ */
+export const RequestCost = Context.Reference<number>("@hypermarket/core/RequestCost", {
+  defaultValue: () => 1
+})
+
+/**
+ * True on an endpoint whose statements may run for seconds: an analysis, a comparison, a rebuild.
+ *
+ * @category annotations
+ * @since 0.1.0
+ */
+export const MayRunLong = Context.Reference<boolean>("@hypermarket/core/MayRunLong", {
+  defaultValue: () => false
 })
 
 /**
@@ -97,12 +129,59 @@ export class TenantSuspended extends HttpApiError.Problem<TenantSuspended>()("Te
   title: "The tenant is suspended"
 }) {}
 
+/**
+ * A client key was used on something that it was not made for.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ResourceRefused extends HttpApiError.Problem<ResourceRefused>()(
+  "ResourceRefused",
+  {
+    type: "urn:hypermarket:problem:core:resource-refused",
+    status: 403,
+    title: "The key opens another resource"
+  },
+  { kind: Schema.Literals(["project", "index"]), id: Schema.String }
+) {}
+
+/**
+ * Fails with {@link ResourceRefused} for a client key that was made for another resource. A server key, and a client key
+ * without a resource, open whatever their scopes open.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const requireResource = (
+  kind: Resource["kind"],
+  id: string
+): Effect.Effect<void, ResourceRefused, Caller> =>
+  Effect.flatMap(Caller, (caller) =>
+    opensResource(caller, { kind, id }) ? Effect.void : Effect.fail(new ResourceRefused({ kind, id }))
+  )
+
+/**
+ * True for a credential that may be used on a resource.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const opensResource = (credential: Credential, resource: Resource): boolean =>
+  Option.match(credential.resource, {
+    onNone: () => true,
+    onSome: ({ id, kind }) => kind === resource.kind && id === resource.id
+  })
+
 const errors = [
   Unauthenticated,
   ScopeMissing,
   KeyKindRefused,
+  ResourceRefused,
   TenantSuspended,
-  Storage.StorageUnavailable
+  BodyTooLarge,
+  BodyTooSlow,
+  DeadlineExceeded,
+  StorageUnavailable
 ] as const
 
 /**
@@ -130,116 +209,15 @@ export class SystemAuthorization extends HttpApiMiddleware.Service<
   error: errors
 }) {}
 
-interface Requirement {
-  readonly scope: string
-  readonly acceptsClientKeys: boolean
-}
-
 /**
- * Checks a secret against a requirement. Protocol routes, which are no `HttpApi` endpoints, use it directly.
+ * For endpoints that need no key. Address limits, gate, body limit and deadline are those of every other endpoint.
  *
- * @category combinators
+ * @category middleware
  * @since 0.1.0
  */
-export const authorize = Effect.fnUntraced(function* (
-  credentials: Credentials["Service"],
-  secret: Redacted.Redacted,
-  requirement: Requirement
-): Effect.fn.Return<
-  Credential,
-  Unauthenticated | ScopeMissing | KeyKindRefused | TenantSuspended | Storage.StorageUnavailable
-> {
-  const found = yield* Storage.orUnavailable(credentials.authenticate(secret))
-  if (Option.isNone(found)) return yield* new Unauthenticated()
-  const credential = found.value
-  if (credential.kind === "client" && !requirement.acceptsClientKeys) return yield* new KeyKindRefused()
-  if (!AccessScope.includes(credential.scopes, requirement.scope)) {
-    return yield* new ScopeMissing({ scope: requirement.scope })
+export class PublicAccess extends HttpApiMiddleware.Service<PublicAccess>()(
+  "@hypermarket/core/PublicAccess",
+  {
+    error: [BodyTooLarge, BodyTooSlow, DeadlineExceeded, StorageUnavailable]
   }
-  if (!credential.isTenantActive) return yield* new TenantSuspended()
-  return credential
-})
-
-interface Guard {
-  readonly credential: Effect.Effect<Credential, Effect.Error<ReturnType<typeof authorize>>>
-  /** Holds the request to its deadline, and refuses it while the database is away. */
-  readonly within: <A, E, R>(
-    handled: Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, E | Storage.StorageUnavailable, R>
-}
-
-interface Endpoint {
-  readonly annotations: Context.Context<never>
-}
-
-/** The annotations are read once for each endpoint and not once for each request. */
-const makeGuard = Effect.gen(function* () {
-  const credentials = yield* Credentials
-  const gate = yield* Storage.makeGate
-  const requirements = new WeakMap<Endpoint, Requirement & { readonly deadline: Duration.Duration }>()
-  const requirementOf = (endpoint: Endpoint) => {
-    const known = requirements.get(endpoint)
-    if (known !== undefined) return known
-    const requirement = {
-      scope: Context.get(endpoint.annotations, RequiredScope),
-      acceptsClientKeys: Context.get(endpoint.annotations, AcceptsClientKeys),
-      deadline: Duration.fromInputUnsafe(Context.get(endpoint.annotations, RequestDeadline))
-    }
-    requirements.set(endpoint, requirement)
-    return requirement
-  }
-  return (secret: Redacted.Redacted, endpoint: Endpoint): Guard => {
-    const requirement = requirementOf(endpoint)
-    return {
-      credential: authorize(credentials, secret, requirement),
-      within: (handled) => gate.guard(Storage.within(requirement.deadline)(handled))
-    }
-  }
-})
-
-/** A system credential has no tenant to act for. */
-const tenantContext = Effect.fnUntraced(function* (credential: Guard["credential"]) {
-  const caller = yield* credential
-  if (Option.isNone(caller.tenantId)) return yield* new KeyKindRefused()
-  const id = caller.tenantId.value
-  yield* AccessLog.noteTenant(id)
-  return Context.make(Tenant, { id }).pipe(Context.add(Caller, caller))
-})
-
-/** A tenant's key has no say over the others. */
-const systemContext = Effect.fnUntraced(function* (credential: Guard["credential"]) {
-  const caller = yield* credential
-  if (Option.isSome(caller.tenantId)) return yield* new KeyKindRefused()
-  return Context.make(AllTenants, { actor: caller.keyId }).pipe(Context.add(Caller, caller))
-})
-
-/**
- * @category layers
- * @since 0.1.0
- */
-export const layer: Layer.Layer<Authorization | SystemAuthorization, never, Credentials> = Layer.mergeAll(
-  Layer.effect(
-    Authorization,
-    Effect.map(makeGuard, (guard) => ({
-      bearer: (handler, options) => {
-        const { credential, within } = guard(options.credential, options.endpoint)
-        return tenantContext(credential).pipe(
-          Effect.flatMap((context) => Effect.provideContext(handler, context)),
-          within
-        )
-      }
-    }))
-  ),
-  Layer.effect(
-    SystemAuthorization,
-    Effect.map(makeGuard, (guard) => ({
-      bearer: (handler, options) => {
-        const { credential, within } = guard(options.credential, options.endpoint)
-        return systemContext(credential).pipe(
-          Effect.flatMap((context) => Effect.provideContext(handler, context)),
-          within
-        )
-      }
-    }))
-  )
-)
+) {}

@@ -3,75 +3,65 @@
  *
  * A fact about a thing carries the thing's whole state and its version, not a patch: a receiver keeps the highest
  * version it has seen and ignores lower ones, so that replay and disorder are harmless. Unknown fields are refused,
- * except under `attributes`. A type that has shipped only grows optional fields.
+ * except under `attributes`. A type that has shipped only grows optional fields, and a required field may become
+ * optional.
+ *
+ * A fact that these schemas accept can be stored by every handler: text, instants, amounts, quantities, currencies and
+ * regions are bounded here, and nowhere else.
  *
  * @since 0.1.0
  */
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { AdopterId } from "./Identifier.ts"
-import { Currency, MinorUnits, Money } from "./Money.ts"
+import { errorsOf, type InputError } from "./InputErrors.ts"
+import * as order from "./internal/commerce/order.ts"
+import * as parts from "./internal/commerce/parts.ts"
+import * as shop from "./internal/commerce/shop.ts"
 
 /**
+ * The largest fact, in bytes of its `data`. An order of 1,000 lines needs 84 to 124 KB.
+ *
  * @category limits
  * @since 0.1.0
  */
-export const factBytesMax = 64 * 1024
+export const factBytesMax = 192 * 1024
 
 /**
+ * The most lines of an order, a shipment or a refund.
+ *
  * @category limits
  * @since 0.1.0
  */
-export const orderLinesMax = 1_000
+export const orderLinesMax = parts.orderLinesMax
 
 /**
+ * The most `attributes` of a fact.
+ *
  * @category limits
  * @since 0.1.0
  */
-export const attributesMax = 200
+export const attributesMax = parts.attributesMax
+
+/**
+ * How far ahead of the clock a fact may have happened: clocks of shops differ, and some have only a date.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const aheadHoursMax = 24
+
+const aheadMillisMax = aheadHoursMax * 60 * 60 * 1_000
 
 const prefix = "com.hypermarket.shop."
 
-const Text = (lengthMax: number) => Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(lengthMax))
-const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))
-const Instant = Schema.DateTimeUtcFromString
-const Region = Schema.String.check(
-  Schema.isPattern(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/, {
-    message: "Expected an ISO 3166 code such as DE or US-CA"
-  })
-)
-const Attributes = Schema.Record(Schema.String, Schema.Json).check(
-  Schema.makeFilter((attributes) =>
-    Object.keys(attributes).length > attributesMax
-      ? `Expected at most ${attributesMax} attributes`
-      : undefined
-  )
-)
-const Quantity = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000_000 }))
-const optional = Schema.optionalKey
-
 /**
+ * `product.changed`.
+ *
  * @category facts
  * @since 0.1.0
  */
-export const ProductChanged = Schema.Struct({
-  productId: AdopterId,
-  version: Version,
-  status: Schema.Literals(["active", "hidden", "deleted"]),
-  title: Text(1_000),
-  description: optional(Schema.String.check(Schema.isMaxLength(20_000))),
-  brand: optional(Text(200)),
-  sellerId: AdopterId,
-  /** Paths, most specific first. */
-  categories: Schema.Array(Text(500)).check(Schema.isMaxLength(50)),
-  price: Money,
-  listPrice: optional(Money),
-  stock: optional(Schema.Int),
-  gtin: optional(Text(14)),
-  images: optional(Schema.Array(Text(2_000)).check(Schema.isMaxLength(50))),
-  locale: optional(Text(35)),
-  attributes: Attributes
-})
+export const ProductChanged = shop.Product
 
 /**
  * @category models
@@ -80,82 +70,37 @@ export const ProductChanged = Schema.Struct({
 export type ProductChanged = typeof ProductChanged.Type
 
 /**
- * @category facts
- * @since 0.1.0
- */
-export const SellerChanged = Schema.Struct({
-  sellerId: AdopterId,
-  version: Version,
-  status: Text(64),
-  name: Text(200),
-  region: Region,
-  joinedAt: Instant,
-  contact: optional(Text(500)),
-  attributes: Attributes
-})
-
-/**
- * @category facts
- * @since 0.1.0
- */
-export const CustomerChanged = Schema.Struct({
-  customerId: AdopterId,
-  version: Version,
-  status: Text(64),
-  email: optional(Text(320)),
-  phone: optional(Text(50)),
-  locale: Text(35),
-  /** IANA. */
-  timeZone: Text(64),
-  region: optional(Region),
-  segments: Schema.Array(Text(200)).check(Schema.isMaxLength(200)),
-  attributes: Attributes
-})
-
-/**
- * Amounts are minor units of the order's currency. A line's net is `unitPrice x quantity - discount`.
+ * `seller.changed`.
  *
  * @category facts
  * @since 0.1.0
  */
-export const OrderLine = Schema.Struct({
-  lineId: AdopterId,
-  productId: AdopterId,
-  sellerId: AdopterId,
-  category: optional(Text(500)),
-  quantity: Quantity,
-  unitPrice: MinorUnits,
-  discount: MinorUnits,
-  tax: MinorUnits,
-  shipping: MinorUnits
-})
+export const SellerChanged = shop.Seller
 
 /**
- * `order.placed`, `order.changed` and `order.cancelled`.
+ * `customer.changed`.
  *
  * @category facts
  * @since 0.1.0
  */
-export const Order = Schema.Struct({
-  orderId: AdopterId,
-  version: Version,
-  status: Text(64),
-  customerId: AdopterId,
-  channel: Text(64),
-  region: Region,
-  currency: Currency,
-  placedAt: Instant,
-  lines: Schema.Array(OrderLine).check(Schema.isMinLength(1), Schema.isMaxLength(orderLinesMax)),
-  payment: optional(Schema.Struct({ method: Text(64), cardFingerprint: optional(Text(200)) })),
-  shipTo: optional(
-    Schema.Struct({ country: Region, region: optional(Region), postalCode: optional(Text(32)) })
-  ),
-  ip: optional(Text(45)),
-  deviceId: optional(AdopterId),
-  emailHash: optional(Text(128)),
-  couponCodes: optional(Schema.Array(Text(64)).check(Schema.isMaxLength(50))),
-  attributes: Attributes
-})
+export const CustomerChanged = shop.Customer
+
+/**
+ * Amounts are minor units of the order's currency. A line's gross is `unitPrice x quantity`, at most 10^13.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const OrderLine = order.OrderLine
+
+/**
+ * `order.placed`, `order.changed` and `order.cancelled`. `cancelledQuantity` of a line says how much of it is cancelled;
+ * of an order whose `status` is `cancelled` every line is.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const Order = order.Order
 
 /**
  * @category models
@@ -164,24 +109,27 @@ export const Order = Schema.Struct({
 export type Order = typeof Order.Type
 
 /**
+ * `order.deleted`: takes a test order and its adjustments out of every figure. A higher version of `order.changed` brings
+ * it back.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const OrderDeleted = order.OrderDeleted
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type OrderDeleted = typeof OrderDeleted.Type
+
+/**
  * `order.shipped` and `order.delivered`.
  *
  * @category facts
  * @since 0.1.0
  */
-export const Shipment = Schema.Struct({
-  orderId: AdopterId,
-  shipmentId: AdopterId,
-  version: Version,
-  at: Instant,
-  promisedAt: optional(Instant),
-  carrier: optional(Text(64)),
-  trackingNumber: optional(Text(200)),
-  lines: Schema.Array(Schema.Struct({ lineId: AdopterId, quantity: Quantity })).check(
-    Schema.isMinLength(1),
-    Schema.isMaxLength(orderLinesMax)
-  )
-})
+export const Shipment = order.Shipment
 
 /**
  * @category models
@@ -189,8 +137,76 @@ export const Shipment = Schema.Struct({
  */
 export type Shipment = typeof Shipment.Type
 
-/** A page is at most a thousand hits: a position past it was not shown. */
-const positionMax = 1_000
+/**
+ * `order.refunded`: what was given back under this refund, whole. It has an `orderId`, and amounts in minor units of the
+ * order's currency; or it is a credit without an order, with its own `region` and `currency`. A line may give back
+ * money without goods. What belongs to no line is in the refund's own `amount`, `tax`, `shipping` and `fees`. A refund
+ * that was withdrawn is a higher version without lines.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const Refund = order.Refund
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Refund = typeof Refund.Type
+
+/**
+ * `order.refunded` of an order, and not a credit without one.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const OrderRefund = order.OrderRefund
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type OrderRefund = typeof OrderRefund.Type
+
+/**
+ * True for a refund of an order, false for a credit without one.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isOrderRefund = (refund: Refund): refund is Refund & OrderRefund => refund.orderId !== undefined
+
+/**
+ * `return.requested`.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const ReturnRequested = order.ReturnRequested
+
+/**
+ * `chargeback.received`: `amount` is minor units of the order's currency.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const ChargebackReceived = order.Chargeback
+
+/**
+ * `claim.opened`: `amount` is minor units of the order's currency.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const ClaimOpened = order.Claim
+
+/**
+ * `review.given`: of a product, a seller, or a seller's product; `rating` is 1 to 5.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const ReviewGiven = shop.Review
 
 /**
  * `session.viewed`, `session.searched`, `session.clicked` and `session.carted`: what a visitor did. `queryId` is the one
@@ -199,17 +215,7 @@ const positionMax = 1_000
  * @category facts
  * @since 0.1.0
  */
-export const SessionSignal = Schema.Struct({
-  sessionId: AdopterId,
-  customerId: optional(AdopterId),
-  deviceId: optional(AdopterId),
-  productId: optional(AdopterId),
-  query: optional(Schema.String.check(Schema.isMaxLength(1_500))),
-  queryId: optional(AdopterId),
-  position: optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: positionMax }))),
-  referrer: optional(Text(2_000)),
-  at: Instant
-})
+export const SessionSignal = shop.SessionSignal
 
 /**
  * @category models
@@ -218,32 +224,36 @@ export const SessionSignal = Schema.Struct({
 export type SessionSignal = typeof SessionSignal.Type
 
 /**
- * `order.refunded`: what was given back under this refund, whole. A line may give back money without goods. A refund
- * that was withdrawn is a higher version without lines. Amounts are minor units of the order's currency.
+ * `stock.moved`.
  *
  * @category facts
  * @since 0.1.0
  */
-export const Refund = Schema.Struct({
-  orderId: AdopterId,
-  refundId: AdopterId,
-  version: Version,
-  at: Instant,
-  reason: Text(500),
-  lines: Schema.Array(
-    Schema.Struct({
-      lineId: AdopterId,
-      quantity: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 })),
-      amount: MinorUnits
-    })
-  ).check(Schema.isMaxLength(orderLinesMax))
-})
+export const StockMoved = shop.StockMovement
 
 /**
- * @category models
+ * `ad.shown` and `ad.clicked`.
+ *
+ * @category facts
  * @since 0.1.0
  */
-export type Refund = typeof Refund.Type
+export const AdSignal = shop.AdSignal
+
+/**
+ * `payout.requested`.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const PayoutRequested = shop.Payout
+
+/**
+ * `usage.recorded`: use of a metered feature.
+ *
+ * @category facts
+ * @since 0.1.0
+ */
+export const UsageRecorded = shop.Usage
 
 /**
  * The schema of `data` by the fact's short name.
@@ -258,13 +268,23 @@ export const facts = {
   "order.placed": Order,
   "order.changed": Order,
   "order.cancelled": Order,
+  "order.deleted": OrderDeleted,
   "order.shipped": Shipment,
   "order.delivered": Shipment,
   "order.refunded": Refund,
+  "return.requested": ReturnRequested,
+  "chargeback.received": ChargebackReceived,
+  "claim.opened": ClaimOpened,
+  "review.given": ReviewGiven,
   "session.viewed": SessionSignal,
   "session.searched": SessionSignal,
   "session.clicked": SessionSignal,
-  "session.carted": SessionSignal
+  "session.carted": SessionSignal,
+  "stock.moved": StockMoved,
+  "ad.shown": AdSignal,
+  "ad.clicked": AdSignal,
+  "payout.requested": PayoutRequested,
+  "usage.recorded": UsageRecorded
 } as const
 
 /**
@@ -302,12 +322,19 @@ export const types: ReadonlyArray<string> = Array.from(byType.keys())
 export const schemaOf = (type: string) => byType.get(type)
 
 /**
- * True for the types that are reserved for facts, known or not.
+ * A fact's data is not what its type promises. Paths begin with a field of `data`.
  *
- * @category guards
+ * @category errors
  * @since 0.1.0
  */
-export const isReserved = (type: string): boolean => type.startsWith(prefix)
+export class FactInvalid extends Schema.TaggedError<FactInvalid>()("FactInvalid", {
+  errors: Schema.Array(
+    Schema.Struct({
+      path: Schema.Array(Schema.Union([Schema.String, Schema.Number])),
+      message: Schema.String
+    })
+  )
+}) {}
 
 const decoders = new Map(
   Array.from(byType, ([type, schema]) => [
@@ -319,19 +346,41 @@ const decoders = new Map(
   ])
 )
 
+/** When a fact happened. Other instants (`placedAt`, `promisedAt`, `shipBy`) may be in the future. */
+const happenedFields = ["at", "joinedAt"] as const
+
+const aheadErrors = (data: unknown, nowMillis: number): ReadonlyArray<InputError> => {
+  if (typeof data !== "object" || data === null) return []
+  const values = new Map<string, unknown>(Object.entries(data))
+  return happenedFields.flatMap((field) => {
+    const value = values.get(field)
+    return DateTime.isDateTime(value) && value.epochMilliseconds > nowMillis + aheadMillisMax
+      ? [{ path: [field], message: `Expected an instant at most ${aheadHoursMax} hours ahead of the clock` }]
+      : []
+  })
+}
+
 /**
- * Checks a fact's data against its schema; data of other types passes.
+ * Checks a fact's data against its schema, and that it has not happened later than a day from `now`. Data of other types
+ * passes.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const check = (type: string, data: unknown): Effect.Effect<void, Schema.SchemaError> => {
+export const check = (type: string, data: unknown, now: Date): Effect.Effect<void, FactInvalid> => {
   const decode = decoders.get(type)
-  return decode === undefined ? Effect.void : Effect.asVoid(decode(data))
+  if (decode === undefined) return Effect.void
+  return decode(data).pipe(
+    Effect.mapError((error) => new FactInvalid({ errors: errorsOf(error) })),
+    Effect.flatMap((decoded) => {
+      const errors = aheadErrors(decoded, now.getTime())
+      return errors.length === 0 ? Effect.void : Effect.fail(new FactInvalid({ errors }))
+    })
+  )
 }
 
 /**
- * Reads the data of a fact that was checked when it arrived.
+ * Reads the data of a fact that was checked when it arrived. Fields that this release does not know are left out.
  *
  * @category decoding
  * @since 0.1.0

@@ -1,23 +1,40 @@
 /**
- * Core as a domain: its one table, the job that prunes it, the checks of the database itself.
+ * Core as a domain: its three tables, the jobs that keep them, the checks of the database itself.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
+import manifest from "../package.json" with { type: "json" }
 import * as Check from "./Check.ts"
 import * as Database from "./Database.ts"
 import * as Domain from "./Domain.ts"
-import * as IdempotencyKey from "./IdempotencyKey.ts"
+import * as IdempotentRequests from "./IdempotentRequests.ts"
+import * as EachTenant from "./EachTenant.ts"
 import * as Job from "./Job.ts"
 import * as Migrations from "./Migrations.ts"
+import * as Privileges from "./Privileges.ts"
+import * as OutboundAddress from "./OutboundAddress.ts"
+import * as Secrets from "./Secrets.ts"
 import idempotencyKey from "./migrations/0001_idempotency_key.ts"
+import secretKey from "./migrations/0002_secret_key.ts"
+import * as CoreSubjectData from "./internal/coreSubjectData.ts"
+import loopFailure from "./migrations/0003_loop_failure.ts"
 
 /**
  * @category migrations
  * @since 0.1.0
  */
-export const migrations = Migrations.make("core", { "0001_idempotency_key": idempotencyKey })
+export const migrations = Migrations.make(
+  "core",
+  {
+    "0001_idempotency_key": idempotencyKey,
+    "0002_secret_key": secretKey,
+    "0003_loop_failure": loopFailure
+  },
+  { release: manifest.version }
+)
 
 const versionMin = 150_000
 const connectionsUsedWarnRatio = 0.8
@@ -67,12 +84,17 @@ const connections = Check.make(
  * @category domains
  * @since 0.1.0
  */
-export const domain: Domain.Domain<SqlClient.SqlClient> = Domain.make<SqlClient.SqlClient>({
+export const domain: Domain.Domain = Domain.make({
   name: "core",
+  tables: ["hm_idempotency_key", "hm_secret_key", "hm_loop_failure"],
   migrations,
+  layer: Layer.empty,
   jobs: [
-    Job.scheduled({ name: "core.idempotency-key.prune", every: "10 minutes", run: IdempotencyKey.prune })
+    Job.scheduled({ name: "core.idempotency-key.prune", every: "10 minutes", run: IdempotentRequests.prune }),
+    Job.scheduled({ name: "core.loop-failure.prune", every: "1 hour", run: EachTenant.prune }),
+    Job.scheduled({ name: "core.secret-key.reseal", every: "1 hour", run: Effect.asVoid(Secrets.reseal) })
   ],
-  checks: [serverVersion, connections],
-  settings: Database.settings
+  checks: [serverVersion, connections, EachTenant.check, Privileges.check, Secrets.check],
+  subjectData: CoreSubjectData.subjectData,
+  settings: [...Database.settings, ...OutboundAddress.settings, ...Secrets.settings]
 })

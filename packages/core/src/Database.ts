@@ -16,9 +16,9 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Check from "./Check.ts"
+import * as SplitPool from "./internal/splitPool.ts"
 import * as Setting from "./Setting.ts"
-import type * as Wakeup from "./Wakeup.ts"
-import * as WorkQueue from "./WorkQueue.ts"
+import * as Wakeup from "./Wakeup.ts"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Settings
@@ -36,7 +36,12 @@ const url = Setting.required({
 
 const directUrl = Setting.optionalSecret({
   name: "DATABASE_DIRECT_URL",
-  doc: "Where Postgres is without a pooler, for migrations, LISTEN, the worker's claims and run-time DDL. Default: DATABASE_URL."
+  doc: "Where Postgres is without a pooler, for LISTEN and the worker's claims. Default: DATABASE_URL."
+})
+
+const ownerUrl = Setting.optionalSecret({
+  name: "DATABASE_OWNER_URL",
+  doc: "Where Postgres is without a pooler, as the role that owns the tables: for migrations and partitions only. Default: DATABASE_DIRECT_URL."
 })
 
 const prepare = Setting.make({
@@ -101,6 +106,7 @@ const idleTransactionTimeout = timeout(
 export const settings: ReadonlyArray<Setting.Any> = [
   url,
   directUrl,
+  ownerUrl,
   prepare,
   schema,
   poolMax,
@@ -119,6 +125,7 @@ export const settings: ReadonlyArray<Setting.Any> = [
 export interface Options {
   readonly url: Redacted.Redacted
   readonly directUrl: Redacted.Redacted
+  readonly ownerUrl: Redacted.Redacted
   readonly prepare: boolean
   readonly schema: string
   readonly poolMax: number
@@ -137,6 +144,7 @@ export interface Options {
 export const options: Config.Config<Options> = Config.all({
   url: url.config,
   directUrl: directUrl.config,
+  ownerUrl: ownerUrl.config,
   prepare: prepare.config,
   schema: schema.config,
   poolMax: poolMax.config,
@@ -144,7 +152,12 @@ export const options: Config.Config<Options> = Config.all({
   statementTimeout: statementTimeout.config,
   lockTimeout: lockTimeout.config,
   idleTransactionTimeout: idleTransactionTimeout.config
-}).pipe(Config.map((read) => ({ ...read, directUrl: read.directUrl ?? read.url })))
+}).pipe(
+  Config.map((read) => {
+    const direct = read.directUrl ?? read.url
+    return { ...read, directUrl: direct, ownerUrl: read.ownerUrl ?? direct }
+  })
+)
 
 // ---------------------------------------------------------------------------------------------------------------
 // Clients
@@ -195,14 +208,26 @@ export const sessionCheck = (options: Options): Check.Check =>
     })
   )
 
-/** A server that does not answer the handshake by then is treated as away. */
-const connectTimeout = "3 seconds"
+/**
+ * A server that has not completed the handshake within this time is treated as unavailable.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const connectTimeout = "3 seconds"
 
 /** Statements that may wait behind one another on a connection: more gains nothing, and one slow one holds up all. */
 const multiplexConcurrency = 16
 
+/** A pool that is smaller has no connections to set apart, and gives each statement a connection. */
+const splitPoolMin = 4
+
+/** Of the pool's connections: reads are small and share them sixteen at a time, transactions have theirs to themselves. */
+const sharedFraction = 0.4
+
 /**
- * The process's pool.
+ * The process's pool. With `multiplex` four of ten connections are shared by single statements, and transactions have the
+ * others to themselves: no statement waits behind a transaction.
  *
  * @category layers
  * @since 0.1.0
@@ -210,21 +235,32 @@ const multiplexConcurrency = 16
 export const layer = (
   options: Options,
   applicationName = "hypermarket"
-): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
-  PgClient.layer({
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> => {
+  const pool = (maxConnections: number, isShared: boolean): PgClient.PgPoolConfig => ({
     url: options.url,
     applicationName,
     connectTimeout,
-    maxConnections: options.poolMax,
-    multiplex: options.multiplex,
+    maxConnections,
+    multiplex: isShared,
     multiplexConcurrency,
     prepare: options.prepare,
     // A transaction pooler refuses every other parameter at start.
     startupParameters: options.prepare ? sessionSettings(options) : { TimeZone: "UTC" }
   })
+  if (!options.multiplex || options.poolMax < splitPoolMin)
+    return PgClient.layer(pool(options.poolMax, false))
+  const sharedMax = Math.floor(options.poolMax * sharedFraction)
+  return PgClient.layerFrom(
+    Effect.gen(function* () {
+      const shared = yield* PgClient.make(pool(sharedMax, true))
+      const exclusive = yield* PgClient.make(pool(options.poolMax - sharedMax, false))
+      return SplitPool.make(shared, exclusive)
+    })
+  )
+}
 
 /**
- * One direct connection without a statement timeout, for migrations and DDL.
+ * One direct connection without a statement timeout.
  *
  * @category layers
  * @since 0.1.0
@@ -243,61 +279,46 @@ export const layerDirect = (
   })
 
 /**
- * Listens on a direct connection of its own, for `Wakeup.layer`.
- *
- * @category sessions
- * @since 0.1.0
- */
-export const listen =
-  (options: Options): Wakeup.Listen =>
-  (channel) =>
-    Effect.flatMap(Layer.build(Layer.fresh(layerDirect(options, "hypermarket-listen"))), (context) =>
-      Context.get(context, PgClient.PgClient).listen(channel)
-    )
-
-/**
- * The client that queue workers claim with. A plan taken on an empty table must not stick, and the claim's commit may be
- * asynchronous, as it is by default: a claim or acknowledgement that is lost with the server is a redelivery, never a loss.
- * With a synchronous one the server's end repeats less, and each claim waits for the disk. Its settings are the session's,
- * so it goes past a transaction pooler.
+ * {@link layerDirect} as the owner of the tables, for migrations.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerClaims = (
+export const layerOwner = (
   options: Options,
-  commit: "asynchronous" | "synchronous" = "asynchronous"
-): Layer.Layer<WorkQueue.ClaimClient, SqlError> =>
-  Layer.effect(
-    WorkQueue.ClaimClient,
-    Effect.map(PgClient.PgClient, (client): SqlClient.SqlClient => client)
-  ).pipe(
-    Layer.provide(
-      PgClient.layer({
-        url: options.directUrl,
-        applicationName: "hypermarket-claims",
-        connectTimeout,
-        maxConnections: claimConnectionsMax,
-        startupParameters: {
-          ...sessionSettings(options),
-          ...claimPlanner,
-          synchronous_commit: commit === "synchronous" ? "on" : "off"
-        }
-      })
-    )
+  applicationName = "hypermarket-owner"
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
+  layerDirect({ ...options, directUrl: options.ownerUrl }, applicationName)
+
+/**
+ * One direct connection as the owner of the tables, for `Ddl.layer`. It has the statement timeout: detaching a partition
+ * waits for readers, and is tried again.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerDdl = (
+  options: Options,
+  applicationName = "hypermarket-ddl"
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
+  PgClient.layer({
+    url: options.ownerUrl,
+    applicationName,
+    connectTimeout,
+    maxConnections: 1,
+    startupParameters: sessionSettings(options)
+  })
+
+/**
+ * Listens on a direct connection of its own, for `Wakeup.layer`. The channel is that of the schema.
+ *
+ * @category sessions
+ * @since 0.1.0
+ */
+export const listen = (options: Options): Wakeup.Listen =>
+  Effect.flatMap(Layer.build(Layer.fresh(layerDirect(options, "hypermarket-listen"))), (context) =>
+    Context.get(context, PgClient.PgClient).listen(Wakeup.channelOf(options.schema))
   )
-
-/** Two pipes, and one each for heartbeat, mover, reaper and sweep. */
-const claimConnectionsMax = 6
-
-const claimPlanner = {
-  enable_seqscan: "off",
-  enable_bitmapscan: "off",
-  enable_hashjoin: "off",
-  enable_mergejoin: "off",
-  jit: "off",
-  plan_cache_mode: "force_generic_plan"
-}
 
 /**
  * The pool, from the environment.
@@ -310,6 +331,7 @@ export const layerConfig: Layer.Layer<
   SqlError | Config.ConfigError
 > = Layer.unwrap(Effect.map(options, (read) => layer(read)))
 
+export { identity } from "./DatabaseIdentity.ts"
 export {
   layerFromQuery,
   type Query,

@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { isText } from "./Text.ts"
 
 /**
  * The longest id an adopter may use, in characters. Wide enough for URNs and composite keys, narrow enough that an
@@ -25,8 +26,7 @@ export const adopterIdLengthMax = 200
  * @since 0.1.0
  */
 export const AdopterId = Schema.String.check(
-  Schema.isMinLength(1),
-  Schema.isMaxLength(adopterIdLengthMax),
+  isText({ max: adopterIdLengthMax }),
   // eslint-disable-next-line no-control-regex -- refusing control characters is the point
   Schema.isPattern(/^[^\u0000-\u001f\u007f]+$/, { message: "Expected no control characters" })
 )

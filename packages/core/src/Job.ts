@@ -3,8 +3,9 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 /**
@@ -34,21 +35,30 @@ export const retryDefault: Retry = { attempts: 25, base: "1 second", max: "1 hou
 const deadlineDefault = "60 seconds"
 
 /**
- * What the worker needs of a job: its name and how to run a stored payload.
+ * What a job is, without the code that runs it.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Runnable<out R> {
-  /** `<domain>.<noun>.<verb>`, stable for ever: it stands in queues. */
+export interface Declared {
+  /** `<domain>.<noun>.<verb>`. The name is permanent: it is stored in queues. */
   readonly name: string
   /** A `tenant` job runs with a `Tenant`, a `system` job with `AllTenants`. */
   readonly scope: "tenant" | "system"
   readonly retry: Retry
-  /** When it starts by itself: every so often, in one worker at a time. */
+  /** Interval at which it starts by itself, in one worker at a time. Undefined: only when it is enqueued. */
   readonly every: Duration.Input | undefined
-  /** A run that takes longer is interrupted and counts as failed. */
+  /** Interrupts a run that takes longer and counts it as failed. */
   readonly deadline: Duration.Input
+}
+
+/**
+ * A job as the worker runs it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Runnable<out R> extends Declared {
   /** Decodes the payload and runs the handler. */
   readonly run: (payload: unknown) => Effect.Effect<void, unknown, R>
 }
@@ -107,3 +117,74 @@ export const scheduled = <R = never>(options: {
     payload: Schema.Null,
     handler: () => options.run
   })
+
+/**
+ * A handler or a job that no worker can run.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RunSettingInvalid extends Schema.TaggedError<RunSettingInvalid>()("RunSettingInvalid", {
+  /** The queue of a handler, the name of a job. */
+  name: Schema.String,
+  field: Schema.String,
+  expected: Schema.String
+}) {
+  override get message(): string {
+    return `${this.name}: ${this.field}: expected ${this.expected}`
+  }
+}
+
+/** As many as a job's row holds. */
+const attemptsMax = 1_000
+
+/** `Duration` reads a number that is none as zero. */
+const isDuration = (input: Duration.Input): boolean =>
+  (typeof input !== "number" || Number.isFinite(input)) &&
+  Option.match(Duration.fromInput(input), {
+    onNone: () => false,
+    onSome: (duration) => Duration.isFinite(duration) && Duration.toMillis(duration) >= 0
+  })
+
+/**
+ * Checks what a worker reads only when a job fails or takes too long, so that a worker with a wrong setting ends when it
+ * starts, and not at the first job that fails.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const checkRun = (
+  name: string,
+  settings: {
+    readonly retry: Retry
+    readonly deadline: Duration.Input
+    readonly every?: Duration.Input | undefined
+  }
+): Effect.Effect<void, RunSettingInvalid> => {
+  const { deadline, every, retry } = settings
+  const durations: ReadonlyArray<readonly [field: string, input: Duration.Input]> = [
+    ["retry.base", retry.base],
+    ["retry.max", retry.max],
+    ["deadline", deadline],
+    ...(every === undefined ? [] : [["every", every] as const])
+  ]
+  const wrong = durations.find(([, input]) => !isDuration(input))
+  if (wrong !== undefined) {
+    return Effect.fail(
+      new RunSettingInvalid({
+        name,
+        field: wrong[0],
+        expected: "a duration such as 10 seconds or 100 millis"
+      })
+    )
+  }
+  return Number.isInteger(retry.attempts) && retry.attempts >= 1 && retry.attempts <= attemptsMax
+    ? Effect.void
+    : Effect.fail(
+        new RunSettingInvalid({
+          name,
+          field: "retry.attempts",
+          expected: `an integer from 1 to ${attemptsMax}`
+        })
+      )
+}

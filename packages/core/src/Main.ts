@@ -38,7 +38,19 @@ export const boundYoungGeneration: Effect.Effect<void> = Effect.sync(() => {
 })
 
 /**
+ * A process that has not released everything by then ends all the same: an orchestrator kills after 10 seconds, and what
+ * is acknowledged is in the database.
+ */
+const stopDeadline = "9500 millis"
+
+const endAtDeadline = Effect.sleep(stopDeadline).pipe(
+  Effect.andThen(Effect.logWarning("Stopping took longer than 9.5 seconds; what is still open is abandoned")),
+  Effect.andThen(Effect.sync(() => process.exit(0)))
+)
+
+/**
  * Builds a layer and keeps it until the fiber is interrupted; then stopping is announced before anything is released.
+ * The process ends with 0 at the latest 9.5 seconds after that.
  *
  * @category running
  * @since 0.1.0
@@ -48,7 +60,9 @@ export const launch = <A, E, R>(layer: Layer.Layer<A, E, R>): Effect.Effect<neve
     const shutdown = yield* Shutdown
     yield* boundHeapGrowth(heapGrowingPercent)
     yield* Layer.build(layer)
-    return yield* Effect.onInterrupt(Effect.never, () => shutdown.begin)
+    return yield* Effect.onInterrupt(Effect.never, () =>
+      Effect.andThen(shutdown.begin, Effect.forkDetach(endAtDeadline))
+    )
   }).pipe(Effect.scoped)
 
 /**

@@ -4,38 +4,43 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as BoundedInt from "./BoundedInt.ts"
+import { Currency } from "./Currency.ts"
 
 /**
- * An ISO 4217 alphabetic code.
- *
  * @category schemas
  * @since 0.1.0
  */
-export const Currency = Schema.String.check(
-  Schema.isPattern(/^[A-Z]{3}$/, { message: "Expected an ISO 4217 code such as EUR" })
-).pipe(Schema.brand("@hypermarket/core/Currency"))
+export { Currency }
 
 /**
- * @category models
- * @since 0.1.0
- */
-export type Currency = typeof Currency.Type
-
-const int8Max = 9_223_372_036_854_775_807n
-
-/**
- * Minor units (cents) as `bigint`; on the wire a decimal string, because JSON numbers lose digits above 2^53. Fits
+ * Minor units (cents) as `bigint`; on the wire decimal text, because JSON numbers lose digits above 2^53. Fits
  * Postgres's `bigint`.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const MinorUnits = Schema.BigIntFromString.check(
-  Schema.isBetweenBigInt({ minimum: -int8Max, maximum: int8Max })
-)
+export const MinorUnits = BoundedInt.Int8
 
 /**
- * On the wire `{ "amount": "129900", "currency": "EUR" }`.
+ * The largest amount of a fact, in minor units: a hundred billion of a currency with cents. The amounts of an order with
+ * 1,000 lines add up to 10^16, far below 2^63.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const amountMax = 10_000_000_000_000n
+
+/**
+ * Minor units from 0 to {@link amountMax}, as facts have them.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Amount = BoundedInt.makeBigInt({ minimum: 0n, maximum: amountMax })
+
+/**
+ * On the wire `{ "amount": "129900", "currency": "EUR" }`, also through `JSON.stringify`.
  *
  * @category models
  * @since 0.1.0
@@ -43,4 +48,8 @@ export const MinorUnits = Schema.BigIntFromString.check(
 export class Money extends Schema.Class<Money>("@hypermarket/core/Money")({
   amount: MinorUnits,
   currency: Currency
-}) {}
+}) {
+  toJSON(): { readonly amount: string; readonly currency: string } {
+    return { amount: this.amount.toString(), currency: this.currency }
+  }
+}

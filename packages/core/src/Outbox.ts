@@ -5,12 +5,10 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
-import * as SqlClient from "effect/sql/SqlClient"
 import * as Identifier from "./Identifier.ts"
-import { Tenant } from "./Tenant.ts"
+import type { Tenant } from "./Tenant.ts"
 
 /**
  * The CloudEvents 1.0 attributes that a publisher gives. `id` is unique for each `source`; publishing the same again is
@@ -29,62 +27,33 @@ export interface Event {
 }
 
 /**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Publisher {
+  readonly publish: (events: ReadonlyArray<Event>) => Effect.Effect<void, SqlError, Tenant>
+}
+
+let isDiscardLogged = false
+
+/** Logs once per process that nothing is published. */
+const discard: Publisher["publish"] = () =>
+  Effect.suspend(() => {
+    if (isDiscardLogged) return Effect.void
+    isDiscardLogged = true
+    return Effect.logInfo("Events are discarded: no @hypermarket/events layer is provided")
+  })
+
+/**
+ * Publishes our own events. `@hypermarket/events` fills it. Without it, a domain runs alone: events are discarded, and
+ * the log names that once.
+ *
  * @category services
  * @since 0.1.0
  */
-export class Outbox extends Context.Service<
-  Outbox,
-  {
-    readonly publish: (events: ReadonlyArray<Event>) => Effect.Effect<void, SqlError, Tenant>
-  }
->()("@hypermarket/core/Outbox") {}
-
-/**
- * For a domain that runs alone, without `@hypermarket/events`: events go nowhere. Says so once.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerDiscard: Layer.Layer<Outbox> = Layer.effect(
-  Outbox,
-  Effect.gen(function* () {
-    const say = yield* Effect.cached(
-      Effect.logInfo("Events are discarded: no @hypermarket/events layer is provided")
-    )
-    return { publish: () => say }
-  })
-)
-
-/**
- * For tests: writes each event to a table `hm_test_outbox`, which it creates, in the publisher's transaction.
- *
- * @category testing
- * @since 0.1.0
- */
-export const layerRecord: Layer.Layer<Outbox, SqlError, SqlClient.SqlClient> = Layer.effect(
-  Outbox,
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    yield* sql`
-      CREATE TABLE IF NOT EXISTS hm_test_outbox (
-        tenant_id text  NOT NULL,
-        seq       bigint GENERATED ALWAYS AS IDENTITY,
-        event     jsonb NOT NULL,
-        PRIMARY KEY (tenant_id, seq)
-      )
-    `
-    return {
-      publish: Effect.fn("Outbox.publish")(function* (events: ReadonlyArray<Event>) {
-        const tenant = yield* Tenant
-        yield* sql`
-          INSERT INTO hm_test_outbox (tenant_id, event)
-          SELECT ${tenant.id}, e
-            FROM jsonb_array_elements(${JSON.stringify(events)}::jsonb) e
-        `
-      })
-    }
-  })
-)
+export const Outbox = Context.Reference<Publisher>("@hypermarket/core/Outbox", {
+  defaultValue: () => ({ publish: discard })
+})
 
 /**
  * The source of our own events.

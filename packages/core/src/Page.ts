@@ -5,11 +5,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Base64Url from "effect/encoding/Base64Url"
-import * as HttpApiError from "effect/http-api/HttpApiError"
 import type * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as BoundedInt from "./BoundedInt.ts"
+import * as Cursor from "./Cursor.ts"
 
 /**
  * @category limits
@@ -23,9 +22,6 @@ export const limitMax = 200
  */
 export const limitDefault = 50
 
-/** A key is a handful of columns; a longer cursor was not made by us. */
-const cursorLengthMax = 2_048
-
 /**
  * The query fields of every list endpoint.
  *
@@ -33,11 +29,20 @@ const cursorLengthMax = 2_048
  * @since 0.1.0
  */
 export const Query = {
-  limit: Schema.optionalKey(
-    Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: limitMax }))
-  ),
-  cursor: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(cursorLengthMax)))
+  limit: Schema.optionalKey(BoundedInt.fromText({ minimum: 1, maximum: limitMax })),
+  cursor: Schema.optionalKey(Cursor.Cursor)
 }
+
+/**
+ * Which page a list returns: how many items, and where the last page ended.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Request = Schema.Struct({
+  limit: Schema.optionalKey(BoundedInt.make({ minimum: 1, maximum: limitMax })),
+  cursor: Schema.optionalKey(Cursor.Cursor)
+})
 
 /**
  * @category models
@@ -72,58 +77,60 @@ export const schema = <A extends Schema.Top>(item: A) =>
  * @category errors
  * @since 0.1.0
  */
-export class CursorInvalid extends HttpApiError.Problem<CursorInvalid>()(
-  "CursorInvalid",
-  {
-    type: "urn:hypermarket:problem:core:cursor-invalid",
-    status: 400,
-    title: "The cursor was not made by this endpoint"
-  },
-  { errors: Schema.Array(HttpApiError.ProblemIssue) }
-) {}
-
-const cursorInvalid = new CursorInvalid({
-  errors: [{ path: ["query", "cursor"], message: "Expected a cursor that this endpoint returned" }]
-})
+export const CursorInvalid = Cursor.CursorInvalid
 
 /**
- * How one endpoint pages: the schema of its key, and the key of an item.
+ * @category models
+ * @since 0.1.0
+ */
+export type CursorInvalid = Cursor.CursorInvalid
+
+/**
+ * How one endpoint pages: the name of its list, which its cursors carry, the schema of its key, and the key of an item.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = <A, Key extends Schema.ConstraintCodec<unknown, unknown>>(options: {
-  readonly key: Key
-  readonly keyOf: (item: A) => Key["Type"]
+export const make = <A, Key, Encoded>(options: {
+  readonly list: string
+  readonly key: Schema.Codec<Key, Encoded>
+  readonly keyOf: (item: A) => Key
 }) => {
-  const codec = Schema.fromJsonString(options.key)
-  const decode = Schema.decodeEffect(codec)
-  const encode = Schema.encodeEffect(codec)
+  const cursors = Cursor.make(options)
 
   /** The key to read after, none for the first page. */
-  const after = (request: Request): Effect.Effect<Option.Option<Key["Type"]>, CursorInvalid> => {
-    if (request.cursor === undefined) return Effect.succeedNone
-    const text = Base64Url.decodeString(request.cursor)
-    if (Result.isFailure(text)) return Effect.fail(cursorInvalid)
-    return decode(text.success).pipe(
-      Effect.asSome,
-      Effect.mapError(() => cursorInvalid)
-    ) as Effect.Effect<Option.Option<Key["Type"]>, CursorInvalid>
-  }
+  const after = (request: Request): Effect.Effect<Option.Option<Key>, Cursor.CursorInvalid> =>
+    request.cursor === undefined ? Effect.succeedNone : Effect.asSome(cursors.decode(request.cursor))
 
-  /** Makes a page of `limit + 1` rows: the extra row only tells that there are more. */
+  /** Makes a page of `limit + 1` rows: the extra row only shows that there are more. */
   const page = (rows: ReadonlyArray<A>, request: Request): Effect.Effect<Page<A>> => {
     const limit = limitOf(request)
     const last = rows.length > limit ? rows[limit - 1] : undefined
     if (last === undefined) return Effect.succeed({ items: rows, nextCursor: null })
-    return encode(options.keyOf(last)).pipe(
-      Effect.map((text) => ({ items: rows.slice(0, limit), nextCursor: Base64Url.encode(text) })),
-      Effect.orDie
-    ) as Effect.Effect<Page<A>>
+    return Effect.map(cursors.encode(options.keyOf(last)), (nextCursor) => ({
+      items: rows.slice(0, limit),
+      nextCursor
+    }))
   }
 
   return { after, page }
 }
+
+/**
+ * Sorts before every UUID: an ascending list begins after it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const firstUuid = "00000000-0000-0000-0000-000000000000"
+
+/**
+ * Sorts after every UUID: a descending list begins before it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const lastUuid = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 /**
  * How many items a request asks for.

@@ -14,10 +14,12 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import * as Check from "./Check.ts"
+import * as Ddl from "./Ddl.ts"
 import * as Job from "./Job.ts"
 import { now } from "./Now.ts"
 
@@ -186,7 +188,7 @@ const create = Effect.fnUntraced(function* (self: Partitions, period: Period) {
     sql,
     Effect.gen(function* () {
       // One maker at a time; the others find it made.
-      yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${period.name}, 0))`
+      yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', current_schema(), ${period.name}::text), 0))`
       const [there] = yield* sql<{ readonly exists: boolean }>`
         SELECT to_regclass(${period.name}) IS NOT NULL AS exists
       `
@@ -280,8 +282,23 @@ export const maintain = Effect.fn("Partitions.maintain")(function* (
   return unused.map((period) => period.name)
 })
 
+/** Maintains every table though one fails, and then fails with the first failure. */
+const maintainAll = Effect.fnUntraced(function* (all: ReadonlyArray<Partitions>) {
+  const exits = yield* Effect.forEach(all, (self) =>
+    maintain(self).pipe(
+      Effect.tapError((error) =>
+        Effect.logWarning(`The partitions of ${self.table} are not maintained`, error)
+      ),
+      Effect.exit
+    )
+  )
+  const failed = exits.find(Exit.isFailure)
+  if (failed !== undefined) return yield* Effect.failCause(failed.cause)
+})
+
 /**
- * The one job that maintains all partitioned tables of an installation.
+ * The one job that maintains all partitioned tables of an installation, with the client for DDL. It does nothing where
+ * this process is not of the role that owns them: `hypermarket partitions maintain` does it there.
  *
  * @category jobs
  * @since 0.1.0
@@ -291,11 +308,13 @@ export const job = (all: ReadonlyArray<Partitions>): Job.Job<null, SqlClient.Sql
     name: "core.partition.maintain",
     every: "1 hour",
     deadline: "10 minutes",
-    run: Effect.forEach(all, maintain, { discard: true })
+    run: Effect.flatMap(Effect.service(Ddl.Ddl), (ddl) =>
+      ddl.isOwner ? ddl.run(maintainAll(all)) : Effect.void
+    )
   })
 
 /**
- * Tells of partitions that are missing, and of rows that found none.
+ * Warns when partitions are made for less than three days ahead, fails under one day, and warns of rows that found none.
  *
  * @category checks
  * @since 0.1.0
@@ -308,21 +327,28 @@ export const check = (all: ReadonlyArray<Partitions>): Check.Check =>
     )
   )
 
+const dayMillis = 86_400_000
+/** A weekend is over before rows go to the default partition. */
+const daysAheadWarn = 3
+const daysAheadFail = 1
+
 const findingsOf = Effect.fnUntraced(function* (self: Partitions, moment: Date) {
   const sql = yield* SqlClient.SqlClient
   const there = new Set(yield* attached(self))
-  const missing = periodsBetween(self, moment, step(self.every, startOf(self.every, moment), 1)).filter(
-    (period) => !there.has(period.name)
-  )
+  // All that is made ahead, and one more: the first that is missing ends what is covered.
+  const ahead = periodsBetween(self, moment, step(self.every, startOf(self.every, moment), self.ahead + 1))
+  const gap = ahead.find((period) => !there.has(period.name))
+  const coveredUntil = gap === undefined ? ahead.at(-1)?.to : gap.from
+  const daysAhead = ((coveredUntil ?? moment).getTime() - moment.getTime()) / dayMillis
   const [stray] = yield* sql<{ readonly any: boolean }>`
     SELECT EXISTS (SELECT 1 FROM ${sql(`${self.table}_default`)}) AS any
   `
   const findings: Array<Check.Finding> = []
-  if (missing.length > 0) {
+  if (gap !== undefined && daysAhead < daysAheadWarn) {
     findings.push({
-      status: "fail",
-      message: `${self.table} has no partition ${missing.map((period) => period.name).join(" and ")}`,
-      hint: "a worker makes them once an hour: is one running?"
+      status: daysAhead < daysAheadFail ? "fail" : "warn",
+      message: `${self.table} has partitions for ${Math.max(0, Math.floor(daysAhead))} days ahead, the first that is missing is ${gap.name}`,
+      hint: "a worker of the tables' owner makes them once an hour; else run `hypermarket partitions maintain`"
     })
   }
   if (stray?.any === true) {

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as Schema from "effect/Schema"
+import * as BoundedInt from "./BoundedInt.ts"
 
 /**
  * @category errors
@@ -35,6 +36,14 @@ export class VersionStale extends HttpApiError.Problem<VersionStale>()(
   },
   { currentVersion: Schema.Int }
 ) {}
+
+/**
+ * The version of a row that a caller has read; 0 for settings that were never changed.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Version = BoundedInt.make({ minimum: 0, maximum: BoundedInt.int4Max })
 
 /**
  * The header an endpoint declares. Optional, so that its absence is 428 and not 400.

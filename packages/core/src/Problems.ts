@@ -4,8 +4,17 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as ErrorReporter from "effect/ErrorReporter"
+import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as ProblemDetails from "effect/http/ProblemDetails"
+import * as HttpApiError from "effect/http-api/HttpApiError"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import type * as Layer from "effect/Layer"
+import type * as SchemaIssue from "effect/SchemaIssue"
+import { errorsOf, type InputError } from "./InputErrors.ts"
 
 /**
  * @category models
@@ -59,6 +68,34 @@ export const payloadTooLarge = problem(
  * @category problems
  * @since 0.1.0
  */
+export const bodyTooSlow = problem("body-too-slow", 408, "The body arrived too slowly; try again")
+
+/**
+ * @category problems
+ * @since 0.1.0
+ */
+export const requestTimeout = problem("request-timeout", 408, "The request did not arrive in time; try again")
+
+/**
+ * @category problems
+ * @since 0.1.0
+ */
+export const headTooLarge = problem("head-too-large", 431, "The head of the request is larger than 16 KiB")
+
+/**
+ * @category problems
+ * @since 0.1.0
+ */
+export const expectationFailed = problem(
+  "expectation-failed",
+  417,
+  "The server meets no expectation but 100-continue"
+)
+
+/**
+ * @category problems
+ * @since 0.1.0
+ */
 export const mediaTypeUnsupported = problem(
   "media-type-unsupported",
   415,
@@ -81,6 +118,12 @@ export const internal = problem("internal", 500, "The server failed; the request
  * @category problems
  * @since 0.1.0
  */
+export const limited = problem("limited", 429, "Too many requests; try again after Retry-After")
+
+/**
+ * @category problems
+ * @since 0.1.0
+ */
 export const overloaded = problem("overloaded", 503, "The server has too many requests in flight; try again")
 
 /**
@@ -98,10 +141,15 @@ export const stopping = problem("stopping", 503, "The server is stopping; try ag
 export const all: ReadonlyArray<Problem> = [
   notFound,
   methodNotAllowed,
+  bodyTooSlow,
+  requestTimeout,
   payloadTooLarge,
   mediaTypeUnsupported,
+  expectationFailed,
+  headTooLarge,
   badRequest,
   internal,
+  limited,
   overloaded,
   stopping
 ]
@@ -137,3 +185,47 @@ export const inPlaceOf = (
   const known = byStatus.get(response.status)
   return says || known === undefined ? response : toResponse(known)
 }
+
+/** A field of the body is named as it is; others with the part of the request that has them. */
+const withinOf = (kind: string): ReadonlyArray<string> => (kind === "Payload" ? [] : [kind.toLowerCase()])
+
+/**
+ * The middleware of every group: a request that does not decode is answered 400 with at most 100 `errors`, whose paths
+ * name the caller's fields. A response that does not encode is reported, and answered 500 without details.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerInput: Layer.Layer<HttpApiMiddleware.ProblemDetails> =
+  HttpApiMiddleware.layerSchemaErrorTransform(HttpApiMiddleware.ProblemDetails, (error) =>
+    error.kind === "Body" || error.kind === "ResponseHeaders"
+      ? Effect.andThen(
+          ErrorReporter.report(Cause.fail(error)),
+          HttpServerRespondable.toResponse(new HttpApiError.InternalServerErrorProblem())
+        )
+      : Effect.fail(
+          new HttpApiError.BadRequestProblem({
+            detail: "Request validation failed",
+            errors: errorsOf(error.cause, withinOf(error.kind))
+          })
+        )
+  )
+
+/**
+ * A field that was refused: its path in what the caller sent, and what was expected there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Issue = InputError
+
+/**
+ * Returns the fields that a schema refused, for the `errors` of a problem: at most 100, paths beginning with `prefix`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const issuesOf = (
+  issue: SchemaIssue.Issue,
+  prefix: ReadonlyArray<string | number> = []
+): ReadonlyArray<Issue> => errorsOf({ issue }, prefix)

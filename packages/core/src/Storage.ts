@@ -3,51 +3,93 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as HttpApiError from "effect/http-api/HttpApiError"
 import { hasProperty } from "effect/Predicate"
-import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import { ConnectionError, isSqlError, SqlError } from "effect/sql/SqlError"
+import * as AccessLog from "./AccessLog.ts"
+import { DeadlineExceeded, StorageUnavailable } from "./StorageUnavailable.ts"
+
+export { DeadlineExceeded, StorageUnavailable }
 
 /**
- * The database is away or overloaded; the request may be sent again after `Retry-After` seconds.
+ * Why a statement failed in a way that passes.
  *
- * @category errors
+ * @category models
  * @since 0.1.0
  */
-export class StorageUnavailable extends HttpApiError.Problem<StorageUnavailable>()("StorageUnavailable", {
-  type: "urn:hypermarket:problem:core:storage-unavailable",
-  status: 503,
-  title: "The database is away or overloaded; try again"
-}) {}
+export interface Failure {
+  readonly reason: AccessLog.UnavailableReason
+  /** The SQLSTATE; undefined when there was no answer. */
+  readonly state: string | undefined
+  readonly message: string
+}
+
+/** Reasons that point at the server, and none at the statement. */
+const serverReasons: ReadonlySet<AccessLog.UnavailableReason> = new Set([
+  "unreachable",
+  "shutting-down",
+  "read-only",
+  "disk-full",
+  "connections",
+  "resources"
+])
 
 /**
- * SQLSTATE classes and codes that pass by themselves and that sql-pg files under `UnknownError`: insufficient
- * resources (53), the server shutting down, crashing or starting up (57P01 to 57P03), an idle session it ended (57P05),
- * and a read-only server after a fail-over (25006).
- */
-const isPassingState = (code: string): boolean =>
-  code.startsWith("53") || /^57P0[1235]$/.test(code) || code === "25006"
-
-/**
- * True when the same statement may succeed when sent again: the server is away, overloaded or resolving a conflict.
+ * True for a failure that points at the server and not at the statement.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isRetryable = (error: SqlError): boolean => {
-  if (error.isRetryable) return true
+export const pointsAtServer = (reason: AccessLog.UnavailableReason): boolean => serverReasons.has(reason)
+
+/** SQLSTATE codes and classes in the order they are looked up, the most specific first. */
+const reasonsByState: ReadonlyArray<readonly [string, AccessLog.UnavailableReason]> = [
+  ["53100", "disk-full"],
+  ["53300", "connections"],
+  ["53", "resources"],
+  ["57P01", "shutting-down"],
+  ["57P02", "shutting-down"],
+  ["57P03", "shutting-down"],
+  ["57P05", "shutting-down"],
+  ["57014", "deadline"],
+  ["25006", "read-only"],
+  ["55P03", "lock"],
+  ["40", "conflict"],
+  ["08", "unreachable"]
+]
+
+/**
+ * Classifies a failed statement by its SQLSTATE (Postgres, Appendix A).
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const failureOf = (error: SqlError): Failure => {
   const cause: unknown = error.reason.cause
   const fields = hasProperty(cause, "fields") ? cause.fields : cause
-  return hasProperty(fields, "code") && typeof fields.code === "string" && isPassingState(fields.code)
+  const state = hasProperty(fields, "code") && typeof fields.code === "string" ? fields.code : undefined
+  const message =
+    hasProperty(cause, "message") && typeof cause.message === "string" ? cause.message : error.message
+  const found =
+    state === undefined ? undefined : reasonsByState.find(([prefix]) => state.startsWith(prefix))?.[1]
+  const reason = found ?? (error.reason._tag === "ConnectionError" ? "unreachable" : "other")
+  return { reason, state, message }
 }
 
 /**
- * Turns a retryable `SqlError` into {@link StorageUnavailable}; any other is a defect.
+ * True when the same statement may succeed when sent again: the server is unavailable, overloaded or resolving a
+ * conflict.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isRetryable = (error: SqlError): boolean =>
+  error.isRetryable || failureOf(error).reason !== "other"
+
+/**
+ * Turns a retryable `SqlError` into {@link StorageUnavailable}, and notes why on the request; any other is a defect.
  *
  * @category error handling
  * @since 0.1.0
@@ -57,7 +99,8 @@ export const orUnavailable = <A, E, R>(
 ): Effect.Effect<A, Exclude<E, SqlError> | StorageUnavailable, R> =>
   Effect.catch(self, (error): Effect.Effect<never, Exclude<E, SqlError> | StorageUnavailable> => {
     if (!isSqlError(error)) return Effect.fail(error as Exclude<E, SqlError>)
-    return isRetryable(error) ? Effect.fail(new StorageUnavailable()) : Effect.die(error)
+    if (!isRetryable(error)) return Effect.die(error)
+    return Effect.andThen(AccessLog.noteUnavailable(failureOf(error)), Effect.fail(new StorageUnavailable()))
   })
 
 /**
@@ -70,64 +113,48 @@ export const orUnavailable = <A, E, R>(
 export const within =
   (limit: Duration.Input) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StorageUnavailable, R> =>
+    bounded(limit, Effect.fail(new StorageUnavailable()))(self)
+
+/**
+ * Makes the failure of a read that was given up: as if the connection had been lost.
+ *
+ * @category error handling
+ * @since 0.1.0
+ */
+export const tookTooLong = (read: string): SqlError =>
+  new SqlError({
+    reason: new ConnectionError({
+      cause: undefined,
+      message: `${read} took too long`,
+      operation: "query"
+    })
+  })
+
+const bounded =
+  <E2>(limit: Duration.Input, late: Effect.Effect<never, E2>) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2, R> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.forkDetach(restore(self), { startImmediately: true }), (fiber) => {
         const done = fiber.pollUnsafe()
         if (done !== undefined) return done
         return restore(Fiber.join(fiber)).pipe(
-          Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(new StorageUnavailable()) }),
+          Effect.timeoutOrElse({ duration: limit, orElse: () => late }),
           Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe()))
         )
       })
     )
 
 /**
- * Refuses at once what could only time out: after a run of requests that found the database away, one request in 250 ms
- * is let through to see whether it is back, and every other is {@link StorageUnavailable} immediately. So an outage
- * costs neither memory nor a queue, and ends a quarter of a second after the database's return.
+ * Fails with {@link DeadlineExceeded} when the effect takes longer, like {@link within}. The deadline is noted on the
+ * request, without an SQLSTATE: the database may have been silent.
  *
- * Effect's `CircuitBreaker` does the same with a store behind it, at several times the cost for each request.
- *
- * @category models
+ * @category error handling
  * @since 0.1.0
  */
-export interface Gate {
-  readonly guard: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StorageUnavailable, R>
-}
-
-/** A burst of that many refusals in a row is no accident of single requests. */
-const failuresUntilClosed = 16
-const trialIntervalMillis = 250
-
-/**
- * A gate for one process and database.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const makeGate: Effect.Effect<Gate> = Effect.map(Clock.Clock, (clock) => {
-  let failures = 0
-  let nextTrialMillis = 0
-  const isRefused = (): boolean => {
-    if (failures < failuresUntilClosed) return false
-    const nowMillis = clock.currentTimeMillisUnsafe()
-    if (nowMillis < nextTrialMillis) return true
-    nextTrialMillis = nowMillis + trialIntervalMillis
-    return false
-  }
-  return {
-    guard: <A, E, R>(self: Effect.Effect<A, E, R>) =>
-      Effect.suspend((): Effect.Effect<A, E | StorageUnavailable, R> => {
-        if (isRefused()) return Effect.fail(new StorageUnavailable())
-        return Effect.onExit(self, (exit) => {
-          // Only an answer shows that the database is there: a refusal of the request itself may never have asked it.
-          if (Exit.isSuccess(exit)) failures = 0
-          else if (isUnavailable(exit.cause)) failures++
-          return Effect.void
-        })
-      })
-  }
-})
-
-const isUnavailable = (cause: Cause.Cause<unknown>): boolean =>
-  cause.reasons.some((reason) => reason._tag === "Fail" && reason.error instanceof StorageUnavailable)
+export const withinDeadline =
+  (limit: Duration.Input) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
+    bounded(
+      limit,
+      Effect.andThen(AccessLog.noteUnavailable({ reason: "deadline" }), Effect.fail(new DeadlineExceeded()))
+    )(self)

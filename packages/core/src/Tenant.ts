@@ -28,6 +28,15 @@ export const TenantId = Schema.String.check(
 export type TenantId = typeof TenantId.Type
 
 /**
+ * Owns the rows of the installation itself. `TenantId` does not decode it, no key has it and no row of `hm_tenant` is
+ * named so, hence no tenant can reach these rows.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const system = "_system"
+
+/**
  * @category services
  * @since 0.1.0
  */

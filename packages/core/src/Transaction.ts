@@ -16,7 +16,13 @@ const conflictBackoff = Schedule.exponential("5 millis").pipe(
   Schedule.upTo({ times: conflictRetriesMax })
 )
 
-const isConflict = (error: unknown): boolean =>
+/**
+ * True for a serialisation failure and a deadlock: the transaction may be run again.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isConflict = (error: unknown): boolean =>
   isSqlError(error) && (error.reason._tag === "SerializationError" || error.reason._tag === "DeadlockError")
 
 /**
@@ -50,6 +56,22 @@ export const transaction = <A, E, R>(
   Effect.flatMap(SqlClient.SqlClient, (sql) => transactionOf(sql)(self))
 
 /**
+ * Runs an effect once in a new transaction of the client. A lost connection is a `SqlError` and not a defect.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const begin =
+  (sql: SqlClient.SqlClient) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+    sql.withTransaction(self).pipe(
+      Effect.catchCause((cause): Effect.Effect<never, E | SqlError> => {
+        const lost = lostConnection(cause)
+        return lost === undefined ? Effect.failCause(cause) : Effect.fail(lost)
+      })
+    )
+
+/**
  * {@link transaction} for a client at hand, as services hold it.
  *
  * @category combinators
@@ -59,15 +81,7 @@ export const transactionOf =
   (sql: SqlClient.SqlClient) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
     Effect.flatMap(isOpen(sql), (open) =>
-      open
-        ? self
-        : sql.withTransaction(self).pipe(
-            Effect.catchCause((cause): Effect.Effect<never, E | SqlError> => {
-              const lost = lostConnection(cause)
-              return lost === undefined ? Effect.failCause(cause) : Effect.fail(lost)
-            }),
-            Effect.retry({ while: isConflict, schedule: conflictBackoff })
-          )
+      open ? self : Effect.retry(begin(sql)(self), { while: isConflict, schedule: conflictBackoff })
     )
 
 /**

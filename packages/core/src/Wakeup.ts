@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Identifier from "./Identifier.ts"
 import * as Storage from "./Storage.ts"
+import { hash } from "node:crypto"
 
 /**
  * @category models
@@ -40,7 +41,22 @@ export class Wakeup extends Context.Service<
   }
 >()("@hypermarket/core/Wakeup") {}
 
-const channelName = "hm_wake"
+/** With the 16 digits 24 bytes; Postgres cuts names off after 63. */
+const channelPrefix = "hm_wake_"
+const digestDigits = 16
+
+/**
+ * Returns the channel of an installation: two in two schemas of one database do not wake each other.
+ *
+ * @category channels
+ * @since 0.1.0
+ */
+export const channelOf = (schema: string): string =>
+  `${channelPrefix}${hash("sha256", schema).slice(0, digestDigits)}`
+
+/** The same in SQL, of a schema's name as text. */
+const channelIn = (schema: string): string =>
+  `'${channelPrefix}' || left(encode(sha256(convert_to(${schema}, 'UTF8')), 'hex'), ${digestDigits})`
 const gatherFor = "20 millis"
 /** Postgres refuses payloads of 8,000 bytes and more. */
 const payloadBytesMax = 7_000
@@ -119,7 +135,7 @@ const makeSignal = Effect.fnUntraced(function* (
     const signals = waiting.take()
     // A NOTIFY writes a commit record. Nobody needs it after a crash: waiting for the disk would only delay the wake-up.
     const notify = sql`
-      SELECT pg_notify(${channelName}, s), set_config('synchronous_commit', 'off', true)
+      SELECT pg_notify(${sql.literal(channelIn("current_schema()"))}, s), set_config('synchronous_commit', 'off', true)
         FROM unnest(${wordsOf(origin, signals)}::text[]) AS s
     `
     return Effect.andThen(tell(signals), notify.pipe(Storage.within(sendDeadline), Effect.ignore))
@@ -140,7 +156,10 @@ const makeSignal = Effect.fnUntraced(function* (
  * @category constructors
  * @since 0.1.0
  */
-export const gather = (): {
+export const gather = (
+  /** Where the tables are; without it, in the first schema of the search path of the connection that sends. */
+  schema?: string
+): {
   readonly wakeup: (sql: SqlClient.SqlClient) => Effect.Effect<Wakeup["Service"]>
   /** Sends what was signalled since the last call, on any connection outside of the transaction. */
   readonly take: () => { readonly text: string; readonly signals: ReadonlyArray<string> } | undefined
@@ -157,7 +176,7 @@ export const gather = (): {
       return signals.length === 0
         ? undefined
         : {
-            text: `SELECT pg_notify('${channelName}', s)::text FROM unnest($1::text[]) AS s`,
+            text: `SELECT pg_notify(${schema === undefined ? channelIn("current_schema()") : `'${channelOf(schema)}'`}, s)::text FROM unnest($1::text[]) AS s`,
             signals: wordsOf(anyOrigin, signals)
           }
     }
@@ -165,14 +184,13 @@ export const gather = (): {
 }
 
 /**
- * Opens a `LISTEN` on a connection of its own, and gives its notifications; `Database.listen` makes one.
+ * Opens a `LISTEN` for the channel of the schema on a connection of its own, and returns its notifications;
+ * `Database.listen` makes one.
  *
  * @category models
  * @since 0.1.0
  */
-export type Listen = (
-  channel: string
-) => Effect.Effect<Queue.Dequeue<{ readonly payload: string }, unknown>, unknown, Scope.Scope>
+export type Listen = Effect.Effect<Queue.Dequeue<{ readonly payload: string }, unknown>, unknown, Scope.Scope>
 
 /**
  * Sends, and listens on one connection of its own. What it sends it hears at once, also while that connection is lost.
@@ -191,7 +209,7 @@ export const layer = (listen: Listen): Layer.Layer<Wakeup, never, SqlClient.SqlC
         PubSub.publishAll(heard, signals.map(signalOf))
       )
       const listenOnce = Effect.gen(function* () {
-        const notifications = yield* listen(channelName)
+        const notifications = yield* listen
         yield* PubSub.publish(heard, undefined)
         return yield* Queue.take(notifications).pipe(
           Effect.flatMap(({ payload }) => {

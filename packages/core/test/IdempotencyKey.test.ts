@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
+import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import * as Now from "@hypermarket/core/Now"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Deferred, Effect, Exit, Fiber, Layer, Schema } from "effect"
@@ -8,12 +9,12 @@ import { HttpServerRequest } from "effect/http"
 import { SqlClient } from "effect/sql"
 
 const Answer = Schema.Struct({ n: Schema.Int, secret: Schema.NullOr(Schema.String) })
-const once = IdempotencyKey.make({
+const once = IdempotentRequests.make({
   operation: "test.create",
   answer: Answer,
   stored: (answer) => ({ ...answer, secret: null })
 })
-const other = IdempotencyKey.make({ operation: "test.other", answer: Answer })
+const other = IdempotentRequests.make({ operation: "test.other", answer: Answer })
 
 const request = HttpServerRequest.fromWeb(new Request("http://localhost/"))
 
@@ -120,14 +121,14 @@ layer(TestLayer, { excludeTestServices: true })("IdempotencyKey", (it) => {
       const test = yield* Now.TestNow
       yield* once(send("acme", "k6", {}), effect)
       yield* test.adjust("23 hours")
-      yield* IdempotencyKey.prune
+      yield* IdempotentRequests.prune
       yield* once(send("acme", "k6", {}), effect)
       assert.strictEqual(yield* count, 1)
       yield* test.adjust("61 minutes")
       yield* once(send("acme", "k6", {}), effect)
       assert.strictEqual(yield* count, 2)
       yield* test.adjust("25 hours")
-      yield* IdempotencyKey.prune
+      yield* IdempotentRequests.prune
       assert.lengthOf(yield* sql`SELECT 1 FROM hm_idempotency_key`, 0)
     })
   )

@@ -3,7 +3,7 @@ import * as Migrations from "@hypermarket/core/Migrations"
 import * as Now from "@hypermarket/core/Now"
 import * as Partitions from "@hypermarket/core/Partitions"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Deferred, Effect, Fiber, Layer, Ref } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Ref } from "effect"
 import { SqlClient } from "effect/sql"
 
 const tableOf = (name: string, type: "date" | "timestamptz") => [
@@ -15,12 +15,19 @@ const tableOf = (name: string, type: "date" | "timestamptz") => [
   `CREATE INDEX ${name}_note ON ${name} (tenant_id, day)`
 ]
 
-const migrations = Migrations.make("test", {
-  "0001_tables": Migrations.migration([
-    ...["hm_a", "hm_b", "hm_c", "hm_d"].flatMap((name) => tableOf(name, "date")),
-    ...tableOf("hm_month", "timestamptz")
-  ])
-})
+const migrations = Migrations.make(
+  "test",
+  {
+    "0001_tables": Migrations.migration(
+      [
+        ...["hm_a", "hm_b", "hm_c", "hm_d", "hm_e", "hm_f"].flatMap((name) => tableOf(name, "date")),
+        ...tableOf("hm_month", "timestamptz")
+      ],
+      { since: "0.1.0", oldestRelease: "0.1.0", locks: "none" }
+    )
+  },
+  { release: "0.1.0" }
+)
 
 const TestLayer = Now.layerTest.pipe(Layer.provideMerge(TestDatabase.layer(migrations)))
 
@@ -38,6 +45,26 @@ const partitionsOf = (table: string) =>
 const at = (text: string) => Effect.flatMap(Now.TestNow, (time) => time.set(new Date(text)))
 
 layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
+  it.effect("of every table are made by the job though one table is missing, and the job fails", () =>
+    Effect.gen(function* () {
+      yield* at("2027-02-03T00:00:00Z")
+      const job = Partitions.job(
+        ["hm_e", "hm_gone", "hm_f"].map((table) =>
+          Partitions.make({ table, by: "day", every: "day", ahead: 1 })
+        )
+      )
+      const exit = yield* Effect.exit(job.run(null))
+      assert.isTrue(Exit.isFailure(exit))
+      for (const table of ["hm_e", "hm_f"]) {
+        assert.hasAllKeys(yield* partitionsOf(table), [
+          `${table}_default`,
+          `${table}_p20270203`,
+          `${table}_p20270204`
+        ])
+      }
+    })
+  )
+
   it.effect("are made ahead, like their table, and rows find them", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Database from "@hypermarket/core/Database"
 import * as Storage from "@hypermarket/core/Storage"
-import { Effect } from "effect"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { Effect, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { connect, createServer } from "node:net"
 
@@ -35,5 +36,54 @@ describe("a client in another driver's transaction", () => {
       assert.strictEqual(error.reason._tag, "ConnectionError")
       assert.isTrue(Storage.isRetryable(error))
     })
+  )
+
+  it.live("finds tables in a schema of their own, and leaves the caller's search path alone", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE SCHEMA hm`
+      yield* sql`CREATE TABLE hm.hm_note (tenant_id text PRIMARY KEY)`
+      yield* sql`CREATE TABLE shop (note text)`
+      const pathOf = sql<{ readonly path: string }>`SELECT current_setting('search_path') AS path`
+      const before = yield* pathOf
+      const callers = Effect.gen(function* () {
+        const inTransaction = yield* Effect.context<never>()
+        const transaction = Database.transactionFromQuery(
+          (text, values) =>
+            Effect.runPromiseWith(inTransaction)(sql.unsafe<Record<string, unknown>>(text, values)),
+          { schema: "hm" }
+        )
+        const write = (tenant: string) =>
+          Effect.flatMap(
+            SqlClient.SqlClient,
+            (client) => client`INSERT INTO hm_note (tenant_id) VALUES (${tenant}) RETURNING tenant_id`
+          )
+        yield* Effect.gen(function* () {
+          const client = yield* SqlClient.SqlClient
+          assert.deepStrictEqual(yield* write("acme"), [{ tenant_id: "acme" }])
+          // A failure that a savepoint has undone leaves neither our path nor an aborted transaction.
+          const again = yield* Effect.result(client.withTransaction(write("acme")))
+          assert.isTrue(Result.isFailure(again))
+          yield* client.withTransaction(write("globex"))
+        }).pipe(Effect.provide(transaction.layer))
+        // The caller's own statements, between and after ours.
+        yield* sql`INSERT INTO shop (note) VALUES ('mine')`
+        assert.deepStrictEqual(yield* pathOf, before)
+      })
+      yield* sql.withTransaction(callers)
+      assert.deepStrictEqual(yield* pathOf, before)
+      assert.deepStrictEqual(
+        yield* sql`
+        SELECT tenant_id
+          FROM hm.hm_note
+         ORDER BY 1
+      `,
+        [{ tenant_id: "acme" }, { tenant_id: "globex" }]
+      )
+      assert.throws(
+        () => Database.transactionFromQuery(async () => [], { schema: `hm"; DROP` }),
+        /is not a schema name/
+      )
+    }).pipe(Effect.provide(TestDatabase.layer()))
   )
 })

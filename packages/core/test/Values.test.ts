@@ -106,6 +106,7 @@ describe("Precondition", () => {
 
 describe("Page", () => {
   const pages = Page.make({
+    list: "test.things",
     key: Schema.Tuple([Schema.String, Schema.Int]),
     keyOf: (item: { readonly name: string; readonly n: number }) => [item.name, item.n] as const
   })

@@ -1,0 +1,42 @@
+/**
+ * Features that another domain adds to the flags of the GrowthBook endpoint: the experiments. Experiments implements it.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
+import type { SqlError } from "effect/sql/SqlError"
+import type { Tenant } from "./Tenant.ts"
+
+/**
+ * A feature in GrowthBook's notation.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Feature {
+  readonly key: string
+  readonly definition: Schema.Json
+}
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export interface FeatureSource {
+  /** Returns the features of an environment, at most one per key. */
+  readonly features: (environment: string) => Effect.Effect<ReadonlyArray<Feature>, SqlError, Tenant>
+  /** Returns a number that grows with every change of the features. */
+  readonly revision: Effect.Effect<bigint, SqlError, Tenant>
+}
+
+/**
+ * Has no features by default, at revision 0.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const FeatureSource = Context.Reference<FeatureSource>("@hypermarket/core/FeatureSource", {
+  defaultValue: () => ({ features: () => Effect.succeed([]), revision: Effect.succeed(0n) })
+})

@@ -1,0 +1,155 @@
+/**
+ * Workers of programs without Effect: handlers of queues as async functions, and what the domain that runs the queue
+ * contributes to the Promise door.
+ *
+ * @since 0.1.0
+ */
+import type * as Config from "effect/Config"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import type * as Database from "./Database.ts"
+import type * as Domain from "./Domain.ts"
+import type { Retry } from "./Job.ts"
+import type { Tenant } from "./Tenant.ts"
+import type { Wakeup } from "./Wakeup.ts"
+
+/**
+ * A job as a handler gets it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Job {
+  readonly tenantId: string
+  readonly queue: string
+  /** The same on every attempt: an idempotency key for what is done outside. */
+  readonly jobId: string
+  readonly type: string
+  /** Number of failed attempts. */
+  readonly attempt: number
+  /** Maximum attempts, the first included. */
+  readonly attemptsMax: number
+  readonly payload: unknown
+}
+
+/**
+ * Options of a handler.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface HandlerOptions {
+  readonly queue: string
+  /**
+   * Maximum concurrent calls in this process.
+   *
+   * @default 4
+   */
+  readonly concurrency?: number
+  /**
+   * Milliseconds, or text such as "30 seconds", after which a call counts as failed.
+   *
+   * @default 60,000
+   */
+  readonly deadline?: number | string
+  /**
+   * Attempts in all, and the waits between them.
+   *
+   * @default 25 attempts, from one second to one hour
+   */
+  readonly retry?: {
+    readonly attempts?: number
+    readonly base?: number | string
+    readonly max?: number | string
+    readonly backoff?: "exponential" | "fixed"
+  }
+}
+
+/**
+ * A handler of one job at a time. Returning completes the job, throwing fails this attempt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Handler<in TenantHandle> extends HandlerOptions {
+  readonly run: (
+    job: Job,
+    context: {
+      /** The services of the job's tenant. */
+      readonly tenant: TenantHandle
+      /** Aborts at the deadline, when the lease is lost, and when the worker stops. */
+      readonly signal: AbortSignal
+    }
+  ) => PromiseLike<unknown>
+}
+
+/**
+ * A worker that runs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Worker {
+  /** Claims nothing more, waits up to 7 seconds for what runs, and hands back the rest. Idempotent. */
+  readonly stop: () => Promise<void>
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+/**
+ * A handler as the worker of the queue runs it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Runnable {
+  readonly queue: string
+  readonly concurrency: number
+  readonly deadlineMillis: number
+  readonly retry: Retry
+  readonly run: (job: Job) => Effect.Effect<unknown, unknown, Tenant>
+}
+
+/**
+ * A workflow, as `defineWorkflow` of `@hypermarket/events/WorkflowDefinition` makes it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Workflow {
+  readonly name: string
+  readonly version: number
+}
+
+/**
+ * Options of a worker.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Workflows whose executions it runs, several versions side by side. */
+  readonly workflows?: ReadonlyArray<Workflow>
+  /**
+   * Runs the connected domains' own jobs and subscriptions too. Without a worker that does, indexes are not built,
+   * summaries are not updated and clocks of workflows do not end.
+   *
+   * @default true
+   */
+  readonly domains?: boolean
+}
+
+/**
+ * The contribution of the domain that runs the queue.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Run = (options: {
+  readonly database: Database.Options
+  /** The domains whose own work it runs. */
+  readonly domains: ReadonlyArray<Domain.Any>
+  readonly handlers: ReadonlyArray<Runnable>
+  readonly workflows: ReadonlyArray<Workflow>
+}) => Effect.Effect<void, SqlError | Config.ConfigError, Scope.Scope | SqlClient.SqlClient | Wakeup>

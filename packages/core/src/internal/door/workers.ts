@@ -1,0 +1,180 @@
+/** The workers of a connection. */
+import type * as Config from "effect/Config"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { hasProperty, isObject } from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import type { SqlError } from "effect/sql/SqlError"
+import * as BoundedInt from "../../BoundedInt.ts"
+import { type InvalidArgument, invalidArgument } from "../../CallError.ts"
+import type * as Database from "../../Database.ts"
+import type * as Domain from "../../Domain.ts"
+import type { InputError } from "../../InputErrors.ts"
+import * as Job from "../../Job.ts"
+import * as Reserved from "../../Reserved.ts"
+import { Tenant, type TenantId } from "../../Tenant.ts"
+import type * as Work from "../../Work.ts"
+import { decoderOf } from "./arguments.ts"
+import { Thrown } from "./calls.ts"
+
+const concurrencyDefault = 4
+const deadlineMillisDefault = 60_000
+
+const timePattern = /^(\d{1,9}) ?(millis|seconds?|minutes?|hours?|days?)$/
+const unitMillis: Readonly<Record<string, number>> = {
+  millis: 1,
+  second: 1_000,
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000
+}
+
+/** Milliseconds, or text such as "30 seconds". */
+const Time = Schema.Union([
+  BoundedInt.make({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  Schema.String.check(
+    Schema.isPattern(timePattern, { message: "Expected milliseconds, or text such as 30 seconds" })
+  )
+])
+
+const millisOf = (time: number | string): number => {
+  if (typeof time === "number") return time
+  const [, count = "0", unit = ""] = timePattern.exec(time) ?? []
+  return Number(count) * (unitMillis[unit] ?? unitMillis[unit.slice(0, -1)] ?? 0)
+}
+
+const Options = Schema.Struct({
+  queue: Reserved.QueueName,
+  concurrency: Schema.optionalKey(BoundedInt.make({ minimum: 1, maximum: 1_000 })),
+  deadline: Schema.optionalKey(Time),
+  retry: Schema.optionalKey(
+    Schema.Struct({
+      attempts: Schema.optionalKey(BoundedInt.make({ minimum: 1, maximum: 1_000 })),
+      base: Schema.optionalKey(Time),
+      max: Schema.optionalKey(Time),
+      backoff: Schema.optionalKey(Schema.Literals(["exponential", "fixed"]))
+    })
+  )
+})
+const decodeOptions = decoderOf(Options)
+
+type RunJob = (
+  job: Work.Job,
+  context: { readonly tenant: object; readonly signal: AbortSignal }
+) => PromiseLike<unknown>
+
+/** Handlers and workflows that are valid. */
+export interface Checked {
+  readonly handlers: ReadonlyArray<typeof Options.Type & { readonly run: RunJob }>
+  readonly workflows: ReadonlyArray<Work.Workflow>
+  readonly withDomains: boolean
+}
+
+const isRun = (value: unknown): value is RunJob => typeof value === "function"
+
+const isWorkflow = (value: unknown): value is Work.Workflow =>
+  isObject(value) && hasProperty(value, "name") && hasProperty(value, "version")
+
+const checkHandlers = (input: unknown, errors: Array<InputError>): Checked["handlers"] => {
+  if (!Array.isArray(input)) {
+    errors.push({ path: [0], message: "Expected a list of handlers" })
+    return []
+  }
+  return input.flatMap((entry: unknown, index) => {
+    const { run, ...rest } = { run: undefined, ...(isObject(entry) ? entry : {}) }
+    if (!isRun(run)) errors.push({ path: [0, index, "run"], message: "Expected a function" })
+    const decoded = decodeOptions(rest, [0, index])
+    if (Result.isFailure(decoded)) errors.push(...decoded.failure)
+    return Result.isSuccess(decoded) && isRun(run) ? [{ ...decoded.success, run }] : []
+  })
+}
+
+const checkWorkflows = (input: unknown, errors: Array<InputError>): ReadonlyArray<Work.Workflow> => {
+  if (input === undefined) return []
+  if (Array.isArray(input) && input.every(isWorkflow)) return input
+  errors.push({ path: [1, "workflows"], message: "Expected a list of workflows of defineWorkflow" })
+  return []
+}
+
+/** Checks the arguments of `work`. */
+export const check = (handlers: unknown, options: unknown): Result.Result<Checked, InvalidArgument> => {
+  const errors: Array<InputError> = []
+  const fields: Readonly<Record<string, unknown>> = isObject(options) ? { ...options } : {}
+  for (const name of Object.keys(fields)) {
+    if (name !== "workflows" && name !== "domains") {
+      errors.push({ path: [1, name], message: "Expected no such option" })
+    }
+  }
+  const { domains = true, workflows } = fields
+  if (typeof domains !== "boolean") errors.push({ path: [1, "domains"], message: "Expected true or false" })
+  const checked: Checked = {
+    handlers: checkHandlers(handlers, errors),
+    workflows: checkWorkflows(workflows, errors),
+    withDomains: domains === true
+  }
+  return errors.length === 0 ? Result.succeed(checked) : Result.fail(invalidArgument("work", ...errors))
+}
+
+export const make = (options: {
+  readonly database: Database.Options
+  readonly domains: ReadonlyArray<Domain.Any>
+  readonly context: Context.Context<never>
+  readonly handleOf: (tenant: TenantId, signal: AbortSignal) => object
+}) => {
+  const running = new Set<Effect.Effect<void>>()
+
+  const runnableOf = (handler: Checked["handlers"][number]): Work.Runnable => ({
+    queue: handler.queue,
+    concurrency: handler.concurrency ?? concurrencyDefault,
+    deadlineMillis: millisOf(handler.deadline ?? deadlineMillisDefault),
+    retry: {
+      attempts: handler.retry?.attempts ?? Job.retryDefault.attempts,
+      base: handler.retry?.base === undefined ? Job.retryDefault.base : millisOf(handler.retry.base),
+      max: handler.retry?.max === undefined ? Job.retryDefault.max : millisOf(handler.retry.max),
+      ...(handler.retry?.backoff === undefined ? {} : { backoff: handler.retry.backoff })
+    },
+    run: (job) =>
+      Effect.flatMap(Tenant, ({ id }) =>
+        Effect.tryPromise({
+          try: async (signal) => handler.run(job, { tenant: options.handleOf(id, signal), signal }),
+          catch: (error) => new Thrown(error)
+        }).pipe(Effect.mapError(({ error }) => error))
+      )
+  })
+
+  const start = Effect.fnUntraced(function* (
+    checked: Checked
+  ): Effect.fn.Return<Work.Worker, SqlError | Config.ConfigError> {
+    const runner = options.domains.find((domain) => domain.worker !== undefined)?.worker
+    if (runner === undefined) return yield* Effect.die(new TypeError("work needs the domain events"))
+    const scope = Scope.makeUnsafe()
+    yield* runner({
+      database: options.database,
+      domains: checked.withDomains ? options.domains : [],
+      handlers: checked.handlers.map(runnableOf),
+      workflows: checked.workflows
+    }).pipe(
+      Effect.provideContext(options.context as Context.Context<Domain.Infrastructure>),
+      Effect.provideService(Scope.Scope, scope),
+      Effect.onError(() => Scope.close(scope, Exit.void))
+    )
+    const stop = Effect.suspend(() => {
+      running.delete(stop)
+      return Scope.close(scope, Exit.void)
+    })
+    running.add(stop)
+    let stopping: Promise<void> | undefined
+    const stopOnce = () => (stopping ??= Effect.runPromise(stop))
+    return { stop: stopOnce, [Symbol.asyncDispose]: stopOnce }
+  })
+
+  /** Stops the workers that run. */
+  const stopAll = Effect.suspend(() =>
+    Effect.forEach(Array.from(running), (stop) => stop, { concurrency: "unbounded", discard: true })
+  )
+
+  return { start, stopAll }
+}
