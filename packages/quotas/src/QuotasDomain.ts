@@ -1,0 +1,179 @@
+/**
+ * Quotas as a domain.
+ *
+ * @since 0.1.0
+ */
+import { Version } from "@hypermarket/core/Precondition"
+import * as Check from "@hypermarket/core/Check"
+import * as Domain from "@hypermarket/core/Domain"
+import * as Job from "@hypermarket/core/Job"
+import * as Migrations from "@hypermarket/core/Migrations"
+import * as Page from "@hypermarket/core/Page"
+import * as Partitions from "@hypermarket/core/Partitions"
+import * as Service from "@hypermarket/core/Service"
+import type { AllTenants } from "@hypermarket/core/Tenant"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import manifest from "../package.json" with { type: "json" }
+import { InstallationLimits } from "./InstallationLimits.ts"
+import rateLimit from "./migrations/0001_rate_limit.ts"
+import tenantQuota from "./migrations/0002_tenant_quota.ts"
+import { QuotaMaintenance } from "./QuotaMaintenance.ts"
+import * as Settings from "./QuotasSettings.ts"
+import { RateBucket, RateCheck, RateRefund, RateRelease } from "./RateLimit.ts"
+import { RateLimits } from "./RateLimits.ts"
+import {
+  NewRateOverride,
+  NewRatePolicy,
+  RateOverrideId,
+  RatePolicyChange,
+  RatePolicyName
+} from "./RatePolicy.ts"
+import * as RequestLimits from "./RequestLimits.ts"
+import {
+  CheckQuotas,
+  NewQuotaFeature,
+  NewQuotaGrant,
+  QuotaFeatureChange,
+  QuotaFeatureName,
+  QuotaGrantId,
+  QuotaReservationId,
+  QuotaUsageRequest,
+  RecordQuota,
+  ReserveQuota
+} from "./TenantQuota.ts"
+import { TenantQuotas } from "./TenantQuotas.ts"
+import * as QuotasSubjectData from "./QuotasSubjectData.ts"
+
+/**
+ * The services of this package.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = Layer.mergeAll(
+  RateLimits.layer,
+  InstallationLimits.layer,
+  TenantQuotas.layer,
+  QuotaMaintenance.layer
+)
+
+const sweep = Job.scheduled<QuotaMaintenance | AllTenants>({
+  name: "quotas.bucket.sweep",
+  every: "10 minutes",
+  deadline: "5 minutes",
+  run: Effect.flatMap(QuotaMaintenance, (maintenance) => maintenance.sweep)
+})
+
+const fold = Job.scheduled<QuotaMaintenance | AllTenants>({
+  name: "quotas.balance.fold",
+  every: "1 minute",
+  run: Effect.flatMap(QuotaMaintenance, (maintenance) => maintenance.fold)
+})
+
+const prune = Job.scheduled<QuotaMaintenance | AllTenants>({
+  name: "quotas.key.prune",
+  every: "1 hour",
+  deadline: "10 minutes",
+  run: Effect.flatMap(QuotaMaintenance, (maintenance) => maintenance.prune)
+})
+
+/** Changes wait for a minute at most when a worker folds them; ten are a worker that is not running. */
+const changesWaitingWarn = 100_000
+
+const changesFolded = Check.make(
+  "quota balances",
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const [row] = yield* sql<{ readonly waiting: number }>`
+      SELECT count(*)::int AS waiting
+        FROM (SELECT 1 FROM hm_quota_delta LIMIT ${changesWaitingWarn}) d
+    `
+    const waiting = row?.waiting ?? 0
+    return [
+      waiting < changesWaitingWarn
+        ? { status: "ok" as const, message: `${waiting} changes of quotas are not folded yet` }
+        : {
+            status: "warn" as const,
+            message: `${waiting} changes of quotas or more are not folded`,
+            hint: "a worker folds them each minute: is one running?"
+          }
+    ]
+  })
+)
+
+/**
+ * @category domains
+ * @since 0.1.0
+ */
+export const domain = Domain.make({
+  name: "quotas",
+  tables: ["hm_api_rate_limit", "hm_tenant_quota", "hm_quota_", "hm_rate_"],
+  migrations: Migrations.make(
+    "quota",
+    { "0001_rate_limit": rateLimit, "0002_tenant_quota": tenantQuota },
+    { release: manifest.version }
+  ),
+  layer,
+  contracts: RequestLimits.layer,
+  services: {
+    limits: Service.make(RateLimits, {
+      createPolicy: [NewRatePolicy],
+      getPolicy: [RatePolicyName],
+      listPolicies: [Page.Request],
+      updatePolicy: [RatePolicyName, Schema.Int, RatePolicyChange],
+      removePolicy: [RatePolicyName, Version],
+      putOverride: [RatePolicyName, NewRateOverride],
+      listOverrides: [RatePolicyName, Page.Request],
+      removeOverride: [RatePolicyName, RateOverrideId],
+      check: [RateCheck],
+      peek: [RateBucket],
+      refund: [RateRefund],
+      reset: [RateBucket],
+      release: [RateRelease]
+    }),
+    installationLimits: Service.make(InstallationLimits, {
+      createPolicy: [NewRatePolicy],
+      getPolicy: [RatePolicyName],
+      listPolicies: [Page.Request],
+      updatePolicy: [RatePolicyName, Schema.Int, RatePolicyChange],
+      removePolicy: [RatePolicyName, Version],
+      putOverride: [RatePolicyName, NewRateOverride],
+      listOverrides: [RatePolicyName, Page.Request],
+      removeOverride: [RatePolicyName, RateOverrideId]
+    }),
+    quotas: Service.make(TenantQuotas, {
+      createFeature: [NewQuotaFeature],
+      getFeature: [QuotaFeatureName],
+      listFeatures: [Page.Request],
+      updateFeature: [QuotaFeatureName, Schema.Int, QuotaFeatureChange],
+      removeFeature: [QuotaFeatureName, Version],
+      grant: [QuotaFeatureName, NewQuotaGrant],
+      listGrants: [QuotaFeatureName, Page.Request],
+      revokeGrant: [QuotaFeatureName, QuotaGrantId],
+      reserve: [ReserveQuota],
+      getReservation: [QuotaReservationId],
+      commit: [QuotaReservationId, Service.optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))],
+      release: [QuotaReservationId],
+      record: [RecordQuota],
+      usage: [QuotaUsageRequest],
+      check: [CheckQuotas]
+    })
+  },
+  internalServices: [QuotaMaintenance],
+  jobs: [sweep, fold, prune],
+  checks: [changesFolded],
+  partitions: [
+    Partitions.make({
+      table: "hm_quota_ledger",
+      by: "recorded_at",
+      every: "month",
+      keep: "395 days",
+      ahead: 2
+    })
+  ],
+  settings: Settings.settings,
+  subjectData: QuotasSubjectData.subjectData
+})

@@ -1,0 +1,76 @@
+/**
+ * Headers and problem documents of rate limits, after draft-ietf-httpapi-ratelimit-headers-10. Pure: works in a browser.
+ *
+ * @since 0.1.0
+ */
+import type * as Limits from "@hypermarket/core/Limits"
+import type { RateDecision, RateState } from "./RateLimit.ts"
+
+const millisPerSecond = 1_000
+
+/** A string of structured fields (RFC 9651): names of policies are printable ASCII. */
+const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, (mark) => `\\${mark}`)}"`
+
+/** To the next unit, and never 0: a window of no seconds is none. */
+const windowSeconds = (state: RateState): number =>
+  Math.max(1, Math.ceil(state.periodMillis / millisPerSecond))
+
+/**
+ * Returns the headers of a decision. `RateLimit` has the rest (`r`, rounded down) and the seconds until the quota is whole
+ * again (`t`, rounded up). `RateLimit-Policy` has quota and window. `Retry-After` is there when the request was denied.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const headersOf = (decision: RateDecision): Readonly<Record<string, string>> => {
+  const retryAfter =
+    decision.retryAfterSeconds === null ? {} : { "retry-after": String(decision.retryAfterSeconds) }
+  if (decision.states.length === 0) return retryAfter
+  const limits = decision.states.map(
+    (state) =>
+      `${quoted(state.policy)};r=${state.remaining};t=${Math.ceil(state.fullAfterMillis / millisPerSecond)}`
+  )
+  const policies = decision.states.map(
+    (state) => `${quoted(state.policy)};q=${state.quota};w=${windowSeconds(state)}`
+  )
+  return { ratelimit: limits.join(", "), "ratelimit-policy": policies.join(", "), ...retryAfter }
+}
+
+/**
+ * The problem of a request above its quota, as IANA registers it.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export const quotaExceeded = (policies: ReadonlyArray<string>): NonNullable<Limits.Verdict["problem"]> => ({
+  type: "https://iana.org/assignments/http-problem-types#quota-exceeded",
+  title: "Request cannot be satisfied as assigned quota has been exceeded",
+  status: 429,
+  "violated-policies": policies
+})
+
+/**
+ * The problem of a request that cannot be judged while the database is unavailable, as IANA registers it.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export const reducedCapacity = (policies: ReadonlyArray<string>): NonNullable<Limits.Verdict["problem"]> => ({
+  type: "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+  title: "Request cannot be satisfied due to temporary server capacity constraints",
+  status: 503,
+  "violated-policies": policies
+})
+
+/**
+ * The verdict on a decision.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const verdictOf = (decision: RateDecision): Limits.Verdict => {
+  const headers = headersOf(decision)
+  if (decision.allowed) return { allowed: true, headers }
+  const violated = decision.states.filter((state) => state.retryAfterMillis > 0).map(({ policy }) => policy)
+  return { allowed: false, headers, problem: quotaExceeded(violated) }
+}

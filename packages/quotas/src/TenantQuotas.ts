@@ -1,0 +1,438 @@
+/**
+ * Quotas of a tenant and its subjects: features, grants, and a ledger of reservations and usage.
+ *
+ * @since 0.1.0
+ */
+import * as Column from "@hypermarket/core/Column"
+import * as Identifier from "@hypermarket/core/Identifier"
+import * as Now from "@hypermarket/core/Now"
+import * as Outbox from "@hypermarket/core/Outbox"
+import type * as Page from "@hypermarket/core/Page"
+import type { VersionStale } from "@hypermarket/core/Precondition"
+import * as Row from "@hypermarket/core/Row"
+import { Tenant } from "@hypermarket/core/Tenant"
+import { transactionOf } from "@hypermarket/core/Transaction"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { Int, Subject } from "./internal/column.ts"
+import * as QuotaCatalog from "./internal/quotaCatalog.ts"
+import { periodOf } from "./internal/quotaPeriod.ts"
+import * as Statements from "./internal/quotaStatements.ts"
+import { thresholdEvents } from "./internal/quotaThreshold.ts"
+import {
+  QuotaCheck,
+  QuotaReservation,
+  QuotaReservationId,
+  QuotaUsage,
+  reservationSecondsDefault,
+  type CheckQuotas,
+  type NewQuotaFeature,
+  type NewQuotaGrant,
+  type QuotaChecks,
+  type QuotaFeature,
+  type QuotaFeatureChange,
+  type QuotaGrant,
+  type QuotaGrantId,
+  type QuotaUsageRequest,
+  type RecordQuota,
+  type ReserveQuota
+} from "./TenantQuota.ts"
+import {
+  QuotaAmountTooHigh,
+  QuotaExceeded,
+  QuotaKeyReused,
+  QuotaKindMismatch,
+  QuotaReservationNotFound,
+  QuotaReservationSettled,
+  type QuotaCatalogLimit,
+  type QuotaFeatureExists,
+  type QuotaFeatureNotFound,
+  type QuotaGrantInvalid,
+  type QuotaGrantNotFound
+} from "./TenantQuotaErrors.ts"
+
+const reservationRow = Row.make(
+  QuotaReservation,
+  {
+    reservationId: QuotaReservationId,
+    feature: Schema.String,
+    subject: Subject,
+    periodStart: Column.Timestamp,
+    periodEnd: Schema.NullOr(Column.Timestamp),
+    amount: Int,
+    status: Schema.Literals(["open", "committed", "released", "expired"]),
+    committed: Schema.NullOr(Int),
+    expiresAt: Column.Timestamp,
+    recordedAt: Column.Timestamp,
+    settledAt: Schema.NullOr(Column.Timestamp)
+  },
+  { uuid: ["reservationId"] }
+)
+
+const millisPerSecond = 1_000
+
+const toDateTime = (date: Date | undefined) => (date === undefined ? null : DateTime.fromDateUnsafe(date))
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class TenantQuotas extends Context.Service<
+  TenantQuotas,
+  {
+    readonly createFeature: (
+      feature: NewQuotaFeature
+    ) => Effect.Effect<QuotaFeature, QuotaFeatureExists | QuotaCatalogLimit | SqlError, Tenant>
+    readonly getFeature: (
+      feature: string
+    ) => Effect.Effect<QuotaFeature, QuotaFeatureNotFound | SqlError, Tenant>
+    /** By name. */
+    readonly listFeatures: (
+      request: Page.Request
+    ) => Effect.Effect<Page.Page<QuotaFeature>, Page.CursorInvalid | SqlError, Tenant>
+    readonly updateFeature: (
+      feature: string,
+      version: number,
+      change: QuotaFeatureChange
+    ) => Effect.Effect<
+      QuotaFeature,
+      QuotaFeatureNotFound | QuotaKindMismatch | VersionStale | SqlError,
+      Tenant
+    >
+    /** Removes a feature with its grants. Usage that was recorded stays. */
+    readonly removeFeature: (
+      feature: string,
+      version: number
+    ) => Effect.Effect<void, QuotaFeatureNotFound | VersionStale | SqlError, Tenant>
+    /** Adds a grant. The next reservation sees it. */
+    readonly grant: (
+      feature: string,
+      grant: NewQuotaGrant
+    ) => Effect.Effect<
+      QuotaGrant,
+      QuotaFeatureNotFound | QuotaKindMismatch | QuotaGrantInvalid | QuotaCatalogLimit | SqlError,
+      Tenant
+    >
+    /** By subject, then oldest first. */
+    readonly listGrants: (
+      feature: string,
+      request: Page.Request
+    ) => Effect.Effect<Page.Page<QuotaGrant>, QuotaFeatureNotFound | Page.CursorInvalid | SqlError, Tenant>
+    readonly revokeGrant: (
+      feature: string,
+      grantId: QuotaGrantId
+    ) => Effect.Effect<void, QuotaGrantNotFound | SqlError, Tenant>
+    /**
+     * Reserves an amount. All open and committed reservations together never exceed a hard limit. Repeating the call with
+     * its key returns the same reservation.
+     *
+     * Inside a transaction of the caller it holds the balance until that transaction ends: others who reserve wait.
+     */
+    readonly reserve: (
+      request: ReserveQuota
+    ) => Effect.Effect<
+      QuotaReservation,
+      QuotaFeatureNotFound | QuotaKindMismatch | QuotaExceeded | QuotaKeyReused | SqlError,
+      Tenant
+    >
+    readonly getReservation: (
+      reservationId: QuotaReservationId
+    ) => Effect.Effect<QuotaReservation, QuotaReservationNotFound | SqlError, Tenant>
+    /**
+     * Commits what was used, all that is reserved by default, and gives the rest back. It touches the reservation and the
+     * ledger only, so a long transaction of the caller delays no other caller. Committing the same amount again changes
+     * nothing.
+     */
+    readonly commit: (
+      reservationId: QuotaReservationId,
+      amount?: number
+    ) => Effect.Effect<
+      QuotaReservation,
+      QuotaReservationNotFound | QuotaReservationSettled | QuotaAmountTooHigh | QuotaKindMismatch | SqlError,
+      Tenant
+    >
+    /** Returns the amount of a reservation to its quota. Releasing it again changes nothing. */
+    readonly release: (
+      reservationId: QuotaReservationId
+    ) => Effect.Effect<
+      QuotaReservation,
+      QuotaReservationNotFound | QuotaReservationSettled | SqlError,
+      Tenant
+    >
+    /** Records usage that happened and returns the usage of its period, overage included. It is always kept, once per key. */
+    readonly record: (
+      request: RecordQuota
+    ) => Effect.Effect<
+      QuotaUsage,
+      QuotaFeatureNotFound | QuotaKindMismatch | QuotaKeyReused | SqlError,
+      Tenant
+    >
+    /** Reads usage, open reservations and rest in one snapshot. */
+    readonly usage: (
+      request: QuotaUsageRequest
+    ) => Effect.Effect<QuotaUsage, QuotaFeatureNotFound | SqlError, Tenant>
+    /** Returns what could be reserved now, of several features in one snapshot. Reserves nothing. */
+    readonly check: (
+      request: CheckQuotas
+    ) => Effect.Effect<QuotaChecks, QuotaFeatureNotFound | SqlError, Tenant>
+  }
+>()("@hypermarket/quotas/TenantQuotas") {
+  static readonly layer: Layer.Layer<TenantQuotas, never, SqlClient.SqlClient> = Layer.effect(
+    TenantQuotas,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const outbox = yield* Outbox.Outbox
+      const { featuresOf, ...catalog } = QuotaCatalog.make(sql)
+      const reservationColumns = sql.literal(reservationRow.columns)
+      const inTransaction = transactionOf(sql)
+
+      const getReservation = Effect.fn("TenantQuotas.getReservation")(function* (
+        reservationId: QuotaReservationId
+      ) {
+        const tenant = yield* Tenant
+        const [row] = yield* sql`
+          SELECT ${reservationColumns}
+            FROM hm_quota_reservation
+           WHERE tenant_id = ${tenant.id} AND reservation_id = ${reservationId}::text::uuid
+        `
+        if (row === undefined) return yield* new QuotaReservationNotFound({ reservationId })
+        return yield* reservationRow.decode(row)
+      })
+
+      /** The reservation that the key made, when the request is the same. */
+      const repeated = Effect.fnUntraced(function* (key: string, request: string) {
+        const tenant = yield* Tenant
+        const used = yield* Statements.usedKey(sql, tenant.id, key)
+        if (used?.request !== request) return yield* new QuotaKeyReused({ key })
+        return yield* getReservation(QuotaReservationId.make(used.resultId)).pipe(
+          Effect.catchTag("QuotaReservationNotFound", () => Effect.fail(new QuotaKeyReused({ key })))
+        )
+      })
+
+      const reserve = Effect.fn("TenantQuotas.reserve")(function* (request: ReserveQuota) {
+        const tenant = yield* Tenant
+        const now = yield* Now.now
+        const feature = yield* catalog.getFeature(request.feature)
+        if (feature.kind !== "metered" && feature.kind !== "concurrent") {
+          return yield* new QuotaKindMismatch({
+            feature: feature.feature,
+            kind: feature.kind,
+            field: "amount"
+          })
+        }
+        const period = periodOf(feature, now)
+        const subject = request.subject ?? ""
+        const account = { tenantId: tenant.id, feature: feature.feature, subject, period }
+        const seconds = request.expiresInSeconds ?? reservationSecondsDefault
+        const fingerprint = JSON.stringify(["reserve", feature.feature, subject, request.amount])
+        const wanted = {
+          reservationId: yield* Identifier.next,
+          key: request.key,
+          request: fingerprint,
+          amount: request.amount,
+          expiresAt: new Date(now.getTime() + seconds * millisPerSecond)
+        }
+        // A refusal commits too: what was folded and expired for it stays so.
+        const outcome = yield* inTransaction(
+          Effect.gen(function* () {
+            yield* Statements.lockBalance(sql, account, now)
+            const settled = yield* Statements.settle(sql, account, feature, now, wanted)
+            const events = yield* thresholdEvents(account, settled, now)
+            if (events.length > 0) yield* outbox.publish(events)
+            return settled
+          })
+        )
+        if (outcome.isReserved) {
+          // Written just now, in this transaction or the one before.
+          return yield* getReservation(QuotaReservationId.make(wanted.reservationId)).pipe(
+            Effect.catchTag("QuotaReservationNotFound", Effect.die)
+          )
+        }
+        const remaining = Math.max(0, outcome.quota - outcome.used - outcome.held)
+        // A key that another transaction is using right now is found used only after it has committed.
+        if (outcome.isKeyUsed || feature.soft || remaining >= request.amount) {
+          return yield* repeated(request.key, fingerprint)
+        }
+        return yield* new QuotaExceeded({
+          feature: feature.feature,
+          requested: request.amount,
+          remaining,
+          quota: outcome.quota,
+          periodEnd: toDateTime(period.end)
+        })
+      })
+
+      const close = Effect.fnUntraced(function* (
+        reservationId: QuotaReservationId,
+        outcome: Parameters<typeof Statements.close>[4]
+      ) {
+        const tenant = yield* Tenant
+        const now = yield* Now.now
+        const isClosed = yield* Statements.close(sql, tenant.id, reservationId, now, outcome)
+        const reservation = yield* getReservation(reservationId)
+        return { isClosed, reservation, now }
+      })
+
+      const settledError = (reservation: QuotaReservation) =>
+        new QuotaReservationSettled({
+          reservationId: reservation.reservationId,
+          reason: reservation.status === "open" ? "expired" : reservation.status
+        })
+
+      const commit = Effect.fn("TenantQuotas.commit")(function* (
+        reservationId: QuotaReservationId,
+        amount?: number
+      ) {
+        const { isClosed, now, reservation } = yield* close(reservationId, { status: "committed", amount })
+        if (isClosed) return reservation
+        const committed = amount ?? reservation.amount
+        if (reservation.status === "committed" && reservation.committed === committed) return reservation
+        if (reservation.status === "open" && DateTime.toDate(reservation.expiresAt) > now) {
+          if (committed > reservation.amount) {
+            return yield* new QuotaAmountTooHigh({ reservationId, reserved: reservation.amount })
+          }
+          return yield* new QuotaKindMismatch({
+            feature: reservation.feature,
+            kind: "concurrent",
+            field: "reservationId"
+          })
+        }
+        return yield* settledError(reservation)
+      })
+
+      const release = Effect.fn("TenantQuotas.release")(function* (reservationId: QuotaReservationId) {
+        const { isClosed, reservation } = yield* close(reservationId, { status: "released" })
+        if (isClosed || reservation.status === "released") return reservation
+        return yield* settledError(reservation)
+      })
+
+      /** Reads several accounts in one snapshot, each in its period. */
+      const measure = Effect.fnUntraced(function* (
+        items: ReadonlyArray<{
+          readonly feature: QuotaFeature
+          readonly subject: string | null
+          readonly at: Date
+        }>
+      ) {
+        const tenant = yield* Tenant
+        const now = yield* Now.now
+        const questions = items.map(({ at, feature, subject }) => {
+          const period = periodOf(feature, at)
+          // Grants of a past period are judged at its end, of a coming one at its beginning.
+          const judgedAt =
+            period.end !== undefined && period.end <= now
+              ? new Date(period.end.getTime() - 1)
+              : period.start > now
+                ? period.start
+                : now
+          return {
+            tenantId: tenant.id,
+            feature: feature.feature,
+            subject: subject ?? "",
+            period,
+            at: judgedAt
+          }
+        })
+        const rows = yield* Statements.measure(sql, questions, now)
+        return rows.flatMap(({ granted, held, n, quota, used, value }) => {
+          const item = items[n]
+          const question = questions[n]
+          if (item === undefined || question === undefined) return []
+          const { feature, subject } = item
+          return [
+            {
+              feature: feature.feature,
+              subject,
+              kind: feature.kind,
+              granted,
+              value: value ?? null,
+              periodStart: feature.period === null ? null : toDateTime(question.period.start),
+              periodEnd: toDateTime(question.period.end),
+              quota,
+              used,
+              held,
+              remaining: Math.max(0, quota - used - held),
+              overage: Math.max(0, used + held - quota)
+            }
+          ]
+        })
+      })
+
+      const usage = Effect.fn("TenantQuotas.usage")(function* (request: QuotaUsageRequest) {
+        const feature = yield* catalog.getFeature(request.feature)
+        const at = request.at === undefined ? yield* Now.now : DateTime.toDate(request.at)
+        const [measured] = yield* measure([{ feature, subject: request.subject ?? null, at }])
+        return measured === undefined
+          ? yield* Effect.die(new TypeError("usage without a row"))
+          : new QuotaUsage(measured)
+      })
+
+      const record = Effect.fn("TenantQuotas.record")(function* (request: RecordQuota) {
+        const tenant = yield* Tenant
+        const now = yield* Now.now
+        const feature = yield* catalog.getFeature(request.feature)
+        if (feature.kind !== "metered") {
+          return yield* new QuotaKindMismatch({
+            feature: feature.feature,
+            kind: feature.kind,
+            field: "amount"
+          })
+        }
+        const occurredAt = request.occurredAt === undefined ? now : DateTime.toDate(request.occurredAt)
+        const subject = request.subject ?? ""
+        const account = {
+          tenantId: tenant.id,
+          feature: feature.feature,
+          subject,
+          period: periodOf(feature, occurredAt)
+        }
+        const fingerprint = JSON.stringify(["record", feature.feature, subject, request.amount])
+        const isNew = yield* Statements.append(sql, account, request, fingerprint, occurredAt, now)
+        if (!isNew) {
+          const used = yield* Statements.usedKey(sql, tenant.id, request.key)
+          if (used?.request !== fingerprint) return yield* new QuotaKeyReused({ key: request.key })
+        }
+        return yield* usage({
+          feature: feature.feature,
+          subject: request.subject ?? null,
+          at: DateTime.fromDateUnsafe(occurredAt)
+        })
+      })
+
+      const check = Effect.fn("TenantQuotas.check")(function* (request: CheckQuotas) {
+        const now = yield* Now.now
+        const features = yield* featuresOf(request.items.map(({ feature }) => feature))
+        const measured = yield* measure(
+          features.map((feature, n) => ({ feature, subject: request.items[n]?.subject ?? null, at: now }))
+        )
+        const asked = new Map<string, number>()
+        const items = measured.map((row, n) => {
+          const isCounted = row.kind === "metered" || row.kind === "concurrent"
+          const account = `${row.feature}\n${row.subject ?? ""}`
+          // Two items of one account are asked for together.
+          const amount = (asked.get(account) ?? 0) + (request.items[n]?.amount ?? 1)
+          asked.set(account, amount)
+          const isAllowed = isCounted ? features[n]?.soft === true || amount <= row.remaining : row.granted
+          return new QuotaCheck({ ...row, allowed: isAllowed })
+        })
+        return { allowed: items.every((item) => item.allowed), items }
+      })
+
+      return TenantQuotas.of({
+        ...catalog,
+        reserve,
+        getReservation,
+        commit,
+        release,
+        record,
+        usage,
+        check
+      })
+    })
+  )
+}

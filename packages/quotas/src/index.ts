@@ -1,0 +1,21 @@
+/**
+ * @since 0.1.0
+ */
+export * as InstallationLimits from "./InstallationLimits.ts"
+export * as LimitsGroup from "./LimitsGroup.ts"
+export * as QuotaMaintenance from "./QuotaMaintenance.ts"
+export * as QuotasApi from "./QuotasApi.ts"
+export * as QuotasDomain from "./QuotasDomain.ts"
+export * as QuotasGroup from "./QuotasGroup.ts"
+export * as QuotasSettings from "./QuotasSettings.ts"
+export * as QuotasSubjectData from "./QuotasSubjectData.ts"
+export * as RateClock from "./RateClock.ts"
+export * as RateLimit from "./RateLimit.ts"
+export * as RateLimitClient from "./RateLimitClient.ts"
+export * as RateLimitHeaders from "./RateLimitHeaders.ts"
+export * as RateLimits from "./RateLimits.ts"
+export * as RatePolicy from "./RatePolicy.ts"
+export * as RequestLimits from "./RequestLimits.ts"
+export * as TenantQuota from "./TenantQuota.ts"
+export * as TenantQuotaErrors from "./TenantQuotaErrors.ts"
+export * as TenantQuotas from "./TenantQuotas.ts"

@@ -1,0 +1,165 @@
+/** Collects the checks of a process and decides them in batches, one statement per batch. */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { keyOf, untouched, waitMicros, type Bound, type Measured } from "./bucket.ts"
+import { charge, open, type Group, type GroupAnswer } from "./bucketStatements.ts"
+
+export interface Charged {
+  readonly granted: boolean
+  /** After the charge, in the order of the bounds. */
+  readonly measured: ReadonlyArray<Measured>
+}
+
+interface Item {
+  readonly bounds: ReadonlyArray<Bound>
+  readonly cost: number
+  readonly token: string
+  readonly answer: Deferred.Deferred<Charged, SqlError>
+  /** Set when the caller has gone: the request is not charged. */
+  isAbandoned: boolean
+}
+
+/** Decided by one statement in a few milliseconds. More would let a late request wait for a long one. */
+const batchMax = 500
+
+/** While one batch is in flight the next is sent; a third would only wait for rows of the two. */
+const batchesInFlight = 2
+
+/** After a batch, in the same statement, the group's earlier requests are charged too. */
+const after = (bound: Bound, measured: Measured, costs: ReadonlyArray<number>): Measured => {
+  if (costs.length === 0) return measured
+  const cost = costs.reduce((sum, each) => sum + each, 0)
+  if (bound.kind === "gcra") {
+    return { ...measured, debt: measured.debt + BigInt(cost) * BigInt(bound.periodMicros) }
+  }
+  const added: ReadonlyArray<readonly [number, number]> =
+    bound.kind === "window"
+      ? [[measured.nowMicros, cost]]
+      : costs.map(() => [measured.nowMicros + bound.periodMicros, 1] as const)
+  return { ...measured, entries: [...measured.entries, ...added] }
+}
+
+const groupKeyOf = (item: Item): string =>
+  item.bounds
+    .map(
+      (bound) => `${keyOf(bound)}\n${bound.quota} ${bound.burst} ${bound.periodMicros} ${bound.changedMicros}`
+    )
+    .join("\n\n")
+
+/** Parts items into groups that share no bucket; the rest waits for the next statement. */
+const assemble = (items: ReadonlyArray<Item>) => {
+  const groups = new Map<string, Array<Item>>()
+  const groupOfBucket = new Map<string, string>()
+  const later: Array<Item> = []
+  for (const item of items) {
+    const groupKey = groupKeyOf(item)
+    const group = groups.get(groupKey)
+    if (group !== undefined) {
+      group.push(item)
+      continue
+    }
+    const buckets = item.bounds.map(keyOf)
+    if (buckets.some((bucket) => groupOfBucket.has(bucket))) {
+      later.push(item)
+      continue
+    }
+    groups.set(groupKey, [item])
+    for (const bucket of buckets) groupOfBucket.set(bucket, groupKey)
+  }
+  return { groups: Array.from(groups.values()), later }
+}
+
+const toGroup = (items: ReadonlyArray<Item>): Group => ({
+  bounds: items[0]?.bounds ?? [],
+  costs: items.map(({ cost }) => cost),
+  tokens: items.map(({ token }) => token)
+})
+
+/** Completes what a statement decided and returns what another one must decide. */
+const settle = (items: ReadonlyArray<Item>, answer: GroupAnswer): ReadonlyArray<Item> => {
+  const again: Array<Item> = []
+  const granted = items.slice(0, answer.granted)
+  const costs = granted.map(({ cost }) => cost)
+  for (const [index, item] of items.entries()) {
+    const isGranted = index < granted.length
+    const charged = isGranted ? costs.slice(0, index + 1) : costs
+    const measured = item.bounds.map((bound, at) => after(bound, answer.measured[at] ?? untouched, charged))
+    // The first that did not fit is denied. A cheaper one behind it may fit what is left.
+    const mayFit =
+      !isGranted &&
+      index > granted.length &&
+      item.bounds.every((bound, at) => waitMicros(bound, measured[at] ?? untouched, item.cost) === 0)
+    if (mayFit) again.push(item)
+    else Deferred.doneUnsafe(item.answer, Effect.succeed({ granted: isGranted, measured }))
+  }
+  return again
+}
+
+const runBatch = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  items: ReadonlyArray<Item>,
+  offsetMicros: () => number
+) {
+  let waiting = items
+  while (waiting.length > 0) {
+    const { groups, later } = assemble(waiting.filter((item) => !item.isAbandoned))
+    if (groups.length === 0) return
+    const answers = yield* charge(sql, groups.map(toGroup), offsetMicros())
+    const again: Array<Item> = []
+    const missing: Array<Bound> = []
+    for (const [index, group] of groups.entries()) {
+      const answer = answers[index]
+      if (answer?.isComplete === true) {
+        again.push(...settle(group, answer))
+      } else {
+        again.push(...group)
+        missing.push(...(group[0]?.bounds ?? []))
+      }
+    }
+    if (missing.length > 0) yield* open(sql, missing, offsetMicros())
+    waiting = [...again, ...later]
+  }
+})
+
+/** Starts the workers of a process. They end with the scope. */
+export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, offsetMicros: () => number) {
+  const queue = yield* Queue.unbounded<Item>()
+  const work = Queue.takeBetween(queue, 1, batchMax).pipe(
+    Effect.flatMap((items) =>
+      runBatch(sql, items, offsetMicros).pipe(
+        Effect.catchCause((cause) =>
+          Effect.sync(() => {
+            for (const item of items) Deferred.doneUnsafe(item.answer, Effect.failCause(cause))
+          })
+        )
+      )
+    ),
+    Effect.forever
+  )
+  for (let index = 0; index < batchesInFlight; index++) yield* Effect.forkScoped(work)
+
+  const decide = (
+    bounds: ReadonlyArray<Bound>,
+    cost: number,
+    token: string
+  ): Effect.Effect<Charged, SqlError> =>
+    Effect.suspend(() => {
+      const item: Item = {
+        bounds,
+        cost,
+        token,
+        answer: Deferred.makeUnsafe<Charged, SqlError>(),
+        isAbandoned: false
+      }
+      Queue.offerUnsafe(queue, item)
+      return Effect.onInterrupt(Deferred.await(item.answer), () =>
+        Effect.sync(() => {
+          item.isAbandoned = true
+        })
+      )
+    })
+  return { decide }
+})

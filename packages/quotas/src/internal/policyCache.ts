@@ -1,0 +1,175 @@
+/**
+ * The policies of the owners that a process checks for, at most 500 ms old.
+ *
+ * A poll asks every 200 ms for the revisions of all owners that were checked lately, in one statement. Core's `LiveConfig` has a
+ * statement per tenant and poll, and takes no `_system`, whose policies hold for all. The last good policies serve while the
+ * database is unavailable.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { RateKind, RatePart } from "../RatePolicy.ts"
+import { Json } from "./column.ts"
+
+const Held = Schema.Struct({
+  policy: Schema.String,
+  kind: RateKind,
+  quota: Schema.Int,
+  burst: Schema.Int,
+  periodMillis: Schema.Int,
+  by: Schema.Array(RatePart),
+  plans: Schema.Array(Schema.String),
+  routes: Schema.Array(Schema.String),
+  fallback: Schema.Boolean,
+  shadow: Schema.Boolean,
+  whenUnavailable: Schema.Literals(["open", "closed"]),
+  changedMicros: Schema.Int
+})
+
+export type HeldPolicy = typeof Held.Type
+
+const HeldOverride = Schema.Struct({
+  policy: Schema.String,
+  bucket: Schema.String,
+  quota: Schema.NullOr(Schema.Int),
+  burst: Schema.NullOr(Schema.Int),
+  bypass: Schema.Boolean
+})
+
+export type HeldOverride = typeof HeldOverride.Type
+
+const Loaded = Schema.Struct({
+  revision: Schema.Int,
+  policies: Schema.Array(Held),
+  overrides: Schema.Array(HeldOverride)
+})
+const decodeLoaded = Schema.decodeUnknownEffect(Json(Loaded))
+const decodeRevisions = Schema.decodeUnknownEffect(Json(Schema.Record(Schema.String, Schema.Int)))
+
+export interface OwnerPolicies {
+  readonly revision: number
+  readonly policies: ReadonlyMap<string, HeldPolicy>
+  /** By policy and bucket. */
+  readonly overrides: ReadonlyMap<string, HeldOverride>
+}
+
+interface Entry {
+  readonly held: OwnerPolicies
+  checkedMillis: number
+  usedMillis: number
+}
+
+/** A changed policy is seen everywhere within 500 ms: older than this, it is read before the check. */
+const ageMaxMillis = 450
+
+const pollInterval = "200 millis"
+
+/** An owner that no check came for in a second is not asked about. */
+const idleMillis = 1_000
+
+/** An owner's policies are a few kilobytes; the least recently used ones go. */
+const ownersMax = 10_000
+
+export const overrideKey = (policy: string, bucket: string): string => `${policy}\n${bucket}`
+
+const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, owner: string) {
+  const [row] = yield* sql<{ readonly answer: unknown }>`
+    SELECT json_build_object(
+             'revision', coalesce((SELECT revision FROM hm_rate_revision WHERE tenant_id = ${owner}), 0),
+             'policies', coalesce((
+               SELECT json_agg(json_build_object(
+                        'policy', policy, 'kind', kind, 'quota', quota, 'burst', burst,
+                        'periodMillis', period_millis, 'by', by, 'plans', plans, 'routes', routes,
+                        'fallback', fallback, 'shadow', shadow, 'whenUnavailable', when_unavailable,
+                        'changedMicros', changed_micros) ORDER BY policy)
+                 FROM hm_rate_policy
+                WHERE tenant_id = ${owner}), '[]'),
+             'overrides', coalesce((
+               SELECT json_agg(json_build_object(
+                        'policy', policy, 'bucket', bucket, 'quota', quota, 'burst', burst, 'bypass', bypass))
+                 FROM hm_rate_override
+                WHERE tenant_id = ${owner}), '[]'))::text AS answer
+  `
+  const loaded = yield* Effect.orDie(decodeLoaded(row?.answer))
+  return {
+    revision: loaded.revision,
+    policies: new Map(loaded.policies.map((policy) => [policy.policy, policy])),
+    overrides: new Map(
+      loaded.overrides.map((override) => [overrideKey(override.policy, override.bucket), override])
+    )
+  } satisfies OwnerPolicies
+})
+
+/** Durations of this process; an instant of the database is never compared with them. */
+export const elapsedMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+
+export interface PolicyCache {
+  /** Returns policies that are at most 500 ms old, or the last good ones when reading fails. */
+  readonly get: (owner: string) => Effect.Effect<OwnerPolicies, SqlError>
+  /** Returns the last good policies without reading. */
+  readonly last: (owner: string) => OwnerPolicies | undefined
+  /** Reads them again at the next check of this process. */
+  readonly forget: (owner: string) => void
+}
+
+/** Starts the poll of a process. It ends with the scope. */
+export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+  const entries = new Map<string, Entry>()
+
+  const store = (owner: string, held: OwnerPolicies, checkedMillis: number) => {
+    entries.delete(owner)
+    entries.set(owner, { held, checkedMillis, usedMillis: checkedMillis })
+    const [oldest] = entries.keys()
+    if (entries.size > ownersMax && oldest !== undefined) entries.delete(oldest)
+  }
+
+  const read = Effect.fnUntraced(function* (owner: string) {
+    // The age counts from before the read: what is written meanwhile is seen by the next one.
+    const startedMillis = yield* elapsedMillis
+    const held = yield* load(sql, owner)
+    store(owner, held, startedMillis)
+    return held
+  })
+
+  const get = Effect.fnUntraced(function* (owner: string) {
+    const entry = entries.get(owner)
+    if (entry === undefined) return yield* read(owner)
+    const now = yield* elapsedMillis
+    entry.usedMillis = now
+    if (now - entry.checkedMillis <= ageMaxMillis) return entry.held
+    return yield* read(owner)
+  })
+
+  const poll = Effect.gen(function* () {
+    const startedMillis = yield* elapsedMillis
+    const used = Array.from(entries).filter(([, entry]) => startedMillis - entry.usedMillis < idleMillis)
+    if (used.length === 0) return
+    const [row] = yield* sql<{ readonly answer: unknown }>`
+      SELECT coalesce(json_object_agg(tenant_id, revision), '{}')::text AS answer
+        FROM hm_rate_revision
+       WHERE tenant_id IN (
+             SELECT o.owner
+               FROM json_array_elements_text(${JSON.stringify(used.map(([owner]) => owner))}::text::json) AS o (owner)
+             )
+    `
+    const revisions = yield* Effect.orDie(decodeRevisions(row?.answer))
+    for (const [owner, entry] of used) {
+      if ((revisions[owner] ?? 0) === entry.held.revision) entry.checkedMillis = startedMillis
+      else yield* read(owner)
+    }
+  }).pipe(Effect.catchCause((cause) => Effect.logDebug("Policies were not read", cause)))
+  yield* Effect.forkScoped(Effect.repeat(poll, Schedule.spaced(pollInterval)))
+
+  const cache: PolicyCache = {
+    get,
+    last: (owner) => entries.get(owner)?.held,
+    forget: (owner) => {
+      const entry = entries.get(owner)
+      if (entry !== undefined) entry.checkedMillis = Number.NEGATIVE_INFINITY
+    }
+  }
+  return cache
+})

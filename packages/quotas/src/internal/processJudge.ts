@@ -1,0 +1,53 @@
+/**
+ * Decides in memory while the database is unavailable: each process by the same policies from an empty state, so that it admits
+ * at most burst + rate x time.
+ */
+import type { Bound } from "./bucket.ts"
+import { costMaxOf, keyOf } from "./bucket.ts"
+
+interface Level {
+  used: number
+  atMillis: number
+}
+
+/** Buckets remembered per process, some 100 bytes each. The one that was made first is forgotten at the limit. */
+const bucketsMax = 10_000
+
+const microsPerMilli = 1_000
+
+const levelAt = (bound: Bound, level: Level, nowMillis: number): number =>
+  Math.max(
+    0,
+    Math.min(costMaxOf(bound), level.used) -
+      ((nowMillis - level.atMillis) * microsPerMilli * bound.quota) / bound.periodMicros
+  )
+
+export interface ProcessJudge {
+  /** Returns the milliseconds until the request fits all buckets; 0 when it was charged. */
+  readonly decide: (bounds: ReadonlyArray<Bound>, cost: number, nowMillis: number) => number
+  readonly forget: () => void
+}
+
+export const make = (): ProcessJudge => {
+  const levels = new Map<string, Level>()
+  const decide = (bounds: ReadonlyArray<Bound>, cost: number, nowMillis: number): number => {
+    // A lease cannot be given back to a database that is unavailable: concurrency is not counted alone.
+    const counted = bounds.filter(({ kind }) => kind !== "concurrency")
+    const used = counted.map((bound) =>
+      levelAt(bound, levels.get(keyOf(bound)) ?? { used: 0, atMillis: nowMillis }, nowMillis)
+    )
+    const waits = counted.map((bound, index) => {
+      const missing = (used[index] ?? 0) + cost - costMaxOf(bound)
+      return missing <= 0 ? 0 : Math.ceil((missing * bound.periodMicros) / bound.quota / microsPerMilli)
+    })
+    const wait = Math.max(0, ...waits)
+    if (wait > 0) return wait
+    for (const [index, bound] of counted.entries()) {
+      levels.set(keyOf(bound), { used: (used[index] ?? 0) + cost, atMillis: nowMillis })
+    }
+    const [oldest] = levels.keys()
+    if (levels.size > bucketsMax && oldest !== undefined) levels.delete(oldest)
+    return 0
+  }
+  return { decide, forget: () => levels.clear() }
+}

@@ -1,0 +1,379 @@
+/** The statements on balances, reservations and the ledger. */
+import * as Identifier from "@hypermarket/core/Identifier"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { QuotaFeature, RecordQuota } from "../TenantQuota.ts"
+import { Json } from "./column.ts"
+import type { Period } from "./quotaPeriod.ts"
+
+/** One balance: a feature, a subject (empty for the tenant itself) and a period. */
+export interface Account {
+  readonly tenantId: string
+  readonly feature: string
+  readonly subject: string
+  readonly period: Period
+}
+
+/** Deltas and expired reservations that one statement folds. The rest waits for the next one. */
+const foldMax = 5_000
+
+/** Longer than any client retries. */
+export const keyKeptMillis = 35 * 24 * 60 * 60 * 1_000
+
+/**
+ * The limit of an account at an instant: overrides replace plans, grants are added. A grant that does not recur counts in the
+ * period that contains its beginning alone, so a boundary never counts it twice.
+ */
+const allowanceOf = (sql: SqlClient.SqlClient, account: Account, at: Date) => sql`
+  SELECT least(999999999999999,
+               coalesce(CASE WHEN bool_or(g.source = 'override')
+                             THEN sum(g.amount) FILTER (WHERE g.source = 'override')
+                             ELSE sum(g.amount) FILTER (WHERE g.source = 'plan') END, 0)
+                 + coalesce(sum(g.amount) FILTER (WHERE g.source = 'grant'), 0))::bigint AS quota
+    FROM hm_quota_grant g
+   WHERE g.tenant_id = ${account.tenantId} AND g.feature = ${account.feature} AND g.subject = ${account.subject}
+     AND g.effective_at <= ${at}
+     AND (g.expires_at IS NULL OR g.expires_at > ${at})
+     AND (g.recurring
+          OR (g.effective_at >= ${account.period.start}
+              AND (${account.period.end ?? null}::text::timestamptz IS NULL
+                   OR g.effective_at < ${account.period.end ?? null}::text::timestamptz)))
+`
+
+/** Waits for the balance and holds it until the transaction ends. */
+export const lockBalance = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  account: Account,
+  now: Date
+) {
+  const lock = sql`
+    SELECT 1
+      FROM hm_tenant_quota
+     WHERE tenant_id = ${account.tenantId} AND feature = ${account.feature} AND subject = ${account.subject}
+       AND period_start = ${account.period.start}
+       FOR UPDATE
+  `
+  const locked = yield* lock
+  if (locked.length > 0) return
+  yield* sql`
+    INSERT INTO hm_tenant_quota (tenant_id, feature, subject, period_start, period_end, updated_at)
+    VALUES (${account.tenantId}, ${account.feature}, ${account.subject}, ${account.period.start},
+            ${account.period.end ?? null}, ${now})
+        ON CONFLICT DO NOTHING
+  `
+  yield* lock
+})
+
+/** A reservation that is asked for under the lock of its balance. */
+export interface Wanted {
+  readonly reservationId: string
+  readonly key: string
+  /** Identifies the request: another one with the same key is refused. */
+  readonly request: string
+  readonly amount: number
+  readonly expiresAt: Date
+}
+
+const Outcome = Schema.fromJsonString(
+  Schema.Struct({
+    quota: Schema.Int,
+    used: Schema.Int,
+    held: Schema.Int,
+    isKeyUsed: Schema.Boolean,
+    isReserved: Schema.Boolean,
+    reached: Schema.Array(Schema.Int)
+  })
+)
+const decodeOutcome = Schema.decodeUnknownEffect(Outcome)
+
+export type Outcome = typeof Outcome.Type
+
+/**
+ * Folds what was committed, released and recorded into the balance, expires reservations, and grants what is wanted if it fits.
+ * The caller holds the balance, so that the snapshot of this statement sees it as its last holder left it.
+ */
+export const settle = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  account: Account,
+  feature: Pick<QuotaFeature, "kind" | "soft" | "thresholds">,
+  now: Date,
+  wanted: Wanted | undefined
+) {
+  const { period, subject, tenantId } = account
+  const ledgerId = yield* Identifier.next
+  const amount = String(wanted?.amount ?? 0)
+  const [row] = yield* sql<{ readonly outcome: string }>`
+    WITH folded AS (
+      DELETE FROM hm_quota_delta
+       WHERE (tenant_id, feature, subject, period_start, delta_id) IN (
+             SELECT tenant_id, feature, subject, period_start, delta_id
+               FROM hm_quota_delta
+              WHERE tenant_id = ${tenantId} AND feature = ${account.feature} AND subject = ${subject}
+                AND period_start = ${period.start}
+              ORDER BY delta_id
+              LIMIT ${foldMax}
+                FOR UPDATE SKIP LOCKED
+             )
+      RETURNING used, held
+    ),
+    -- A reservation that is being committed is locked: it is not expired meanwhile.
+    lapsing AS (
+      SELECT reservation_id
+        FROM hm_quota_reservation
+       WHERE tenant_id = ${tenantId} AND feature = ${account.feature} AND subject = ${subject}
+         AND period_start = ${period.start} AND status = 'open' AND expires_at <= ${now}
+       ORDER BY expires_at
+       LIMIT ${foldMax}
+         FOR UPDATE SKIP LOCKED
+    ),
+    lapsed AS (
+      UPDATE hm_quota_reservation r
+         SET status = 'expired', settled_at = ${now}
+        FROM lapsing l
+       WHERE r.tenant_id = ${tenantId} AND r.reservation_id = l.reservation_id
+      RETURNING r.reservation_id, r.amount
+    ),
+    allowance AS (${allowanceOf(sql, account, now)}),
+    balance AS (
+      SELECT (q.used + coalesce((SELECT sum(used) FROM folded), 0))::bigint AS used,
+             (q.held + coalesce((SELECT sum(held) FROM folded), 0)
+                     - coalesce((SELECT sum(amount) FROM lapsed), 0))::bigint AS held
+        FROM hm_tenant_quota q
+       WHERE q.tenant_id = ${tenantId} AND q.feature = ${account.feature} AND q.subject = ${subject}
+         AND q.period_start = ${period.start}
+    ),
+    used_key AS (
+      SELECT 1
+        FROM hm_quota_key
+       WHERE tenant_id = ${tenantId} AND key = ${wanted?.key ?? ""}
+    ),
+    fitting AS (
+      SELECT 1
+        FROM balance b
+       CROSS JOIN allowance a
+       WHERE ${wanted !== undefined}::boolean
+         AND NOT EXISTS (SELECT 1 FROM used_key)
+         AND (${feature.soft}::boolean OR b.used + b.held + ${amount}::text::bigint <= a.quota)
+    ),
+    keyed AS (
+      INSERT INTO hm_quota_key (tenant_id, key, request, result_id, expires_at)
+      SELECT ${tenantId}, ${wanted?.key ?? ""}, ${wanted?.request ?? ""}, ${wanted?.reservationId ?? null}::text::uuid,
+             ${new Date(now.getTime() + keyKeptMillis)}
+        FROM fitting
+          ON CONFLICT DO NOTHING
+      RETURNING 1
+    ),
+    reserved AS (
+      INSERT INTO hm_quota_reservation (tenant_id, reservation_id, feature, subject, period_start, period_end, slot, amount,
+                                        status, expires_at, recorded_at)
+      SELECT ${tenantId}, ${wanted?.reservationId ?? null}::text::uuid, ${account.feature}, ${subject}, ${period.start},
+             ${period.end ?? null}, ${feature.kind === "concurrent"}::boolean, ${amount}::text::bigint, 'open',
+             ${wanted?.expiresAt ?? null}, ${now}
+        FROM keyed
+      RETURNING reservation_id, amount
+    ),
+    logged AS (
+      INSERT INTO hm_quota_ledger (tenant_id, recorded_at, entry_id, feature, subject, period_start, kind, amount,
+                                   reservation_id, occurred_at)
+      SELECT ${tenantId}, ${now}, ${ledgerId}::text::uuid, ${account.feature}, ${subject}, ${period.start}, 'reserve',
+             amount, reservation_id, ${now}
+        FROM reserved
+      UNION ALL
+      -- The id of a reservation is unique among its expiries.
+      SELECT ${tenantId}, ${now}, reservation_id, ${account.feature}, ${subject}, ${period.start}, 'expire',
+             amount, reservation_id, ${now}
+        FROM lapsed
+    ),
+    balanced AS (
+      UPDATE hm_tenant_quota q
+         SET used = b.used,
+             held = b.held + CASE WHEN EXISTS (SELECT 1 FROM keyed) THEN ${amount}::text::bigint ELSE 0 END,
+             updated_at = ${now}
+        FROM balance b
+       WHERE q.tenant_id = ${tenantId} AND q.feature = ${account.feature} AND q.subject = ${subject}
+         AND q.period_start = ${period.start}
+    ),
+    -- The balance is held: no other transaction reaches a threshold of it at the same time.
+    reached AS (
+      INSERT INTO hm_quota_threshold (tenant_id, feature, subject, period_start, percent, quota, reached_at)
+      SELECT ${tenantId}, ${account.feature}, ${subject}, ${period.start}, t.percent::int, a.quota, ${now}
+        FROM balance b
+       CROSS JOIN allowance a
+       CROSS JOIN json_array_elements_text(${JSON.stringify(feature.thresholds)}::text::json) AS t (percent)
+       WHERE a.quota > 0 AND b.used::numeric * 100 >= a.quota::numeric * t.percent::int
+          ON CONFLICT DO NOTHING
+      RETURNING percent
+    )
+    SELECT json_build_object(
+             'quota', a.quota, 'used', b.used, 'held', b.held,
+             'isKeyUsed', EXISTS (SELECT 1 FROM used_key),
+             'isReserved', EXISTS (SELECT 1 FROM reserved),
+             'reached', coalesce((SELECT json_agg(percent ORDER BY percent) FROM reached), '[]'))::text AS outcome
+      FROM balance b
+     CROSS JOIN allowance a
+  `
+  return yield* Effect.orDie(decodeOutcome(row?.outcome))
+})
+
+/** Settles an open reservation and appends to the ledger. Touches no balance. */
+export const close = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  tenantId: string,
+  reservationId: string,
+  now: Date,
+  outcome:
+    | { readonly status: "committed"; readonly amount: number | undefined }
+    | { readonly status: "released" }
+) {
+  const entryId = yield* Identifier.next
+  const isCommit = outcome.status === "committed"
+  const amount = isCommit && outcome.amount !== undefined ? String(outcome.amount) : null
+  const rows = yield* sql`
+    WITH settled AS (
+      UPDATE hm_quota_reservation
+         SET status = ${outcome.status},
+             committed = CASE WHEN ${isCommit}::boolean THEN coalesce(${amount}::text::bigint, amount) END,
+             settled_at = ${now}
+       WHERE tenant_id = ${tenantId} AND reservation_id = ${reservationId}::text::uuid
+         AND status = 'open'
+         AND expires_at > ${now}
+         AND NOT (slot AND ${isCommit}::boolean)
+         AND amount >= coalesce(${amount}::text::bigint, amount)
+      RETURNING *
+    ),
+    changed AS (
+      INSERT INTO hm_quota_delta (tenant_id, feature, subject, period_start, delta_id, period_end, used, held)
+      SELECT tenant_id, feature, subject, period_start, ${entryId}::text::uuid, period_end, coalesce(committed, 0), -amount
+        FROM settled
+    ),
+    logged AS (
+      INSERT INTO hm_quota_ledger (tenant_id, recorded_at, entry_id, feature, subject, period_start, kind, amount,
+                                   reservation_id, occurred_at)
+      SELECT tenant_id, ${now}, ${entryId}::text::uuid, feature, subject, period_start, ${isCommit ? "commit" : "release"},
+             coalesce(committed, amount), reservation_id, ${now}
+        FROM settled
+    )
+    SELECT 1
+      FROM settled
+  `
+  return rows.length > 0
+})
+
+/** Appends usage that happened. False when the key has been used. */
+export const append = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  account: Account,
+  record: RecordQuota,
+  request: string,
+  occurredAt: Date,
+  now: Date
+) {
+  const entryId = yield* Identifier.next
+  const rows = yield* sql`
+    WITH keyed AS (
+      INSERT INTO hm_quota_key (tenant_id, key, request, result_id, expires_at)
+      VALUES (${account.tenantId}, ${record.key}, ${request}, ${entryId}::text::uuid,
+              ${new Date(now.getTime() + keyKeptMillis)})
+          ON CONFLICT DO NOTHING
+      RETURNING 1
+    ),
+    changed AS (
+      INSERT INTO hm_quota_delta (tenant_id, feature, subject, period_start, delta_id, period_end, used, held)
+      SELECT ${account.tenantId}, ${account.feature}, ${account.subject}, ${account.period.start}, ${entryId}::text::uuid,
+             ${account.period.end ?? null}, ${String(record.amount)}::text::bigint, 0
+        FROM keyed
+    ),
+    logged AS (
+      INSERT INTO hm_quota_ledger (tenant_id, recorded_at, entry_id, feature, subject, period_start, kind, amount,
+                                   occurred_at)
+      SELECT ${account.tenantId}, ${now}, ${entryId}::text::uuid, ${account.feature}, ${account.subject},
+             ${account.period.start}, 'record', ${String(record.amount)}::text::bigint, ${occurredAt}
+        FROM keyed
+    )
+    SELECT 1
+      FROM keyed
+  `
+  return rows.length > 0
+})
+
+/** The request that a key was used with, and what it made. */
+export const usedKey = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, tenantId: string, key: string) {
+  const [row] = yield* sql<{ readonly request: string; readonly resultId: string }>`
+    SELECT request, result_id::text AS "resultId"
+      FROM hm_quota_key
+     WHERE tenant_id = ${tenantId} AND key = ${key}
+  `
+  return row
+})
+
+const Measured = Schema.Array(
+  Schema.Struct({
+    n: Schema.Int,
+    quota: Schema.Int,
+    granted: Schema.Boolean,
+    value: Schema.Json,
+    used: Schema.Int,
+    held: Schema.Int
+  })
+)
+const decodeMeasured = Schema.decodeUnknownEffect(Json(Measured))
+
+export interface Question extends Account {
+  /** When grants are judged: now, or the end of a past period. */
+  readonly at: Date
+}
+
+/** Reads accounts in one snapshot: balances, what is not folded yet, and reservations that have lapsed. */
+export const measure = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  questions: ReadonlyArray<Question>,
+  now: Date
+) {
+  const wanted = questions.map((question, n) => ({
+    n,
+    tenant: question.tenantId,
+    feature: question.feature,
+    subject: question.subject,
+    start: question.period.start.toISOString(),
+    end: question.period.end?.toISOString() ?? null,
+    at: question.at.toISOString()
+  }))
+  const [row] = yield* sql<{ readonly measured: unknown }>`
+    SELECT json_agg(json_build_object(
+             'n', w.n, 'quota', g.quota, 'granted', g.granted, 'value', g.value,
+             'used', coalesce(q.used, 0) + d.used,
+             'held', greatest(0, coalesce(q.held, 0) + d.held - l.amount)) ORDER BY w.n)::text AS measured
+      FROM json_to_recordset(${JSON.stringify(wanted)}::text::json)
+             AS w (n int, tenant text, feature text, subject text, start timestamptz, "end" timestamptz, at timestamptz)
+      LEFT JOIN hm_tenant_quota q
+        ON q.tenant_id = w.tenant AND q.feature = w.feature AND q.subject = w.subject AND q.period_start = w.start
+     CROSS JOIN LATERAL (
+           SELECT coalesce(sum(d.used), 0)::bigint AS used, coalesce(sum(d.held), 0)::bigint AS held
+             FROM hm_quota_delta d
+            WHERE d.tenant_id = w.tenant AND d.feature = w.feature AND d.subject = w.subject AND d.period_start = w.start
+           ) d
+     CROSS JOIN LATERAL (
+           SELECT coalesce(sum(r.amount), 0)::bigint AS amount
+             FROM hm_quota_reservation r
+            WHERE r.tenant_id = w.tenant AND r.feature = w.feature AND r.subject = w.subject
+              AND r.period_start = w.start AND r.status = 'open' AND r.expires_at <= ${now}
+           ) l
+     CROSS JOIN LATERAL (
+           SELECT least(999999999999999,
+                        coalesce(CASE WHEN bool_or(g.source = 'override')
+                                      THEN sum(g.amount) FILTER (WHERE g.source = 'override')
+                                      ELSE sum(g.amount) FILTER (WHERE g.source = 'plan') END, 0)
+                          + coalesce(sum(g.amount) FILTER (WHERE g.source = 'grant'), 0))::bigint AS quota,
+                  count(*) > 0 AS granted,
+                  (array_agg(g.value ORDER BY g.source = 'override' DESC, g.source = 'grant' DESC,
+                                              g.effective_at DESC, g.grant_id DESC))[1] AS value
+             FROM hm_quota_grant g
+            WHERE g.tenant_id = w.tenant AND g.feature = w.feature AND g.subject = w.subject
+              AND g.effective_at <= w.at
+              AND (g.expires_at IS NULL OR g.expires_at > w.at)
+              AND (g.recurring OR (g.effective_at >= w.start AND (w."end" IS NULL OR g.effective_at < w."end")))
+           ) g
+  `
+  return yield* Effect.orDie(decodeMeasured(row?.measured ?? []))
+})

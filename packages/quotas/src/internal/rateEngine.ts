@@ -1,0 +1,134 @@
+/** The part of rate limits that the services of a process share: policies in memory, batches, counts of denials. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as Settings from "../QuotasSettings.ts"
+import { RateClock } from "../RateClock.ts"
+import { RateLimitClient } from "../RateLimitClient.ts"
+import {
+  RateCostTooHigh,
+  RateLimitsUnavailable,
+  type RateState,
+  type RateSubjectInvalid
+} from "../RateLimit.ts"
+import { RatePolicyNotFound, type RateSubject } from "../RatePolicy.ts"
+import { bucketOf, costMaxOf, subjectOf, untouched, type Bound } from "./bucket.ts"
+import * as BucketStatements from "./bucketStatements.ts"
+import * as Checker from "./checker.ts"
+import * as DenialLog from "./denialLog.ts"
+import * as PolicyCache from "./policyCache.ts"
+import * as PolicyStore from "./policyStore.ts"
+
+const microsPerMilli = 1_000
+
+/** The numbers of a policy for one bucket, its override applied. Undefined when an override bypasses it. */
+export const applied = (
+  owner: string,
+  held: PolicyCache.OwnerPolicies,
+  policy: PolicyCache.HeldPolicy,
+  bucket: string,
+  options?: { readonly evenIfBypassed: true }
+): Bound | undefined => {
+  const override = held.overrides.get(PolicyCache.overrideKey(policy.policy, bucket))
+  if (override?.bypass === true && options?.evenIfBypassed !== true) return undefined
+  const quota = override?.quota ?? policy.quota
+  // A burst that follows the quota follows an override's quota too.
+  const burst = override?.burst ?? (policy.burst === policy.quota ? quota : policy.burst)
+  return {
+    owner,
+    policy: policy.policy,
+    bucket,
+    kind: policy.kind,
+    quota,
+    burst,
+    periodMicros: policy.periodMillis * microsPerMilli,
+    changedMicros: policy.changedMicros,
+    shadow: policy.shadow,
+    whenUnavailable: policy.whenUnavailable
+  }
+}
+
+const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const checks = (yield* RateLimitClient) ?? sql
+  const { offsetMicros } = yield* RateClock
+  const cache = yield* PolicyCache.make(checks)
+  const denials = yield* DenialLog.make(checks)
+  const deadline = yield* Settings.checkDeadline.config
+  const checker = yield* Checker.make(checks, offsetMicros, denials, deadline)
+
+  /** Runs on the client of checks outside the caller's transaction. */
+  const outside = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.updateContext(self, (context: Context.Context<never>) =>
+      Context.omit(checks.transactionService)(context)
+    )
+
+  /** Policies for a check: those in memory when they cannot be read in time. */
+  const policiesOf = (owner: string) =>
+    outside(cache.get(owner)).pipe(
+      Effect.timeoutOption(deadline),
+      Effect.map((read) => (read._tag === "Some" ? read.value : cache.last(owner))),
+      Effect.catch((error) => Effect.as(Effect.logDebug("Policies were not read", error), cache.last(owner)))
+    )
+
+  const boundIn = Effect.fnUntraced(function* (
+    held: PolicyCache.OwnerPolicies,
+    owner: string,
+    name: string,
+    subject: RateSubject,
+    options?: { readonly evenIfBypassed: true }
+  ): Effect.fn.Return<Bound | undefined, RatePolicyNotFound | RateSubjectInvalid> {
+    const policy = held.policies.get(name)
+    if (policy === undefined) return yield* new RatePolicyNotFound({ policy: name })
+    const bucket = yield* Effect.fromResult(bucketOf(policy, subjectOf(owner, subject)))
+    return applied(owner, held, policy, bucket, options)
+  })
+
+  const boundOf = Effect.fnUntraced(function* (
+    owner: string,
+    name: string,
+    subject: RateSubject,
+    cost: number
+  ) {
+    const held = yield* policiesOf(owner)
+    if (held === undefined) return yield* new RateLimitsUnavailable({ policy: name })
+    const bound = yield* boundIn(held, owner, name, subject)
+    if (bound === undefined || bound.shadow || cost <= costMaxOf(bound)) return bound
+    return yield* new RateCostTooHigh({ policy: name, costMax: costMaxOf(bound) })
+  })
+
+  /** The bucket of a request that reads or repairs it. */
+  const bucketBound = Effect.fnUntraced(function* (owner: string, name: string, subject: RateSubject) {
+    const held = yield* outside(cache.get(owner))
+    const bound = yield* boundIn(held, owner, name, subject, { evenIfBypassed: true })
+    return bound ?? (yield* new RatePolicyNotFound({ policy: name }))
+  })
+
+  const peek = Effect.fnUntraced(function* (bound: Bound) {
+    const [answer] = yield* outside(BucketStatements.measure(checks, bound, offsetMicros()))
+    const state: RateState = checker.stateOf(bound, answer?.measured[0] ?? untouched, 0)
+    return state
+  })
+
+  const repair = <A, E>(bound: Bound, self: Effect.Effect<A, E>) =>
+    outside(self).pipe(Effect.andThen(Effect.sync(() => checker.forget(bound))))
+
+  return {
+    checker,
+    policiesOf,
+    boundOf,
+    bucketBound,
+    store: PolicyStore.make(sql, offsetMicros, cache.forget),
+    peek,
+    refund: (bound: Bound, cost: number) => repair(bound, BucketStatements.refund(checks, bound, cost)),
+    reset: (bound: Bound) => repair(bound, BucketStatements.reset(checks, bound)),
+    release: (bound: Bound, token: string) => repair(bound, BucketStatements.release(checks, bound, token))
+  }
+})
+
+export class RateEngine extends Context.Service<RateEngine, Effect.Success<typeof make>>()(
+  "@hypermarket/quotas/internal/RateEngine"
+) {
+  static readonly layer = Layer.effect(RateEngine, make)
+}
