@@ -1,42 +1,30 @@
-import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import { Credentials } from "@hypermarket/core/Credentials"
-import * as Database from "@hypermarket/core/Database"
-import * as Migrations from "@hypermarket/core/Migrations"
-import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
-import { ApiKeys } from "@hypermarket/platform/ApiKey"
-import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
+import { connect } from "@hypermarket/core/Promises"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
-import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
-import { Console, Effect, Layer, Redacted } from "effect"
 
-const migrate = Effect.flatMap(Database.options, (options) =>
-  Migrations.run([CoreDomain.migrations, PlatformDomain.domain.migrations], options.schema).pipe(
-    Effect.provide(Database.layerDirect(options))
-  )
-)
+const hm = await connect({ domains: [PlatformDomain] })
+await hm.migrate()
+const actor = { type: "user", id: "ann" } as const
+const acme = hm.tenant("acme").with({ actor })
+await acme.policies.create({
+  policyKey: "utah-wine",
+  actions: ["listing.publish"],
+  region: "US-UT",
+  category: "wine",
+  effect: "deny",
+  legalBasis: "State alcohol code, section 12",
+  source: "https://example.com/alcohol-code/12"
+})
 
-const services = Layer.mergeAll(PlatformDomain.layer, KeyCredentials.layer).pipe(
-  Layer.provide(Database.layerConfig)
-)
+const policy = await acme.policy.open()
+const decision = policy.decide({ action: "listing.publish", region: "US-UT", category: "wine" })
+console.log(decision.effect, decision.because)
 
-const acme = TenantId.make("acme")
-
-const firstKey = Effect.gen(function* () {
-  const tenants = yield* TenantAccounts
-  const keys = yield* ApiKeys
-  const credentials = yield* Credentials
-  yield* tenants.create({ tenantId: acme, name: "Acme" }).pipe(
-    Effect.catchTag("TenantExists", () => Effect.void),
-    Effect.provideService(AllTenants, { actor: "readme" })
-  )
-  const issued = yield* keys
-    .create({ name: "first", scopes: ["platform:read"] }, "operator")
-    .pipe(provide(acme))
-  const credential = yield* Effect.flatMap(
-    credentials.authenticate(Redacted.make(issued.secret ?? "")),
-    Effect.fromOption
-  )
-  yield* Effect.flatMap(Effect.fromOption(credential.tenantId), Console.log)
-}).pipe(Effect.provide(services))
-
-await Effect.runPromise(Effect.andThen(migrate, firstKey))
+await hm.transaction("acme", async (tx) => {
+  await tx.query("CREATE TABLE listing (id text PRIMARY KEY, state text NOT NULL)")
+  await tx.query("INSERT INTO listing VALUES ($1, 'refused')", ["l-1"])
+  const target = { type: "listing", id: "l-1" }
+  await tx.audit.record({ actor, action: "listing.refused", target, after: { state: "refused" } })
+})
+const { items } = await acme.audit.list({})
+console.log(items.map(({ action, actorType }) => `${action} by ${actorType}`))
+await hm.close()

@@ -4,41 +4,41 @@
  * @since 0.1.0
  */
 import { Caller } from "@hypermarket/core/Credentials"
-import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
+import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
 import * as Storage from "@hypermarket/core/Storage"
 import * as Tenant from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
-import * as SqlClient from "effect/sql/SqlClient"
-import { ApiKeys, IssuedKey, NewApiKey, Rotation } from "./ApiKey.ts"
+import { IssuedKey, NewApiKey, Rotation } from "./ApiKey.ts"
+import { ApiKeys } from "./ApiKeys.ts"
 import { PlatformApi } from "./PlatformApi.ts"
-import { NewTenant, TenantAccount, TenantAccounts } from "./TenantAccount.ts"
-
-/** Owns the idempotency keys of endpoints over all tenants; no tenant can have this id. */
-const systemOwner = "_system"
-
-const encodeNewTenant = Schema.encodeSync(NewTenant)
-const encodeNewApiKey = Schema.encodeSync(NewApiKey)
-const encodeRotation = Schema.encodeSync(Rotation)
+import { NewTenant, TenantAccount } from "./TenantAccount.ts"
+import { TenantAccounts } from "./TenantAccounts.ts"
 
 const withoutSecret = (issued: IssuedKey) => new IssuedKey({ apiKey: issued.apiKey, secret: null })
 
-const createTenantOnce = IdempotencyKey.make({ operation: "platform.createTenant", answer: TenantAccount })
-const createTenantKeyOnce = IdempotencyKey.make({
+const createTenant = IdempotentRequests.create({
+  operation: "platform.createTenant",
+  payload: NewTenant,
+  answer: TenantAccount
+})
+const createTenantKey = IdempotentRequests.create({
   operation: "platform.createTenantKey",
+  payload: NewApiKey,
   answer: IssuedKey,
   stored: withoutSecret
 })
-const createKeyOnce = IdempotencyKey.make({
+const createKey = IdempotentRequests.create({
   operation: "platform.createKey",
+  payload: NewApiKey,
   answer: IssuedKey,
   stored: withoutSecret
 })
-const rotateKeyOnce = IdempotencyKey.make({
+const rotateKey = IdempotentRequests.create({
   operation: "platform.rotateKey",
+  payload: Rotation,
   answer: IssuedKey,
   stored: withoutSecret
 })
@@ -49,14 +49,14 @@ const tenants = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const accounts = yield* TenantAccounts
     const keys = yield* ApiKeys
-    const sql = yield* SqlClient.SqlClient
-    const storage = Effect.provideService(SqlClient.SqlClient, sql)
+    const createTenantOnce = yield* createTenant
+    const createTenantKeyOnce = yield* createTenantKey
     return handlers.handleAll({
       createTenant: ({ headers, payload }) =>
-        createTenantOnce(
-          { owner: systemOwner, headers, body: encodeNewTenant(payload) },
-          accounts.create(payload)
-        ).pipe(Effect.map(tagged), Storage.orUnavailable, storage),
+        createTenantOnce({ headers, payload }, accounts.create(payload)).pipe(
+          Effect.map(tagged),
+          Storage.orUnavailable
+        ),
       listTenants: ({ query }) => accounts.list(query).pipe(Storage.orUnavailable),
       getTenant: ({ params }) =>
         accounts.get(params.tenantId).pipe(Effect.map(tagged), Storage.orUnavailable),
@@ -68,16 +68,12 @@ const tenants = HttpApiBuilder.group(
         ),
       createTenantKey: ({ headers, params, payload }) =>
         createTenantKeyOnce(
-          {
-            owner: systemOwner,
-            headers,
-            body: { tenantId: params.tenantId, ...encodeNewApiKey(payload) }
-          },
+          { headers, payload, scope: { tenantId: params.tenantId } },
           Effect.andThen(
             accounts.get(params.tenantId),
             Tenant.provide(params.tenantId)(keys.create(payload, "operator"))
           )
-        ).pipe(Storage.orUnavailable, storage)
+        ).pipe(Storage.orUnavailable)
     })
   })
 )
@@ -88,37 +84,24 @@ const ownKeys = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const accounts = yield* TenantAccounts
     const keys = yield* ApiKeys
-    const sql = yield* SqlClient.SqlClient
-    const storage = Effect.provideService(SqlClient.SqlClient, sql)
+    const createKeyOnce = yield* createKey
+    const rotateKeyOnce = yield* rotateKey
     return handlers.handleAll({
       currentTenant: () => accounts.current.pipe(Effect.map(tagged), Storage.orUnavailable),
-      createKey: Effect.fnUntraced(
-        function* ({ headers, payload }) {
-          const grantor = yield* Caller
-          const owner = yield* Tenant.tenantId
-          return yield* createKeyOnce(
-            { owner, headers, body: encodeNewApiKey(payload) },
-            keys.create(payload, grantor)
-          )
-        },
-        Storage.orUnavailable,
-        storage
-      ),
+      createKey: Effect.fnUntraced(function* ({ headers, payload }) {
+        const grantor = yield* Caller
+        return yield* createKeyOnce({ headers, payload }, keys.create(payload, grantor))
+      }, Storage.orUnavailable),
       listKeys: ({ query }) => keys.list(query).pipe(Storage.orUnavailable),
       getKey: ({ params }) => keys.get(params.apiKeyId).pipe(Effect.map(tagged), Storage.orUnavailable),
-      rotateKey: Effect.fnUntraced(
-        function* ({ headers, params, payload }) {
-          const grantor = yield* Caller
-          const owner = yield* Tenant.tenantId
-          const version = yield* expectedVersion(headers)
-          return yield* rotateKeyOnce(
-            { owner, headers, body: { apiKeyId: params.apiKeyId, version, ...encodeRotation(payload) } },
-            keys.rotate(params.apiKeyId, version, payload, grantor)
-          )
-        },
-        Storage.orUnavailable,
-        storage
-      ),
+      rotateKey: Effect.fnUntraced(function* ({ headers, params, payload }) {
+        const grantor = yield* Caller
+        const version = yield* expectedVersion(headers)
+        return yield* rotateKeyOnce(
+          { headers, payload, scope: { apiKeyId: params.apiKeyId, version } },
+          keys.rotate(params.apiKeyId, version, payload, grantor)
+        )
+      }, Storage.orUnavailable),
       revokeKey: ({ headers, params, query }) =>
         expectedVersion(headers).pipe(
           Effect.flatMap((version) =>

@@ -2,14 +2,29 @@
  * @since 0.1.0
  */
 import * as Migrations from "@hypermarket/core/Migrations"
+import manifest from "../package.json" with { type: "json" }
 import tenant from "./migrations/0001_tenant.ts"
 import apiKey from "./migrations/0002_api_key.ts"
+import feature from "./migrations/0003_feature.ts"
+import activity from "./migrations/0004_activity.ts"
+import policy from "./migrations/0005_policy.ts"
+import consoleSession from "./migrations/0006_console.ts"
+import subject from "./migrations/0007_subject.ts"
 
 /**
  * @category migrations
  * @since 0.1.0
  */
-export const migrations = Migrations.make("platform", {
-  "0001_tenant": tenant,
-  "0002_api_key": apiKey
-})
+export const migrations = Migrations.make(
+  "platform",
+  {
+    "0001_tenant": tenant,
+    "0002_api_key": apiKey,
+    "0003_feature": feature,
+    "0004_activity": activity,
+    "0005_policy": policy,
+    "0006_console": consoleSession,
+    "0007_subject": subject
+  },
+  { release: manifest.version }
+)

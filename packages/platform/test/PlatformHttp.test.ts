@@ -2,30 +2,35 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
-import * as Authorization from "@hypermarket/core/Authorization"
+import * as RequestChain from "@hypermarket/core/RequestChain"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import * as Problems from "@hypermarket/core/Problems"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
-import { ApiKeys } from "@hypermarket/platform/ApiKey"
+import { ApiKeys } from "@hypermarket/platform/ApiKeys"
 import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import { PlatformApi } from "@hypermarket/platform/PlatformApi"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import * as PlatformHttp from "@hypermarket/platform/PlatformHttp"
-import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
+import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
+import * as DoorIsolation from "@hypermarket/testing/DoorIsolation"
 import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
-import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
+import { HttpApiBuilder } from "effect/http-api"
 
 const acme = TenantId.make("acme")
 const globex = TenantId.make("globex")
+/** Strangers of the door alone: those of the endpoints make keys of their own. */
+const hooli = TenantId.make("hooli")
+const umbrella = TenantId.make("umbrella")
 const asOperator = Effect.provideService(AllTenants, { actor: "test" })
 
 const TestServer = ApiServer.layer(
   HttpApiBuilder.layer(PlatformApi).pipe(
     Layer.provide(PlatformHttp.layer),
-    Layer.provide([Authorization.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
+    Layer.provide([RequestChain.layer, Problems.layerInput])
   )
 ).pipe(
   Layer.provide([AccessLog.layerDiscard, Shutdown.layer, KeyCredentials.layer]),
@@ -70,19 +75,48 @@ const send = Effect.fnUntraced(function* (
 })
 
 layer(TestServer, { excludeTestServices: true })("PlatformHttp", (it) => {
-  TenantIsolation.suite(
-    it,
-    PlatformApi,
+  const seed = Effect.gen(function* () {
+    const owner = yield* keyOf(acme, ["platform:admin"])
+    const stranger = yield* keyOf(globex, ["platform:admin"])
+    yield* keyOf(hooli, ["platform:admin"])
+    yield* keyOf(umbrella, ["platform:admin"])
+    return {
+      ownerKey: owner.secret,
+      strangerKey: stranger.secret,
+      params: { apiKeyId: owner.apiKeyId },
+      payloads: { createKey: { name: "new", scopes: ["platform:read"] } },
+      watched: [`/v1/platform/keys/${owner.apiKeyId}`, "/v1/platform/keys", "/v1/platform/tenant"]
+    }
+  })
+
+  TenantIsolation.suite(it, PlatformApi, seed)
+
+  DoorIsolation.suite(it, {
+    domain: PlatformDomain,
+    services: ["tenants", "keys"],
+    tenants: { owner: acme, stranger: hooli, other: umbrella },
+    calls: {
+      "tenants.create": () => [{ tenantId: "initech", name: "Initech" }],
+      "keys.create": () => [{ name: "new", scopes: ["platform:read"] }, "operator"],
+      "keys.rotate": ({ params }) => [params["apiKeyId"], 1, {}, "operator"]
+    },
+    seed
+  })
+
+  it.effect("makes a key for one index of a browser's, and refuses a resource on a server key", () =>
     Effect.gen(function* () {
-      const owner = yield* keyOf(acme, ["platform:admin"])
-      const stranger = yield* keyOf(globex, ["platform:admin"])
-      return {
-        ownerKey: owner.secret,
-        strangerKey: stranger.secret,
-        params: { apiKeyId: owner.apiKeyId },
-        payloads: { createKey: { name: "new", scopes: ["platform:read"] } },
-        watched: [`/v1/platform/keys/${owner.apiKeyId}`, "/v1/platform/keys", "/v1/platform/tenant"]
-      }
+      const { secret } = yield* keyOf(acme, ["platform:admin"])
+      const resource = { kind: "index", id: "products" }
+      const client = yield* send("POST", "/v1/platform/keys", secret, {
+        body: { name: "browser", kind: "client", scopes: ["platform:read"], resource }
+      })
+      assert.strictEqual(client.status, 201)
+      assert.deepNestedInclude(client.body, { "apiKey.resource": resource })
+      const server = yield* send("POST", "/v1/platform/keys", secret, {
+        body: { name: "server", scopes: ["platform:read"], resource }
+      })
+      assert.strictEqual(server.status, 400)
+      assert.deepNestedInclude(server.body, { "errors[0].path": ["resource"] })
     })
   )
 

@@ -1,8 +1,9 @@
 import { migration } from "@hypermarket/core/Migrations"
 
-export default migration([
-  // Global (a reference table on Citus): every process looks tenants up, nobody writes them often.
-  `
+export default migration(
+  [
+    // Global (a reference table on Citus): every process looks tenants up, nobody writes them often.
+    `
   CREATE TABLE hm_tenant (
     tenant_id     text        NOT NULL PRIMARY KEY
                               CONSTRAINT tenant_id_in_form CHECK (tenant_id ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
@@ -17,4 +18,6 @@ export default migration([
     CONSTRAINT suspended_with_reason CHECK (status = 'active' OR status_reason IS NOT NULL)
   )
   `
-])
+  ],
+  { since: "0.1.0", oldestRelease: "0.1.0", locks: "none" }
+)

@@ -1,0 +1,46 @@
+/**
+ * The prose of the activity log in the API reference.
+ *
+ * @since 0.1.0
+ */
+import * as Reference from "@hypermarket/core/Reference"
+import { ActivityApi } from "./ActivityApi.ts"
+import examples from "./ActivityApi.examples.json" with { type: "json" }
+
+/**
+ * @category reference
+ * @since 0.1.0
+ */
+export const reference = Reference.make(
+  ActivityApi,
+  {
+    audit: {
+      listActivity: {
+        summary: "List activity",
+        description:
+          "Returns the entries of the tenant's log, the newest first, at most 200 per page. Filter by `action`, `actorId`, `targetType` or `targetId`. A page with a filter examines 10,000 entries: it may have few items, or none, and still have a `nextCursor`.\n\n`before` and `after` hold the members that differ. The request is recorded as `activity.read`."
+      },
+      getHead: {
+        summary: "Get the head of the log",
+        description:
+          "Returns the newest checkpoint and the public keys that have signed. `head` is null until a worker has sealed the first entries, which takes a minute.\n\nKeep it elsewhere: a verification that is given a kept head finds out when the end of the log was dropped. Each head is also published as the event `com.hypermarket.platform.activity.sealed.v1`."
+      },
+      listAuditKeys: {
+        summary: "List keys of checkpoints",
+        description:
+          "Returns the Ed25519 public keys that have signed checkpoints of this installation, the first one first. `since` is the first checkpoint that the key signed. The list is empty while the operator has set no key."
+      },
+      exportActivity: {
+        summary: "Export checkpoints and entries",
+        description:
+          "Returns lines of JSON: the public keys, then each checkpoint with its entries in the order of their leaves, then `end`. About 10,000 entries are returned at a time: send `next` of the last line as `after` until it is null. Entries without a checkpoint are not in it.\n\nThe package's README describes each line, byte by byte, so that anyone can verify it. The request is recorded as `activity.exported`."
+      },
+      verifyActivity: {
+        summary: "Verify the log",
+        description:
+          "Compares all entries with their checkpoints, and names those that were changed, deleted, moved or inserted, each with the reason. The log is intact when `problems` is empty.\n\nSend a `head` that you kept, so that dropped checkpoints at the end are found. Send the public `keys` that you kept, so that a checkpoint of another key is. A log of more than some 100,000 entries takes longer than a request may: use `hypermarket audit verify`."
+      }
+    }
+  },
+  { examples, problems: {} }
+)

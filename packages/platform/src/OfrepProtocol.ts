@@ -1,0 +1,184 @@
+/**
+ * OpenFeature Remote Evaluation Protocol (OFREP) 0.3 under `/ofrep/v1`, for the providers of OpenFeature's SDKs.
+ *
+ * The key is a bearer token or in `X-API-Key`; client keys are accepted. A key evaluates in its own environment only. To a
+ * client key, which is public, neither rules nor what is wrong with them is named.
+ *
+ * Source: https://github.com/open-feature/protocol, OpenAPI document 0.3.0.
+ *
+ * @since 0.1.0
+ */
+import * as Authorization from "@hypermarket/core/Authorization"
+import { Caller, type Credential } from "@hypermarket/core/Credentials"
+import * as Problems from "@hypermarket/core/Problems"
+import * as ProtocolRoute from "@hypermarket/core/ProtocolRoute"
+import * as Storage from "@hypermarket/core/Storage"
+import { Tenant } from "@hypermarket/core/Tenant"
+import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import type * as Schema from "effect/Schema"
+import { createHash } from "node:crypto"
+import type { FlagEvaluation } from "./FlagEvaluation.ts"
+import { FlagEvaluations } from "./FlagEvaluations.ts"
+import type { FlagEvaluator } from "./FlagEvaluator.ts"
+import { canonicalJson, type ContextRefusal, parseContext } from "./flags/context.ts"
+
+const path = "/ofrep/v1/evaluate/flags"
+const scope = "flags:read"
+
+/** Enough for the largest context in any alphabet. */
+const bodyBytesMax = 1_048_576
+
+const json = (
+  body: { readonly [name: string]: Schema.Json },
+  status: number,
+  headers?: Readonly<Record<string, string>>
+) => HttpServerResponse.jsonUnsafe(body, headers === undefined ? { status } : { status, headers })
+
+/** OFREP has no DEFAULT, though OpenFeature has: the metadata names it. */
+const reasonOf = (evaluation: FlagEvaluation): string =>
+  evaluation.reason === "DEFAULT" ? "UNKNOWN" : evaluation.reason
+
+const answerOf = (
+  evaluation: FlagEvaluation,
+  evaluator: FlagEvaluator,
+  credential: Credential
+): { readonly [name: string]: Schema.Json } => {
+  const isServer = credential.kind === "server"
+  const { errorCode, errorDetails, flagKey, ruleId, value, variant } = evaluation
+  if (errorCode !== undefined) {
+    const isNamed = isServer || errorCode === "FLAG_NOT_FOUND" || errorCode === "TARGETING_KEY_MISSING"
+    return {
+      key: flagKey,
+      errorCode,
+      errorDetails: isNamed ? (errorDetails ?? "") : "The flag cannot be evaluated"
+    }
+  }
+  return {
+    key: flagKey,
+    reason: reasonOf(evaluation),
+    ...(value === undefined ? {} : { value }),
+    ...(variant === undefined ? {} : { variant }),
+    metadata: {
+      ...evaluator.metadataOf(flagKey),
+      reason: evaluation.reason,
+      ...(isServer && ruleId !== undefined ? { ruleId } : {})
+    }
+  }
+}
+
+const refusalOf = (refusal: ContextRefusal, key?: string) =>
+  json({ ...(key === undefined ? {} : { key }), ...refusal }, 400)
+
+/** The revision of a change notice that the client repeats: an ETag of ours, or the number. */
+const revisionPattern = /[?&]flagConfigEtag=(?:W%2F|W\/)?(?:%22|")?(\d{1,18})/
+
+const revisionOf = (url: string): bigint => BigInt(revisionPattern.exec(url)?.[1] ?? "0")
+
+const etagOf = (
+  evaluator: FlagEvaluator,
+  credential: Credential,
+  tenantId: string,
+  context: { readonly [name: string]: Schema.Json }
+): string => {
+  const hash = createHash("sha256")
+    .update(canonicalJson([tenantId, evaluator.environment, credential.kind, context]))
+    .digest("hex")
+  return `"${evaluator.revision}-${hash.slice(0, 32)}"`
+}
+
+const matches = (header: string | undefined, etag: string): boolean =>
+  header !== undefined &&
+  header.split(",").some((tag) => {
+    const bare = tag.trim().replace(/^W\//, "")
+    return bare === "*" || bare === etag || `"${bare}"` === etag
+  })
+
+/** OFREP leaves the bodies of these statuses open: they are our problems. */
+const problems = {
+  unauthenticated: Problems.unauthenticated,
+  "scope-missing": new Authorization.ScopeMissing({ scope }),
+  "key-kind-refused": new Authorization.KeyKindRefused(),
+  "resource-refused": new Authorization.KeyKindRefused(),
+  "tenant-suspended": new Authorization.TenantSuspended(),
+  limited: Problems.limited,
+  "body-too-large": Problems.payloadTooLarge,
+  "body-too-slow": Problems.bodyTooSlow,
+  "body-broken": Problems.badRequest,
+  deadline: new Storage.DeadlineExceeded(),
+  "storage-unavailable": new Storage.StorageUnavailable()
+} as const satisfies Record<ProtocolRoute.Reason, Problems.Problem>
+
+const options = {
+  method: "POST",
+  key: ["bearer", "x-api-key"],
+  scope,
+  clientKeys: true,
+  body: { max: bodyBytesMax, inflatedMax: bodyBytesMax },
+  guard: "own",
+  refuse: (reason) => Problems.toResponse(problems[reason])
+} as const satisfies Omit<ProtocolRoute.Options, "path">
+
+/**
+ * The routes of one flag and of all flags.
+ *
+ * @category routes
+ * @since 0.1.0
+ */
+export const routes: Effect.Effect<
+  ReadonlyArray<ProtocolRoute.ProtocolRoute>,
+  never,
+  FlagEvaluations
+> = Effect.gen(function* () {
+  const evaluations = yield* FlagEvaluations
+
+  const orRefused = <R>(
+    self: Effect.Effect<HttpServerResponse.HttpServerResponse, Storage.StorageUnavailable, R>
+  ) => Effect.catch(self, () => Effect.succeed(options.refuse("storage-unavailable")))
+
+  const one = Effect.fnUntraced(function* ({ body, params }: ProtocolRoute.Input) {
+    const caller = yield* Caller
+    const key = params["key"] ?? ""
+    const context = parseContext(body)
+    if ("errorCode" in context) return refusalOf(context, key)
+    const flags = yield* evaluations.evaluator(caller.environment).pipe(Storage.orUnavailable)
+    const evaluation = flags.evaluate(key, context.attributes)
+    const status =
+      evaluation.errorCode === undefined ? 200 : evaluation.errorCode === "FLAG_NOT_FOUND" ? 404 : 400
+    return json(answerOf(evaluation, flags, caller), status)
+  }, orRefused)
+
+  const all = Effect.fnUntraced(function* ({ body, request }: ProtocolRoute.Input) {
+    const caller = yield* Caller
+    const tenant = yield* Tenant
+    const context = parseContext(body)
+    if ("errorCode" in context) return refusalOf(context)
+    const flags = yield* evaluations
+      .evaluator(caller.environment, revisionOf(request.url))
+      .pipe(Storage.orUnavailable)
+    const etag = etagOf(flags, caller, tenant.id, context.attributes)
+    if (matches(request.headers["if-none-match"], etag)) {
+      return HttpServerResponse.empty({ status: 304, headers: { etag } })
+    }
+    return json(
+      {
+        flags: flags.evaluateAll(context.attributes).map((evaluation) => answerOf(evaluation, flags, caller)),
+        metadata: { revision: String(flags.revision), environment: flags.environment }
+      },
+      200,
+      { etag }
+    )
+  }, orRefused)
+
+  return [
+    ProtocolRoute.make({ ...options, path }, all),
+    ProtocolRoute.make({ ...options, path: `${path}/:key` }, one)
+  ]
+})
+
+/**
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = Layer.unwrap(Effect.map(routes, ProtocolRoute.layer))

@@ -1,0 +1,39 @@
+/**
+ * JSON as RFC 8785 writes it: members in the order of their UTF-16 code units, numbers as ECMAScript prints them, no space. -0
+ * is `0`, 1e21 is `1e+21`. A lone surrogate is U+FFFD, as in every text that a column holds.
+ */
+import type * as Schema from "effect/Schema"
+
+const isObject = (value: Schema.Json): value is Schema.JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+export const write = (value: Schema.Json): string => {
+  if (typeof value === "string") return JSON.stringify(value.toWellFormed())
+  if (Array.isArray(value)) return `[${value.map(write).join(",")}]`
+  if (!isObject(value)) return JSON.stringify(value)
+  const members = Object.keys(value)
+    .toSorted()
+    .flatMap((name) => {
+      const member = value[name]
+      return member === undefined ? [] : [`${JSON.stringify(name.toWellFormed())}:${write(member)}`]
+    })
+  return `{${members.join(",")}}`
+}
+
+/** The members of two objects that differ; both as they are when one of them is no object. */
+export const differences = (
+  before: Schema.Json | undefined,
+  after: Schema.Json | undefined
+): { readonly before?: Schema.Json; readonly after?: Schema.Json } => {
+  if (before === undefined || after === undefined || !isObject(before) || !isObject(after)) {
+    return { ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }
+  }
+  const pick = (from: Schema.JsonObject, other: Schema.JsonObject): Schema.Json =>
+    Object.fromEntries(
+      Object.entries(from).filter(([name, member]) => {
+        const counterpart = Object.hasOwn(other, name) ? other[name] : undefined
+        return counterpart === undefined || write(member) !== write(counterpart)
+      })
+    )
+  return { before: pick(before, after), after: pick(after, before) }
+}

@@ -1,0 +1,320 @@
+/** Statements on the log and its checkpoints. Each finds rows by key. */
+import * as Column from "@hypermarket/core/Column"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { LogRow } from "./leaf.ts"
+
+const Bytes = Schema.Uint8Array
+
+const Row = Schema.Struct({
+  tenantId: Schema.String,
+  activityId: Schema.String,
+  recordedAt: Schema.String,
+  action: Schema.String,
+  actorType: Schema.String,
+  targetType: Schema.String,
+  actor: Schema.NullOr(Schema.String),
+  actorSalt: Schema.NullOr(Bytes),
+  actorHash: Bytes,
+  detail: Schema.NullOr(Schema.String),
+  detailSalt: Schema.NullOr(Bytes),
+  detailHash: Bytes,
+  leafHash: Bytes
+})
+
+/** Text with microseconds: a Date would hide a change below a millisecond. */
+const instant = (column: string): string =>
+  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+
+const columns = `
+  tenant_id AS "tenantId", activity_id::text AS "activityId", ${instant("recorded_at")} AS "recordedAt", action,
+  actor_type AS "actorType", target_type AS "targetType", actor, actor_salt AS "actorSalt", actor_hash AS "actorHash",
+  detail, detail_salt AS "detailSalt", detail_hash AS "detailHash", leaf_hash AS "leafHash"
+`
+
+const Checkpoint = Schema.Struct({
+  tenantId: Schema.String,
+  number: Schema.Int,
+  previous: Schema.NullOr(Bytes),
+  root: Bytes,
+  rows: Schema.Int,
+  sealedAt: Schema.String,
+  keyId: Schema.NullOr(Schema.String),
+  signature: Schema.NullOr(Bytes),
+  activityIds: Schema.Array(Schema.String),
+  firstRecordedAt: Schema.String,
+  lastRecordedAt: Schema.String
+})
+
+export type Checkpoint = typeof Checkpoint.Type
+
+const checkpointColumns = `
+  tenant_id AS "tenantId", number::float8 AS number, previous, root, rows, ${instant("sealed_at")} AS "sealedAt",
+  key_id AS "keyId", signature, activity_ids::text[] AS "activityIds",
+  ${instant("first_recorded_at")} AS "firstRecordedAt", ${instant("last_recorded_at")} AS "lastRecordedAt"
+`
+
+const Key = Schema.Struct({ keyId: Schema.String, publicKey: Bytes, since: Column.Timestamp })
+
+/** Position of a row in its log, the newest first. */
+export interface Position {
+  readonly recordedAt: string
+  readonly activityId: string
+}
+
+export interface Filter {
+  readonly action: string | null
+  readonly targetType: string | null
+  /** Text that the canonical actor contains. */
+  readonly actor: string | null
+  /** Text that the canonical detail ends with. */
+  readonly detail: string | null
+}
+
+/** Rows that one page examines: a filter without matches ends there, and the next page goes on. */
+const examinedMax = 10_000
+
+export const make = (sql: SqlClient.SqlClient) => {
+  const returned = sql.literal(columns)
+  const returnedCheckpoint = sql.literal(checkpointColumns)
+  const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
+  const decodeCheckpoints = Schema.decodeUnknownEffect(Schema.Array(Checkpoint))
+  const decodeKeys = Schema.decodeUnknownEffect(Schema.Array(Key))
+
+  const insert = (row: LogRow) =>
+    sql`
+      INSERT INTO hm_platform_activity_log (tenant_id, recorded_at, activity_id, action, actor_type, target_type, actor,
+                                            actor_salt, actor_hash, detail, detail_salt, detail_hash, leaf_hash)
+      VALUES (${row.tenantId}, ${row.recordedAt}::text::timestamptz, ${row.activityId}::uuid, ${row.action}, ${row.actorType},
+              ${row.targetType}, ${row.actor}, ${row.actorSalt}, ${row.actorHash}, ${row.detail}, ${row.detailSalt},
+              ${row.detailHash}, ${row.leafHash})
+    `
+
+  /** Rows before a position. The last one that was examined is there too, marked, when more may follow. */
+  const list = Effect.fnUntraced(function* (
+    tenantId: string,
+    before: Position | undefined,
+    filter: Filter,
+    limit: number
+  ) {
+    const position =
+      before === undefined
+        ? sql``
+        : sql`AND (recorded_at, activity_id) < (${before.recordedAt}::text::timestamptz, ${before.activityId}::uuid)`
+    const rows = yield* sql<{ readonly place: number; readonly isMatch: boolean }>`
+      WITH examined AS (
+        SELECT *, row_number() OVER (ORDER BY recorded_at DESC, activity_id DESC)::int AS place
+          FROM hm_platform_activity_log
+         WHERE tenant_id = ${tenantId}
+               ${position}
+         ORDER BY recorded_at DESC, activity_id DESC
+         LIMIT ${examinedMax}
+      ),
+      -- Texts are compared as they are: a cast to JSON would fail on one that was tampered with.
+      marked AS (
+        SELECT *, (${filter.action}::text IS NULL OR action = ${filter.action})
+                  AND (${filter.targetType}::text IS NULL OR target_type = ${filter.targetType})
+                  AND (${filter.actor}::text IS NULL OR strpos(actor, ${filter.actor}) > 0)
+                  AND (${filter.detail}::text IS NULL OR right(detail, length(${filter.detail})) = ${filter.detail})
+                  AS is_match
+          FROM examined
+      )
+      SELECT ${returned}, place, coalesce(is_match, false) AS "isMatch"
+        FROM marked
+       WHERE coalesce(is_match, false) OR place = ${examinedMax}
+       ORDER BY place
+       LIMIT ${limit}
+    `
+    const decoded = yield* Effect.orDie(decodeRows(rows))
+    return decoded.map((row, index) => ({
+      row,
+      isMatch: rows[index]?.isMatch === true,
+      isLast: rows[index]?.place === examinedMax
+    }))
+  })
+
+  /** Rows after a position, the oldest first. */
+  const after = (tenantId: string, position: Position, limit: number) =>
+    Effect.flatMap(
+      sql`
+        SELECT ${returned}
+          FROM hm_platform_activity_log
+         WHERE tenant_id = ${tenantId}
+           AND (recorded_at, activity_id) > (${position.recordedAt}::text::timestamptz, ${position.activityId}::uuid)
+         ORDER BY recorded_at, activity_id
+         LIMIT ${limit}
+      `,
+      (rows) => Effect.orDie(decodeRows(rows))
+    )
+
+  /** Erases text and salt of the actors of some rows and of the details of others. The hashes stay. */
+  const forget = (tenantId: string, actors: ReadonlyArray<string>, details: ReadonlyArray<string>) =>
+    sql`
+      UPDATE hm_platform_activity_log
+         SET actor = CASE WHEN activity_id = ANY (${actors}::uuid[]) THEN NULL ELSE actor END,
+             actor_salt = CASE WHEN activity_id = ANY (${actors}::uuid[]) THEN NULL ELSE actor_salt END,
+             detail = CASE WHEN activity_id = ANY (${details}::uuid[]) THEN NULL ELSE detail END,
+             detail_salt = CASE WHEN activity_id = ANY (${details}::uuid[]) THEN NULL ELSE detail_salt END
+       WHERE tenant_id = ${tenantId} AND activity_id = ANY (${[...actors, ...details]}::uuid[])
+    `
+
+  /** Deletes the log of a tenant that is erased as a whole, and returns the number of its rows. */
+  const drop = Effect.fnUntraced(function* (tenantId: string) {
+    yield* sql`
+      DELETE FROM hm_platform_activity_checkpoint
+       WHERE tenant_id = ${tenantId}
+    `
+    const [row] = yield* sql<{ readonly count: number }>`
+      WITH dropped AS (
+        DELETE FROM hm_platform_activity_log
+         WHERE tenant_id = ${tenantId}
+        RETURNING 1
+      )
+      SELECT count(*)::int AS count
+        FROM dropped
+    `
+    return row?.count ?? 0
+  })
+
+  /** The rows of a checkpoint, in any order. */
+  const rowsOf = (checkpoint: Checkpoint) =>
+    Effect.flatMap(
+      sql`
+        SELECT ${returned}
+          FROM hm_platform_activity_log
+         WHERE tenant_id = ${checkpoint.tenantId}
+           AND recorded_at BETWEEN ${checkpoint.firstRecordedAt}::text::timestamptz
+                               AND ${checkpoint.lastRecordedAt}::text::timestamptz
+           AND activity_id = ANY (${checkpoint.activityIds}::uuid[])
+      `,
+      (rows) => Effect.orDie(decodeRows(rows))
+    )
+
+  /** Rows by id, wherever they are: the search of a verification that misses some. */
+  const strayed = (tenantId: string, ids: ReadonlyArray<string>) =>
+    Effect.flatMap(
+      sql`
+        SELECT ${returned}
+          FROM hm_platform_activity_log
+         WHERE tenant_id = ${tenantId} AND activity_id = ANY (${ids}::uuid[])
+      `,
+      (rows) => Effect.orDie(decodeRows(rows))
+    )
+
+  /** Rows recorded since an instant that no checkpoint names, the oldest first. */
+  const unsealed = (tenantId: string, since: Date, limit: number) =>
+    sql<{ readonly activityId: string; readonly recordedAt: string; readonly leafHash: Uint8Array }>`
+      WITH sealed AS (
+        SELECT unnest(activity_ids) AS activity_id
+          FROM hm_platform_activity_checkpoint
+         WHERE tenant_id = ${tenantId} AND last_recorded_at >= ${since}
+      )
+      SELECT log.activity_id::text AS "activityId", ${sql.literal(instant("log.recorded_at"))} AS "recordedAt",
+             log.leaf_hash AS "leafHash"
+        FROM hm_platform_activity_log AS log
+       WHERE log.tenant_id = ${tenantId} AND log.recorded_at >= ${since}
+         AND NOT EXISTS (SELECT 1 FROM sealed WHERE sealed.activity_id = log.activity_id)
+       ORDER BY log.recorded_at, log.activity_id
+       LIMIT ${limit}
+    `
+
+  const checkpoints = (tenantId: string, after: number, limit: number) =>
+    Effect.flatMap(
+      sql`
+        SELECT ${returnedCheckpoint}
+          FROM hm_platform_activity_checkpoint
+         WHERE tenant_id = ${tenantId} AND number > ${after}::float8::bigint
+         ORDER BY number
+         LIMIT ${limit}
+      `,
+      (rows) => Effect.orDie(decodeCheckpoints(rows))
+    )
+
+  const newest = (tenantId: string) =>
+    Effect.flatMap(
+      sql`
+        SELECT ${returnedCheckpoint}
+          FROM hm_platform_activity_checkpoint
+         WHERE tenant_id = ${tenantId}
+         ORDER BY number DESC
+         LIMIT 1
+      `,
+      (rows) => Effect.map(Effect.orDie(decodeCheckpoints(rows)), ([checkpoint]) => checkpoint)
+    )
+
+  const insertCheckpoint = (checkpoint: Checkpoint) =>
+    sql`
+      INSERT INTO hm_platform_activity_checkpoint (tenant_id, number, previous, root, rows, sealed_at, key_id, signature,
+                                                   activity_ids, first_recorded_at, last_recorded_at)
+      VALUES (${checkpoint.tenantId}, ${checkpoint.number}::float8::bigint, ${checkpoint.previous}, ${checkpoint.root},
+              ${checkpoint.rows}, ${checkpoint.sealedAt}::text::timestamptz, ${checkpoint.keyId}, ${checkpoint.signature},
+              ${checkpoint.activityIds}::uuid[], ${checkpoint.firstRecordedAt}::text::timestamptz,
+              ${checkpoint.lastRecordedAt}::text::timestamptz)
+    `
+
+  const keys = Effect.flatMap(
+    sql`
+      SELECT key_id AS "keyId", public_key AS "publicKey", since
+        FROM hm_platform_activity_key
+       WHERE tenant_id = '_system'
+       ORDER BY since, key_id
+    `,
+    (rows) => Effect.orDie(decodeKeys(rows))
+  )
+
+  const insertKey = (keyId: string, publicKey: Uint8Array, since: Date) =>
+    sql`
+      INSERT INTO hm_platform_activity_key (tenant_id, key_id, public_key, since)
+      VALUES ('_system', ${keyId}, ${publicKey}, ${since})
+          ON CONFLICT (tenant_id, key_id) DO NOTHING
+    `
+
+  /**
+   * Tenants whose log has grown since an instant. The months since are walked tenant by tenant along the key: a tenant has
+   * an account, or is used by a program alone.
+   */
+  const grown = (since: Date) =>
+    sql<{ readonly tenantId: string }>`
+      WITH RECURSIVE tenants AS (
+        (SELECT tenant_id
+           FROM hm_platform_activity_log
+          WHERE recorded_at >= date_trunc('month', ${since}::timestamptz, 'UTC')
+          ORDER BY tenant_id
+          LIMIT 1)
+        UNION ALL
+        SELECT following.tenant_id
+          FROM tenants
+         CROSS JOIN LATERAL (
+               SELECT log.tenant_id
+                 FROM hm_platform_activity_log AS log
+                WHERE log.tenant_id > tenants.tenant_id
+                  AND log.recorded_at >= date_trunc('month', ${since}::timestamptz, 'UTC')
+                ORDER BY log.tenant_id
+                LIMIT 1) AS following
+      )
+      SELECT tenant_id AS "tenantId"
+        FROM tenants
+       WHERE EXISTS (
+             SELECT 1
+               FROM hm_platform_activity_log AS log
+              WHERE log.tenant_id = tenants.tenant_id AND log.recorded_at >= ${since})
+    `
+
+  return {
+    insert,
+    list,
+    after,
+    forget,
+    drop,
+    rowsOf,
+    strayed,
+    unsealed,
+    checkpoints,
+    newest,
+    insertCheckpoint,
+    keys,
+    insertKey,
+    grown
+  }
+}

@@ -1,0 +1,459 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import * as Now from "@hypermarket/core/Now"
+import * as Policy from "@hypermarket/core/Policy"
+import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { InstallationPolicies } from "@hypermarket/platform/InstallationPolicies"
+import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+import * as PolicyHandle from "@hypermarket/platform/PolicyHandle"
+import { RegionPolicies } from "@hypermarket/platform/RegionPolicies"
+import { NewRegionPolicy, type PolicyQuestion, type RegionDecision } from "@hypermarket/platform/RegionPolicy"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { DateTime, Effect, Exit, Layer, Result, Schedule, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { generatedPolicies, generatedQuestions, oracle, type Drafted } from "./policyOracle.ts"
+
+const services = Layer.mergeAll(
+  RegionPolicies.layer,
+  InstallationPolicies.layer,
+  RegionPolicies.layerPolicy
+).pipe(
+  Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, PlatformDomain.domain.migrations)),
+  Layer.provideMerge(Now.layerTest)
+)
+
+const asSystem = Effect.provideService(AllTenants, { actor: "test" })
+const law = { legalBasis: "Test Code 1", source: "https://example.com/law" }
+const publish = ["listing.publish"]
+
+const isRefused = (input: unknown) =>
+  Result.match(Schema.decodeUnknownResult(NewRegionPolicy)(input), {
+    onFailure: ({ message }) => message,
+    onSuccess: () => undefined
+  })
+
+describe("A region policy at the door", () => {
+  const policy = { policyKey: "p", actions: publish, effect: "deny", ...law }
+
+  it("is refused for UK and EL, naming GB and GR", () => {
+    assert.include(isRefused({ ...policy, region: "UK" }) ?? "", "Expected GB")
+    assert.include(isRefused({ ...policy, region: "EL" }) ?? "", "Expected GR")
+    assert.isUndefined(isRefused({ ...policy, region: "GB" }))
+  })
+
+  it("is refused for an empty interval, also one of a single instant", () => {
+    const at = "2026-01-01T00:00:00.000Z"
+    const later = "2026-01-01T00:00:00.001Z"
+    assert.include(isRefused({ ...policy, effectiveFrom: at, effectiveUntil: at }) ?? "", "empty")
+    assert.include(isRefused({ ...policy, effectiveFrom: later, effectiveUntil: at }) ?? "", "empty")
+    assert.isUndefined(isRefused({ ...policy, effectiveFrom: at, effectiveUntil: later }))
+  })
+
+  it("is refused for an effect without what it needs, and with what belongs to another", () => {
+    assert.include(isRefused({ ...policy, effect: "require" }) ?? "", "requirements")
+    assert.include(isRefused({ ...policy, effect: "value" }) ?? "", "value")
+    assert.include(isRefused({ ...policy, requirements: ["age_check"] }) ?? "", "requirements")
+  })
+})
+
+/** Waits until the process's copy is what the database holds. */
+const settled = Effect.gen(function* () {
+  const policies = yield* RegionPolicies
+  const question = { action: "listing.publish" }
+  const { revision } = yield* policies.decideNow(question)
+  yield* policies.decide(question).pipe(
+    Effect.repeat({
+      until: (decision) => decision.revision === revision,
+      schedule: Schedule.spaced("50 millis")
+    })
+  )
+})
+
+layer(services, { excludeTestServices: true, timeout: 60_000 })("RegionPolicies", (it) => {
+  const at = (text: string) => DateTime.makeUnsafe(text)
+  const deny = { actions: publish, effect: "deny" as const, ...law }
+
+  it.effect("agree with a decision by sets of places, in any order in which they were written", () =>
+    Effect.gen(function* () {
+      const policies = yield* RegionPolicies
+      const installation = yield* InstallationPolicies
+      let decided = 0
+      let denied = 0
+      let undetermined = 0
+      let valued = 0
+      for (let round = 0; round < 12; round++) {
+        const tenants = [TenantId.make(`order-${round}-a`), TenantId.make(`order-${round}-b`)] as const
+        const ofInstallation = yield* generatedPolicies(4, `i${round}`, true)
+        const ofTenant = yield* generatedPolicies(10, `t${round}`, false)
+        const written = { installation: new Array<Drafted>(), tenant: new Array<Drafted>() }
+        const orders = [ofTenant, ofTenant.toReversed()] as const
+        for (const policy of ofInstallation) {
+          const exit = yield* Effect.exit(installation.create(policy).pipe(asSystem))
+          if (Exit.isSuccess(exit)) written.installation.push(policy)
+        }
+        for (const policy of orders[0]) {
+          const exit = yield* Effect.exit(policies.create(policy).pipe(provide(tenants[0])))
+          if (Exit.isSuccess(exit)) written.tenant.push(policy)
+        }
+        const keys = new Set(written.tenant.map(({ policyKey }) => policyKey))
+        for (const policy of orders[1]) {
+          if (keys.has(policy.policyKey)) yield* policies.create(policy).pipe(provide(tenants[1]))
+        }
+        for (const tenant of tenants) yield* settled.pipe(provide(tenant))
+        for (const question of yield* generatedQuestions(60)) {
+          const expected = oracle(written.installation, written.tenant, question)
+          const shapeOf = ({ because, effect, requires, undetermined: isOpen, value }: RegionDecision) => ({
+            effect,
+            requires,
+            undetermined: isOpen,
+            ...(value === undefined ? {} : { value }),
+            because: because.map(({ policyKey }) => policyKey).toSorted()
+          })
+          const decisions = yield* Effect.forEach(tenants, (tenant) =>
+            Effect.map(policies.decide(question).pipe(provide(tenant)), shapeOf)
+          )
+          assert.deepStrictEqual(decisions[0], expected, JSON.stringify(question))
+          assert.deepStrictEqual(decisions[1], expected, JSON.stringify(question))
+          decided++
+          if (expected.effect === "deny") denied++
+          if (expected.undetermined) undetermined++
+          if ("value" in expected) valued++
+        }
+        for (const { policyKey } of written.installation) {
+          yield* installation.remove(policyKey, 1).pipe(asSystem)
+        }
+      }
+      // The generator reaches every outcome.
+      assert.isAbove(denied, decided / 50)
+      assert.isAbove(decided - denied, decided / 50)
+      assert.isAbove(undetermined, decided / 100)
+      assert.isAbove(valued, 0)
+    })
+  )
+
+  it.effect("of a tenant only narrow those of the installation", () =>
+    Effect.gen(function* () {
+      const policies = yield* RegionPolicies
+      const installation = yield* InstallationPolicies
+      const tenant = provide(TenantId.make("narrowed"))
+      yield* installation.create({ policyKey: "ban", region: "DE", ...deny }).pipe(asSystem)
+      yield* installation
+        .create({
+          policyKey: "rate",
+          actions: ["tax.rate"],
+          effect: "value",
+          value: 19,
+          region: "DE",
+          ...law
+        })
+        .pipe(asSystem)
+      yield* policies
+        .create({ policyKey: "lift", actions: publish, effect: "allow", region: "DE", ...law })
+        .pipe(tenant)
+      yield* policies
+        .create({ policyKey: "own", actions: ["tax.rate"], effect: "value", value: 0, category: "x", ...law })
+        .pipe(tenant)
+      const decide = (question: PolicyQuestion) => policies.decideNow(question).pipe(tenant)
+      assert.strictEqual((yield* decide({ action: "listing.publish", region: "DE" })).effect, "deny")
+      assert.strictEqual((yield* decide({ action: "tax.rate", region: "DE", category: "x" })).value, 19)
+      assert.strictEqual((yield* decide({ action: "tax.rate", region: "FR", category: "x" })).value, 0)
+      yield* installation.remove("ban", 1).pipe(asSystem)
+      yield* installation.remove("rate", 1).pipe(asSystem)
+    })
+  )
+
+  it.effect("bind the one tenant that the installation names, and a tenant cannot name another", () =>
+    Effect.gen(function* () {
+      const policies = yield* RegionPolicies
+      const installation = yield* InstallationPolicies
+      const bound = TenantId.make("bound")
+      yield* installation.create({ policyKey: "one", tenant: bound, ...deny }).pipe(asSystem)
+      const effectFor = (tenant: string) =>
+        Effect.map(
+          policies
+            .decideNow({ action: "listing.publish", region: "FR" })
+            .pipe(provide(TenantId.make(tenant))),
+          ({ effect }) => effect
+        )
+      assert.deepStrictEqual([yield* effectFor("bound"), yield* effectFor("free")], ["deny", "allow"])
+      const refused = yield* Effect.flip(
+        policies.create({ policyKey: "other", tenant: bound, ...deny }).pipe(provide(TenantId.make("free")))
+      )
+      assert.strictEqual(refused._tag, "PolicyInvalid")
+      yield* installation.remove("one", 1).pipe(asSystem)
+    })
+  )
+
+  it.effect("hold a deny and not an allow for an unknown place, a missing attribute and a broken rule", () =>
+    Effect.gen(function* () {
+      const policies = yield* RegionPolicies
+      const sql = yield* SqlClient.SqlClient
+      const adult = { attribute: "age", operator: "gte" as const, value: 18 }
+      yield* policies.create({ policyKey: "utah", region: "US-UT", category: "wine", ...deny })
+      yield* policies.create({
+        policyKey: "adults",
+        actions: ["offer.show"],
+        effect: "allow",
+        condition: adult,
+        ...law
+      })
+      yield* policies.create({
+        policyKey: "checked",
+        actions: ["offer.buy"],
+        effect: "require",
+        requirements: ["age_check"],
+        condition: { not: adult },
+        ...law
+      })
+      const shape = (question: PolicyQuestion) =>
+        Effect.map(policies.decideNow(question), ({ effect, requires, undetermined }) => [
+          effect,
+          undetermined,
+          ...requires
+        ])
+      const wine = { action: "listing.publish", category: "wine" }
+      assert.deepStrictEqual(yield* shape({ ...wine, region: "US-UT" }), ["deny", false])
+      // Some of the country is Utah; without a place, some of the world is.
+      assert.deepStrictEqual(yield* shape({ ...wine, region: "US" }), ["deny", true])
+      assert.deepStrictEqual(yield* shape(wine), ["deny", true])
+      assert.deepStrictEqual(yield* shape({ ...wine, region: "US-CA" }), ["allow", false])
+      assert.deepStrictEqual(yield* shape({ action: "listing.publish", region: "US-UT" }), ["deny", true])
+      const show = { action: "offer.show", region: "FR" }
+      assert.deepStrictEqual(yield* shape(show), ["deny", true])
+      assert.deepStrictEqual(yield* shape({ ...show, attributes: { age: 20 } }), ["allow", false])
+      assert.deepStrictEqual(yield* shape({ ...show, attributes: { age: 17 } }), ["deny", false])
+      const buy = { action: "offer.buy", region: "FR" }
+      assert.deepStrictEqual(yield* shape(buy), ["allow", true, "age_check"])
+      assert.deepStrictEqual(yield* shape({ ...buy, attributes: { age: 20 } }), ["allow", false])
+      const core = { action: "listing.publish", region: "UK", attributes: { category: "wine" } }
+      const { effect, undetermined } = yield* Policy.decideNow(core)
+      assert.deepStrictEqual([effect, undetermined], ["deny", true])
+
+      yield* sql`
+        UPDATE hm_platform_policy
+           SET definition = jsonb_set(definition::jsonb, '{condition}', '{"attribute": "age", "operator": "newer"}')::json
+         WHERE tenant_id = 'unknowns'
+      `
+      yield* sql`
+        UPDATE hm_platform_policy_revision
+           SET revision = revision + 1
+         WHERE tenant_id = 'unknowns'
+      `
+      assert.deepStrictEqual(yield* shape({ ...wine, region: "US-UT" }), ["deny", true])
+      assert.deepStrictEqual(yield* shape({ ...show, attributes: { age: 20 } }), ["deny", true])
+      assert.deepStrictEqual(yield* shape({ ...buy, attributes: { age: 20 } }), ["allow", true, "age_check"])
+    }).pipe(provide(TenantId.make("unknowns")))
+  )
+
+  it.effect(
+    "know which countries were in a group on the day: the United Kingdom was in the EU until 2020-01-31",
+    () =>
+      Effect.gen(function* () {
+        const policies = yield* RegionPolicies
+        yield* policies.create({ policyKey: "eu", region: "EU", ...deny })
+        const effectAt = (region: string, day: string) =>
+          Effect.map(
+            policies.decideNow({ action: "listing.publish", region, at: at(day) }),
+            ({ effect }) => effect
+          )
+        assert.deepStrictEqual(
+          [
+            yield* effectAt("GB", "2020-01-31T23:59:59.999Z"),
+            yield* effectAt("GB", "2020-02-01T00:00:00Z"),
+            yield* effectAt("GB-SCT", "2019-06-01T00:00:00Z"),
+            yield* effectAt("HR", "2013-06-30T12:00:00Z"),
+            yield* effectAt("HR", "2013-07-01T00:00:00Z")
+          ],
+          ["deny", "allow", "deny", "allow", "deny"]
+        )
+      }).pipe(provide(TenantId.make("members")))
+  )
+
+  it.effect("answer as of a day in force and as of a day known", () =>
+    Effect.gen(function* () {
+      const policies = yield* RegionPolicies
+      const now = yield* Now.TestNow
+      yield* now.set(new Date("2026-01-10T00:00:00Z"))
+      yield* policies.create({
+        policyKey: "dated",
+        effectiveFrom: at("2026-02-01T00:00:00Z"),
+        effectiveUntil: at("2026-03-01T00:00:00Z"),
+        ...deny
+      })
+      // On the 20th the law is postponed: known from then on, for days that were decided otherwise before.
+      yield* now.set(new Date("2026-01-20T00:00:00Z"))
+      yield* policies.change("dated", 1, { effectiveFrom: at("2026-02-15T00:00:00Z"), ...deny })
+      yield* now.set(new Date("2026-01-30T00:00:00Z"))
+      yield* policies.remove("dated", 2)
+      const effect = (inForce: string, known: string) =>
+        Effect.map(
+          policies.decideNow({
+            action: "listing.publish",
+            region: "FR",
+            at: at(`2026-${inForce}T00:00:00Z`),
+            knownAt: at(`2026-${known}T00:00:00Z`)
+          }),
+          (decision) => `${decision.effect} ${decision.because.map(({ version }) => version).join()}`.trim()
+        )
+      assert.deepStrictEqual(
+        [
+          yield* effect("02-10", "01-09"),
+          yield* effect("02-10", "01-11"),
+          yield* effect("01-31", "01-15"),
+          yield* effect("03-01", "01-15"),
+          yield* effect("02-10", "01-21"),
+          yield* effect("03-10", "01-25"),
+          yield* effect("03-10", "01-31")
+        ],
+        ["allow", "deny 1", "allow", "allow", "allow", "deny 2", "allow"]
+      )
+      assert.strictEqual((yield* Effect.flip(policies.get("dated")))._tag, "PolicyNotFound")
+    }).pipe(provide(TenantId.make("asof")))
+  )
+
+  it.effect("refuse a tie of values when it is written, and take a more specific or preferred one", () =>
+    Effect.gen(function* () {
+      const policies = yield* RegionPolicies
+      const value = (policyKey: string, more: object) =>
+        policies.create({
+          policyKey,
+          actions: ["tax.rate"],
+          effect: "value",
+          value: policyKey,
+          ...law,
+          ...more
+        })
+      yield* value("eu", { region: "EU" })
+      const tie = yield* Effect.flip(value("eea", { region: "EEA" }))
+      assert.deepInclude(tie, { _tag: "PolicyTie", policyKeys: ["eu"] })
+      yield* value("eea", { region: "EEA", priority: 1 })
+      yield* value("de", { region: "DE" })
+      yield* value("fr", { region: "FR" })
+      yield* value("wine", { category: "wine" })
+      yield* value("later", { region: "EU", effectiveFrom: at("2030-01-01T00:00:00Z"), priority: 2 })
+      assert.strictEqual((yield* Effect.flip(value("web", { channel: "web" })))._tag, "PolicyTie")
+      const valueOf = (question: Omit<PolicyQuestion, "action">) =>
+        Effect.map(
+          policies.decideNow({ action: "tax.rate", category: "none", channel: "none", ...question }),
+          (decision) => decision.value
+        )
+      assert.deepStrictEqual(
+        [
+          yield* valueOf({ region: "DE" }),
+          yield* valueOf({ region: "IT" }),
+          yield* valueOf({ region: "DE-BY", category: "wine" }),
+          yield* valueOf({ region: "JP" })
+        ],
+        ["de", "eea", "wine", undefined]
+      )
+    }).pipe(provide(TenantId.make("ties")))
+  )
+
+  it.effect("have the effect that a dry run counted", () =>
+    Effect.gen(function* () {
+      const policies = yield* RegionPolicies
+      for (const policy of yield* generatedPolicies(8, "base", false)) {
+        yield* Effect.ignore(policies.create(policy))
+      }
+      const questions = yield* generatedQuestions(80)
+      for (const policy of yield* generatedPolicies(8, "dry", false)) {
+        const report = yield* Effect.exit(policies.dryRun({ policy, questions }))
+        yield* settled
+        const before = yield* Effect.forEach(questions, policies.decide)
+        const created = yield* Effect.exit(policies.create(policy))
+        // A dry run refuses what writing refuses.
+        assert.strictEqual(Exit.isSuccess(report), Exit.isSuccess(created))
+        if (Exit.isFailure(report)) continue
+        yield* settled
+        const after = yield* Effect.forEach(questions, policies.decide)
+        const textOf = ({ because, effect, requires, undetermined, value }: RegionDecision) =>
+          JSON.stringify([
+            effect,
+            value,
+            requires,
+            undetermined,
+            because.map(({ policyKey, version }) => [policyKey, version]).toSorted()
+          ])
+        const changed = questions.filter((_, index) => {
+          const [left, right] = [before[index], after[index]]
+          return left !== undefined && right !== undefined && textOf(left) !== textOf(right)
+        })
+        assert.deepInclude(report.value, {
+          questions: 80,
+          deniedBefore: before.filter(({ effect }) => effect === "deny").length,
+          deniedAfter: after.filter(({ effect }) => effect === "deny").length,
+          changedCount: changed.length
+        })
+      }
+    }).pipe(provide(TenantId.make("dry")))
+  )
+
+  it.effect(
+    "decide synchronously by a handle, which follows changes, and in a transaction with what is published in it",
+    () =>
+      Effect.gen(function* () {
+        const policies = yield* RegionPolicies
+        const sql = yield* SqlClient.SqlClient
+        const handle = yield* PolicyHandle.open({})
+        const question = { action: "listing.publish", region: "US-UT", category: "wine" }
+        assert.strictEqual(handle.decide(question).effect, "allow")
+        yield* sql.withTransaction(
+          Effect.gen(function* () {
+            yield* policies.create({ policyKey: "utah", region: "US-UT", category: "wine", ...deny })
+            assert.strictEqual((yield* policies.decideNow(question)).effect, "deny")
+            assert.strictEqual(handle.decide(question).effect, "allow")
+          })
+        )
+        const decision = yield* Effect.sync(() => handle.decide(question)).pipe(
+          Effect.repeat({ until: ({ effect }) => effect === "deny" })
+        )
+        assert.deepStrictEqual(
+          decision.because.map(({ policyKey, ...more }) => [
+            policyKey,
+            more.version,
+            more.legalBasis,
+            more.source
+          ]),
+          [["utah", 1, law.legalBasis, law.source]]
+        )
+        assert.throws(() => handle.decide({ ...question, region: "UK" }), /Expected GB/)
+      }).pipe(Effect.scoped, provide(TenantId.make("handle")))
+  )
+
+  it.effect("deny by core's contract until the process has read them, and answer by it afterwards", () =>
+    Effect.gen(function* () {
+      const tenantId = TenantId.make("first")
+      const question = { tenantId, action: "listing.publish", region: "FR", attributes: {} }
+      const first = yield* Policy.decide(question)
+      assert.deepInclude(first, { effect: "deny", undetermined: true, revision: 0n })
+      const next = yield* Policy.decide(question).pipe(
+        Effect.repeat({ until: ({ undetermined }) => !undetermined })
+      )
+      assert.strictEqual(next.effect, "allow")
+    })
+  )
+
+  it.effect("take turns: of two writers at once with tying values one is refused", () =>
+    Effect.gen(function* () {
+      const policies = yield* RegionPolicies
+      const value = (policyKey: string) =>
+        Effect.exit(
+          policies.create({
+            policyKey,
+            actions: ["tax.rate"],
+            effect: "value",
+            value: 1,
+            region: "DE",
+            ...law
+          })
+        )
+      for (let round = 0; round < 5; round++) {
+        const tenant = provide(TenantId.make(`race-${round}`))
+        const exits = yield* Effect.all([value("a").pipe(tenant), value("b").pipe(tenant)], {
+          concurrency: 2
+        })
+        assert.lengthOf(exits.filter(Exit.isSuccess), 1)
+      }
+    })
+  )
+})
