@@ -1,0 +1,133 @@
+/**
+ * Handlers of the HTTP groups of risk.
+ *
+ * @since 0.1.0
+ */
+import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
+import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
+import { SecretsNotConfigured } from "@hypermarket/core/Secrets"
+import * as Storage from "@hypermarket/core/Storage"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Layer from "effect/Layer"
+import { Risk } from "./Risk.ts"
+import { RiskApi } from "./RiskApi.ts"
+import { SecretsMissing } from "./RiskDecision.ts"
+import { NewListEntry, NewSnooze, RiskListEntry, RiskSnooze } from "./RiskList.ts"
+import { RiskLists } from "./RiskLists.ts"
+import { NewRuleSet, RiskRuleSet } from "./RiskRuleSet.ts"
+import { RiskRules } from "./RiskRules.ts"
+
+const isOther = <E>(error: E): error is Exclude<E, SecretsNotConfigured> =>
+  !(error instanceof SecretsNotConfigured)
+
+const withSecrets = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, Exclude<E, SecretsNotConfigured> | SecretsMissing, R> =>
+  Effect.catch(self, (error): Effect.Effect<never, Exclude<E, SecretsNotConfigured> | SecretsMissing> =>
+    isOther(error) ? Effect.fail(error) : Effect.fail(new SecretsMissing())
+  )
+
+const createRuleSet = IdempotentRequests.create({
+  operation: "risk.createRuleSet",
+  payload: NewRuleSet,
+  answer: RiskRuleSet
+})
+
+const addListEntry = IdempotentRequests.create({
+  operation: "risk.addListEntry",
+  payload: NewListEntry,
+  answer: RiskListEntry
+})
+
+const snoozeRule = IdempotentRequests.create({
+  operation: "risk.snoozeRule",
+  payload: NewSnooze,
+  answer: RiskSnooze
+})
+
+const items = <A, E, R>(self: Effect.Effect<ReadonlyArray<A>, E, R>) =>
+  Effect.map(self, (list) => ({ items: list }))
+
+const risk = HttpApiBuilder.group(
+  RiskApi,
+  "risk",
+  Effect.fn(function* (handlers) {
+    const service = yield* Risk
+    return handlers.handleAll({
+      decide: ({ payload: { deadlineMillis, fallback, ...signal } }) =>
+        service
+          .decide(signal, {
+            ...(deadlineMillis === undefined ? {} : { deadlineMillis }),
+            ...(fallback === undefined ? {} : { fallback })
+          })
+          .pipe(
+            // A request has no transaction: it would be a mistake of ours.
+            Effect.catchTag("DecisionInTransaction", Effect.die),
+            withSecrets
+          ),
+      listDecisions: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
+      explainDecision: ({ params }) => service.explain(params.decisionId).pipe(Storage.orUnavailable),
+      recordSignals: ({ payload }) =>
+        service.record(payload.signals).pipe(withSecrets, Storage.orUnavailable),
+      getSignal: ({ params }) => service.getSignal(params.kind, params.subject).pipe(Storage.orUnavailable),
+      completeSignal: ({ params, payload }) =>
+        service.complete(params.kind, params.subject, payload).pipe(Storage.orUnavailable),
+      recordLabels: ({ payload }) => service.label(payload.labels).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+const rules = HttpApiBuilder.group(
+  RiskApi,
+  "riskRules",
+  Effect.fn(function* (handlers) {
+    const service = yield* RiskRules
+    const createOnce = yield* createRuleSet
+    return handlers.handleAll({
+      listAttributes: () => service.attributes.pipe(items, Storage.orUnavailable),
+      declareAttributes: ({ payload }) =>
+        service.declare(payload.attributes).pipe(items, Storage.orUnavailable),
+      createRuleSet: ({ headers, payload }) =>
+        createOnce({ headers, payload }, service.create(payload)).pipe(Storage.orUnavailable),
+      listRuleSets: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
+      getRuleSet: ({ params }) => service.get(params.ruleSet).pipe(Storage.orUnavailable),
+      reportShadow: ({ params }) => service.shadowReport(params.ruleSet).pipe(Storage.orUnavailable),
+      getRuleState: () => service.state.pipe(Effect.map(tagged), Storage.orUnavailable),
+      chooseRuleSets: ({ headers, payload }) =>
+        expectedVersion(headers).pipe(
+          Effect.flatMap((revision) => service.choose(revision, payload)),
+          Effect.map(tagged),
+          Storage.orUnavailable
+        ),
+      getRuleHealth: () => service.health.pipe(items, Storage.orUnavailable),
+      backtest: ({ payload }) => service.backtest(payload).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+const lists = HttpApiBuilder.group(
+  RiskApi,
+  "riskLists",
+  Effect.fn(function* (handlers) {
+    const service = yield* RiskLists
+    const addOnce = yield* addListEntry
+    const snoozeOnce = yield* snoozeRule
+    return handlers.handleAll({
+      addListEntry: ({ headers, payload }) =>
+        addOnce({ headers, payload }, service.add(payload)).pipe(withSecrets, Storage.orUnavailable),
+      listListEntries: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
+      removeListEntry: ({ params }) => service.remove(params.entryId).pipe(Storage.orUnavailable),
+      snoozeRule: ({ headers, payload }) =>
+        snoozeOnce({ headers, payload }, service.snooze(payload)).pipe(withSecrets, Storage.orUnavailable),
+      listSnoozes: ({ query }) => service.snoozes(query).pipe(Storage.orUnavailable),
+      wakeRule: ({ params }) => service.wake(params.snoozeId).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+/**
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = Layer.mergeAll(risk, rules, lists)

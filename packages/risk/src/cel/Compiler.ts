@@ -1,0 +1,352 @@
+/**
+ * Compiles a checked tree into closures: a run walks no tree and looks up no name.
+ *
+ * @since 0.1.0
+ */
+import type * as Ast from "./Ast.ts"
+import * as Function from "./Function.ts"
+import * as V from "./Value.ts"
+
+/**
+ * The steps that a run may take: iterations of loops, and one per 64 characters that a function reads or makes.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const stepsMax = 100_000
+
+/**
+ * Steps that several runs share, such as those of one decision.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Budget {
+  remaining: number
+}
+
+/**
+ * A compiled expression. The values of its variables are in the order of {@link Program.variables}; undefined is one that
+ * is missing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Program {
+  readonly variables: ReadonlyArray<string>
+  readonly run: (values: ReadonlyArray<V.Value | undefined>, budget: Budget) => V.Outcome
+}
+
+interface Frame {
+  values: ReadonlyArray<V.Value | undefined>
+  readonly locals: Array<V.Outcome>
+  readonly spend: Function.Spend
+}
+
+type Run = (frame: Frame) => V.Outcome
+
+const bytesOf = (base64: string): Uint8Array =>
+  Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+
+const constantOf = (constant: Ast.Constant): V.Value => {
+  switch (constant.type) {
+    case "null":
+      return null
+    case "bool":
+      return constant.text === "true"
+    case "int":
+      return BigInt(constant.text)
+    case "uint":
+      return new V.Uint(BigInt(constant.text))
+    case "double":
+      return Number(constant.text)
+    case "string":
+      return constant.text
+    case "bytes":
+      return bytesOf(constant.text)
+  }
+}
+
+const typeNames = new Set([
+  "bool",
+  "int",
+  "uint",
+  "double",
+  "string",
+  "bytes",
+  "list",
+  "map",
+  "null_type",
+  "type"
+])
+
+const notBool = (value: V.Outcome): V.Failure =>
+  value instanceof V.Failure ? value : new V.Failure("overload", "expected bool")
+
+/** `&&` and `||`: the deciding value wins over an error on the other side, whatever their order. */
+const logic =
+  (left: Run, right: Run, deciding: boolean): Run =>
+  (frame) => {
+    const first = left(frame)
+    if (first === deciding) return deciding
+    const second = right(frame)
+    if (second === deciding) return deciding
+    if (typeof first !== "boolean") return notBool(first)
+    return typeof second === "boolean" ? second : notBool(second)
+  }
+
+/**
+ * Compiles a tree whose variables are given. Functions that do not exist and names that are not declared are the
+ * checker's to refuse; here they become expressions that fail.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const compile = (root: Ast.Ast, variables: ReadonlyArray<string>): Program => {
+  const slots = new Map(variables.map((name, slot) => [name, slot]))
+  let depth = 0
+  let localsMax = 0
+
+  const withLocal = <A>(
+    scope: ReadonlyMap<string, number>,
+    names: ReadonlyArray<string>,
+    make: (inner: ReadonlyMap<string, number>, slots: ReadonlyArray<number>) => A
+  ): A => {
+    const inner = new Map(scope)
+    const taken = names.map((name) => {
+      inner.set(name, depth)
+      return depth++
+    })
+    localsMax = Math.max(localsMax, depth)
+    const made = make(inner, taken)
+    depth -= names.length
+    return made
+  }
+
+  const identOf = (name: string, scope: ReadonlyMap<string, number>): Run => {
+    const local = scope.get(name)
+    if (local !== undefined) return (frame) => frame.locals[local] ?? null
+    const slot = slots.get(name)
+    const missing = new V.Failure("missing", `${name} is missing`)
+    if (slot !== undefined) {
+      return ({ values }) => {
+        const value = values[slot]
+        return value === undefined ? missing : value
+      }
+    }
+    const type = new V.TypeName(name)
+    return typeNames.has(name) ? () => type : () => missing
+  }
+
+  const selectOf = (
+    ast: Ast.Ast & { readonly node: "select" | "has" },
+    scope: ReadonlyMap<string, number>
+  ): Run => {
+    const operand = visit(ast.operand, scope)
+    const missing = new V.Failure("missing", `${ast.field} is missing`)
+    const isTest = ast.node === "has"
+    return (frame) => {
+      const target = operand(frame)
+      if (target instanceof V.Failure) return target
+      if (!(target instanceof V.MapValue))
+        return new V.Failure("overload", `${V.typeName(target)} has no fields`)
+      const value = target.getText(ast.field)
+      if (isTest) return value !== undefined
+      return value === undefined ? missing : value
+    }
+  }
+
+  const callOf = (ast: Ast.Call, scope: ReadonlyMap<string, number>): Run => {
+    const parts = (ast.target === undefined ? ast.args : [ast.target, ...ast.args]).map((arg) =>
+      visit(arg, scope)
+    )
+    const [first, second, third] = parts
+    if (ast.name === "_&&_" && first !== undefined && second !== undefined) return logic(first, second, false)
+    if (ast.name === "_||_" && first !== undefined && second !== undefined) return logic(first, second, true)
+    if (ast.name === "@not_strictly_false" && first !== undefined) return (frame) => first(frame) !== false
+    if (ast.name === "_?_:_" && first !== undefined && second !== undefined && third !== undefined) {
+      return (frame) => {
+        const test = first(frame)
+        if (typeof test !== "boolean") return notBool(test)
+        return test ? second(frame) : third(frame)
+      }
+    }
+    const implementation = Function.standard.get(ast.name)
+    if (implementation === undefined) {
+      const failure = new V.Failure("overload", `function ${ast.name} does not exist`)
+      return () => failure
+    }
+    if (first !== undefined && second !== undefined && third === undefined) {
+      const [, right] = ast.target === undefined ? ast.args : [ast.target, ...ast.args]
+      const constant = right?.node === "constant" ? constantOf(right) : undefined
+      return comparisonOf(ast.name, first, second, constant) ?? binaryOf(implementation, first, second)
+    }
+    return (frame) => {
+      const args: Array<V.Value> = []
+      for (const part of parts) {
+        const value = part(frame)
+        if (value instanceof V.Failure) return value
+        args.push(value)
+      }
+      return implementation(args, frame.spend)
+    }
+  }
+
+  const loopOf = (ast: Ast.Comprehension, scope: ReadonlyMap<string, number>): Run => {
+    const range = visit(ast.range, scope)
+    const init = visit(ast.init, scope)
+    const hasTwo = ast.iterVar2 !== ""
+    return withLocal(scope, [ast.accuVar], (outer, [accu = 0]) => {
+      const result = visit(ast.result, outer)
+      return withLocal(
+        outer,
+        hasTwo ? [ast.iterVar, ast.iterVar2] : [ast.iterVar],
+        (inner, [iter = 0, iter2 = 0]) => {
+          const condition = visit(ast.condition, inner)
+          const step = visit(ast.step, inner)
+          return (frame) => {
+            const over = range(frame)
+            if (over instanceof V.Failure) return over
+            const isMap = over instanceof V.MapValue
+            if (!isMap && !V.isList(over))
+              return new V.Failure("overload", `${V.typeName(over)} is no list or map`)
+            const elements = isMap ? over.keys() : over
+            frame.locals[accu] = init(frame)
+            for (const [place, element] of elements.entries()) {
+              if (!frame.spend(1)) return Function.overBudget
+              frame.locals[iter] = hasTwo && !isMap ? BigInt(place) : element
+              if (hasTwo) frame.locals[iter2] = isMap ? (over.get(element) ?? null) : element
+              const goesOn = condition(frame)
+              if (goesOn instanceof V.Failure) return goesOn
+              if (goesOn !== true) break
+              frame.locals[accu] = step(frame)
+            }
+            return result(frame)
+          }
+        }
+      )
+    })
+  }
+
+  const visit = (ast: Ast.Ast, scope: ReadonlyMap<string, number>): Run => {
+    switch (ast.node) {
+      case "constant": {
+        const value = constantOf(ast)
+        return () => value
+      }
+      case "ident":
+        return identOf(ast.name, scope)
+      case "select":
+      case "has":
+        return selectOf(ast, scope)
+      case "call":
+        return callOf(ast, scope)
+      case "list": {
+        const elements = ast.elements.map((element) => visit(element, scope))
+        return (frame) => {
+          const values: Array<V.Value> = []
+          for (const element of elements) {
+            const value = element(frame)
+            if (value instanceof V.Failure) return value
+            values.push(value)
+          }
+          return values
+        }
+      }
+      case "map": {
+        const entries = ast.entries.map(({ key, value }) => [visit(key, scope), visit(value, scope)] as const)
+        return (frame) => {
+          const made = new V.MapValue()
+          for (const [keyRun, valueRun] of entries) {
+            const key = keyRun(frame)
+            if (key instanceof V.Failure) return key
+            const value = valueRun(frame)
+            if (value instanceof V.Failure) return value
+            if (!made.add(key, value)) return new V.Failure("overload", "a key is repeated, or cannot be one")
+          }
+          return made
+        }
+      }
+      case "comprehension":
+        return loopOf(ast, scope)
+    }
+  }
+
+  const body = visit(root, new Map())
+  // One frame for all runs: a run is synchronous, and no program runs within itself.
+  let remaining = 0
+  const frame: Frame = {
+    values: [],
+    locals: Array.from({ length: localsMax }, () => null),
+    spend: (steps) => {
+      if (remaining < steps) {
+        remaining = 0
+        return false
+      }
+      remaining -= steps
+      return true
+    }
+  }
+  return {
+    variables,
+    run: (values, budget) => {
+      const granted = Math.min(stepsMax, budget.remaining)
+      remaining = granted
+      frame.values = values
+      const outcome = body(frame)
+      budget.remaining -= granted - remaining
+      return outcome
+    }
+  }
+}
+
+const binaryOf =
+  (implementation: Function.Implementation, first: Run, second: Run): Run =>
+  (frame) => {
+    const left = first(frame)
+    if (left instanceof V.Failure) return left
+    const right = second(frame)
+    return right instanceof V.Failure ? right : implementation([left, right], frame.spend)
+  }
+
+/** Most rules compare a feature with a number: two values of one simple type need no dispatch and no array. */
+const comparisonOf = (
+  name: string,
+  first: Run,
+  second: Run,
+  constant: V.Value | undefined
+): Run | undefined => {
+  const general = Function.standard.get(name)
+  if (general === undefined) return undefined
+  const make = (test: (left: bigint | number, right: bigint | number) => boolean): Run => {
+    if (typeof constant === "bigint" || typeof constant === "number") {
+      const type = typeof constant
+      return (frame) => {
+        const left = first(frame)
+        if (typeof left === type && (typeof left === "bigint" || typeof left === "number"))
+          return test(left, constant)
+        return left instanceof V.Failure ? left : general([left, constant], frame.spend)
+      }
+    }
+    return (frame) => {
+      const left = first(frame)
+      const right = second(frame)
+      if (typeof left === "bigint" && typeof right === "bigint") return test(left, right)
+      if (typeof left === "number" && typeof right === "number") return test(left, right)
+      if (left instanceof V.Failure) return left
+      return right instanceof V.Failure ? right : general([left, right], frame.spend)
+    }
+  }
+  switch (name) {
+    case "_<_":
+      return make((left, right) => left < right)
+    case "_<=_":
+      return make((left, right) => left <= right)
+    case "_>_":
+      return make((left, right) => left > right)
+    case "_>=_":
+      return make((left, right) => left >= right)
+    default:
+      return undefined
+  }
+}

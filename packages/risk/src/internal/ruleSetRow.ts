@@ -1,0 +1,127 @@
+/** Rule sets as they are stored: rules with their trees, and the attributes that they were checked against. */
+import type * as SqlClient from "effect/sql/SqlClient"
+import * as Effect from "effect/Effect"
+import * as Ast from "../cel/Ast.ts"
+import type { EntityKind } from "../FraudSignal.ts"
+import type { Thresholds } from "../RiskRuleSet.ts"
+import * as Engine from "./ruleEngine.ts"
+
+export interface Body {
+  readonly astVersion: number
+  readonly rules: ReadonlyArray<Engine.StoredRule>
+  readonly thresholds: Thresholds
+  readonly strict: EntityKind | null
+  readonly attributes: ReadonlyArray<Engine.Attribute>
+}
+
+export interface SetRow {
+  readonly version: number
+  readonly note: string
+  readonly body: Body | string
+  readonly recordedAt: Date
+}
+
+export const bodyOf = (row: SetRow): Body => (typeof row.body === "string" ? JSON.parse(row.body) : row.body)
+
+/** A tree of another form is made again from the text. */
+export const compiledOf = (row: SetRow): Engine.CompiledSet => {
+  const body = bodyOf(row)
+  const rules =
+    body.astVersion === Ast.version
+      ? body.rules
+      : body.rules.flatMap(({ rule }, index) => {
+          const checked = Engine.checkRule(rule, index, body.attributes)
+          return "stored" in checked ? [checked.stored] : []
+        })
+  return Engine.compile({
+    version: row.version,
+    rules,
+    thresholds: body.thresholds,
+    strict: body.strict ?? undefined,
+    attributes: body.attributes
+  })
+}
+
+export interface StateRow {
+  readonly revision: bigint | number | string
+  readonly newest: number
+  readonly live: number | null
+  readonly shadow: ReadonlyArray<number>
+}
+
+export const make = (sql: SqlClient.SqlClient) => ({
+  state: (tenantId: string) =>
+    Effect.map(
+      sql<StateRow>`
+        SELECT revision, newest, live, shadow
+          FROM hm_risk_rule_state
+         WHERE tenant_id = ${tenantId}
+      `,
+      ([row]) => row
+    ),
+
+  lockState: (tenantId: string, now: Date) =>
+    Effect.map(
+      sql<StateRow>`
+        INSERT INTO hm_risk_rule_state AS state (tenant_id, revision, newest, updated_at)
+        VALUES (${tenantId}, 1, 0, ${now})
+            ON CONFLICT (tenant_id)
+            DO UPDATE SET updated_at = state.updated_at
+        RETURNING revision, newest, live, shadow
+      `,
+      ([row]) => row ?? { revision: 1, newest: 0, live: null, shadow: [] }
+    ),
+
+  sets: (tenantId: string, versions: ReadonlyArray<number>) => sql<SetRow>`
+    SELECT version, note, body, recorded_at AS "recordedAt"
+      FROM hm_risk_rule_set
+     WHERE tenant_id = ${tenantId} AND version = ANY (${versions}::integer[])
+  `,
+
+  list: (tenantId: string, before: number, limit: number) => sql<SetRow>`
+    SELECT version, note, body, recorded_at AS "recordedAt"
+      FROM hm_risk_rule_set
+     WHERE tenant_id = ${tenantId} AND version < ${before}
+     ORDER BY version DESC
+     LIMIT ${limit}
+  `,
+
+  insert: (tenantId: string, version: number, note: string, body: Body, now: Date) => sql`
+    WITH counted AS (
+      UPDATE hm_risk_rule_state
+         SET newest = ${version}, updated_at = ${now}
+       WHERE tenant_id = ${tenantId}
+    )
+    INSERT INTO hm_risk_rule_set (tenant_id, version, note, body, recorded_at)
+    VALUES (${tenantId}, ${version}, ${note}, ${JSON.stringify(body)}::jsonb, ${now})
+  `,
+
+  choose: (tenantId: string, live: number | null, shadow: ReadonlyArray<number>, now: Date) =>
+    Effect.map(
+      sql<StateRow>`
+        UPDATE hm_risk_rule_state
+           SET revision = revision + 1, live = ${live}, shadow = ${shadow}::integer[], updated_at = ${now}
+         WHERE tenant_id = ${tenantId}
+        RETURNING revision, newest, live, shadow
+      `,
+      ([row]) => row
+    ),
+
+  attributes: (tenantId: string) => sql<Engine.Attribute>`
+    SELECT kind, name, type
+      FROM hm_risk_attribute
+     WHERE tenant_id = ${tenantId}
+     ORDER BY kind, name
+  `,
+
+  declare: (tenantId: string, attributes: ReadonlyArray<Engine.Attribute>, now: Date) => sql`
+    INSERT INTO hm_risk_attribute (tenant_id, kind, name, type, recorded_at)
+    SELECT ${tenantId}, declared.kind, declared.name, declared.type, ${now}::timestamptz
+      FROM unnest(
+             ${attributes.map(({ kind }) => kind)}::text[],
+             ${attributes.map(({ name }) => name)}::text[],
+             ${attributes.map(({ type }) => type)}::text[]
+           ) AS declared (kind, name, type)
+        ON CONFLICT (tenant_id, kind, name) DO NOTHING
+  `
+})

@@ -1,0 +1,415 @@
+/**
+ * Reads velocity features, for a batch of signals at once.
+ *
+ * An event is in one of two places: by itself (`is_folded` is false), or in the sum of its hour. One statement reads both, so
+ * a feature is exact before, while and after events are folded:
+ *
+ * - rows that are not folded, of the whole window;
+ * - sums of the hours that are whole within the window;
+ * - folded rows of the two hours that the window cuts.
+ *
+ * Rejected, measured at a million signals: counters per bucket alone (fast, and wrong for 36 % of counts), the rows alone
+ * (131 ms for an address with 25,600 events).
+ */
+import * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import type { EntityKind } from "../FraudSignal.ts"
+import { type Aggregate, type Distinct, type Feature, type Values, windowHours, windows } from "../Feature.ts"
+import * as Entity from "./entity.ts"
+
+/** A signal whose features are asked for. */
+export interface Asked {
+  readonly signalId: string
+  readonly at: Date
+  readonly currency: string | undefined
+  readonly entities: ReadonlyArray<Entity.HashedEntity>
+  readonly features: ReadonlyArray<Feature>
+}
+
+export interface Read {
+  readonly values: Values
+  /** Entities with more rows of their own than a scan should read. */
+  readonly hot: ReadonlyArray<bigint>
+}
+
+/**
+ * Distinct counts stop here: beyond it the number says nothing more.
+ */
+const distinctMax = 10_000
+
+const hourMillis = 3_600_000
+
+/** The end of the hour that holds an instant; an hour excludes its beginning and includes its end. */
+const hourEnd = (millis: number): number => Math.ceil(millis / hourMillis) * hourMillis
+
+interface Range {
+  readonly item: number
+  readonly entity: bigint
+  readonly after: Date
+  readonly upTo: Date
+  /** The window that the range counts for; -1 for all. */
+  readonly window: number
+  readonly own: string
+}
+
+/** The parts of windows that are no whole hours. */
+const edgesOf = (item: number, entity: bigint, { at, signalId }: Asked): ReadonlyArray<Range> => {
+  const end = at.getTime()
+  const last = hourEnd(end) - hourMillis
+  const common = { item, entity, own: signalId }
+  return [
+    ...windows.map((window, index) => {
+      const start = end - windowHours[window] * hourMillis
+      return {
+        ...common,
+        after: new Date(start),
+        upTo: new Date(Math.min(hourEnd(start), last)),
+        window: index
+      }
+    }),
+    { ...common, after: new Date(last), upTo: at, window: -1 }
+  ].filter(({ after, upTo }) => after < upTo)
+}
+
+interface Cell {
+  readonly item: number
+  readonly entity: bigint | string
+  readonly kind: string
+  readonly result: string
+  readonly currency: string
+  readonly isFolded: boolean
+  readonly counts: ReadonlyArray<number | string>
+  readonly sums: ReadonlyArray<number | string | null>
+}
+
+interface DistinctRow {
+  readonly item: number
+  readonly entity: bigint | string
+  readonly other: number
+  readonly counts: ReadonlyArray<number | string>
+}
+
+export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
+  const cells = (tenantId: string, pairs: ReadonlyArray<Pair>) => {
+    const edges = pairs.flatMap(({ entity, item, signal }) => edgesOf(item, entity, signal))
+    return sql<Cell>`
+      WITH asked AS (
+        SELECT *
+          FROM unnest(
+                 ${pairs.map(({ item }) => item)}::integer[],
+                 ${pairs.map(({ entity }) => String(entity))}::bigint[],
+                 ${pairs.map(({ signal }) => signal.at.toISOString())}::timestamptz[],
+                 ${pairs.map(({ signal }) => signal.signalId)}::uuid[]
+               ) AS asked (item, entity, at, own)
+      ),
+      -- Rows that no hour holds.
+      single_rows AS (
+        SELECT asked.item, asked.entity, event.kind, event.result, coalesce(event.currency, '') AS currency, false AS is_folded,
+               count(*) FILTER (WHERE event.occurred_at > asked.at - interval '1 hour') AS count0,
+               count(*) FILTER (WHERE event.occurred_at > asked.at - interval '24 hours') AS count1,
+               count(*) FILTER (WHERE event.occurred_at > asked.at - interval '168 hours') AS count2,
+               count(*) AS count3,
+               sum(event.amount) FILTER (WHERE event.occurred_at > asked.at - interval '1 hour') AS sum0,
+               sum(event.amount) FILTER (WHERE event.occurred_at > asked.at - interval '24 hours') AS sum1,
+               sum(event.amount) FILTER (WHERE event.occurred_at > asked.at - interval '168 hours') AS sum2,
+               sum(event.amount) AS sum3
+          FROM asked
+         CROSS JOIN LATERAL (
+               SELECT e.kind, e.result, e.currency, e.amount, e.occurred_at
+                 FROM hm_fraud_entity_event e
+                WHERE e.tenant_id = ${tenantId}
+                  AND e.entity = asked.entity
+                  AND e.is_folded = false
+                  AND e.occurred_at > asked.at - interval '720 hours'
+                  AND e.occurred_at <= asked.at
+                  AND e.signal_id <> asked.own
+               ) AS event
+         GROUP BY asked.item, asked.entity, event.kind, event.result, event.currency
+      ),
+      -- Hours that are whole within a window. The hour of the signal itself never is: its own row is in it.
+      whole_hours AS (
+        SELECT asked.item, asked.entity, sums.kind, sums.result, sums.currency, true AS is_folded,
+               coalesce(sum(sums.count) FILTER (WHERE sums.hour >= asked.at), 0) AS count0,
+               coalesce(sum(sums.count) FILTER (WHERE sums.hour >= asked.at - interval '23 hours'), 0) AS count1,
+               coalesce(sum(sums.count) FILTER (WHERE sums.hour >= asked.at - interval '167 hours'), 0) AS count2,
+               sum(sums.count) AS count3,
+               sum(sums.sum) FILTER (WHERE sums.hour >= asked.at) AS sum0,
+               sum(sums.sum) FILTER (WHERE sums.hour >= asked.at - interval '23 hours') AS sum1,
+               sum(sums.sum) FILTER (WHERE sums.hour >= asked.at - interval '167 hours') AS sum2,
+               sum(sums.sum) AS sum3
+          FROM asked
+         CROSS JOIN LATERAL (
+               SELECT h.kind, h.result, h.currency, h.hour, h.count, h.sum
+                 FROM hm_fraud_entity_hour h
+                WHERE h.tenant_id = ${tenantId}
+                  AND h.entity = asked.entity
+                  AND h.hour >= asked.at - interval '719 hours'
+                  AND h.hour < asked.at
+               ) AS sums
+         GROUP BY asked.item, asked.entity, sums.kind, sums.result, sums.currency
+      ),
+      -- The hours that windows cut.
+      edges AS (
+        SELECT *
+          FROM unnest(
+                 ${edges.map(({ item }) => item)}::integer[],
+                 ${edges.map(({ entity }) => String(entity))}::bigint[],
+                 ${edges.map(({ after }) => after.toISOString())}::timestamptz[],
+                 ${edges.map(({ upTo }) => upTo.toISOString())}::timestamptz[],
+                 ${edges.map(({ window }) => window)}::integer[],
+                 ${edges.map(({ own }) => own)}::uuid[]
+               ) AS edges (item, entity, after, up_to, window_index, own)
+      ),
+      edge_rows AS (
+        SELECT edges.item, edges.entity, event.kind, event.result, coalesce(event.currency, '') AS currency, true AS is_folded,
+               count(*) FILTER (WHERE edges.window_index IN (-1, 0)) AS count0,
+               count(*) FILTER (WHERE edges.window_index IN (-1, 1)) AS count1,
+               count(*) FILTER (WHERE edges.window_index IN (-1, 2)) AS count2,
+               count(*) FILTER (WHERE edges.window_index IN (-1, 3)) AS count3,
+               sum(event.amount) FILTER (WHERE edges.window_index IN (-1, 0)) AS sum0,
+               sum(event.amount) FILTER (WHERE edges.window_index IN (-1, 1)) AS sum1,
+               sum(event.amount) FILTER (WHERE edges.window_index IN (-1, 2)) AS sum2,
+               sum(event.amount) FILTER (WHERE edges.window_index IN (-1, 3)) AS sum3
+          FROM edges
+         CROSS JOIN LATERAL (
+               SELECT e.kind, e.result, e.currency, e.amount
+                 FROM hm_fraud_entity_event e
+                WHERE e.tenant_id = ${tenantId}
+                  AND e.entity = edges.entity
+                  AND e.is_folded = true
+                  AND e.occurred_at > edges.after
+                  AND e.occurred_at <= edges.up_to
+                  AND e.signal_id <> edges.own
+               ) AS event
+         GROUP BY edges.item, edges.entity, event.kind, event.result, event.currency
+      ),
+      cells AS (
+        SELECT *
+          FROM single_rows
+         UNION ALL
+        SELECT *
+          FROM whole_hours
+         UNION ALL
+        SELECT *
+          FROM edge_rows
+      )
+      SELECT item, entity, kind, result, currency, is_folded AS "isFolded",
+             ARRAY[count0, count1, count2, count3]::text[] AS counts,
+             ARRAY[sum0, sum1, sum2, sum3]::text[] AS sums
+        FROM cells
+    `
+  }
+
+  const distincts = (tenantId: string, pairs: ReadonlyArray<DistinctPair>) => sql<DistinctRow>`
+    WITH asked AS (
+      SELECT *
+        FROM unnest(
+               ${pairs.map(({ item }) => item)}::integer[],
+               ${pairs.map(({ entity }) => String(entity))}::bigint[],
+               ${pairs.map(({ other }) => other)}::integer[],
+               ${pairs.map(({ signal }) => signal.at.toISOString())}::timestamptz[],
+               ${pairs.map(({ signal }) => signal.signalId)}::uuid[]
+             ) AS asked (item, entity, other_kind, at, own)
+    ),
+    seen AS (
+      SELECT asked.item, asked.entity, asked.other_kind, event.other, max(event.occurred_at) AS seen_at
+        FROM asked
+       CROSS JOIN LATERAL (
+             SELECT e.occurred_at, other
+               FROM hm_fraud_entity_event e
+              CROSS JOIN LATERAL unnest(e.others) AS other
+              WHERE e.tenant_id = ${tenantId}
+                AND e.entity = asked.entity
+                AND e.is_folded = false
+                AND e.occurred_at > asked.at - interval '720 hours'
+                AND e.occurred_at <= asked.at
+                AND e.signal_id <> asked.own
+                AND (other & 15) = asked.other_kind
+             ) AS event
+       GROUP BY asked.item, asked.entity, asked.other_kind, event.other
+       UNION ALL
+      -- A pair that was last seen before the signal was seen then by another one. Otherwise the rows of the other entity tell.
+      SELECT asked.item, asked.entity, asked.other_kind, edge.other,
+             CASE
+               WHEN edge.last_seen < asked.at THEN edge.last_seen
+               ELSE (
+                    SELECT max(e.occurred_at)
+                      FROM hm_fraud_entity_event e
+                     WHERE e.tenant_id = ${tenantId}
+                       AND e.entity = edge.other
+                       AND e.is_folded IN (false, true)
+                       AND e.occurred_at > asked.at - interval '720 hours'
+                       AND e.occurred_at <= asked.at
+                       AND e.signal_id <> asked.own
+                       AND asked.entity = ANY (e.others)
+                    )
+             END AS seen_at
+        FROM asked
+        JOIN hm_risk_edge edge
+          ON edge.tenant_id = ${tenantId}
+         AND edge.entity = asked.entity
+         AND edge.last_seen > asked.at - interval '720 hours'
+         AND edge.first_seen <= asked.at
+         AND (edge.other & 15) = asked.other_kind
+    ),
+    newest AS (
+      SELECT item, entity, other_kind, other, max(seen_at) AS seen_at
+        FROM seen
+       GROUP BY item, entity, other_kind, other
+    )
+    SELECT newest.item, newest.entity, newest.other_kind AS other,
+           ARRAY[
+             count(*) FILTER (WHERE newest.seen_at > asked.at - interval '1 hour'),
+             count(*) FILTER (WHERE newest.seen_at > asked.at - interval '24 hours'),
+             count(*) FILTER (WHERE newest.seen_at > asked.at - interval '168 hours'),
+             count(*) FILTER (WHERE newest.seen_at > asked.at - interval '720 hours')
+           ]::text[] AS counts
+      FROM newest
+      JOIN asked
+        ON asked.item = newest.item
+       AND asked.entity = newest.entity
+       AND asked.other_kind = newest.other_kind
+     GROUP BY newest.item, newest.entity, newest.other_kind
+  `
+
+  /** Reads the features of each signal, in their order. A signal without entities of a feature's kind has 0 of it. */
+  const read = Effect.fnUntraced(function* (
+    tenantId: string,
+    asked: ReadonlyArray<Asked>
+  ): Effect.fn.Return<ReadonlyArray<Read>, SqlError> {
+    const pairs = asked.flatMap((signal, item) => {
+      const kinds = new Set(
+        signal.features.flatMap((feature) => (feature.aggregate === "distinct" ? [] : [feature.entity]))
+      )
+      return signal.entities
+        .filter(({ kind }) => kinds.has(kind))
+        .map(({ hash }): Pair => ({ item, entity: hash, signal }))
+    })
+    const distinctPairs = asked.flatMap((signal, item) => {
+      const wanted = new Map(
+        signal.features.flatMap((feature) =>
+          feature.aggregate === "distinct" ? [[`${feature.entity}/${feature.other}`, feature] as const] : []
+        )
+      )
+      return Array.from(wanted.values()).flatMap((feature) =>
+        signal.entities
+          .filter(({ kind }) => kind === feature.entity)
+          .map(({ hash }): DistinctPair => ({
+            item,
+            entity: hash,
+            signal,
+            other: Entity.numberOf(feature.other)
+          }))
+      )
+    })
+    const cellRows = pairs.length === 0 ? [] : yield* cells(tenantId, pairs)
+    const distinctRows = distinctPairs.length === 0 ? [] : yield* distincts(tenantId, distinctPairs)
+    return asked.map((signal, item) => ({
+      values: valuesOf(
+        signal,
+        cellRows.filter((row) => row.item === item),
+        distinctRows.filter((row) => row.item === item)
+      ),
+      hot: hotOf(
+        cellRows.filter((row) => row.item === item),
+        hotEvents
+      )
+    }))
+  })
+
+  return { read }
+}
+
+interface Pair {
+  readonly item: number
+  readonly entity: bigint
+  readonly signal: Asked
+}
+
+interface DistinctPair extends Pair {
+  readonly other: number
+}
+
+const hotOf = (rows: ReadonlyArray<Cell>, hotEvents: number): ReadonlyArray<bigint> => {
+  const single = new Map<string, number>()
+  for (const row of rows) {
+    if (row.isFolded) continue
+    const entity = String(row.entity)
+    single.set(entity, (single.get(entity) ?? 0) + Number(row.counts.at(-1) ?? 0))
+  }
+  return Array.from(single)
+    .filter(([, count]) => count >= hotEvents)
+    .map(([entity]) => BigInt(entity))
+}
+
+interface Sums {
+  readonly count: bigint
+  /** Of the signal's currency. */
+  readonly amounts: bigint
+  readonly sum: bigint
+}
+
+const sumsOf = (rows: ReadonlyArray<Cell>, feature: Aggregate, currency: string | undefined): Sums => {
+  const index = windows.indexOf(feature.window)
+  let count = 0n
+  let amounts = 0n
+  let sum = 0n
+  for (const row of rows) {
+    if (feature.kind !== undefined && row.kind !== feature.kind) continue
+    if (feature.result !== undefined && row.result !== feature.result) continue
+    const rowCount = BigInt(row.counts[index] ?? 0)
+    count += rowCount
+    if (row.currency !== currency) continue
+    amounts += rowCount
+    sum += BigInt(row.sums[index] ?? 0)
+  }
+  return { count, amounts, sum }
+}
+
+const aggregateOf = (sums: Sums, { aggregate }: Aggregate): string | number | undefined => {
+  if (aggregate === "count") return String(sums.count)
+  if (aggregate === "sum") return String(sums.sum)
+  return sums.amounts === 0n ? undefined : Number(sums.sum) / Number(sums.amounts)
+}
+
+/** Of several entities of one kind, such as sellers, the greatest value counts. */
+const greatest = (values: ReadonlyArray<string | number>): string | number | undefined =>
+  values.toSorted((left, right) => Number(left) - Number(right)).at(-1)
+
+const distinctOf = (rows: ReadonlyArray<DistinctRow>, feature: Distinct): string => {
+  const index = windows.indexOf(feature.window)
+  const counts = rows
+    .filter(({ other }) => other === Entity.numberOf(feature.other))
+    .map(({ counts }) => Math.min(Number(counts[index] ?? 0), distinctMax))
+  return String(Math.max(0, ...counts))
+}
+
+const valuesOf = (
+  signal: Asked,
+  cells: ReadonlyArray<Cell>,
+  distincts: ReadonlyArray<DistinctRow>
+): Values => {
+  const hashes = (kind: EntityKind) =>
+    signal.entities.filter((entity) => entity.kind === kind).map(({ hash }) => String(hash))
+  const values: Record<string, string | number> = {}
+  for (const feature of signal.features) {
+    const entities = hashes(feature.entity)
+    const value =
+      feature.aggregate === "distinct"
+        ? distinctOf(
+            distincts.filter(({ entity }) => entities.includes(String(entity))),
+            feature
+          )
+        : greatest(
+            entities.flatMap((entity) => {
+              const rows = cells.filter((row) => String(row.entity) === entity)
+              const single = aggregateOf(sumsOf(rows, feature, signal.currency), feature)
+              return single === undefined ? [] : [single]
+            })
+          )
+    if (value !== undefined) values[feature.name] = value
+    else if (feature.aggregate !== "average") values[feature.name] = "0"
+  }
+  return values
+}

@@ -1,0 +1,401 @@
+import { assert, layer } from "@effect/vitest"
+import * as Now from "@hypermarket/core/Now"
+import { Secrets } from "@hypermarket/core/Secrets"
+import { provide, TenantId } from "@hypermarket/core/Tenant"
+import { transactionOf } from "@hypermarket/core/Transaction"
+import type { NewSignal } from "@hypermarket/risk/FraudSignal"
+import { Risk } from "@hypermarket/risk/Risk"
+import { RiskLists } from "@hypermarket/risk/RiskLists"
+import { RiskRules } from "@hypermarket/risk/RiskRules"
+import { ConfigProvider, DateTime, Deferred, Effect, Fiber, Layer } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import * as Scene from "./Scene.ts"
+
+/** A busy machine decides later than a checkout would wait. */
+const patient = { deadlineMillis: 10_000, fallback: "review" } as const
+
+const payment = (subject: string, more: Partial<NewSignal> = {}): NewSignal => ({
+  kind: "payment",
+  subject,
+  entities: { card: "card-1", account: "a1" },
+  ...more
+})
+
+const tenant = (name: string) => provide(TenantId.make(name))
+
+layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
+  it.effect("blocks the sixth try of a card within an hour and explains it", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      yield* Scene.goLive({
+        rules: [
+          {
+            key: "card-testing",
+            expression: 'count("card", "1h", "payment", "declined") >= 5',
+            reason: "CARD_TESTING",
+            outcome: "block"
+          }
+        ]
+      })
+      for (let index = 1; index <= 5; index++) {
+        const answer = yield* risk.decide(payment(`p${index}`), patient)
+        assert.deepInclude(answer, { outcome: "allow", fallback: null })
+        yield* risk.complete("payment", `p${index}`, { result: "declined" })
+      }
+      const answer = yield* risk.decide(payment("p6"), patient)
+      assert.strictEqual(answer.outcome, "block")
+      assert.deepStrictEqual(answer.reasons, ["CARD_TESTING"])
+      assert.isNotNull(answer.decisionId)
+      if (answer.decisionId === null) return
+      const decision = yield* risk.explain(answer.decisionId)
+      assert.deepStrictEqual(decision.verdict.fired, [
+        {
+          rule: "card-testing",
+          reason: "CARD_TESTING",
+          weight: 0,
+          outcome: "block",
+          values: { "count(card,1h,payment,declined)": "5" }
+        }
+      ])
+      assert.strictEqual(decision.frozen.features["count(card,1h,payment,declined)"], "5")
+    }).pipe(tenant("acme"))
+  )
+
+  it.effect("returns the same decision for the same key and body, and refuses another body", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const first = yield* risk.decide(payment("p1", { key: "k1" }), patient)
+      const again = yield* risk.decide(payment("p1", { key: "k1" }), patient)
+      assert.strictEqual(again.decisionId, first.decisionId)
+      const error = yield* Effect.flip(risk.decide(payment("p1", { key: "k1", result: "declined" }), patient))
+      assert.strictEqual(error._tag, "SignalKeyReused")
+      const other = yield* risk.decide(payment("p1", { key: "k2" }), patient)
+      assert.notStrictEqual(other.decisionId, first.decisionId)
+      const decisions = yield* risk.list({})
+      assert.deepStrictEqual(
+        decisions.items.map(({ number }) => number),
+        [2, 1]
+      )
+    }).pipe(tenant("keys"))
+  )
+
+  it.effect("refuses to decide inside a transaction of the caller", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const sql = yield* SqlClient
+      const error = yield* Effect.flip(transactionOf(sql)(risk.decide(payment("p1"), patient)))
+      assert.propertyVal(error, "_tag", "DecisionInTransaction")
+    }).pipe(tenant("nested"))
+  )
+
+  it.effect(
+    "answers with the caller's fallback at the deadline, and with the decision at the same key later",
+    () =>
+      Effect.gen(function* () {
+        const risk = yield* Risk
+        const sql = yield* SqlClient
+        yield* Scene.goLive({
+          rules: [{ key: "any", expression: "true", reason: "ANY", outcome: "hold" }],
+          strict: "card"
+        })
+        const held = yield* Deferred.make<void>()
+        const release = yield* Deferred.make<void>()
+        // Decisions wait for the row of their subject, as behind a slow disk.
+        const holder = yield* Effect.forkChild(
+          transactionOf(sql)(
+            sql`LOCK TABLE hm_fraud_signal_subject IN EXCLUSIVE MODE`.pipe(
+              Effect.andThen(Deferred.succeed(held, undefined)),
+              Effect.andThen(Deferred.await(release))
+            )
+          )
+        )
+        yield* Deferred.await(held)
+        const late = yield* risk.decide(payment("p1"), { deadlineMillis: 50, fallback: "challenge" })
+        assert.deepInclude(late, { outcome: "challenge", fallback: "deadline", decisionId: null })
+        yield* Deferred.succeed(release, undefined)
+        yield* Fiber.join(holder)
+        const answer = yield* risk.decide(payment("p1"), patient)
+        assert.deepInclude(answer, { outcome: "hold", fallback: null })
+        assert.lengthOf((yield* risk.list({})).items, 1)
+      }).pipe(tenant("deadline"))
+  )
+
+  it.effect("An order decided at checkout and published later is one event", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const now = yield* Now.now
+      const order = (version: number) => ({
+        version,
+        occurredAt: now,
+        signal: {
+          kind: "order",
+          subject: "o1",
+          source: "/shop",
+          entities: { account: "a1" },
+          attributes: { lines: version }
+        } satisfies NewSignal
+      })
+      yield* Scene.goLive({
+        rules: [
+          { key: "second", expression: 'count("account", "24h") >= 1', reason: "SECOND", outcome: "review" }
+        ]
+      })
+      yield* Effect.all(
+        [
+          risk.decide({ kind: "order", subject: "o1", entities: { account: "a1" } }, patient),
+          ...[1, 2, 3, 4, 5, 6].map((version) => risk.observe([order(version)]))
+        ],
+        { concurrency: "unbounded" }
+      )
+      const signal = yield* risk.getSignal("order", "o1")
+      assert.strictEqual(signal.attributes["lines"], 6)
+      const next = yield* risk.decide({ kind: "order", subject: "o2", entities: { account: "a1" } }, patient)
+      assert.isNotNull(next.decisionId)
+      if (next.decisionId === null) return
+      const decision = yield* risk.explain(next.decisionId)
+      assert.strictEqual(decision.frozen.features["count(account,24h)"], "1")
+    }).pipe(tenant("one-event"))
+  )
+
+  it.effect("Counting then inserting lets a burst through: strict does not", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      yield* Scene.goLive({
+        rules: [
+          { key: "count", expression: 'count("card", "1h") > 1000', reason: "NEVER", outcome: "block" }
+        ],
+        strict: "card"
+      })
+      const answers = yield* Effect.all(
+        Array.from({ length: 50 }, (_, index) =>
+          // A decision that fell back is asked for again by its key.
+          Effect.repeat(risk.decide(payment(`t${index}`, { entities: { card: "burst" } }), patient), {
+            until: ({ decisionId }) => decisionId !== null
+          })
+        ),
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(new Set(answers.map(({ decisionId }) => decisionId)).size, 50)
+      const counts = yield* Effect.forEach(answers, ({ decisionId }) =>
+        decisionId === null
+          ? Effect.die("a decision fell back")
+          : Effect.map(risk.explain(decisionId), ({ frozen }) => Number(frozen.features["count(card,1h)"]))
+      )
+      assert.deepStrictEqual(
+        counts.toSorted((left, right) => left - right),
+        Array.from({ length: 50 }, (_, index) => index)
+      )
+    }).pipe(tenant("strict"))
+  )
+
+  it.effect("Blocked kim@x.de is also KIM@X.DE, and a /64 is one address", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const lists = yield* RiskLists
+      yield* lists.add({ list: "block", entity: { email: "kim@x.de" }, reason: "fraud" })
+      yield* lists.add({ list: "block", entity: { ip: "2001:db8:0:1::1" }, reason: "bots" })
+      const email = yield* risk.decide(payment("e1", { entities: { email: "KIM@X.DE" } }), patient)
+      assert.deepInclude(email, { outcome: "block" })
+      assert.deepStrictEqual(email.reasons, ["BLOCK_LIST"])
+      const address = yield* risk.decide(payment("e2", { entities: { ip: "2001:db8:0:1:ffff::2" } }), patient)
+      assert.strictEqual(address.outcome, "block")
+      const other = yield* risk.decide(payment("e3", { entities: { ip: "2001:db8:0:2::1" } }), patient)
+      assert.strictEqual(other.outcome, "allow")
+    }).pipe(tenant("lists"))
+  )
+
+  it.effect("puts the block list over the allow list over rules, and keeps what was overridden", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const lists = yield* RiskLists
+      yield* Scene.goLive({ rules: [{ key: "all", expression: "true", reason: "ALL", outcome: "hold" }] })
+      yield* lists.add({ list: "allow", entity: { account: "good" }, reason: "known" })
+      yield* lists.add({ list: "block", entity: { card: "bad" }, reason: "stolen" })
+      const allowed = yield* risk.decide(payment("p1", { entities: { account: "good" } }), patient)
+      assert.strictEqual(allowed.outcome, "allow")
+      const blocked = yield* risk.decide(
+        payment("p2", { entities: { account: "good", card: "bad" } }),
+        patient
+      )
+      assert.strictEqual(blocked.outcome, "block")
+      if (blocked.decisionId === null) return
+      const { verdict } = yield* risk.explain(blocked.decisionId)
+      assert.strictEqual(verdict.overridden, "hold")
+      assert.deepStrictEqual(verdict.reasons, ["BLOCK_LIST", "ALL"])
+    }).pipe(tenant("precedence"))
+  )
+
+  it.effect(
+    "A rule that is a string, or that misspells an attribute, is refused on save with its column",
+    () =>
+      Effect.gen(function* () {
+        const rules = yield* RiskRules
+        const error = yield* Effect.flip(
+          rules.create({
+            rules: [
+              { key: "text", expression: '"block"', reason: "A" },
+              {
+                key: "typo",
+                expression: "kind == 'order' &&\n  attributes.lnies > 3",
+                reason: "B",
+                kinds: ["order"]
+              },
+              { key: "window", expression: 'count("card", "2h") > 1', reason: "C" }
+            ]
+          })
+        )
+        assert.strictEqual(error._tag, "RuleSetInvalid")
+        if (error._tag !== "RuleSetInvalid") return
+        assert.deepStrictEqual(
+          error.errors.map(({ column, line, rule }) => ({ column, line, rule })),
+          [
+            { rule: "text", line: 1, column: 1 },
+            { rule: "typo", line: 2, column: 13 },
+            { rule: "window", line: 1, column: 15 }
+          ]
+        )
+      }).pipe(tenant("typos"))
+  )
+
+  it.effect(
+    "Two tenants with one card have different hashes, and none is found after the key is erased",
+    () =>
+      Effect.gen(function* () {
+        const risk = yield* Risk
+        const sql = yield* SqlClient
+        const secrets = yield* Effect.provide(
+          Secrets,
+          Secrets.layer.pipe(
+            Layer.provide(
+              ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_SECRETS_KEYS: Scene.secretsKeys }))
+            )
+          )
+        )
+        for (const name of ["one", "two"]) {
+          yield* risk.decide(payment("p1", { entities: { card: "shared" } }), patient).pipe(tenant(name))
+        }
+        const rows = yield* sql<{ readonly entity: bigint }>`
+        SELECT entity
+          FROM hm_fraud_entity_event
+         WHERE tenant_id IN ('one', 'two')
+      `
+        assert.lengthOf(new Set(rows.map(({ entity }) => String(entity))), 2)
+        yield* Scene.goLive({
+          rules: [{ key: "c", expression: 'count("card", "24h") > 0', reason: "C", outcome: "block" }]
+        }).pipe(tenant("one"))
+        const before = yield* risk
+          .decide(payment("p2", { entities: { card: "shared" } }), patient)
+          .pipe(tenant("one"))
+        assert.strictEqual(before.outcome, "block")
+        yield* secrets.forget("hm_fraud_signal.entities").pipe(tenant("one"))
+        const after = yield* risk
+          .decide(payment("p3", { entities: { card: "shared" } }), patient)
+          .pipe(tenant("one"))
+        assert.strictEqual(after.outcome, "allow")
+      })
+  )
+
+  it.effect("A rule that fails neither fires nor blocks, and its health names it", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const rules = yield* RiskRules
+      yield* Scene.goLive({
+        rules: [
+          { key: "missing", expression: "amount > 5", reason: "A", outcome: "block" },
+          {
+            key: "overflow",
+            expression: "9223372036854775807 + attributes.lines > 0",
+            reason: "B",
+            outcome: "block",
+            kinds: ["order"]
+          },
+          { key: "cast", expression: "int(subject) > 1", reason: "C", outcome: "block" },
+          {
+            key: "zero",
+            expression: "1 / (attributes.lines - 1) > 0",
+            reason: "D",
+            outcome: "block",
+            kinds: ["order"]
+          },
+          { key: "absorbed", expression: "amount > 5 || kind == 'order'", reason: "E", outcome: "challenge" }
+        ]
+      })
+      const answer = yield* risk.decide(
+        { kind: "order", subject: "o1", entities: {}, attributes: { lines: 1 } },
+        patient
+      )
+      assert.strictEqual(answer.outcome, "challenge")
+      const health = yield* rules.health
+      assert.deepStrictEqual(
+        health
+          .map(({ errors, fired, rule }) => ({ errors, fired, rule }))
+          .toSorted((a, b) => (a.rule < b.rule ? -1 : 1)),
+        [
+          { rule: "absorbed", fired: 1, errors: 0 },
+          { rule: "cast", fired: 0, errors: 1 },
+          { rule: "missing", fired: 0, errors: 1 },
+          { rule: "overflow", fired: 0, errors: 1 },
+          { rule: "zero", fired: 0, errors: 1 }
+        ]
+      )
+    }).pipe(tenant("failing"))
+  )
+
+  it.effect(
+    "Backtesting the live version reproduces its decisions, and a label of tomorrow changes nothing today",
+    () =>
+      Effect.gen(function* () {
+        const risk = yield* Risk
+        const rules = yield* RiskRules
+        const live = {
+          rules: [
+            { key: "a", expression: 'count("account", "24h") >= 3', reason: "A", outcome: "review" as const },
+            { key: "b", expression: 'sum("account", "7d") > 1000', reason: "B", weight: 10 }
+          ],
+          thresholds: { challenge: 10 }
+        }
+        const version = yield* Scene.goLive(live)
+        for (let index = 0; index < 6; index++) {
+          yield* risk.decide(payment(`p${index}`, { entities: { account: `a${index % 2}` } }), patient)
+        }
+        const now = yield* Now.now
+        const range = {
+          from: DateTime.makeUnsafe(now.getTime() - 60_000),
+          to: DateTime.makeUnsafe(now.getTime() + 60_000)
+        }
+        const report = yield* rules.backtest({ version, ...range })
+        assert.deepInclude(report, { decisions: 6, different: 0, labelled: 0, missingFeatures: 0 })
+        const { version: next } = yield* rules.create({
+          ...live,
+          rules: live.rules.map((rule) => ({ ...rule, expression: rule.expression.replace(">= 3", ">= 2") }))
+        })
+        assert.deepInclude(yield* rules.backtest({ version: next, ...range }), { decisions: 6, different: 2 })
+        yield* risk.label([
+          {
+            kind: "payment",
+            subject: "p5",
+            label: "chargeback",
+            availableAt: DateTime.makeUnsafe(now.getTime() + 86_400_000)
+          }
+        ])
+        assert.deepInclude(yield* rules.backtest({ version, ...range }), { labelled: 0, precision: null })
+        const asOf = DateTime.makeUnsafe(now.getTime() + 2 * 86_400_000)
+        assert.deepInclude(yield* rules.backtest({ version, ...range, asOf }), { labelled: 1, bad: 1 })
+      }).pipe(tenant("backtest"))
+  )
+
+  it.effect("reports where a version in shadow differs from what was decided", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const rules = yield* RiskRules
+      const { version } = yield* rules.create({
+        rules: [{ key: "s", expression: "kind == 'order'", reason: "S", outcome: "block" }]
+      })
+      yield* Scene.goLive({ rules: [{ key: "l", expression: "false", reason: "L" }] }, [version])
+      yield* risk.decide({ kind: "order", subject: "o1", entities: {} }, patient)
+      yield* risk.decide(payment("p1"), patient)
+      const report = yield* rules.shadowReport(version)
+      assert.deepInclude(report, { decisions: 2, different: 1 })
+    }).pipe(tenant("shadow"))
+  )
+})

@@ -1,0 +1,48 @@
+/** Signals and rules for tests. */
+import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import * as Now from "@hypermarket/core/Now"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import * as RiskDomain from "@hypermarket/risk/RiskDomain"
+import { RiskRules } from "@hypermarket/risk/RiskRules"
+import type { NewRuleSet } from "@hypermarket/risk/RiskRuleSet"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { ConfigProvider, Effect, Layer, Schedule } from "effect"
+
+/** A key of the tests alone. */
+export const secretsKeys = `test:${Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7 + 3)).toString("base64")}`
+
+export const config = ConfigProvider.layer(
+  ConfigProvider.fromUnknown({ HM_SECRETS_KEYS: secretsKeys, HM_RISK_HOT_EVENTS: "20" })
+)
+
+/** Services on a database of their own, with a `Now` that tests move. */
+export const layer = RiskDomain.layer.pipe(
+  Layer.provide(config),
+  Layer.provideMerge(Wakeup.layerSilent),
+  Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, RiskDomain.domain.migrations)),
+  Layer.provideMerge(Now.layerTest)
+)
+
+/** Creates a version, makes it live, and waits until this process decides by it. */
+export const goLive = Effect.fnUntraced(function* (ruleSet: NewRuleSet, shadow: ReadonlyArray<number> = []) {
+  const rules = yield* RiskRules
+  const { version } = yield* rules.create(ruleSet)
+  const state = yield* rules.state
+  yield* rules.choose(state.version, { live: version, shadow })
+  yield* rules.current.pipe(
+    Effect.flatMap(({ live }) => (live?.version === version ? Effect.void : Effect.fail("not yet"))),
+    Effect.retry(Schedule.spaced("20 millis"))
+  )
+  return version
+})
+
+/** Numbers in [0, 1) that a seed repeats. Source: mulberry32, public domain. */
+export const random = (seed: number): (() => number) => {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
