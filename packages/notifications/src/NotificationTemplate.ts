@@ -1,0 +1,164 @@
+/**
+ * Templates: schemas and errors. Imports no SQL and no renderer.
+ *
+ * @since 0.1.0
+ */
+import * as Text from "@hypermarket/core/Text"
+import * as HttpApiError from "effect/http-api/HttpApiError"
+import * as Schema from "effect/Schema"
+import { Locale, Payload } from "./Notification.ts"
+import { Name } from "./NotificationRecipient.ts"
+import { TimeZone } from "./NotificationPreference.ts"
+
+/** Characters of one part: a long newsletter has a fifth of it. */
+const partMax = 100_000
+const subjectMax = 1_000
+/** Locales of one template. */
+const contentsMax = 20
+
+/**
+ * The text of one locale. The one without a locale is for all others. `html` may be left out; a text part is always sent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const NotificationContent = Schema.Struct({
+  locale: Schema.optionalKey(Locale),
+  subject: Text.make({ max: subjectMax }),
+  text: Text.make({ max: partMax }),
+  html: Schema.optionalKey(Text.make({ max: partMax }))
+}).annotate({ identifier: "NotificationContent" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type NotificationContent = typeof NotificationContent.Type
+
+const Contents = Schema.Array(NotificationContent).check(
+  Schema.isMinLength(1),
+  Schema.isMaxLength(contentsMax),
+  Schema.makeFilter(
+    (contents: ReadonlyArray<NotificationContent>) => {
+      const locales = contents.map(({ locale }) => (locale ?? "").toLowerCase())
+      if (new Set(locales).size < locales.length) return "Expected each locale once"
+      return locales.includes("") ? undefined : "Expected one content without a locale, for all others"
+    },
+    { expected: "contents by locale", toJsonSchema: () => ({}) }
+  )
+)
+
+/**
+ * A new draft. `strict`: a variable that the payload lacks fails the message; without it, it is empty text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const NewNotificationTemplate = Schema.Struct({
+  template: Name,
+  contents: Contents,
+  strict: Schema.optionalKey(Schema.Boolean)
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type NewNotificationTemplate = typeof NewNotificationTemplate.Type
+
+/**
+ * One version of a template. At most one is published; triggers pin it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class NotificationTemplate extends Schema.Class<NotificationTemplate>(
+  "@hypermarket/notifications/NotificationTemplate"
+)({
+  template: Name,
+  templateVersion: Schema.Int,
+  state: Schema.Literals(["draft", "published", "archived"]),
+  strict: Schema.Boolean,
+  contents: Schema.Array(NotificationContent),
+  recordedAt: Schema.DateTimeUtcFromString,
+  publishedAt: Schema.NullOr(Schema.DateTimeUtcFromString)
+}) {}
+
+/**
+ * A rendering without sending. `now` is the instant that the template sees.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const PreviewRequest = Schema.Struct({
+  payload: Payload,
+  locale: Schema.optionalKey(Locale),
+  timeZone: Schema.optionalKey(TimeZone)
+}).annotate({ identifier: "NotificationPreviewRequest" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type PreviewRequest = typeof PreviewRequest.Type
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export class NotificationPreview extends Schema.Class<NotificationPreview>(
+  "@hypermarket/notifications/NotificationPreview"
+)({
+  locale: Schema.NullOr(Schema.String),
+  subject: Schema.String,
+  text: Schema.String,
+  html: Schema.NullOr(Schema.String)
+}) {}
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotificationTemplateNotFound extends HttpApiError.Problem<NotificationTemplateNotFound>()(
+  "NotificationTemplateNotFound",
+  { type: "urn:hypermarket:problem:notifications:template-not-found", status: 404, title: "Not found" },
+  { template: Schema.String }
+) {}
+
+/**
+ * A template that cannot be parsed or rendered, with the place of its first mistake. `line` and `column` begin at 1.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotificationTemplateInvalid extends HttpApiError.Problem<NotificationTemplateInvalid>()(
+  "NotificationTemplateInvalid",
+  {
+    type: "urn:hypermarket:problem:notifications:template-invalid",
+    status: 422,
+    title: "The template is invalid"
+  },
+  {
+    /** `subject`, `text` or `html`, with the locale in front when there is one: `de/html`. */
+    part: Schema.String,
+    line: Schema.Int,
+    column: Schema.Int,
+    message: Schema.String
+  }
+) {}
+
+/**
+ * Only a draft is published. Make another version instead.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotificationTemplateSettled extends HttpApiError.Problem<NotificationTemplateSettled>()(
+  "NotificationTemplateSettled",
+  {
+    type: "urn:hypermarket:problem:notifications:template-settled",
+    status: 409,
+    title: "The version is no draft"
+  },
+  { template: Schema.String, state: Schema.String }
+) {}

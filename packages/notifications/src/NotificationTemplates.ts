@@ -1,0 +1,237 @@
+/**
+ * Templates of a tenant: versions are drafted, previewed, published and archived.
+ *
+ * @since 0.1.0
+ */
+import * as Audit from "@hypermarket/core/Audit"
+import * as Column from "@hypermarket/core/Column"
+import * as Now from "@hypermarket/core/Now"
+import * as Page from "@hypermarket/core/Page"
+import * as Row from "@hypermarket/core/Row"
+import { Tenant } from "@hypermarket/core/Tenant"
+import { transactionOf } from "@hypermarket/core/Transaction"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Message from "./internal/template/message.ts"
+import { NotificationLimit } from "./NotificationPreference.ts"
+import {
+  type NewNotificationTemplate,
+  NotificationContent,
+  NotificationPreview,
+  NotificationTemplate,
+  NotificationTemplateInvalid,
+  NotificationTemplateNotFound,
+  NotificationTemplateSettled,
+  type PreviewRequest
+} from "./NotificationTemplate.ts"
+
+/** Versions per tenant: a thousand templates of ten versions. */
+const versionsMax = 10_000
+
+const templateRow = Row.make(NotificationTemplate, {
+  template: Schema.String,
+  templateVersion: Schema.Int,
+  state: Schema.Literals(["draft", "published", "archived"]),
+  strict: Schema.Boolean,
+  contents: Schema.Array(NotificationContent),
+  recordedAt: Column.Timestamp,
+  publishedAt: Schema.NullOr(Column.Timestamp)
+})
+
+const pages = Page.make({
+  list: "notifications.templates",
+  key: Schema.Tuple([Schema.String, Schema.Int]),
+  keyOf: ({ template, templateVersion }: NotificationTemplate) => [template, templateVersion] as const
+})
+
+const invalid = (fault: Message.MessageFault): NotificationTemplateInvalid =>
+  new NotificationTemplateInvalid({ ...fault })
+
+const compiled = (template: {
+  readonly contents: ReadonlyArray<NotificationContent>
+  readonly strict?: boolean
+}): Effect.Effect<Message.Compiled, NotificationTemplateInvalid> =>
+  Effect.fromResult(Result.mapError(Message.compile(template.contents, template.strict ?? true), invalid))
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class NotificationTemplates extends Context.Service<
+  NotificationTemplates,
+  {
+    /** Adds a version as a draft. Refuses one that cannot be parsed, with the place of its first mistake. */
+    readonly draft: (
+      template: NewNotificationTemplate
+    ) => Effect.Effect<
+      NotificationTemplate,
+      NotificationTemplateInvalid | NotificationLimit | SqlError,
+      Tenant
+    >
+    /** Publishes a draft and archives the version before. Triggers from now on pin it. */
+    readonly publish: (
+      template: string,
+      templateVersion: number
+    ) => Effect.Effect<
+      NotificationTemplate,
+      NotificationTemplateNotFound | NotificationTemplateSettled | SqlError,
+      Tenant
+    >
+    readonly get: (
+      template: string,
+      templateVersion: number
+    ) => Effect.Effect<NotificationTemplate, NotificationTemplateNotFound | SqlError, Tenant>
+    /** By name, the newest version first. */
+    readonly list: (
+      request: Page.Request
+    ) => Effect.Effect<Page.Page<NotificationTemplate>, Page.CursorInvalid | SqlError, Tenant>
+    /** Renders a version for a payload, and sends nothing. */
+    readonly preview: (
+      template: string,
+      templateVersion: number,
+      request: PreviewRequest
+    ) => Effect.Effect<
+      NotificationPreview,
+      NotificationTemplateNotFound | NotificationTemplateInvalid | SqlError,
+      Tenant
+    >
+  }
+>()("@hypermarket/notifications/NotificationTemplates") {
+  static readonly layer: Layer.Layer<NotificationTemplates, never, SqlClient.SqlClient> = Layer.effect(
+    NotificationTemplates,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const columns = sql.literal(templateRow.columns)
+
+      const draft = Effect.fn("NotificationTemplates.draft")(function* (template: NewNotificationTemplate) {
+        const tenant = yield* Tenant
+        const now = yield* Now.now
+        yield* compiled(template)
+        return yield* transactionOf(sql)(
+          Effect.gen(function* () {
+            // Two drafts at a time would both be the next version.
+            yield* sql`
+              SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', current_schema(), 'hm_notification_template', ${tenant.id}::text), 0))
+            `
+            const [row] = yield* sql`
+              INSERT INTO hm_notification_template (tenant_id, template, template_version, state, strict, contents, recorded_at)
+              SELECT ${tenant.id}, ${template.template}, coalesce(max(template_version) FILTER (WHERE template = ${template.template}), 0) + 1,
+                     'draft', ${template.strict ?? true}, ${JSON.stringify(template.contents)}::text::jsonb, ${now}
+                FROM hm_notification_template
+               WHERE tenant_id = ${tenant.id}
+              HAVING count(*) < ${versionsMax}
+              RETURNING ${columns}
+            `
+            if (row === undefined) {
+              return yield* new NotificationLimit({ what: "template versions", max: versionsMax })
+            }
+            const drafted = yield* templateRow.decode(row)
+            yield* Audit.record({
+              action: "notification-template.drafted",
+              target: { type: "notification-template", id: `${drafted.template}/${drafted.templateVersion}` }
+            })
+            return drafted
+          })
+        )
+      })
+
+      const get = Effect.fn("NotificationTemplates.get")(function* (
+        template: string,
+        templateVersion: number
+      ) {
+        const tenant = yield* Tenant
+        const [row] = yield* sql`
+          SELECT ${columns}
+            FROM hm_notification_template
+           WHERE tenant_id = ${tenant.id} AND template = ${template} AND template_version = ${templateVersion}
+        `
+        if (row === undefined) return yield* new NotificationTemplateNotFound({ template })
+        return yield* templateRow.decode(row)
+      })
+
+      const publish = Effect.fn("NotificationTemplates.publish")(function* (
+        template: string,
+        templateVersion: number
+      ) {
+        const tenant = yield* Tenant
+        const now = yield* Now.now
+        return yield* transactionOf(sql)(
+          Effect.gen(function* () {
+            const existing = yield* get(template, templateVersion)
+            if (existing.state === "published") return existing
+            if (existing.state !== "draft") {
+              return yield* new NotificationTemplateSettled({ template, state: existing.state })
+            }
+            yield* sql`
+              UPDATE hm_notification_template
+                 SET state = 'archived'
+               WHERE tenant_id = ${tenant.id} AND template = ${template} AND state = 'published'
+            `
+            const [row] = yield* sql`
+              UPDATE hm_notification_template
+                 SET state = 'published', published_at = ${now}
+               WHERE tenant_id = ${tenant.id} AND template = ${template} AND template_version = ${templateVersion}
+              RETURNING ${columns}
+            `
+            yield* Audit.record({
+              action: "notification-template.published",
+              target: { type: "notification-template", id: `${template}/${templateVersion}` }
+            })
+            return yield* templateRow.decode(row)
+          })
+        )
+      })
+
+      const list = Effect.fn("NotificationTemplates.list")(function* (request: Page.Request) {
+        const tenant = yield* Tenant
+        const [name, version] = Option.getOrElse(yield* pages.after(request), () => ["", 0] as const)
+        const rows = yield* sql`
+          SELECT ${columns}
+            FROM hm_notification_template
+           WHERE tenant_id = ${tenant.id}
+             AND (template > ${name} OR template = ${name} AND template_version < ${version})
+           ORDER BY template, template_version DESC
+           LIMIT ${Page.limitOf(request) + 1}
+        `
+        return yield* pages.page(yield* templateRow.decodeAll(rows), request)
+      })
+
+      const preview = Effect.fn("NotificationTemplates.preview")(function* (
+        template: string,
+        templateVersion: number,
+        request: PreviewRequest
+      ) {
+        const version = yield* get(template, templateVersion)
+        const parsed = yield* compiled(version)
+        const rendered = yield* Effect.fromResult(
+          Result.mapError(
+            Message.render(
+              parsed,
+              {
+                ...request.payload,
+                recipient: { kind: "customer", id: "preview", name: "Preview" },
+                unsubscribeUrl: "https://example.com/unsubscribe"
+              },
+              { locale: request.locale ?? "en", timeZone: request.timeZone ?? "UTC" }
+            ),
+            invalid
+          )
+        )
+        return new NotificationPreview({
+          locale: rendered.locale ?? null,
+          subject: rendered.subject,
+          text: rendered.text,
+          html: rendered.html ?? null
+        })
+      })
+
+      return NotificationTemplates.of({ draft, publish, get, list, preview })
+    })
+  )
+}

@@ -1,0 +1,117 @@
+/**
+ * Handlers of the HTTP groups of notifications.
+ *
+ * @since 0.1.0
+ */
+import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
+import * as Storage from "@hypermarket/core/Storage"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { NotificationMappings } from "./NotificationMappings.ts"
+import { NotificationPreferences } from "./NotificationPreferences.ts"
+import { NotificationProfiles } from "./NotificationProfiles.ts"
+import { make as recipientOf } from "./NotificationRecipient.ts"
+import { Notifications } from "./Notifications.ts"
+import { NotificationsApi } from "./NotificationsApi.ts"
+import { NotificationSuppressions } from "./NotificationSuppressions.ts"
+import { NewNotificationTemplate, NotificationTemplate } from "./NotificationTemplate.ts"
+import { NotificationTemplates } from "./NotificationTemplates.ts"
+
+const asItems = <A>(items: ReadonlyArray<A>) => ({ items })
+
+const notifications = HttpApiBuilder.group(
+  NotificationsApi,
+  "notifications",
+  Effect.fn(function* (handlers) {
+    const service = yield* Notifications
+    const mappings = yield* NotificationMappings
+    return handlers.handleAll({
+      trigger: ({ payload }) => service.trigger(payload).pipe(Storage.orUnavailable),
+      cancel: ({ payload }) => service.cancel(payload.key).pipe(Storage.orUnavailable),
+      explain: ({ payload }) => service.explain(payload).pipe(Effect.map(asItems), Storage.orUnavailable),
+      listMessages: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
+      getMessage: ({ params }) => service.get(params.notificationId).pipe(Storage.orUnavailable),
+      setMapping: ({ payload }) => mappings.set(payload).pipe(Storage.orUnavailable),
+      listMappings: () => mappings.list.pipe(Effect.map(asItems), Storage.orUnavailable),
+      removeMapping: ({ params }) => mappings.remove(params.mapping).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+const draftTemplate = IdempotentRequests.create({
+  operation: "notifications.draftTemplate",
+  payload: Schema.toCodecJson(NewNotificationTemplate),
+  answer: Schema.toCodecJson(NotificationTemplate)
+})
+
+const templates = HttpApiBuilder.group(
+  NotificationsApi,
+  "templates",
+  Effect.fn(function* (handlers) {
+    const service = yield* NotificationTemplates
+    const draftOnce = yield* draftTemplate
+    return handlers.handleAll({
+      draftTemplate: ({ headers, payload }) =>
+        draftOnce({ headers, payload }, service.draft(payload)).pipe(Storage.orUnavailable),
+      listTemplates: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
+      getTemplate: ({ params }) =>
+        service.get(params.template, params.templateVersion).pipe(Storage.orUnavailable),
+      publishTemplate: ({ params }) =>
+        service.publish(params.template, params.templateVersion).pipe(Storage.orUnavailable),
+      previewTemplate: ({ params, payload }) =>
+        service.preview(params.template, params.templateVersion, payload).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+const profiles = HttpApiBuilder.group(
+  NotificationsApi,
+  "profiles",
+  Effect.fn(function* (handlers) {
+    const service = yield* NotificationProfiles
+    return handlers.handleAll({
+      setProfile: ({ payload }) => service.set(payload).pipe(Storage.orUnavailable),
+      getProfile: ({ params }) =>
+        service.get(recipientOf(params.kind, params.recipientId)).pipe(Storage.orUnavailable),
+      changeList: ({ payload }) => service.changeList(payload).pipe(Storage.orUnavailable),
+      setDefaults: ({ payload }) => service.setDefaults(payload).pipe(Storage.orUnavailable),
+      getDefaults: () => service.getDefaults.pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+const preferences = HttpApiBuilder.group(
+  NotificationsApi,
+  "preferences",
+  Effect.fn(function* (handlers) {
+    const service = yield* NotificationPreferences
+    return handlers.handleAll({
+      setCategory: ({ payload }) => service.setCategory(payload).pipe(Storage.orUnavailable),
+      listCategories: () => service.categories.pipe(Effect.map(asItems), Storage.orUnavailable),
+      setPreference: ({ payload }) => service.set(payload).pipe(Storage.orUnavailable),
+      readPreferences: ({ payload }) =>
+        service.get(payload.to).pipe(Effect.map(asItems), Storage.orUnavailable)
+    })
+  })
+)
+
+const suppressions = HttpApiBuilder.group(
+  NotificationsApi,
+  "suppressions",
+  Effect.fn(function* (handlers) {
+    const service = yield* NotificationSuppressions
+    return handlers.handleAll({
+      suppress: ({ payload }) => service.add(payload).pipe(Storage.orUnavailable),
+      findSuppression: ({ payload }) => service.find(payload.address).pipe(Storage.orUnavailable),
+      liftSuppression: ({ payload }) => service.lift(payload.address).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+/**
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = Layer.mergeAll(notifications, templates, profiles, preferences, suppressions)

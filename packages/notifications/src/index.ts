@@ -1,0 +1,23 @@
+/**
+ * @since 0.1.0
+ */
+export * as CaughtMessage from "./CaughtMessage.ts"
+export * as CaughtMessages from "./CaughtMessages.ts"
+export * as MailProvider from "./MailProvider.ts"
+export * as Notification from "./Notification.ts"
+export * as NotificationDelivery from "./NotificationDelivery.ts"
+export * as NotificationMaintenance from "./NotificationMaintenance.ts"
+export * as NotificationMapping from "./NotificationMapping.ts"
+export * as NotificationMappings from "./NotificationMappings.ts"
+export * as NotificationPreference from "./NotificationPreference.ts"
+export * as NotificationPreferences from "./NotificationPreferences.ts"
+export * as NotificationProfiles from "./NotificationProfiles.ts"
+export * as NotificationRecipient from "./NotificationRecipient.ts"
+export * as Notifications from "./Notifications.ts"
+export * as NotificationsApi from "./NotificationsApi.ts"
+export * as NotificationsDomain from "./NotificationsDomain.ts"
+export * as NotificationsSettings from "./NotificationsSettings.ts"
+export * as NotificationSuppressions from "./NotificationSuppressions.ts"
+export * as NotificationTemplate from "./NotificationTemplate.ts"
+export * as NotificationTemplates from "./NotificationTemplates.ts"
+export * as NotificationsSubjectData from "./NotificationsSubjectData.ts"

@@ -1,0 +1,233 @@
+/** The statements of one chunk. Each change is fenced by the chunk's lease. */
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { MessageState } from "../Notification.ts"
+import type { RecipientKind } from "../NotificationRecipient.ts"
+
+/** A claimed message with what decides about it. */
+export interface ClaimedRow {
+  readonly notificationId: string
+  readonly triggerId: string
+  readonly recipientKind: RecipientKind
+  readonly recipientId: string
+  readonly category: string
+  readonly attempts: number
+  readonly recordedAt: Date
+  readonly kind: "required" | "service" | "marketing"
+  readonly heedsQuiet: boolean
+  readonly whenUnknown: "retry" | "park"
+  readonly critical: boolean
+  readonly isCancelled: boolean
+  readonly expiresAt: Date | null
+  readonly email: string | null
+  readonly name: string | null
+  readonly locale: string | null
+  readonly timeZone: string | null
+  readonly quietFrom: number | null
+  readonly quietUntil: number | null
+  readonly enabled: boolean | null
+  readonly template: string
+  readonly templateVersion: number
+}
+
+export interface PayloadRow {
+  readonly triggerId: string
+  readonly payload: Readonly<Record<string, unknown>>
+}
+
+export interface DefaultsRow {
+  readonly locale: string
+  readonly timeZone: string
+  readonly fromName: string | null
+  readonly replyTo: string | null
+  readonly quietFrom: number | null
+  readonly quietUntil: number | null
+}
+
+/** A change of one message's state. */
+export interface Change {
+  readonly id: string
+  readonly state: MessageState
+  readonly reason: string | null
+  readonly dueAt: Date | null
+  readonly providerMessageId?: string
+}
+
+export const make = (sql: SqlClient.SqlClient) => {
+  /** Messages whose outcome a dead worker left open: the category decides whether they are sent again. */
+  const settleUncertain = (tenant: string, ids: ReadonlyArray<string>, now: Date, attemptsMax: number) => sql`
+    UPDATE hm_notification_queue AS q
+       SET state = CASE WHEN c.when_unknown = 'retry' AND q.attempts < ${attemptsMax} THEN 'retry' ELSE 'unknown' END,
+           reason = 'outcome-unknown', uncertain = q.uncertain + 1, lease_id = NULL, updated_at = ${now},
+           due_at = CASE WHEN c.when_unknown = 'retry' AND q.attempts < ${attemptsMax} THEN ${now}::timestamptz END,
+           history = q.history
+                     || jsonb_build_object('state', CASE WHEN c.when_unknown = 'retry' AND q.attempts < ${attemptsMax}
+                                                         THEN 'retry' ELSE 'unknown' END,
+                                           'reason', 'outcome-unknown', 'at', ${now.toISOString()}::text)
+      FROM hm_notification_category c
+     WHERE q.tenant_id = ${tenant}
+       AND q.notification_id = ANY (${ids}::text[]::uuid[])
+       AND q.state = 'sending'
+       AND q.due_at <= ${now}
+       AND c.tenant_id = q.tenant_id
+       AND c.category = q.category
+  `
+
+  const claim = (
+    tenant: string,
+    ids: ReadonlyArray<string>,
+    leaseId: string,
+    now: Date,
+    leaseEnd: Date
+  ) => sql<ClaimedRow>`
+    WITH claimed AS (
+      UPDATE hm_notification_queue AS q
+         SET state = 'leased', lease_id = ${leaseId}::uuid, due_at = ${leaseEnd}, updated_at = ${now}
+       WHERE q.tenant_id = ${tenant}
+         AND q.notification_id = ANY (${ids}::text[]::uuid[])
+         AND (q.state = 'pending' OR q.state IN ('held', 'retry', 'leased') AND q.due_at <= ${now})
+      RETURNING q.*
+    )
+    SELECT q.notification_id::text AS "notificationId", q.trigger_id::text AS "triggerId",
+           q.recipient_kind AS "recipientKind", q.recipient_id AS "recipientId", q.category, q.attempts,
+           q.recorded_at AS "recordedAt", c.kind, c.heeds_quiet AS "heedsQuiet",
+           c.when_unknown AS "whenUnknown", t.critical,
+           t.state = 'cancelled' AS "isCancelled", t.expires_at AS "expiresAt", p.email, p.name,
+           coalesce(t.locale, p.locale) AS locale, p.time_zone AS "timeZone", p.quiet_from AS "quietFrom",
+           p.quiet_until AS "quietUntil", u.enabled, t.template, t.template_version AS "templateVersion"
+      FROM claimed q
+      JOIN hm_notification_trigger t ON t.tenant_id = q.tenant_id AND t.trigger_id = q.trigger_id
+      JOIN hm_notification_category c ON c.tenant_id = q.tenant_id AND c.category = q.category
+      LEFT JOIN hm_notification_profile p
+        ON p.tenant_id = q.tenant_id
+       AND p.recipient_kind = q.recipient_kind
+       AND p.recipient_id = q.recipient_id
+      LEFT JOIN hm_user_preference u
+        ON u.tenant_id = q.tenant_id
+       AND u.recipient_kind = q.recipient_kind
+       AND u.recipient_id = q.recipient_id
+       AND u.category = q.category
+       AND u.channel = q.channel
+     ORDER BY q.notification_id
+  `
+
+  /** When the leases end that others hold on messages of this chunk. */
+  const leasedByOthers = (tenant: string, ids: ReadonlyArray<string>, now: Date) => sql<{
+    readonly id: string
+    readonly dueAt: Date
+  }>`
+    SELECT notification_id::text AS id, due_at AS "dueAt"
+      FROM hm_notification_queue
+     WHERE tenant_id = ${tenant}
+       AND notification_id = ANY (${ids}::text[]::uuid[])
+       AND state IN ('leased', 'sending')
+       AND due_at > ${now}
+  `
+
+  const payloads = (tenant: string, triggerIds: ReadonlyArray<string>) => sql<PayloadRow>`
+    SELECT trigger_id::text AS "triggerId", payload
+      FROM hm_notification_trigger
+     WHERE tenant_id = ${tenant} AND trigger_id = ANY (${triggerIds}::text[]::uuid[])
+  `
+
+  const defaults = (tenant: string) => sql<DefaultsRow>`
+    SELECT locale, time_zone AS "timeZone", from_name AS "fromName", reply_to AS "replyTo", quiet_from AS "quietFrom",
+           quiet_until AS "quietUntil"
+      FROM hm_notification_setting
+     WHERE tenant_id = ${tenant}
+  `
+
+  const hasSuppressions = (tenant: string) => sql<{ readonly has: boolean }>`
+    SELECT EXISTS (
+           SELECT
+             FROM hm_notification_suppression
+            WHERE tenant_id = ${tenant}
+           ) AS has
+  `
+
+  const suppressionOf = (tenant: string, hash: Uint8Array, now: Date) => sql<{ readonly reason: string }>`
+    SELECT reason
+      FROM hm_notification_suppression
+     WHERE tenant_id = ${tenant}
+       AND address_hash = ${hash}
+       AND (expires_at IS NULL OR expires_at > ${now})
+  `
+
+  /** Writes changes of messages in one of the states, and returns those that were still this lease's. */
+  const change = (
+    tenant: string,
+    from: "leased" | "sending",
+    leaseId: string,
+    changes: ReadonlyArray<Change>,
+    now: Date
+  ) => sql<{ readonly id: string }>`
+    UPDATE hm_notification_queue AS q
+       SET state = x.state, reason = x.reason, due_at = x.due_at, lease_id = NULL, updated_at = ${now},
+           uncertain = q.uncertain + CASE WHEN x.reason = 'outcome-unknown' THEN 1 ELSE 0 END,
+           provider_message_id = coalesce(x.provider_message_id, q.provider_message_id),
+           history = CASE WHEN x.state = 'pending' THEN q.history
+                          ELSE q.history || jsonb_build_object('state', x.state, 'reason', x.reason,
+                                                               'at', ${now.toISOString()}::text)
+                     END
+      FROM json_to_recordset(${JSON.stringify(
+        changes.map((entry) => ({
+          id: entry.id,
+          state: entry.state,
+          reason: entry.reason,
+          due_at: entry.dueAt,
+          provider_message_id: entry.providerMessageId ?? null
+        }))
+      )}::text::json) AS x (id uuid, state text, reason text, due_at timestamptz, provider_message_id text)
+     WHERE q.tenant_id = ${tenant}
+       AND q.notification_id = x.id
+       AND q.state = ${from}
+       AND q.lease_id = ${leaseId}::uuid
+    RETURNING q.notification_id::text AS id
+  `
+
+  /** Commits that these messages are about to be sent. What is not returned was cancelled, or is another worker's. */
+  const markSending = (
+    tenant: string,
+    leaseId: string,
+    ids: ReadonlyArray<string>,
+    now: Date,
+    leaseEnd: Date
+  ) => sql<{ readonly id: string }>`
+    UPDATE hm_notification_queue AS q
+       SET state = 'sending', reason = NULL, attempts = q.attempts + 1, due_at = ${leaseEnd}, updated_at = ${now},
+           history = q.history || jsonb_build_object('state', 'sending', 'reason', NULL, 'at', ${now.toISOString()}::text)
+     WHERE q.tenant_id = ${tenant}
+       AND q.notification_id = ANY (${ids}::text[]::uuid[])
+       AND q.state = 'leased'
+       AND q.lease_id = ${leaseId}::uuid
+       AND q.due_at > ${now}
+    RETURNING q.notification_id::text AS id
+  `
+
+  const keepCaught = (
+    tenant: string,
+    caught: {
+      readonly id: string
+      readonly address: string
+      readonly subject: string
+      readonly message: Uint8Array
+    },
+    now: Date
+  ) => sql`
+    INSERT INTO hm_notification_caught (tenant_id, notification_id, address, subject, message, recorded_at)
+    VALUES (${tenant}, ${caught.id}::uuid, ${caught.address}, ${caught.subject}, ${caught.message}, ${now})
+        ON CONFLICT (tenant_id, notification_id) DO NOTHING
+  `
+
+  return {
+    change,
+    claim,
+    defaults,
+    hasSuppressions,
+    keepCaught,
+    leasedByOthers,
+    markSending,
+    payloads,
+    settleUncertain,
+    suppressionOf
+  }
+}

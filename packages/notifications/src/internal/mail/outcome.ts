@@ -1,0 +1,61 @@
+/** Reads the outcome of one attempt from what the mail server or the connection said. */
+
+/**
+ * - `accepted`: the server has taken the message.
+ * - `bounced`: the address does not exist (5.1.x, 5.2.1), and gets no more mail.
+ * - `refused`: the server refuses for good, and the address is not at fault (5.7.x and others).
+ * - `unsupported`: the server cannot carry the address (SMTPUTF8).
+ * - `deferred`: 4xx, or the server was not reached: nothing was sent.
+ * - `unknown`: the connection ended after the message had begun: the server may have taken it.
+ */
+export interface Outcome {
+  readonly _tag: "accepted" | "bounced" | "refused" | "unsupported" | "deferred" | "unknown"
+  readonly detail: string
+  /** True when the server was not reached at all. */
+  readonly isUnreachable: boolean
+}
+
+const detailMax = 300
+
+const field = (error: unknown, name: string): unknown =>
+  typeof error === "object" && error !== null ? Reflect.get(error, name) : undefined
+
+const textField = (error: unknown, name: string): string => {
+  const value = field(error, name)
+  return typeof value === "string" ? value : ""
+}
+
+/** RFC 3463 codes of an address that does not exist or was closed. */
+const noMailbox = /\b5\.(?:1\.\d{1,3}|2\.1)\b/
+const enhanced = /\b[45]\.\d{1,3}\.\d{1,3}\b/
+/** Without an enhanced code, 550 and 553 to RCPT are of the mailbox (RFC 5321, 4.2.3), unless the text is of a block. */
+const blocked = /block|spam|reputation|policy|denied|blacklist|listed/i
+
+// eslint-disable-next-line no-control-regex -- a log line is one line
+const clean = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f]+/g, " ").slice(0, detailMax)
+
+export const outcomeOf = (error: unknown, hasBegun: boolean): Outcome => {
+  const response = textField(error, "response")
+  const code = textField(error, "code")
+  const command = textField(error, "command")
+  const status = field(error, "responseCode")
+  const detail = clean(response === "" ? textField(error, "message") : response)
+  const make = (tag: Outcome["_tag"], isUnreachable = false): Outcome => ({
+    _tag: tag,
+    detail,
+    isUnreachable
+  })
+  if (typeof status === "number" && status >= 400 && status < 600) {
+    if (status < 500) return make("deferred")
+    if (code === "EAUTH") return make("deferred", true)
+    if (noMailbox.test(response)) return make("bounced")
+    const isOfMailbox = command === "RCPT TO" && (status === 550 || status === 553)
+    return isOfMailbox && !enhanced.test(response) && !blocked.test(response)
+      ? make("bounced")
+      : make("refused")
+  }
+  if (/internationalized|smtputf8/i.test(textField(error, "message"))) return make("unsupported")
+  if (hasBegun) return make("unknown")
+  if (code === "EENVELOPE" || code === "EMESSAGE") return make("refused")
+  return make("deferred", true)
+}

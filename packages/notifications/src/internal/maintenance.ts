@@ -1,0 +1,102 @@
+/** Work over all tenants: messages that no job holds are found, and old rows are deleted. */
+import * as EachTenant from "@hypermarket/core/EachTenant"
+import * as Now from "@hypermarket/core/Now"
+import { transactionOf } from "@hypermarket/core/Transaction"
+import type * as WorkQueue from "@hypermarket/queue/WorkQueue"
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as Jobs from "./jobs.ts"
+
+/** Each open message has a job; one this late has lost it, as when its job was discarded. */
+const overdueMinutes = 10
+/** Messages per tenant and round. */
+const recoveredMax = 1_000
+/** Tenants per round. */
+const tenantsMax = 1_000
+const roundLimit = "30 seconds"
+
+/** Enqueues open messages whose job is gone. A backstop: the queue loses none. */
+export const recover = (sql: SqlClient.SqlClient, queue: WorkQueue.WorkQueue) =>
+  Effect.gen(function* () {
+    const now = yield* Now.now
+    const before = new Date(now.getTime() - overdueMinutes * 60_000)
+    const tenants = yield* sql<{ readonly tenantId: string }>`
+      SELECT DISTINCT tenant_id AS "tenantId"
+        FROM hm_notification_queue
+       WHERE due_at < ${before}
+       LIMIT ${tenantsMax}
+    `
+    const round = yield* EachTenant.run({
+      loop: "notifications.message.recover",
+      items: tenants,
+      limit: roundLimit,
+      turn: ({ tenantId }) =>
+        transactionOf(sql)(
+          Effect.gen(function* () {
+            // Moved on, so that the next round does not enqueue the same again.
+            const rows = yield* sql<{ readonly id: string }>`
+              UPDATE hm_notification_queue
+                 SET due_at = ${now}
+               WHERE tenant_id = ${tenantId}
+                 AND notification_id = ANY (ARRAY (
+                       SELECT notification_id
+                         FROM hm_notification_queue
+                        WHERE due_at < ${before} AND tenant_id = ${tenantId}
+                        ORDER BY due_at
+                        LIMIT ${recoveredMax}))
+              RETURNING notification_id::text AS id
+            `
+            yield* Jobs.enqueue(queue, Jobs.emailJobs(rows.map(({ id }) => id)))
+            return { count: rows.length, hasMore: rows.length >= recoveredMax }
+          })
+        )
+    })
+    return round.count
+  }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+
+const keepDays = 90
+const caughtDays = 7
+const caughtMax = 10_000
+const dayMillis = 86_400_000
+/** Rows per statement, and statements per table and round. */
+const pruneRowsMax = 5_000
+const roundsMax = 100
+
+const tables = [
+  { table: "hm_notification_queue", days: keepDays },
+  { table: "hm_notification_trigger", days: keepDays },
+  { table: "hm_notification_caught", days: caughtDays }
+] as const
+
+/** Deletes what is no longer kept, in batches that commit one by one. */
+export const prune = (sql: SqlClient.SqlClient) =>
+  Effect.gen(function* () {
+    const now = yield* Now.now
+    for (const { days, table } of tables) {
+      const before = new Date(now.getTime() - days * dayMillis)
+      for (let round = 0; round < roundsMax; round++) {
+        const deleted = yield* sql`
+          DELETE FROM ${sql(table)}
+           WHERE ctid = ANY (ARRAY (
+                   SELECT ctid
+                     FROM ${sql(table)}
+                    WHERE recorded_at < ${before}
+                    ORDER BY recorded_at
+                    LIMIT ${pruneRowsMax}))
+          RETURNING 1
+        `
+        if (deleted.length < pruneRowsMax) break
+      }
+    }
+    yield* sql`
+      DELETE FROM hm_notification_suppression
+       WHERE expires_at <= ${now}
+    `
+    // The newest of each tenant stay.
+    yield* sql`
+      DELETE FROM hm_notification_caught c
+       USING (SELECT tenant_id, notification_id, row_number() OVER (PARTITION BY tenant_id ORDER BY recorded_at DESC) AS place
+                FROM hm_notification_caught) p
+       WHERE c.tenant_id = p.tenant_id AND c.notification_id = p.notification_id AND p.place > ${caughtMax}
+    `
+  })

@@ -1,0 +1,85 @@
+/** Checks of HTML: of a template where values go, of a rendering where links lead. */
+
+export interface Fault {
+  readonly offset: number
+  readonly message: string
+}
+
+const forbidden = /<\s*\/?\s*(script|iframe|object|embed|form|base|meta|link|svg|math)\b/i
+const handler = /<[^>]*\son[a-z]+\s*=/i
+const styled = /<style\b[^>]*>([\s\S]*?)<\/style/gi
+
+/** The first place in a template where a value could become markup; escaping protects text and quoted attributes only. */
+export const faultOf = (source: string): Fault | undefined => {
+  const element = forbidden.exec(source)
+  if (element !== null) return { offset: element.index, message: `Expected no <${element[1] ?? ""}> element` }
+  const attribute = handler.exec(source)
+  if (attribute !== null) return { offset: attribute.index, message: "Expected no event attribute" }
+  for (const style of source.matchAll(styled)) {
+    if (/\{[{%]/.test(style[1] ?? "")) {
+      return { offset: style.index, message: "Expected no output in a style element" }
+    }
+  }
+  return outputInTag(source)
+}
+
+/** Walks the markup as a browser would; a tag of Liquid is skipped whole. */
+const outputInTag = (source: string): Fault | undefined => {
+  let place: "text" | "tag" | '"' | "'" = "text"
+  for (let at = 0; at < source.length; at++) {
+    const two = source.slice(at, at + 2)
+    if (two === "{{" || two === "{%") {
+      if (two === "{{" && place === "tag")
+        return { offset: at, message: "Expected quotes around an output in a tag" }
+      const end = source.indexOf(two === "{{" ? "}}" : "%}", at + 2)
+      if (end < 0) return undefined
+      at = end + 1
+      continue
+    }
+    const character = source[at]
+    if (place === "text") {
+      if (source.startsWith("<!--", at)) {
+        const end = source.indexOf("-->", at + 4)
+        if (end < 0) return undefined
+        at = end + 2
+      } else if (character === "<" && /[a-z/]/i.test(source[at + 1] ?? "")) place = "tag"
+    } else if (place === "tag") {
+      if (character === ">") place = "text"
+      else if (character === '"' || character === "'") place = character
+    } else if (character === place) place = "tag"
+  }
+  return undefined
+}
+
+const links =
+  /\b(?:href|src|action|formaction|background|poster|srcset|xlink:href)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))/gi
+const safe = /^(?:https:\/\/|mailto:|tel:|cid:|#)/i
+const codes = /&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|(amp|lt|gt|quot|apos|colon|tab|newline));?/gi
+const names: Readonly<Record<string, string>> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  colon: ":",
+  tab: "",
+  newline: ""
+}
+
+const codePointMax = 0x10_ff_ff
+
+const decoded = (value: string): string =>
+  value.replaceAll(codes, (_, decimal?: string, hex?: string, name?: string) => {
+    if (name !== undefined) return names[name.toLowerCase()] ?? ""
+    const point = decimal === undefined ? Number.parseInt(hex ?? "0", 16) : Number(decimal)
+    return point <= codePointMax ? String.fromCodePoint(point) : ""
+  })
+
+/** Returns the first link of a rendering that is neither https nor mailto, tel, cid or a fragment. */
+export const unsafeLink = (html: string): string | undefined => {
+  for (const [, double, single, bare] of html.matchAll(links)) {
+    const link = decoded(double ?? single ?? bare ?? "").trim()
+    if (!safe.test(link)) return link
+  }
+  return undefined
+}
