@@ -1,0 +1,206 @@
+/**
+ * The hashes under which an event is grouped. A hit on any of them joins the issue.
+ *
+ * Precedence: fingerprint of the SDK, exceptions with frames, a stack without an exception, type and message of an
+ * exception, message. Frames have no line numbers, and neither generated names nor hashes of builds.
+ *
+ * @since 0.1.0
+ */
+import { createHash } from "node:crypto"
+import { parameterise } from "./internal/messageParts.ts"
+
+/**
+ * A frame of a stack, as an SDK sends it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Frame {
+  readonly function: string | undefined
+  readonly filename: string | undefined
+  readonly absPath: string | undefined
+  readonly module: string | undefined
+  readonly contextLine: string | undefined
+  readonly inApp: boolean
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Exception {
+  readonly type: string
+  readonly value: string
+  readonly frames: ReadonlyArray<Frame>
+  /** True when the SDK made it for a stack: its type says nothing, and its value is a message. */
+  readonly isSynthetic: boolean
+}
+
+/**
+ * The parts of an event that grouping reads.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Groupable {
+  readonly exceptions: ReadonlyArray<Exception>
+  /** Of a stack without an exception. */
+  readonly frames: ReadonlyArray<Frame>
+  readonly message: string
+  /** The message before its parameters were put in. */
+  readonly template: string | undefined
+  readonly fingerprint: ReadonlyArray<string>
+}
+
+/** Raised when the rules change: new hashes begin with it, and hashes of the version before are looked up too. */
+const version = "1"
+
+/** Frames from the top of the stack that make up a hash. Deeper ones are those of a framework. */
+const framesMax = 30
+
+const hashOf = (parts: ReadonlyArray<string>): string =>
+  createHash("sha256")
+    .update(JSON.stringify([version, ...parts]))
+    .digest("hex")
+    .slice(0, 32)
+
+const anonymous =
+  /^(?:\??|<?anonymous>?|\(anonymous(?: function)?\)|global code|module code|eval code|eval|<unknown>|null)$/i
+
+/** `Object.async new a.b.c [as d]` of Chrome, `a/b</c` and `async*c` of Firefox, `c@` of Safari: the last name. */
+const functionOf = (name: string): string => {
+  let text = name
+    .trim()
+    .replace(/\s*\[as [^\]]*\]$/, "")
+    .replace(/\s*\(.*\)$/, "")
+  text = text.replace(/^(?:async\*|async |new |get |set |static |bound )+/, "")
+  text = text.replaceAll(/\/</g, "/").replace(/<$/, "").replace(/\/+$/, "")
+  const last = text.split(/[./#]|::/).findLast((part) => part !== "" && part !== "prototype") ?? ""
+  // Names that a compiler makes: lambda$12, _callee3$, $anonfun$1, func_0x1234, __webpack_require__.
+  const bare = last
+    .replace(/^(?:lambda|func|fn|closure|block|callee|_callee)[$_]*(?:0x[0-9a-f]+|\d+)\$?$/i, "")
+    .replaceAll(/\$\d+/g, "")
+    .replace(/(?<=[A-Za-z])_?\d{3,}$/, "")
+  return anonymous.test(bare) ? "" : bare
+}
+
+/** The base name without a build's hash, query and chunk number: `app.3f2a1b9c.js?v=2` is `app.js`. */
+const fileOf = (path: string): string => {
+  const base =
+    path
+      .replace(/[?#].*$/, "")
+      .replaceAll("\\", "/")
+      .split("/")
+      .at(-1) ?? ""
+  return base
+    .replaceAll(/[.-](?=[0-9a-zA-Z_]{6,}\b)(?=[a-zA-Z_]*\d)[0-9a-zA-Z_]{6,}(?=\.)/g, "")
+    .replace(/\bchunk[.-]?\d+(?=\.)/, "chunk")
+    .toLowerCase()
+}
+
+const isNative = (frame: Frame): boolean =>
+  frame.filename === "native" || frame.filename === "[native code]" || frame.function === "[native code]"
+
+const isEval = (frame: Frame): boolean =>
+  /^(?:eval at |eval code|<eval>|debugger eval|javascript:)/.test(frame.filename ?? "")
+
+const moduleOf = (frame: Frame): string => {
+  if (isNative(frame)) return "native"
+  if (isEval(frame)) return "eval"
+  const path = frame.filename ?? frame.absPath
+  // SDKs for Node make a module of the path of the installation: the base name is the same in both.
+  if (path !== undefined && path !== "") return fileOf(path)
+  return (frame.module ?? "").replace(/:.*$/, "")
+}
+
+const partOf = (frame: Frame): string => {
+  const name = functionOf(frame.function ?? "")
+  // Without a name the line of code is what identifies the frame.
+  const context = name === "" ? (frame.contextLine ?? "").trim().slice(0, 120) : ""
+  return `${moduleOf(frame)}|${name}|${context}`
+}
+
+/** The parts of a stack, the crash first, recursion once. */
+const partsOf = (frames: ReadonlyArray<Frame>): ReadonlyArray<string> => {
+  const parts: Array<string> = []
+  for (const frame of frames.toReversed()) {
+    if (isNative(frame)) continue
+    const part = partOf(frame)
+    if (part === "||" || parts.at(-1) === part) continue
+    parts.push(part)
+    if (parts.length === framesMax) break
+  }
+  return parts
+}
+
+const inAppOf = (frames: ReadonlyArray<Frame>): ReadonlyArray<Frame> => {
+  const inApp = frames.filter((frame) => frame.inApp)
+  return inApp.length === 0 ? frames : inApp
+}
+
+interface Link {
+  readonly type: string
+  readonly message: string
+  readonly own: ReadonlyArray<string>
+  readonly all: ReadonlyArray<string>
+}
+
+const linkOf = (exception: Exception): Link => ({
+  // One helper that logs different messages makes the same stack for all of them.
+  type: exception.isSynthetic ? parameterise(exception.value) : exception.type,
+  message: parameterise(exception.value),
+  own: partsOf(inAppOf(exception.frames)),
+  all: partsOf(exception.frames)
+})
+
+/** An error that is wrapped in itself, once or ten times, is one. */
+const chainOf = (exceptions: ReadonlyArray<Exception>): ReadonlyArray<Link> => {
+  const links: Array<Link> = []
+  for (const link of exceptions.map(linkOf)) {
+    const isRepeated = links.some(
+      (other) => other.type === link.type && JSON.stringify(other.own) === JSON.stringify(link.own)
+    )
+    if (!isRepeated) links.push(link)
+  }
+  return links
+}
+
+const defaultHashes = (event: Groupable): ReadonlyArray<string> => {
+  const chain = chainOf(event.exceptions)
+  if (chain.some(({ all }) => all.length > 0)) {
+    const of = (parts: (link: Link) => ReadonlyArray<string>) =>
+      hashOf(["exception", ...chain.flatMap((link) => [link.type, ...parts(link)])])
+    return [of(({ own }) => own), of(({ all }) => all)]
+  }
+  if (chain.length === 0 && event.frames.length > 0) {
+    return [hashOf(["stack", ...partsOf(inAppOf(event.frames))]), hashOf(["stack", ...partsOf(event.frames)])]
+  }
+  if (chain.length > 0) return [hashOf(["type", ...chain.flatMap(({ message, type }) => [type, message])])]
+  return [hashOf(["message", parameterise(event.template ?? event.message)])]
+}
+
+const defaultMark = /^\{\{\s*default\s*\}\}$/
+
+/**
+ * Returns the hashes of an event, the most specific first.
+ *
+ * @category grouping
+ * @since 0.1.0
+ */
+export const hashesOf = (event: Groupable): ReadonlyArray<string> => {
+  const hashes = Array.from(new Set(defaultHashes(event)))
+  const { fingerprint } = event
+  if (fingerprint.every((part) => defaultMark.test(part))) return hashes
+  if (!fingerprint.some((part) => defaultMark.test(part))) return [hashOf(["custom", ...fingerprint])]
+  return hashes.map((hash) =>
+    hashOf(["custom", ...fingerprint.map((part) => (defaultMark.test(part) ? hash : part))])
+  )
+}
+
+/**
+ * Replaces the parts of a message that differ between two events of one fault: addresses, ids, times, numbers, quoted texts.
+ *
+ * @category grouping
+ * @since 0.1.0
+ */
+export const messageOf = parameterise

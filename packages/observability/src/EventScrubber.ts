@@ -1,0 +1,262 @@
+/**
+ * Removes secrets from what SDKs send, before anything is stored, spooled or logged.
+ *
+ * A value is secret by the name of its field at any depth, by its form, or because it is the value of a secret field
+ * elsewhere in the same event. The result is bounded: depth, names per object, items per list, characters per text.
+ *
+ * @since 0.1.0
+ */
+import type * as Schema from "effect/Schema"
+
+/**
+ * The text in place of a secret.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const replacement = "[scrubbed]"
+
+/** Sentry's SDKs cut at 3 by default; a payload of 200 levels is no error that a person reads. */
+const depthMax = 24
+const namesMax = 500
+const itemsMax = 500
+/** Longer texts are cut. A body or a minified line is not read to its end. */
+const textLengthMax = 16_384
+/** Shorter values, such as `1` or `true`, recur everywhere without being secret. */
+const recurringLengthMin = 5
+/** Secret values that are looked for in the rest of an event. */
+const recurringMax = 200
+
+const secretParts = [
+  "password",
+  "passwd",
+  "passphrase",
+  "passcode",
+  "pwd",
+  "secret",
+  "token",
+  "apikey",
+  "authorization",
+  "authheader",
+  "credential",
+  "cookie",
+  "sessionid",
+  "sessid",
+  "csrf",
+  "xsrf",
+  "privatekey",
+  "accesskey",
+  "signingkey",
+  "encryptionkey",
+  "cardnumber",
+  "creditcard",
+  "cvv",
+  "cvc",
+  "iban",
+  "bearer",
+  "jwt",
+  "sentrykey"
+]
+const secretNames = new Set(["auth", "pass", "pin", "otp", "ssn", "sid", "dsn", "mfa", "pan", "session"])
+
+const isSecretName = (name: string): boolean => {
+  const bare = name.toLowerCase().replaceAll(/[^a-z0-9]/g, "")
+  return secretNames.has(bare) || secretParts.some((part) => bare.includes(part))
+}
+
+/** Fields with the address of a person, removed unless the project keeps addresses. */
+const addressNames = new Set([
+  "ipaddress",
+  "remoteaddr",
+  "remoteaddress",
+  "clientip",
+  "xforwardedfor",
+  "xrealip",
+  "cfconnectingip",
+  "trueclientip",
+  "forwarded",
+  "xclientip"
+])
+
+const isAddressName = (name: string): boolean =>
+  addressNames.has(name.toLowerCase().replaceAll(/[^a-z0-9]/g, ""))
+
+/** Values that are secret wherever they are. The part in the first group is the secret. */
+const forms: ReadonlyArray<RegExp> = [
+  /\b(?:bearer|basic|token|digest)\s+([A-Za-z0-9._~+/=-]{6,})/gi,
+  /\b(eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*)/g,
+  /\b(hm_[0-9a-f]{32}_[A-Za-z0-9]{43})\b/g,
+  /\b((?:sk|rk|pk|whsec|ghp|gho|ghs|glpat|xox[abprs])[-_][A-Za-z0-9_-]{10,})/g,
+  /\b(AKIA[0-9A-Z]{16})\b/g,
+  /:\/\/[^\s:/?#@]*:([^\s/?#@]+)@/g,
+  /(-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$))/g
+]
+
+/**
+ * `name=value` in a query, a cookie or a message, `"name":"value"` in JSON, also in JSON within JSON, `name: value` in a
+ * message. A quoted value ends at a quote that is escaped as often as the first.
+ */
+const pairs =
+  /(\\*["'])?([A-Za-z0-9_.[\]-]{2,64})\1?\s*(?:=|:|%3[dD])\s*(?:(\\*)"((?:(?!(?<!\\)\3")[\s\S])*)|'([^']*)|([^\s&;,"'<>)}\]\\]+))/g
+
+/** The places of secret values in a text. */
+const secretPlaces = (text: string): ReadonlyArray<readonly [number, number]> => {
+  const places: Array<readonly [number, number]> = []
+  const pattern = new RegExp(pairs)
+  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
+    const value = match[4] ?? match[5] ?? match[6] ?? ""
+    const end = match.index + match[0].length
+    if (isSecretName(match[2] ?? "")) {
+      if (value !== "") places.push([end - value.length, end])
+    } else {
+      // What looks like a value may be the name of the next pair.
+      pattern.lastIndex = Math.max(end - value.length, match.index + 1)
+    }
+  }
+  return places
+}
+
+const cardDigits = /\b\d(?:[ -]?\d){12,18}\b/g
+
+const isCard = (text: string): boolean => {
+  const digits = text.replaceAll(/\D/g, "")
+  let sum = 0
+  for (let index = 0; index < digits.length; index++) {
+    const digit = Number(digits[digits.length - 1 - index])
+    const doubled = index % 2 === 1 ? digit * 2 : digit
+    sum += doubled > 9 ? doubled - 9 : doubled
+  }
+  return sum % 10 === 0
+}
+
+const cleaned = (text: string): string => {
+  const cut = text.length > textLengthMax ? `${text.slice(0, textLengthMax)}…` : text
+  return cut.replaceAll("\u0000", "").toWellFormed()
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly keepsAddresses: boolean
+}
+
+/**
+ * The secrets of one event, found in a first walk and removed in a second.
+ *
+ * @category scrubbing
+ * @since 0.1.0
+ */
+export class Scrubber {
+  readonly #values = new Set<string>()
+  readonly #options: Options
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  #note(value: string): void {
+    const bare = value.trim()
+    if (bare.length < recurringLengthMin || bare === replacement || bare === "[Filtered]") return
+    if (this.#values.size >= recurringMax) return
+    this.#values.add(bare)
+  }
+
+  #noteAll(value: unknown, depth: number): void {
+    if (typeof value === "string") {
+      this.#note(value)
+      // A header has a scheme before its secret, a cookie several values.
+      for (const part of value.split(/[\s;,=&"']+/)) this.#note(part)
+    } else if (typeof value === "number" || typeof value === "bigint") this.#note(String(value))
+    else if (depth < depthMax && typeof value === "object" && value !== null) {
+      for (const item of Object.values(value)) this.#noteAll(item, depth + 1)
+    }
+  }
+
+  #collectText(text: string): void {
+    for (const form of forms) for (const match of text.matchAll(form)) this.#note(match[1] ?? "")
+    for (const [start, end] of secretPlaces(text)) this.#note(text.slice(start, end))
+  }
+
+  /** Finds the secrets of a value. Call it for every part of an event before {@link clean}. */
+  collect(value: unknown, depth = 0): void {
+    if (typeof value === "string") return this.#collectText(value.slice(0, textLengthMax))
+    if (typeof value !== "object" || value === null || depth >= depthMax) return
+    if (Array.isArray(value)) {
+      const [name, secret] = value
+      if (value.length === 2 && typeof name === "string" && isSecretName(name)) this.#noteAll(secret, depth)
+      for (const item of value.slice(0, itemsMax)) this.collect(item, depth + 1)
+      return
+    }
+    const entries = Object.entries(value)
+    const named = nameOf(entries)
+    for (const [name, item] of entries.slice(0, namesMax)) {
+      const isSecret = isSecretName(name) || (name === "value" && named !== undefined && isSecretName(named))
+      if (isSecret) this.#noteAll(item, depth)
+      this.collect(item, depth + 1)
+    }
+  }
+
+  /** Removes secrets from a text. */
+  text(text: string): string {
+    let result = cleaned(text)
+    for (const value of this.#values) {
+      if (result.includes(value)) result = result.replaceAll(value, replacement)
+      const encoded = encodeURIComponent(value.toWellFormed())
+      if (encoded !== value && result.includes(encoded)) result = result.replaceAll(encoded, replacement)
+    }
+    for (const form of forms) {
+      result = result.replaceAll(form, (match: string, secret: string) =>
+        match.replace(secret, () => replacement)
+      )
+    }
+    for (const [start, end] of secretPlaces(result).toReversed()) {
+      result = `${result.slice(0, start)}${replacement}${result.slice(end)}`
+    }
+    return result.replaceAll(cardDigits, (digits) => (isCard(digits) ? replacement : digits))
+  }
+
+  /** Returns the value without secrets, within bounds. */
+  clean(value: unknown, depth = 0): Schema.Json {
+    if (typeof value === "string") return this.text(value)
+    if (typeof value === "number") return Number.isFinite(value) ? value : null
+    if (typeof value === "boolean") return value
+    if (typeof value !== "object" || value === null) return null
+    if (depth >= depthMax) return "[too deep]"
+    if (Array.isArray(value)) {
+      const [name] = value
+      if (
+        value.length === 2 &&
+        typeof name === "string" &&
+        typeof value[1] === "string" &&
+        isSecretName(name)
+      ) {
+        return [this.text(name), replacement]
+      }
+      if (value.length === 2 && typeof name === "string" && this.#isDropped(name))
+        return [this.text(name), null]
+      return value.slice(0, itemsMax).map((item) => this.clean(item, depth + 1))
+    }
+    const entries = Object.entries(value)
+    const named = nameOf(entries)
+    return Object.fromEntries(
+      entries.slice(0, namesMax).flatMap(([name, item]): ReadonlyArray<[string, Schema.Json]> => {
+        if (this.#isDropped(name)) return []
+        const isSecret =
+          isSecretName(name) || (name === "value" && named !== undefined && isSecretName(named))
+        return [[this.text(name), isSecret && item !== null ? replacement : this.clean(item, depth + 1)]]
+      })
+    )
+  }
+
+  #isDropped(name: string): boolean {
+    return !this.#options.keepsAddresses && isAddressName(name)
+  }
+}
+
+/** The name beside a `value`, as lists of headers and attributes have it. */
+const nameOf = (entries: ReadonlyArray<[string, unknown]>): string | undefined => {
+  const named = entries.find(([name]) => name === "name" || name === "key")?.[1]
+  return typeof named === "string" && entries.some(([name]) => name === "value") ? named : undefined
+}

@@ -1,0 +1,114 @@
+/**
+ * Observability as a domain.
+ *
+ * @since 0.1.0
+ */
+import { Version } from "@hypermarket/core/Precondition"
+import * as Domain from "@hypermarket/core/Domain"
+import * as Identifier from "@hypermarket/core/Identifier"
+import * as Job from "@hypermarket/core/Job"
+import * as Migrations from "@hypermarket/core/Migrations"
+import * as Page from "@hypermarket/core/Page"
+import * as Partitions from "@hypermarket/core/Partitions"
+import * as Service from "@hypermarket/core/Service"
+import type { AllTenants } from "@hypermarket/core/Tenant"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as SqlClient from "effect/sql/SqlClient"
+import manifest from "../package.json" with { type: "json" }
+import { ErrorIntake } from "./ErrorIntake.ts"
+import { ErrorProjectChange, NewErrorProject, ProjectId, ReleaseName } from "./ErrorProject.ts"
+import { ErrorProjects } from "./ErrorProjects.ts"
+import * as Maintenance from "./internal/maintenance.ts"
+import { IssueFilter, IssueId, NewMute, Reason, Resolve } from "./Issue.ts"
+import { Issues } from "./Issues.ts"
+import error from "./migrations/0001_error.ts"
+import * as Settings from "./ObservabilitySettings.ts"
+import * as ObservabilitySubjectData from "./ObservabilitySubjectData.ts"
+
+/**
+ * The services of this package.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = Layer.mergeAll(ErrorProjects.layer, Issues.layer)
+
+/**
+ * The intake of errors, for a process that serves `SentryProtocol`. It starts its writers.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerIntake = ErrorIntake.layer
+
+const endMutes = Job.scheduled<AllTenants | SqlClient.SqlClient>({
+  name: "observability.mute.end",
+  every: "30 seconds",
+  run: Effect.asVoid(Maintenance.endMutes)
+})
+
+const prune = Job.scheduled<AllTenants | SqlClient.SqlClient>({
+  name: "observability.event.prune",
+  every: "1 hour",
+  deadline: "5 minutes",
+  run: Effect.asVoid(Maintenance.prune)
+})
+
+const logPartitions = Partitions.make({
+  table: "hm_error_log",
+  by: "received_at",
+  every: "day",
+  keep: `${Maintenance.eventsKeepDays} days`,
+  ahead: 7
+})
+
+const itemPartitions = Partitions.make({
+  table: "hm_error_item",
+  by: "received_at",
+  every: "day",
+  keep: `${Maintenance.itemsKeepDays} days`,
+  ahead: 7
+})
+
+/**
+ * @category domains
+ * @since 0.1.0
+ */
+export const domain = Domain.make({
+  name: "observability",
+  tables: ["hm_error_"],
+  migrations: Migrations.make("observability", { "0001_error": error }, { release: manifest.version }),
+  layer,
+  services: {
+    projects: Service.make(ErrorProjects, {
+      create: [NewErrorProject],
+      get: [ProjectId],
+      list: [Page.Request],
+      change: [ProjectId, Schema.Int, ErrorProjectChange],
+      counts: [ProjectId],
+      releases: [ProjectId, Page.Request],
+      removeRelease: [ProjectId, ReleaseName]
+    }),
+    issues: Service.make(Issues, {
+      list: [IssueFilter],
+      get: [IssueId],
+      summary: [IssueId],
+      events: [IssueId, Page.Request],
+      event: [ProjectId, Identifier.Uuid],
+      resolve: [IssueId, Resolve],
+      reopen: [IssueId],
+      mute: [IssueId, NewMute],
+      assign: [IssueId, Schema.NullOr(Schema.String)],
+      merge: [IssueId, Schema.Array(IssueId), Reason],
+      unmerge: [IssueId, IssueId, Reason],
+      remove: [IssueId, Version]
+    })
+  },
+  internalServices: [ErrorIntake],
+  jobs: [endMutes, prune],
+  partitions: [logPartitions, itemPartitions],
+  settings: Settings.settings,
+  subjectData: ObservabilitySubjectData.subjectData
+})

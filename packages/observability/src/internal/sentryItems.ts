@@ -1,0 +1,214 @@
+/**
+ * Turns the items of an envelope into what is stored and what is counted. Every item is one or the other.
+ */
+import type * as Schema from "effect/Schema"
+import { type Envelope, isRecord, type Item, jsonOf } from "./envelope.ts"
+import { Scrubber } from "../EventScrubber.ts"
+import * as StoredEvent from "./storedEvent.ts"
+import type { Count, StoredItem, Submission } from "./submission.ts"
+
+/** Larger attachments are dropped alone. */
+const attachmentBytesMax = 10 * 1024 * 1024
+/** Kinds and reasons that SDKs name themselves: bounded, because they are part of a key. */
+const nameLengthMax = 40
+/** Reports of one client in one envelope. */
+const reportsMax = 100
+const quantityMax = 1_000_000
+
+export interface Context {
+  readonly tenantId: string
+  readonly projectId: number
+  readonly receivedAtMillis: number
+  readonly keepsAddresses: boolean
+  readonly clientAddress: string
+  /** An id for an event that came without one. */
+  readonly newEventId: string
+}
+
+export interface Read {
+  readonly submission: Submission
+  /** The id that the answer names, without dashes. */
+  readonly eventId: string
+}
+
+/** The category of an item's type, by which SDKs limit themselves. */
+const categories: Readonly<Record<string, string>> = {
+  event: "error",
+  session: "session",
+  sessions: "session",
+  check_in: "monitor",
+  feedback: "feedback",
+  user_report: "feedback",
+  attachment: "attachment",
+  client_report: "internal",
+  transaction: "transaction",
+  span: "span",
+  log: "log_item",
+  otel_log: "log_item",
+  trace_metric: "trace_metric",
+  profile: "profile",
+  profile_chunk: "profile",
+  replay_event: "replay",
+  replay_recording: "replay",
+  replay_video: "replay",
+  statsd: "metric_bucket",
+  metric_buckets: "metric_bucket",
+  raw_security: "security"
+}
+
+const bareName = (name: string): string => name.replaceAll(/[^A-Za-z0-9_.-]/g, "_").slice(0, nameLengthMax)
+
+const categoryOf = (type: string): string => categories[type] ?? "unknown"
+
+/** Sessions and logs come many to an item. */
+const quantityOf = ({ header }: Item): number => {
+  const count = header["item_count"]
+  return typeof count === "number" && Number.isInteger(count) && count > 0 ? Math.min(count, quantityMax) : 1
+}
+
+const counted = (item: Item): Count => {
+  const category = categoryOf(item.type)
+  return {
+    category,
+    outcome: "counted",
+    reason: category === "unknown" ? bareName(item.type) || "unnamed" : "",
+    quantity: quantityOf(item)
+  }
+}
+
+const dropped = (item: Item, reason: string): Count => ({
+  category: categoryOf(item.type),
+  outcome: "dropped",
+  reason,
+  quantity: 1
+})
+
+/** The items that the SDK discarded itself. */
+const reported = (payload: unknown): ReadonlyArray<Count> => {
+  const list = isRecord(payload) ? payload["discarded_events"] : undefined
+  if (!Array.isArray(list)) return []
+  return list.slice(0, reportsMax).flatMap((entry): ReadonlyArray<Count> => {
+    if (!isRecord(entry)) return []
+    const { category, quantity, reason } = entry
+    if (typeof category !== "string" || typeof reason !== "string") return []
+    if (typeof quantity !== "number" || !Number.isInteger(quantity) || quantity < 1) return []
+    return [
+      {
+        category: bareName(category) || "unnamed",
+        outcome: "client",
+        reason: bareName(reason) || "unnamed",
+        quantity: Math.min(quantity, quantityMax)
+      }
+    ]
+  })
+}
+
+const isTextual = (item: Item): boolean => {
+  const type = item.header["content_type"]
+  return (
+    type === undefined ||
+    (typeof type === "string" && /^(?:text\/|application\/(?:json|xml|x-ndjson))/.test(type))
+  )
+}
+
+/** Texts are scrubbed; other bytes are kept as they came. */
+const attachmentOf = (
+  item: Item,
+  eventId: string | null,
+  receivedAtMillis: number,
+  scrubber: Scrubber
+): StoredItem => {
+  const name = item.header["filename"]
+  const text = isTextual(item) ? new TextDecoder().decode(item.payload) : undefined
+  const content: Schema.Json =
+    text === undefined
+      ? { base64: Buffer.from(item.payload).toString("base64") }
+      : { text: scrubber.text(text) }
+  return {
+    kind: "attachment",
+    eventId,
+    name: scrubber.text(typeof name === "string" ? name : "attachment").slice(0, 200),
+    receivedAtMillis,
+    bytes: item.payload.byteLength,
+    data: StoredEvent.compress(content)
+  }
+}
+
+const itemOf = (
+  kind: "feedback" | "check_in",
+  payload: unknown,
+  bytes: number,
+  eventId: string | null,
+  receivedAtMillis: number,
+  scrubber: Scrubber
+): StoredItem => {
+  const slug = isRecord(payload) ? payload["monitor_slug"] : undefined
+  return {
+    kind,
+    eventId,
+    name: typeof slug === "string" ? scrubber.text(slug).slice(0, 200) : kind,
+    receivedAtMillis,
+    bytes,
+    data: StoredEvent.compress(scrubber.clean(payload))
+  }
+}
+
+export const read = (envelope: Envelope, context: Context): Read => {
+  const { keepsAddresses, projectId, receivedAtMillis, tenantId } = context
+  const scrubber = new Scrubber({ keepsAddresses })
+  const decoded = envelope.items.map((item) => ({
+    item,
+    payload: item.type === "attachment" ? undefined : jsonOf(item.payload)
+  }))
+  // A secret that one item names is looked for in all of them.
+  for (const { payload } of decoded) scrubber.collect(payload)
+  scrubber.collect(envelope.header)
+  for (const { item } of decoded) {
+    if (item.type === "attachment" && isTextual(item) && item.payload.byteLength <= attachmentBytesMax) {
+      scrubber.collect(new TextDecoder().decode(item.payload))
+    }
+  }
+  const envelopeId = StoredEvent.eventIdOf(envelope.header["event_id"])
+  const events: Array<StoredEvent.StoredEvent> = []
+  const items: Array<StoredItem> = []
+  const counts: Array<Count> = []
+  for (const { item, payload } of decoded) {
+    if (item.type === "attachment") {
+      if (item.payload.byteLength > attachmentBytesMax) counts.push(dropped(item, "too-large"))
+      else items.push(attachmentOf(item, envelopeId ?? null, receivedAtMillis, scrubber))
+      continue
+    }
+    const isStored = item.type === "event" || item.type === "feedback" || item.type === "check_in"
+    if (isStored && item.payload.byteLength > StoredEvent.eventBytesMax)
+      counts.push(dropped(item, "too-large"))
+    else if (isStored && !isRecord(payload)) counts.push(dropped(item, "unreadable"))
+    else if (item.type === "event" && isRecord(payload)) {
+      const eventId = StoredEvent.eventIdOf(payload["event_id"]) ?? envelopeId ?? context.newEventId
+      const sentAtMillis = StoredEvent.millisOf(envelope.header["sent_at"])
+      events.push(
+        StoredEvent.make(
+          payload,
+          {
+            tenantId,
+            receivedAtMillis,
+            sentAtMillis,
+            eventId,
+            keepsAddresses,
+            clientAddress: context.clientAddress
+          },
+          scrubber
+        )
+      )
+    } else if (item.type === "feedback" || item.type === "check_in") {
+      items.push(
+        itemOf(item.type, payload, item.payload.byteLength, envelopeId ?? null, receivedAtMillis, scrubber)
+      )
+    } else if (item.type === "client_report") {
+      counts.push(counted(item), ...reported(payload))
+    } else counts.push(counted(item))
+  }
+  return {
+    submission: { tenantId, projectId, receivedAtMillis, events, items, counts },
+    eventId: (events[0]?.eventId ?? envelopeId ?? context.newEventId).replaceAll("-", "")
+  }
+}

@@ -1,0 +1,91 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Scrubber } from "@hypermarket/observability/EventScrubber"
+
+const secret = "s3cr3t-hunter22"
+
+const scrubbed = (event: unknown, keepsAddresses = false): string => {
+  const scrubber = new Scrubber({ keepsAddresses })
+  scrubber.collect(event)
+  return JSON.stringify(scrubber.clean(event))
+}
+
+const planted: ReadonlyArray<readonly [string, unknown]> = [
+  ["a header", { request: { headers: { Authorization: `Bearer ${secret}` } } }],
+  ["a header in a list of pairs", { request: { headers: [["X-Api-Key", secret]] } }],
+  ["a header as name and value", { headers: [{ name: "x-auth-token", value: secret }] }],
+  ["a cookie", { request: { cookies: `theme=dark; sessionid=${secret}` } }],
+  ["a cookie by name", { request: { cookies: { sid: secret } } }],
+  ["a breadcrumb", { breadcrumbs: [{ data: { url: `/login?password=${secret}&next=/` } }] }],
+  ["a variable of a frame", { frames: [{ vars: { user_password: secret } }] }],
+  ["a nested variable", { frames: [{ vars: { credentials: { inner: [secret] } } }] }],
+  ["a URL", { request: { url: `https://shop:${secret}@db.example/orders` } }],
+  ["an encoded query", { request: { query_string: `token%3D${secret}` } }],
+  ["a message", { message: `login failed, password: ${secret}` }],
+  ["a message in JSON", { message: `sent {"apiKey":"${secret}"}` }],
+  [
+    "an escaped JSON text",
+    { extra: { body: JSON.stringify({ body: JSON.stringify({ client_secret: secret }) }) } }
+  ],
+  ["the name of a field", { request: { headers: { cookie: `a=${secret}` } }, extra: { [secret]: 1 } }],
+  [
+    "another place than its field",
+    { user: { token: secret }, message: `cannot find ${secret} in the cache` }
+  ],
+  ["another place, URL-encoded", { user: { token: "a/b c&d=e+f" }, message: "GET /x?a%2Fb%20c%26d%3De%2Bf" }]
+]
+
+describe("Scrubbing", () => {
+  for (const [title, event] of planted) {
+    it(`removes a secret from ${title}`, () => {
+      const text = scrubbed(event)
+      assert.notInclude(text, secret)
+      assert.notInclude(text, "a%2Fb%20c")
+      assert.include(text, "[scrubbed]")
+    })
+  }
+
+  it("removes what has the form of a secret", () => {
+    const forms = [
+      `hm_${"0".repeat(32)}_${"A".repeat(43)}`,
+      "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijk",
+      "sk_live_abcdefghijklmnop",
+      "AKIAABCDEFGHIJKLMNOP",
+      "4111 1111 1111 1111",
+      "-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----"
+    ]
+    for (const form of forms) assert.notInclude(scrubbed({ message: `it was ${form}.` }), form)
+  })
+
+  it("keeps what is no secret", () => {
+    const event = {
+      message: "Order 1042 of the author failed: monkey=business",
+      request: { url: "https://shop.example/orders?id=1042&page=2", headers: { accept: "text/html" } },
+      tags: { order_id: "o-1042", keyboard: "de" }
+    }
+    assert.deepStrictEqual(JSON.parse(scrubbed(event)), event)
+  })
+
+  it("removes addresses of users unless the project keeps them", () => {
+    const event = {
+      user: { id: "u1", ip_address: "203.0.113.7" },
+      request: { env: { REMOTE_ADDR: "203.0.113.7" } }
+    }
+    assert.notInclude(scrubbed(event), "203.0.113.7")
+    assert.include(scrubbed(event, true), "203.0.113.7")
+  })
+
+  it("bounds depth, members and texts, and keeps text storable", () => {
+    let deep: unknown = 1
+    for (let level = 0; level < 200; level++) deep = { deep }
+    const text = scrubbed({
+      deep,
+      wide: Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`k${index}`, 1])),
+      long: "x".repeat(100_000),
+      odd: `a\u0000b\ud800`
+    })
+    assert.isAtMost(text.length, 40_000)
+    assert.include(text, "[too deep]")
+    assert.notInclude(text, String.raw`\u0000`)
+    assert.notInclude(text, String.raw`\ud800`)
+  })
+})

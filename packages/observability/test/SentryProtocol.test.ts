@@ -1,0 +1,227 @@
+import { assert, layer } from "@effect/vitest"
+import { provide, TenantId } from "@hypermarket/core/Tenant"
+import { ErrorProjects } from "@hypermarket/observability/ErrorProjects"
+import { Effect, Layer } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib"
+import {
+  capture,
+  envelopeOf,
+  eventOf,
+  issuesOf,
+  layerServer,
+  newEventId,
+  post,
+  projectOf
+} from "./errorServer.ts"
+
+const countsOf = Effect.fnUntraced(function* (tenant: string, projectId: number) {
+  const projects = yield* ErrorProjects
+  const counts = yield* projects.counts(projectId).pipe(provide(TenantId.make(tenant)))
+  return Object.fromEntries(
+    counts.map(({ category, outcome, quantity, reason }) => [
+      [category, outcome, reason].filter((part) => part !== "").join(" "),
+      quantity
+    ])
+  )
+})
+
+layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProtocol", (it) => {
+  it.effect("an event in an envelope becomes an issue, and the answer is JSON with its id", () =>
+    Effect.gen(function* () {
+      const project = yield* projectOf("one")
+      const event = eventOf({ value: "cart is undefined" })
+      const answer = yield* capture("one", project, event)
+      assert.deepStrictEqual(JSON.parse(answer.text), { id: event["event_id"] })
+      assert.strictEqual(answer.headers["access-control-allow-origin"], "*")
+      const [issue] = yield* issuesOf("one")
+      assert.deepInclude(issue, {
+        title: "TypeError: cart is undefined",
+        eventCount: 1,
+        status: "unresolved"
+      })
+    })
+  )
+
+  it.effect(
+    "gzip, deflate, br and zstd are read, and so is an envelope with explicit lengths and a last line end",
+    () =>
+      Effect.gen(function* () {
+        const project = yield* projectOf("codings")
+        const codings = {
+          gzip: gzipSync,
+          deflate: deflateSync,
+          br: brotliCompressSync,
+          zstd: zstdCompressSync
+        }
+        for (const [coding, compress] of Object.entries(codings)) {
+          const payload = JSON.stringify(eventOf({}))
+          const text = `{}\n${JSON.stringify({ type: "event", length: payload.length })}\n${payload}\n`
+          const answer = yield* post(project, new Uint8Array(compress(text)), {
+            tenant: "codings",
+            headers: { "content-encoding": coding }
+          })
+          assert.strictEqual(answer.status, 200, `${coding}: ${answer.text}`)
+        }
+        const [issue] = yield* issuesOf("codings")
+        assert.strictEqual(issue?.eventCount, 4)
+      })
+  )
+
+  it.effect("an event that is sent again counts once", () =>
+    Effect.gen(function* () {
+      const project = yield* projectOf("twice")
+      const event = eventOf({})
+      yield* capture("twice", project, event)
+      yield* capture("twice", project, event)
+      const [issue] = yield* issuesOf("twice")
+      assert.strictEqual(issue?.eventCount, 1)
+      assert.deepStrictEqual(yield* countsOf("twice", project.projectId), {
+        "error stored": 1,
+        "error dropped duplicate": 1
+      })
+    })
+  )
+
+  it.effect("every kind of item is stored or counted, and one that cannot be read is dropped alone", () =>
+    Effect.gen(function* () {
+      const project = yield* projectOf("kinds")
+      const answer = yield* post(
+        project,
+        envelopeOf(
+          { event_id: newEventId() },
+          [{ type: "event" }, eventOf({})],
+          [{ type: "event" }, "{not json"],
+          [{ type: "session" }, { sid: "1", status: "ok" }],
+          [{ type: "check_in" }, { monitor_slug: "nightly", status: "ok" }],
+          [{ type: "feedback" }, { contexts: { feedback: { message: "It hangs" } } }],
+          [{ type: "attachment", length: 5, filename: "log.txt" }, "a\nb\nc"],
+          [{ type: "log", item_count: 3 }, { items: [] }],
+          [{ type: "span", item_count: 2 }, { items: [] }],
+          [{ type: "trace_metric", item_count: 1 }, { items: [] }],
+          [{ type: "transaction" }, {}],
+          [{ type: "something_new" }, {}],
+          [
+            { type: "client_report" },
+            { discarded_events: [{ reason: "sample_rate", category: "error", quantity: 7 }] }
+          ]
+        ),
+        { tenant: "kinds" }
+      )
+      assert.strictEqual(answer.status, 200, answer.text)
+      assert.deepStrictEqual(yield* countsOf("kinds", project.projectId), {
+        "attachment stored": 1,
+        "error client sample_rate": 7,
+        "error dropped unreadable": 1,
+        "error stored": 1,
+        "feedback stored": 1,
+        "internal counted": 1,
+        "log_item counted": 3,
+        "check_in stored": 1,
+        "session counted": 1,
+        "span counted": 2,
+        "trace_metric counted": 1,
+        "transaction counted": 1,
+        "unknown counted something_new": 1
+      })
+    })
+  )
+
+  it.effect("an SDK that parses the answer gets JSON, from /store/ as well, also for a session", () =>
+    Effect.gen(function* () {
+      const project = yield* projectOf("json")
+      const event = eventOf({})
+      const stored = yield* post(project, JSON.stringify(event), { tenant: "json", route: "store" })
+      assert.strictEqual(stored.status, 200, stored.text)
+      assert.deepStrictEqual(JSON.parse(stored.text), { id: event["event_id"] })
+      const session = yield* post(project, envelopeOf({}, [{ type: "session" }, { sid: "1" }]), {
+        tenant: "json"
+      })
+      assert.strictEqual(session.status, 200, session.text)
+      assert.match(String(JSON.parse(session.text).id), /^[0-9a-f]{32}$/)
+      const refused = yield* post(project, "", { tenant: "json", key: "unknown" })
+      assert.strictEqual(refused.status, 401)
+      assert.isString(JSON.parse(refused.text).detail)
+    })
+  )
+
+  it.effect("a key opens its own project only, and is found in X-Sentry-Auth too", () =>
+    Effect.gen(function* () {
+      const first = yield* projectOf("keys")
+      const second = yield* projectOf("keys", "other")
+      const body = envelopeOf({}, [{ type: "event" }, eventOf({})])
+      const key = `keys_client_${first.projectId}`
+      assert.strictEqual((yield* post(second, body, { tenant: "keys", key })).status, 403)
+      assert.strictEqual((yield* post("99", body, { tenant: "keys" })).status, 403)
+      assert.strictEqual((yield* post("abc", body, { tenant: "keys", key: "keys" })).status, 403)
+      const response = yield* HttpClient.execute(
+        HttpClientRequest.post(`/sentry/api/${first.projectId}/envelope/`).pipe(
+          HttpClientRequest.bodyText(body),
+          HttpClientRequest.setHeader(
+            "x-sentry-auth",
+            `Sentry sentry_version=7, sentry_client=python/2.0, sentry_key=${key}`
+          )
+        )
+      )
+      assert.strictEqual(response.status, 200)
+    })
+  )
+
+  it.effect("a browser of another origin may send, and reads the headers of a refusal", () =>
+    Effect.gen(function* () {
+      const project = yield* projectOf("origin")
+      const preflight = yield* HttpClient.execute(
+        HttpClientRequest.options(`/sentry/api/${project.projectId}/envelope/?sentry_key=x`).pipe(
+          HttpClientRequest.setHeaders({
+            origin: "https://shop.example",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "content-type,sentry-trace,baggage"
+          })
+        )
+      )
+      assert.strictEqual(preflight.status, 204)
+      assert.strictEqual(preflight.headers["access-control-allow-origin"], "*")
+      const refused = yield* post(project, "", { tenant: "origin", key: "unknown" })
+      assert.include(refused.headers["access-control-expose-headers"], "X-Sentry-Rate-Limits")
+    })
+  )
+
+  it.effect("a broken envelope is refused in the protocol's way, with a reason", () =>
+    Effect.gen(function* () {
+      const project = yield* projectOf("broken")
+      const bodies = {
+        "broken-empty": "",
+        "broken-header": "not json\n{}",
+        "broken-item-header": "{}\nnot json\n{}",
+        "broken-length": '{}\n{"type":"attachment","length":99}\nshort',
+        "broken-too-many-items": `{}\n${'{"type":"session"}\n{}\n'.repeat(1_001)}`
+      }
+      for (const [reason, text] of Object.entries(bodies)) {
+        const answer = yield* post(project, text, { tenant: "broken" })
+        assert.strictEqual(answer.status, 400, reason)
+        assert.strictEqual(answer.headers["x-sentry-error"], reason)
+      }
+      assert.deepStrictEqual(yield* issuesOf("broken"), [])
+    })
+  )
+
+  it.effect("a compression bomb is refused, and JSON of 200 levels is cut", () =>
+    Effect.gen(function* () {
+      const project = yield* projectOf("hostile")
+      const bomb = gzipSync(Buffer.alloc(101 * 1024 * 1024))
+      // The connection is closed after the refusal, and a client may see its end before the answer.
+      const refused = yield* post(project, new Uint8Array(bomb), {
+        tenant: "hostile",
+        headers: { "content-encoding": "gzip" }
+      }).pipe(Effect.retry({ times: 3 }))
+      assert.strictEqual(refused.status, 413, refused.text)
+      const deep = `${'{"a":'.repeat(200)}1${"}".repeat(200)}`
+      const event = JSON.stringify(eventOf({})).replace(/}$/, `,"extra":${deep},"__proto__":{"x":1}}`)
+      const answer = yield* post(project, `{}\n{"type":"event"}\n${event}`, { tenant: "hostile" }).pipe(
+        Effect.retry({ times: 3 })
+      )
+      assert.strictEqual(answer.status, 200, answer.text)
+      assert.lengthOf(yield* issuesOf("hostile"), 1)
+    })
+  )
+})
