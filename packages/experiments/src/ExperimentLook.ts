@@ -1,0 +1,139 @@
+/**
+ * A look: what an experiment's figures were at one time, with the settings that judged them. Schemas only.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { ExperimentId, Plan } from "./Experiment.ts"
+import { Key } from "./ExperimentMetric.ts"
+
+const Figure = Schema.NullOr(Schema.Finite)
+const Count = Schema.Int
+
+/**
+ * Why a figure is absent or to be read with care.
+ *
+ * - `too-few-units`: an arm has fewer than two units.
+ * - `no-variance`: no unit differs from another.
+ * - `no-baseline`: the control's value is 0, so there is no lift.
+ * - `unbounded`: the baseline does not differ from 0 at this level, so no finite interval of the lift holds it.
+ * - `no-covariate`: the time before the exposure has no facts that vary, so CUPED was not used.
+ * - `no-denominator`: an arm's denominator is 0.
+ * - `phase-left-out`: a phase in which one of the arms has fewer than two units was not compared.
+ * - `other-currency`: facts of other currencies were left out.
+ * - `spent-nothing`: no unit came since the look before, or the plan was over: this look decides nothing.
+ * - `p-is-bound`: p is below 1e-300.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Flag = Schema.Literals([
+  "too-few-units",
+  "no-variance",
+  "no-baseline",
+  "unbounded",
+  "no-covariate",
+  "no-denominator",
+  "phase-left-out",
+  "other-currency",
+  "spent-nothing",
+  "p-is-bound"
+])
+
+/**
+ * An arm's units and value. The value is a mean per unit, a proportion, or a ratio.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Arm = Schema.Struct({ variant: Key, units: Count, value: Figure, standardError: Figure })
+
+/**
+ * A treatment beside the control. A bound that is null is infinite or unknown: `flags` has the reason.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Comparison = Schema.Struct({
+  variant: Key,
+  method: Schema.Literals(["welch", "cuped"]),
+  absolute: Schema.NullOr(
+    Schema.Struct({
+      estimate: Schema.Finite,
+      low: Figure,
+      high: Figure,
+      standardError: Schema.Finite,
+      df: Figure
+    })
+  ),
+  relative: Schema.NullOr(
+    Schema.Struct({
+      estimate: Schema.Finite,
+      low: Figure,
+      high: Figure,
+      method: Schema.Literals(["fieller", "log-ratio"])
+    })
+  ),
+  /** Two-sided, of no effect, as of one fixed look. */
+  p: Figure,
+  /** Adjusted over goals and arms; null for guardrails. */
+  adjustedP: Figure,
+  /** The interval of this look excludes 0: over all looks and goals this happens by chance with `alpha` at most. */
+  significant: Schema.Boolean,
+  /** The sign of a significant effect, by the metric's direction. */
+  favourable: Schema.NullOr(Schema.Boolean),
+  flags: Schema.Array(Flag)
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export const MetricFigures = Schema.Struct({
+  metric: Key,
+  role: Schema.Literals(["goal", "guardrail"]),
+  kind: Schema.Literals(["conversion", "count", "sum", "ratio"]),
+  arms: Schema.Array(Arm),
+  comparisons: Schema.Array(Comparison)
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export class ExperimentLook extends Schema.Class<ExperimentLook>("@hypermarket/experiments/ExperimentLook")({
+  experimentId: ExperimentId,
+  look: Count,
+  recordedAt: Schema.DateTimeUtcFromString,
+  settings: Schema.Struct({
+    ...Plan.fields,
+    /** Goals times treatments: alpha is shared evenly among them. */
+    comparisons: Count,
+    /** Units over the planned units, at most 1. */
+    information: Schema.Finite,
+    /** The level of each interval of this look; null when it spends nothing. */
+    level: Figure,
+    phases: Count
+  }),
+  units: Schema.Array(Schema.Struct({ variant: Key, units: Count })),
+  excluded: Schema.Struct({
+    /** Units that saw two arms. */
+    crossed: Count,
+    crossedShare: Schema.Finite,
+    /** More than 1 % of all. */
+    suspicious: Schema.Boolean
+  }),
+  sampleRatio: Schema.Struct({
+    chiSquare: Schema.Finite,
+    df: Count,
+    p: Schema.Finite,
+    /** p below 0.001: the arms did not get the units that their weights promise. */
+    mismatch: Schema.Boolean
+  }),
+  metrics: Schema.Array(MetricFigures),
+  recommendation: Schema.Struct({
+    outcome: Schema.Literals(["ship", "roll-back", "keep-going", "do-not-trust"]),
+    variant: Schema.NullOr(Key),
+    because: Schema.String
+  })
+}) {}

@@ -1,0 +1,19 @@
+import { Schema } from "effect"
+import * as Fs from "node:fs"
+import { fileURLToPath } from "node:url"
+
+const folder = fileURLToPath(new URL("../../../../shared/conformance/statistics/", import.meta.url))
+
+/** True where the public reference data is beside the repository. It is not part of it. */
+export const isPresent = (): boolean => {
+  if (Fs.existsSync(folder)) return true
+  process.stdout.write("conformance data is absent: statistics; its cases did not run\n")
+  return false
+}
+
+export const read = <A>(name: string, schema: Schema.Codec<A, unknown>): A =>
+  Schema.decodeUnknownSync(schema)(JSON.parse(Fs.readFileSync(`${folder}${name}`, "utf8")))
+
+/** The relative error, or the absolute one beside a reference of 0. */
+export const errorOf = (actual: number, expected: number): number =>
+  actual === expected ? 0 : Math.abs(actual - expected) / (expected === 0 ? 1 : Math.abs(expected))
