@@ -3,27 +3,39 @@
  *
  * @since 0.1.0
  */
-import type * as Domain from "@hypermarket/core/Domain"
+import * as Actor from "@hypermarket/core/Actor"
+import * as Domain from "@hypermarket/core/Domain"
+import * as FailureText from "@hypermarket/core/FailureText"
+import type * as Handler from "@hypermarket/core/Handler"
+import * as InputErrors from "@hypermarket/core/InputErrors"
 import * as Job from "@hypermarket/core/Job"
-import { now } from "@hypermarket/core/Now"
+import * as Now from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
 import * as Partitions from "@hypermarket/core/Partitions"
-import type { Subscription } from "@hypermarket/core/Subscription"
-import { AllTenants, type Tenant } from "@hypermarket/core/Tenant"
+import { Rejected, type Rejection, type Subscription } from "@hypermarket/core/Subscription"
+import * as Tenant from "@hypermarket/core/Tenant"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
-import type * as WorkQueue from "@hypermarket/core/WorkQueue"
-import * as WorkQueueWorker from "@hypermarket/core/WorkQueueWorker"
+import type { ClaimClient } from "@hypermarket/queue/ClaimClient"
+import * as QueueJob from "@hypermarket/queue/QueueJob"
+import type { QueueTablesOutdated } from "@hypermarket/queue/QueueMigrations"
+import * as ServerClock from "@hypermarket/queue/ServerClock"
+import * as WorkQueueWorker from "@hypermarket/queue/WorkQueueWorker"
+import type * as Config from "effect/Config"
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { CloudEvent } from "./CloudEvent.ts"
+import { partitions } from "./internal/partitions.ts"
 import { prefix } from "./internal/prefix.ts"
-import { JobSchedules } from "./JobScheduler.ts"
+import * as Registration from "./internal/registration.ts"
+import { JobSchedules } from "./JobSchedules.ts"
 
 /**
  * The queue of a domain's subscription.
@@ -43,8 +55,8 @@ export const jobQueue = (name: string): string => `job.${name}`
 
 const decode = Schema.decodeUnknownEffect(CloudEvent)
 
-const toEvent = Effect.fnUntraced(function* (job: WorkQueue.LeasedJob) {
-  const envelope = yield* Effect.orDie(decode(job.payload))
+const toEvent = Effect.fnUntraced(function* (job: QueueJob.LeasedJob) {
+  const envelope = yield* decode(job.payload)
   const event: Event = {
     id: envelope.id,
     source: envelope.source,
@@ -58,18 +70,86 @@ const toEvent = Effect.fnUntraced(function* (job: WorkQueue.LeasedJob) {
 
 const handlerDeadline = "60 seconds"
 
-/** In batches, exactly once for what it writes to this database. */
-const subscriptionHandler = <R>(subscription: Subscription<R>): WorkQueue.Handler<R> => ({
+/** Time after which a job of another release is tried again: meanwhile a worker that knows its type may take it. */
+const snoozeMillis = 2_000
+/** Age from which no release that knows the type of a job is expected: a rolling deployment takes hours at most. */
+const otherReleaseMillis = 24 * 60 * 60 * 1_000
+
+const toRejection = (job: QueueJob.LeasedJob, rejected: Rejected): QueueJob.JobRejection => ({
+  job,
+  rejected: new QueueJob.JobRejected({ message: rejected.message, reason: rejected.reason })
+})
+
+/** Runs the handler for the jobs that are events. A stored payload that is none is rejected. */
+const handleEvents = Effect.fnUntraced(function* (
+  subscription: Subscription<Domain.Base>,
+  jobs: ReadonlyArray<QueueJob.LeasedJob>
+) {
+  const rejections: Array<QueueJob.JobRejection> = []
+  const jobsByEvent = new Map<Event, QueueJob.LeasedJob>()
+  const types = new Set(subscription.types)
+  const now = yield* Now.now
+  for (const job of jobs) {
+    // Of a release that handles more types: its workers run it.
+    if (!types.has(job.type)) {
+      const isYoung = now.getTime() - job.recordedAtMillis < otherReleaseMillis
+      const message = `this release does not handle ${job.type}`
+      rejections.push({
+        job,
+        rejected: isYoung
+          ? new QueueJob.JobSnoozed({ message, millis: snoozeMillis })
+          : new QueueJob.JobRejected({ message, reason: "type-unknown" })
+      })
+      continue
+    }
+    const event = yield* Effect.result(toEvent(job))
+    if (Result.isSuccess(event)) jobsByEvent.set(event.success, job)
+    else {
+      const errors = InputErrors.errorsOf(event.failure)
+      rejections.push(toRejection(job, new Rejected({ reason: "envelope-invalid", errors })))
+    }
+  }
+  if (jobsByEvent.size === 0) return new QueueJob.JobRejections(rejections)
+  const rejected = yield* subscription.handler(Array.from(jobsByEvent.keys())).pipe(
+    // Of one event alone: the handler was called for no other.
+    Effect.catchIf(
+      (error): error is Rejected => error instanceof Rejected && jobsByEvent.size === 1,
+      (error) =>
+        Effect.succeed(Array.from(jobsByEvent.keys(), (event): Rejection => ({ event, rejected: error })))
+    )
+  )
+  for (const { event, rejected: reason } of rejected ?? []) {
+    const job = jobsByEvent.get(event)
+    if (job === undefined)
+      return yield* Effect.die(new Error(`${subscription.name} rejects an event of another call`))
+    rejections.push(toRejection(job, reason))
+  }
+  return new QueueJob.JobRejections(rejections)
+})
+
+/** Who acts, for the audit log. */
+const acting = (name: string) => Effect.provideService(Actor.Actor, { type: "job", id: name })
+
+/** Transactional: exactly once for what it writes to this database. */
+const subscriptionHandler = (
+  subscription: Subscription<Domain.Base>
+): QueueJob.Handler<SqlClient.SqlClient | Tenant.Tenant> => ({
   queue: handlerQueue(subscription.name),
   batchMax: subscription.batchMax,
   concurrency: 1,
   transactional: true,
   retry: Job.retryDefault,
   deadline: handlerDeadline,
-  run: (jobs) => Effect.flatMap(Effect.forEach(jobs, toEvent), subscription.handler)
+  run: (jobs) =>
+    handleEvents(subscription, jobs).pipe(
+      Effect.provideService(Tenant.AllTenants, { actor: `subscription ${subscription.name}` }),
+      acting(subscription.name)
+    )
 })
 
-const jobHandler = <R>(job: Job.Runnable<R>): WorkQueue.Handler<Exclude<R, AllTenants>> => ({
+const jobHandler = (
+  job: Job.Runnable<Domain.Base>
+): QueueJob.Handler<SqlClient.SqlClient | Tenant.Tenant> => ({
   queue: jobQueue(job.name),
   batchMax: 1,
   concurrency: 4,
@@ -77,65 +157,62 @@ const jobHandler = <R>(job: Job.Runnable<R>): WorkQueue.Handler<Exclude<R, AllTe
   retry: job.retry,
   deadline: job.deadline,
   run: ([leased]) =>
-    Effect.provideService(job.run(leased?.payload), AllTenants, {
-      actor: `job ${job.name}`
-    }) as Effect.Effect<void, unknown, Exclude<R, AllTenants>>
+    Effect.provideService(job.run(leased?.payload), Tenant.AllTenants, { actor: `job ${job.name}` }).pipe(
+      acting(job.name)
+    )
 })
 
-/** The domains' jobs, and the one that maintains their partitioned tables. */
-const jobsOf = <R>(
-  domains: ReadonlyArray<Domain.Domain<R>>
-): ReadonlyArray<Job.Runnable<R | SqlClient.SqlClient>> => [
-  ...domains.flatMap((domain) => domain.jobs),
-  Partitions.job(domains.flatMap((domain) => domain.partitions))
-]
+/** Acts outside the database, hence outside a transaction. */
+const outsideHandler = (
+  handler: Handler.Handler<Domain.Base>
+): QueueJob.Handler<SqlClient.SqlClient | Tenant.Tenant> => ({
+  ...handler,
+  transactional: false,
+  run: (jobs) =>
+    Effect.provideService(handler.run(jobs), Tenant.AllTenants, { actor: `handler ${handler.queue}` }).pipe(
+      acting(handler.queue)
+    )
+})
 
-/** Rows of the installation itself: an id that no tenant can have. */
-const systemTenant = "_system"
+/** Of one domain, so that only workers that have the domain maintain its tables. */
+const partitionsJobOf = (name: string, tables: ReadonlyArray<Partitions.Partitions>) => ({
+  ...Partitions.job(tables),
+  name: `${name}.partition.maintain`
+})
 
-const secondsOf = (every: NonNullable<Job.Runnable<unknown>["every"]>): number =>
-  Math.max(1, Math.round(Duration.toSeconds(Duration.fromInputUnsafe(every))))
+/** Jobs that maintain partitioned tables: those of the domains, and always those of this package. */
+const partitionsJobs = (domains: ReadonlyArray<Domain.Any>) => {
+  const tables = new Map(domains.map((domain) => [domain.name, domain.partitions]))
+  tables.set("events", partitions)
+  return Array.from(tables)
+    .filter(([, list]) => list.length > 0)
+    .map(([name, list]) => partitionsJobOf(name, list))
+}
 
 /**
- * Writes what the domains handle and what they schedule. Called by `migrate` and by every worker that starts; a handler
- * that is added starts from now.
+ * Writes what the domains handle and what they schedule. Called by `migrate`, and by every worker when it starts and then
+ * every minute. A handler that is added starts from now.
+ *
+ * Registrations of workers add up, so that workers of two releases run side by side. A type that no worker has registered
+ * for 7 days gets no jobs any more. Of two intervals of a job the shorter one counts, until no worker has registered it for
+ * a day.
  *
  * @category running
  * @since 0.1.0
  */
-export const register = Effect.fn("EventWorker.register")(function* <R>(
-  domains: ReadonlyArray<Domain.Domain<R>>
+export const register = Effect.fn("EventWorker.register")(function* (
+  domains: ReadonlyArray<Domain.Any>
 ): Effect.fn.Return<void, SqlError, SqlClient.SqlClient> {
-  const sql = yield* SqlClient.SqlClient
-  const moment = yield* now
-  const subscriptions = domains.flatMap((domain) => domain.subscriptions)
-  const scheduled = jobsOf(domains).filter((job) => job.every !== undefined)
-  yield* sql`
-    INSERT INTO hm_event_handler AS h (handler, queue, types, updated_at)
-    SELECT x.handler, x.queue, ARRAY (SELECT json_array_elements_text(x.types)), ${moment}
-      FROM json_to_recordset(${JSON.stringify(
-        subscriptions.map(({ name, types }) => ({ handler: name, queue: handlerQueue(name), types }))
-      )}::text::json) AS x (handler text, queue text, types json)
-        ON CONFLICT (handler) DO UPDATE SET queue = excluded.queue, types = excluded.types, updated_at = excluded.updated_at
-            WHERE h.types <> excluded.types OR h.queue <> excluded.queue
-  `
-  yield* sql`
-    INSERT INTO hm_job_scheduler AS s (tenant_id, schedule_id, name, queue, type, payload, time_zone, every_seconds, overlap,
-                                       catch_up, next_at, recorded_at, updated_at)
-    SELECT ${systemTenant}, gen_random_uuid(), x.name, x.queue, x.name, 'null', 'UTC', x.every_seconds, 'skip', 'one',
-           ${moment}, ${moment}, ${moment}
-      FROM json_to_recordset(${JSON.stringify(
-        scheduled.map(({ every, name }) => ({
-          name,
-          queue: jobQueue(name),
-          every_seconds: secondsOf(every ?? "1 hour")
-        }))
-      )}::text::json) AS x (name text, queue text, every_seconds integer)
-        ON CONFLICT (tenant_id, name) DO UPDATE SET every_seconds = excluded.every_seconds, updated_at = excluded.updated_at
-            WHERE s.every_seconds <> excluded.every_seconds
-  `
+  const subscriptions = domains
+    .flatMap((domain) => domain.subscriptions)
+    .map(({ name, types }) => ({ name, types, queue: handlerQueue(name) }))
+  const scheduled = [...domains.flatMap((domain) => domain.jobs), ...partitionsJobs(domains)]
+    .filter((job) => job.every !== undefined)
+    .map(({ every, name }) => ({ name, every, queue: jobQueue(name) }))
+  yield* Registration.register(subscriptions, scheduled)
 })
 
+const registerInterval = "1 minute"
 const tickInterval = "1 second"
 const pruneInterval = "1 minute"
 const pruneMax = 10_000
@@ -143,64 +220,84 @@ const pruneMax = 10_000
 /** Names past their window. */
 const prune = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const moment = yield* now
+  const now = yield* Now.now
   return yield* sql`
     DELETE FROM hm_event_dedupe
      WHERE ctid = ANY (ARRAY (
-             SELECT ctid FROM hm_event_dedupe WHERE expires_at <= ${moment} ORDER BY expires_at LIMIT ${pruneMax}
+             SELECT ctid FROM hm_event_dedupe WHERE expires_at <= ${now} ORDER BY expires_at LIMIT ${pruneMax}
                 FOR UPDATE SKIP LOCKED))
     RETURNING 1
   `
 }).pipe(Effect.repeat({ while: (rows) => rows.length >= pruneMax }))
 
 /**
- * Runs until the scope closes: the queue's loop and the scheduler's tick.
+ * Builds the domains' services and runs their subscriptions, jobs and handlers, and the adopter's own handlers, until
+ * the scope closes.
  *
  * @category running
  * @since 0.1.0
  */
-export const run = Effect.fn("EventWorker.run")(function* <R = never>(options: {
-  readonly domains: ReadonlyArray<Domain.Domain<R>>
+export const run = <R = never>(options: {
+  readonly domains: ReadonlyArray<Domain.Any>
   /** Handlers of the adopter's own queues. */
-  readonly handlers?: ReadonlyArray<WorkQueue.Handler<R>>
-  /** How the queue is worked; its defaults are those of {@link WorkQueueWorker.Options}. */
-  readonly queue?: Pick<WorkQueueWorker.Options<R>, "batchMax" | "pipes" | "lease" | "poll">
-}): Effect.fn.Return<
+  readonly handlers?: ReadonlyArray<QueueJob.Handler<R>>
+  /** Options of the worker of the queue, with the defaults of {@link WorkQueueWorker.Options}. */
+  readonly queue?: Pick<WorkQueueWorker.Options<R>, "batchMax" | "claimConcurrency" | "lease" | "poll">
+}): Effect.Effect<
   void,
-  SqlError,
-  | Exclude<R, Tenant | AllTenants>
-  | Scope.Scope
-  | SqlClient.SqlClient
-  | WorkQueue.ClaimClient
-  | Wakeup
-  | JobSchedules
+  SqlError | Config.ConfigError | QueueTablesOutdated,
+  Exclude<R, Tenant.Tenant> | Scope.Scope | SqlClient.SqlClient | ClaimClient | Wakeup
+> => ServerClock.corrected(start(options))
+
+type RunOptions<R> = Parameters<typeof run<R>>[0]
+
+const start = Effect.fn("EventWorker.run")(function* <R>(
+  options: RunOptions<R>
+): Effect.fn.Return<
+  void,
+  SqlError | Config.ConfigError | QueueTablesOutdated,
+  Exclude<R, Tenant.Tenant> | Scope.Scope | SqlClient.SqlClient | ClaimClient | Wakeup
 > {
-  const schedules = yield* JobSchedules
+  const schedules = Context.get(yield* Layer.build(JobSchedules.layer), JobSchedules)
+  const started = yield* Domain.start(options.domains)
   yield* register(options.domains)
-  const handlers: ReadonlyArray<WorkQueue.Handler<R | SqlClient.SqlClient | Exclude<R, AllTenants>>> = [
-    ...options.domains.flatMap((domain) => domain.subscriptions.map(subscriptionHandler)),
-    ...jobsOf(options.domains).map(jobHandler),
+  const handlers: ReadonlyArray<QueueJob.Handler<R | SqlClient.SqlClient | Tenant.Tenant>> = [
+    ...started.flatMap((domain) => [
+      ...domain.subscriptions.map(subscriptionHandler),
+      ...domain.jobs.map(jobHandler),
+      ...domain.handlers.map(outsideHandler)
+    ]),
+    ...partitionsJobs(options.domains).map(jobHandler),
     ...(options.handlers ?? [])
   ]
-  const often = <A, E, R2>(
+  const repeatedly = <A, E, R2>(
     interval: Schedule.Schedule<number>,
-    what: string,
+    name: string,
     self: Effect.Effect<A, E, R2>
   ) =>
     self.pipe(
-      Effect.catchCause((cause) => Effect.logWarning(`${what} failed; it is tried again`, cause)),
+      Effect.catchCause((cause) =>
+        Effect.logWarning(`${name} failed; it is tried again`, { detail: FailureText.describe(cause) })
+      ),
       Effect.repeat(interval),
       Effect.forkScoped
     )
-  yield* often(
+  yield* repeatedly(
     Schedule.spaced(tickInterval),
     "The scheduler's tick",
-    Effect.provideService(schedules.tick, AllTenants, { actor: "scheduler" })
+    Effect.provideService(schedules.tick, Tenant.AllTenants, { actor: "scheduler" })
   )
-  yield* often(Schedule.spaced(pruneInterval), "Pruning", prune)
+  yield* repeatedly(Schedule.spaced(pruneInterval), "Pruning", prune)
+  const queues = handlers.map(({ queue }) => queue)
+  yield* repeatedly(
+    Schedule.spaced(registerInterval),
+    "Registering",
+    Effect.andThen(register(options.domains), Registration.refresh(queues))
+  )
+  // The queue's worker provides the tenant of each batch.
   yield* WorkQueueWorker.run({ ...options.queue, prefix, handlers }) as Effect.Effect<
     void,
-    never,
-    Exclude<R, Tenant | AllTenants> | Scope.Scope | SqlClient.SqlClient | WorkQueue.ClaimClient | Wakeup
+    QueueTablesOutdated,
+    Exclude<R, Tenant.Tenant> | Scope.Scope | SqlClient.SqlClient | ClaimClient | Wakeup
   >
 })

@@ -1,9 +1,10 @@
 /**
  * Publishing: an event exists if and only if the caller's transaction commits.
  *
- * Each event is fanned out, in one statement, to the queues of the domains' handlers and of the tenant's active
- * subscriptions that it matches. `source` and `id` are unique per tenant for {@link dedupeDays}: the same event again
- * changes nothing, another event under the same name refuses the whole batch.
+ * Each event is fanned out, in one statement, to the queues of the domains' handlers and of the tenant's matching
+ * subscriptions. Another statement writes the deliveries to matching webhook endpoints, where a tenant has some. `source` and
+ * `id` are unique per tenant for {@link dedupeDays}: the same event again changes nothing, another event under the same name
+ * refuses the whole batch.
  *
  * @since 0.1.0
  */
@@ -13,17 +14,19 @@ import { Outbox } from "@hypermarket/core/Outbox"
 import { Tenant } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
-import * as WorkQueue from "@hypermarket/core/WorkQueue"
+import * as WorkQueue from "@hypermarket/queue/WorkQueue"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import * as Struct from "effect/Struct"
 import { hash } from "node:crypto"
 import * as CloudEvent from "./CloudEvent.ts"
+import * as EventLog from "./internal/eventLog.ts"
+import { matchable } from "./internal/filterPath.ts"
 import { prefix } from "./internal/prefix.ts"
+import * as WebhookFanOut from "./internal/webhookFanOut.ts"
 import { EventConflict, type Receipt } from "./Receipt.ts"
 
 /**
@@ -51,21 +54,40 @@ const dayMillis = 24 * 60 * 60 * 1000
 export class Events extends Context.Service<
   Events,
   {
-    /** All or nothing, in the caller's transaction. The answers are in the order of the events. */
+    /**
+     * All or nothing, in the caller's transaction, up to 1,000. The answers are in the order of the events. An event that
+     * is not valid, a fact that is not what `Commerce` promises, and a type or source of the installation refuse the batch.
+     */
     readonly publish: (
-      events: ReadonlyArray<CloudEvent.CloudEvent>
-    ) => Effect.Effect<ReadonlyArray<Receipt>, EventConflict | SqlError, Tenant>
+      events: ReadonlyArray<CloudEvent.Publication>
+    ) => Effect.Effect<ReadonlyArray<Receipt>, CloudEvent.EventInvalid | EventConflict | SqlError, Tenant>
   }
 >()("@hypermarket/events/Events") {
   static readonly layer: Layer.Layer<Events, never, SqlClient.SqlClient | Wakeup> = Layer.effect(
     Events,
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const queue = yield* WorkQueue.make({ prefix })
+    Effect.map(
+      Effect.suspend(() => makePublish),
+      (publishAs) => {
+        const publish = publishAs("tenant")
+        return { publish: Effect.fn("Events.publish")((events) => publish(events)) }
+      }
+    )
+  )
+}
 
-      /** Remembers the names. Sorted, so that two publishers of the same events cannot deadlock. */
-      const remember = (tenantId: string, rows: ReadonlyArray<Row>, moment: Date) =>
-        sql<{ readonly source: string; readonly id: string }>`
+/** Publishes for a tenant, whose names are limited, or for a domain. */
+const makePublish = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const queue = yield* WorkQueue.make({ prefix })
+
+  /** Remembers the names. Sorted, so that two publishers of the same events cannot deadlock. */
+  const remember = (tenantId: string, rows: ReadonlyArray<Row>, moment: Date) =>
+    sql<{
+      readonly source: string
+      readonly id: string
+      readonly hasWebhooks: boolean
+      readonly hasLog: boolean
+    }>`
           INSERT INTO hm_event_dedupe AS d (tenant_id, source, event_id, body_hash, expires_at)
           SELECT ${tenantId}, source, id, hash, ${new Date(moment.getTime() + dedupeDays * dayMillis)}
             FROM (SELECT DISTINCT ON (source, id) source, id, hash
@@ -75,11 +97,13 @@ export class Events extends Context.Service<
               ON CONFLICT (tenant_id, source, event_id)
               DO UPDATE SET body_hash = excluded.body_hash, expires_at = excluded.expires_at
                   WHERE d.expires_at <= ${moment}
-          RETURNING source, event_id AS id
+          RETURNING source, event_id AS id,
+                    EXISTS (SELECT 1 FROM hm_webhook_endpoint WHERE tenant_id = ${tenantId}) AS "hasWebhooks",
+                    EXISTS (SELECT 1 FROM hm_event_retention WHERE tenant_id = ${tenantId}) AS "hasLog"
         `
 
-      const remembered = (tenantId: string, rows: ReadonlyArray<Row>) =>
-        sql<{ readonly source: string; readonly id: string; readonly hash: string }>`
+  const remembered = (tenantId: string, rows: ReadonlyArray<Row>) =>
+    sql<{ readonly source: string; readonly id: string; readonly hash: string }>`
           SELECT d.source, d.event_id AS id, d.body_hash AS hash
             FROM hm_event_dedupe d
             JOIN unnest(${rows.map((row) => row.source)}::text[], ${rows.map((row) => row.id)}::text[]) AS e (source, id)
@@ -87,76 +111,99 @@ export class Events extends Context.Service<
            WHERE d.tenant_id = ${tenantId}
         `
 
-      /** One row for each event and each queue that wants it. */
-      const fanOut = (tenantId: string, rows: ReadonlyArray<Row>) => sql`
+  /** One row for each event and each queue that wants it. */
+  const fanOut = (tenantId: string, rows: ReadonlyArray<Row>) => sql`
         SELECT row_number() OVER (ORDER BY e.n, s.queue) AS n, ${tenantId}::text AS tenant_id, s.queue,
                0::smallint AS priority, gen_random_uuid() AS job_id, e.type, NULL::smallint AS attempts_max,
                e.headers, NULL::text AS options, e.envelope AS payload, e.n AS share,
                CASE WHEN s.ordered THEN e.subject END AS ordering_key, NULL::timestamptz AS run_at
           FROM unnest(${rows.map((row) => row.source)}::text[], ${rows.map((row) => row.type)}::text[],
                       ${rows.map((row) => row.subject ?? "")}::text[], ${rows.map((row) => row.envelope)}::text[],
-                      ${rows.map((row) => row.headers ?? "")}::text[])
-               WITH ORDINALITY AS i (source, type, subject, envelope, headers_text, n)
+                      ${rows.map((row) => row.headers ?? "")}::text[], ${rows.map((row) => row.attributes)}::text[],
+                      ${rows.map((row) => row.domain)}::text[])
+               WITH ORDINALITY AS i (source, type, subject, envelope, headers_text, attributes_text, domain, n)
+          -- OFFSET keeps the cast to one per event: pulled up, it is one per subscription.
           CROSS JOIN LATERAL (SELECT i.n, i.source, i.type, nullif(i.subject, '') AS subject, i.envelope,
-                                     nullif(i.headers_text, '') AS headers) e
+                                     nullif(i.headers_text, '') AS headers, i.attributes_text::jsonb AS attributes,
+                                     nullif(i.domain, '') AS domain
+                              OFFSET 0) e
           JOIN LATERAL (
-               SELECT h.queue, false AS ordered FROM hm_event_handler h WHERE e.type = ANY (h.types)
+               SELECT h.queue, false AS ordered FROM hm_event_handler h WHERE h.type = e.type
                UNION ALL
                SELECT s.queue, s.ordered
                  FROM hm_event_subscription s
                 WHERE s.tenant_id = ${tenantId} AND s.status = 'active'
                   AND (s.exact_type IS NULL OR s.exact_type = e.type)
                   AND (s.prefix_type IS NULL OR starts_with(e.type, s.prefix_type))
-                  AND NOT EXISTS (
-                      SELECT 1
-                        FROM jsonb_array_elements(s.filters) f
-                        CROSS JOIN LATERAL jsonb_each(f) d (dialect, wanted)
-                        CROSS JOIN LATERAL jsonb_each_text(d.wanted) w (attribute, value)
-                        CROSS JOIN LATERAL (SELECT CASE w.attribute WHEN 'type' THEN e.type WHEN 'source' THEN e.source
-                                                                    WHEN 'subject' THEN e.subject END AS value) a
-                       WHERE NOT coalesce(CASE d.dialect WHEN 'exact' THEN a.value = w.value
-                                                         ELSE starts_with(a.value, w.value) END, false))) s ON true
+                  AND (s.compiled IS NULL OR e.attributes @@ s.compiled)
+                  AND (e.domain IS NULL OR s.reads IS NULL OR e.domain = ANY (s.reads))) s ON true
       `
 
-      const publishIn = Effect.fnUntraced(function* (tenantId: string, rows: ReadonlyArray<Row>) {
-        const moment = yield* now
-        const fresh = new Set((yield* remember(tenantId, rows, moment)).map(nameOf))
-        const firsts = new Map<string, Row>()
-        for (const row of rows) {
-          const first = firsts.get(nameOf(row))
-          if (first === undefined) firsts.set(nameOf(row), row)
-          else if (first.hash !== row.hash)
-            return yield* new EventConflict({ source: row.source, id: row.id })
-        }
-        const known = rows.filter((row) => !fresh.has(nameOf(row)))
-        if (known.length > 0) {
-          const hashes = new Map((yield* remembered(tenantId, known)).map((row) => [nameOf(row), row.hash]))
-          for (const row of known) {
-            if (hashes.get(nameOf(row)) !== row.hash)
-              return yield* new EventConflict({ source: row.source, id: row.id })
-          }
-        }
-        const accepted = rows.filter((row) => fresh.has(nameOf(row)) && firsts.get(nameOf(row)) === row)
-        const lanes =
-          accepted.length === 0 ? [] : yield* queue.statements.enqueueFrom(fanOut(tenantId, accepted), moment)
-        yield* queue.wake(tenantId, lanes)
-        const isAccepted = new Set(accepted)
-        return rows.map((row): Receipt => ({
-          id: row.id,
-          state: isAccepted.has(row) ? "accepted" : "duplicate"
-        }))
-      })
+  /** Writes the deliveries to the tenant's webhook endpoints, and a job that begins them. */
+  const deliver = Effect.fnUntraced(function* (
+    tenantId: string,
+    published: ReadonlyArray<WebhookFanOut.Published>,
+    at: Date
+  ) {
+    const deliveries = yield* WebhookFanOut.fanOut(sql, tenantId, published, at)
+    if (deliveries.length === 0) return
+    const job = { queue: WebhookFanOut.dispatchQueue, type: WebhookFanOut.dispatchQueue, payload: null }
+    // A constant job is valid, and in a transaction the queue holds no backlog.
+    yield* Effect.catchTags(queue.enqueue([job]), { JobInvalid: Effect.die, QueueOverloaded: Effect.die })
+  })
 
-      const publish = Effect.fn("Events.publish")(function* (events: ReadonlyArray<CloudEvent.CloudEvent>) {
-        const tenant = yield* Tenant
-        if (events.length === 0) return []
-        return yield* transactionOf(sql)(publishIn(tenant.id, events.map(toRow)))
-      })
+  const publishIn = Effect.fnUntraced(function* (tenantId: string, rows: ReadonlyArray<Row>) {
+    const moment = yield* now
+    const remembers = yield* remember(tenantId, rows, moment)
+    const fresh = new Set(remembers.map(nameOf))
+    const firsts = new Map<string, Row>()
+    for (const row of rows) {
+      const first = firsts.get(nameOf(row))
+      if (first === undefined) firsts.set(nameOf(row), row)
+      else if (first.hash !== row.hash) return yield* new EventConflict({ source: row.source, id: row.id })
+    }
+    const known = rows.filter((row) => !fresh.has(nameOf(row)))
+    if (known.length > 0) {
+      const hashes = new Map((yield* remembered(tenantId, known)).map((row) => [nameOf(row), row.hash]))
+      for (const row of known) {
+        if (hashes.get(nameOf(row)) !== row.hash)
+          return yield* new EventConflict({ source: row.source, id: row.id })
+      }
+    }
+    const accepted = rows.filter((row) => fresh.has(nameOf(row)) && firsts.get(nameOf(row)) === row)
+    if (accepted.length > 0) {
+      yield* queue.enqueueFrom(fanOut(tenantId, accepted))
+      const [{ hasLog, hasWebhooks } = { hasLog: false, hasWebhooks: false }] = remembers
+      if (hasLog || hasWebhooks) {
+        const messageIds = yield* Identifier.nextMany(accepted.length)
+        const published = accepted.map((row, index) => ({ ...row, messageId: messageIds[index] ?? "" }))
+        if (hasLog) yield* EventLog.record(sql, tenantId, published, moment)
+        if (hasWebhooks) yield* deliver(tenantId, published, moment)
+      }
+    }
+    const isAccepted = new Set(accepted)
+    return rows.map((row): Receipt => ({
+      id: row.id,
+      state: isAccepted.has(row) ? "accepted" : "duplicate"
+    }))
+  })
 
-      return Events.of({ publish })
+  return (publisher: "tenant" | "domain") =>
+    Effect.fnUntraced(function* (publications: ReadonlyArray<CloudEvent.Publication>) {
+      const tenant = yield* Tenant
+      if (publications.length === 0) return []
+      if (publications.length > CloudEvent.batchMax) {
+        return yield* new CloudEvent.EventInvalid({
+          errors: [{ path: [CloudEvent.batchMax], message: `Expected at most ${CloudEvent.batchMax} events` }]
+        })
+      }
+      const events = publications.map(CloudEvent.fromPublication)
+      yield* Effect.forEach(events, (event, index) => CloudEvent.check(event, index, publisher), {
+        discard: true
+      })
+      return yield* transactionOf(sql)(publishIn(tenant.id, events.map(toRow)))
     })
-  )
-}
+})
 
 interface Row {
   readonly source: string
@@ -166,10 +213,20 @@ interface Row {
   readonly envelope: string
   readonly headers: string | undefined
   readonly hash: string
+  readonly attributes: string
+  readonly domain: string
 }
 
 const nameOf = (event: { readonly source: string; readonly id: string }): string =>
   `${event.source}\u0000${event.id}`
+
+const domainPattern = /^com\.hypermarket\.([a-z]+)\./
+
+/** The domain whose event it is; empty for the shop's facts and for foreign types. */
+const domainOf = (type: string): string => {
+  const domain = domainPattern.exec(type)?.[1] ?? ""
+  return domain === "shop" ? "" : domain
+}
 
 const toRow = (event: CloudEvent.CloudEvent): Row => {
   const envelope = CloudEvent.toJson(event)
@@ -180,27 +237,26 @@ const toRow = (event: CloudEvent.CloudEvent): Row => {
     subject: event.subject,
     envelope,
     headers: event.traceparent === undefined ? undefined : JSON.stringify({ traceparent: event.traceparent }),
-    // A publisher that tries again does so in another trace.
-    hash: hash(
-      "sha256",
-      event.traceparent === undefined ? envelope : CloudEvent.toJson(Struct.omit(event, ["traceparent"])),
-      "base64url"
-    )
+    hash: hash("sha256", CloudEvent.toCanonical(event), "base64url"),
+    attributes: matchable(CloudEvent.toAttributes(event)),
+    domain: domainOf(event.type)
   }
 }
 
 /**
- * Core's `Outbox` over {@link Events}: the domains' own events.
+ * Core's `Outbox`: the domains' own events, whose types and sources no other door publishes. An event that is not valid is a
+ * defect of its domain.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerOutbox: Layer.Layer<Outbox, never, Events> = Layer.effect(
+export const layerOutbox: Layer.Layer<never, never, SqlClient.SqlClient | Wakeup> = Layer.effect(
   Outbox,
-  Effect.map(Events, (events) => ({
-    publish: (published) =>
-      events
-        .publish(
+  Effect.map(makePublish, (publishAs) => {
+    const publish = publishAs("domain")
+    return {
+      publish: (published) =>
+        publish(
           published.map((event) => ({
             specversion: "1.0" as const,
             id: event.id,
@@ -210,13 +266,14 @@ export const layerOutbox: Layer.Layer<Outbox, never, Events> = Layer.effect(
             time: DateTime.fromDateUnsafe(event.time),
             data: event.data
           }))
-        )
-        .pipe(
-          // Our own ids are new: a conflict is a mistake in the publishing domain.
+        ).pipe(
+          // Our own ids are new: a conflict, like an event that is not valid, is a mistake in the publishing domain.
           Effect.catchTag("EventConflict", Effect.die),
+          Effect.catchTag("EventInvalid", Effect.die),
           Effect.asVoid
         )
-  }))
+    }
+  })
 )
 
 /**

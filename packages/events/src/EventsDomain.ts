@@ -3,161 +3,216 @@
  *
  * @since 0.1.0
  */
-import * as Check from "@hypermarket/core/Check"
 import * as Domain from "@hypermarket/core/Domain"
-import { now } from "@hypermarket/core/Now"
-import type { Outbox } from "@hypermarket/core/Outbox"
-import type { Wakeup } from "@hypermarket/core/Wakeup"
-import * as WorkQueue from "@hypermarket/core/WorkQueue"
+import * as Handler from "@hypermarket/core/Handler"
+import * as Identifier from "@hypermarket/core/Identifier"
+import * as Job from "@hypermarket/core/Job"
+import { OutboundAddress } from "@hypermarket/core/OutboundAddress"
+import { OutboundHttp } from "@hypermarket/core/OutboundHttp"
+import { alertsMax } from "@hypermarket/core/Overview"
+import * as Page from "@hypermarket/core/Page"
+import { Version } from "@hypermarket/core/Precondition"
+import { Secrets } from "@hypermarket/core/Secrets"
+import * as Service from "@hypermarket/core/Service"
+import type { AllTenants, Tenant } from "@hypermarket/core/Tenant"
+import * as QueueChecks from "@hypermarket/queue/QueueChecks"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as SqlClient from "effect/sql/SqlClient"
-import { EventQueues } from "./EventQueue.ts"
+import * as Schema from "effect/Schema"
+import * as CloudEvent from "./CloudEvent.ts"
+import {
+  AnyQueueName,
+  DeadRequest,
+  Discard,
+  JobRequest,
+  NewQueueJobs,
+  QueueChange,
+  Redrive
+} from "./EventQueue.ts"
+import { EventQueues } from "./EventQueues.ts"
+import { Backfill, RetainedTypes } from "./EventRetention.ts"
 import * as Events from "./Events.ts"
 import { migrations } from "./EventsMigrations.ts"
-import { EventSubscriptions } from "./EventSubscription.ts"
-import { JobSchedules } from "./JobScheduler.ts"
+import {
+  NewSubscription,
+  QueueName,
+  SubscriptionChange,
+  SubscriptionId,
+  SubscriptionName,
+  WantedSubscription
+} from "./EventSubscription.ts"
+import { EventSubscriptions } from "./EventSubscriptions.ts"
+import * as DoorWorker from "./internal/doorWorker.ts"
+import { DomainNames } from "./internal/reads.ts"
+import * as HandlerCheck from "./internal/handlerCheck.ts"
+import { partitions } from "./internal/partitions.ts"
+import * as ScheduleCheck from "./internal/scheduleCheck.ts"
+import * as WebhookFanOut from "./internal/webhookFanOut.ts"
+import * as WorkflowCheck from "./internal/workflow/check.ts"
+import * as WorkflowOverview from "./internal/workflow/overview.ts"
+import * as EventWorker from "./EventWorker.ts"
+import { NewSchedule, ScheduleId } from "./JobSchedule.ts"
+import { JobSchedules } from "./JobSchedules.ts"
+import * as Overview from "./internal/overview.ts"
+import { EndpointId, NewWebhook, WebhookChange, WebhookRotation } from "./Webhook.ts"
+import { DeliveryId, DeliveryQuery, Replay } from "./WebhookDelivery.ts"
+import * as WebhookOverview from "./WebhookOverview.ts"
+import { Webhooks } from "./Webhooks.ts"
+import { WebhookSender } from "./WebhookSender.ts"
+import { ExecutionId, ListRequest, NewExecution, NewSignal } from "./WorkflowExecution.ts"
+import { WorkflowExecutions } from "./WorkflowExecutions.ts"
+import * as WorkflowMaintenance from "./WorkflowMaintenance.ts"
+import * as EventsSubjectData from "./EventsSubjectData.ts"
 
-const oldestWarnSeconds = 300
-const xminAgeWarnSeconds = 600
-/** Claims through that many dead rows take milliseconds more. */
-const deadRowsWarn = 200_000
-
-const backlog = Check.make(
-  "backlog",
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const moment = yield* now
-    const [row] = yield* sql<{
-      readonly depth: number
-      readonly oldest: number | null
-      readonly dead: number
-    }>`
-      SELECT count(*)::int AS depth, extract(epoch FROM ${moment}::timestamptz - min(recorded_at))::float8 AS oldest,
-             (SELECT count(*)::int FROM hm_event_dead) AS dead
-        FROM (SELECT recorded_at FROM hm_event_queue WHERE ordering_key IS NULL
-              UNION ALL
-              SELECT recorded_at FROM hm_event_keyed) ready
-    `
-    const { dead, depth, oldest } = row ?? { depth: 0, oldest: null, dead: 0 }
-    const message = `${depth} jobs are ready, the oldest for ${Math.round(oldest ?? 0)} s; ${dead} are dead`
-    return [
-      (oldest ?? 0) > oldestWarnSeconds
-        ? { status: "warn" as const, message, hint: "is a worker running, and is a queue paused?" }
-        : { status: "ok" as const, message }
-    ]
-  })
+/**
+ * The services of this package.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = Layer.mergeAll(
+  EventSubscriptions.layer,
+  EventQueues.layer,
+  JobSchedules.layer,
+  WorkflowExecutions.layer,
+  WorkflowMaintenance.WorkflowMaintenance.layer,
+  Events.Events.layer,
+  Layer.mergeAll(Webhooks.layer, WebhookSender.layer).pipe(
+    Layer.provide([Secrets.layer, Layer.provide(OutboundHttp.layer, OutboundAddress.layer)])
+  )
 )
 
-const leases = Check.make(
-  "leases",
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const [row] = yield* sql<{ readonly expired: number }>`
-      SELECT count(*)::int AS expired FROM hm_event_lease WHERE lease_until < clock_timestamp() - interval '10 seconds'
-    `
-    const expired = row?.expired ?? 0
-    return [
-      expired === 0
-        ? { status: "ok" as const, message: "no lease has expired and stayed" }
-        : {
-            status: "fail" as const,
-            message: `${expired} leases have expired`,
-            hint: "no worker is running to take them back"
-          }
-    ]
-  })
-)
+/** Jobs of one call are of one tenant, and one round serves them all. */
+const dispatchBatchMax = 100
 
-const heldSnapshot = Check.make(
-  "held snapshot",
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const rows = yield* sql<{ readonly pid: number; readonly seconds: number }>`
-      SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int AS seconds
-        FROM pg_stat_activity
-       WHERE backend_xmin IS NOT NULL AND xact_start < clock_timestamp() - ${xminAgeWarnSeconds} * interval '1 second'
-         AND datname = current_database()
-       ORDER BY xact_start LIMIT 5
-    `
-    return rows.length === 0
-      ? [{ status: "ok" as const, message: "no transaction holds an old snapshot" }]
-      : rows.map(({ pid, seconds }) => ({
-          status: "warn" as const,
-          message: `session ${pid} holds its snapshot for ${seconds} s`,
-          hint: "dead rows stay until it ends, and claims get slower: end it, or set HM_DATABASE_IDLE_TRANSACTION_TIMEOUT"
-        }))
-  })
-)
+const dispatch = Handler.make<WebhookSender | Tenant>({
+  queue: WebhookFanOut.dispatchQueue,
+  batchMax: dispatchBatchMax,
+  concurrency: 2,
+  run: () => Effect.flatMap(WebhookSender, (sender) => sender.dispatch)
+})
 
-const autovacuum = Check.make(
-  "autovacuum",
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const [server] = yield* sql<{ readonly isOn: boolean }>`
-      SELECT current_setting('autovacuum')::boolean AND current_setting('track_counts')::boolean AS "isOn"
-    `
-    const tables = yield* sql<{ readonly name: string; readonly dead: number; readonly isSet: boolean }>`
-      SELECT c.relname AS name, coalesce(s.n_dead_tup, 0)::float8 AS dead,
-             coalesce(c.reloptions, '{}') @> ARRAY['autovacuum_vacuum_scale_factor=0']
-             AND NOT coalesce(c.reloptions, '{}') @> ARRAY['autovacuum_enabled=false'] AS "isSet"
-        FROM pg_class c
-        LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
-       WHERE c.oid = ANY (ARRAY[to_regclass('hm_event_queue'), to_regclass('hm_event_lease'), to_regclass('hm_event_delayed')])
-       ORDER BY 1
-    `
-    const findings: Array<Check.Finding> = []
-    if (server?.isOn !== true) {
-      findings.push({
-        status: "fail",
-        message: "autovacuum or track_counts is off",
-        hint: "dead rows of the queue pile up and claims get slower: set both on"
-      })
-    }
-    for (const { dead, isSet, name } of tables) {
-      if (!isSet) {
-        findings.push({
-          status: "warn",
-          message: `${name} has lost its autovacuum settings`,
-          hint: "its migration sets autovacuum_vacuum_scale_factor = 0 and a threshold: set them again"
-        })
-      }
-      if (dead > deadRowsWarn) {
-        findings.push({
-          status: "warn",
-          message: `${name} has about ${dead} dead rows`,
-          hint: "autovacuum does not keep up, or an old snapshot holds it back: see `held snapshot`"
-        })
-      }
-    }
-    return findings.length > 0 ? findings : [{ status: "ok", message: "autovacuum keeps up with the queue" }]
-  })
-)
+/** Slots of a worker: each holds a socket and a body, so that 200 hanging receivers cost a process about 50 MiB. */
+const attemptsAtOnce = 200
+
+const attempt = Handler.make<WebhookSender | Tenant>({
+  queue: WebhookFanOut.attemptQueue,
+  concurrency: attemptsAtOnce,
+  // The request has 15 seconds; the rest is for the statements before and after it.
+  deadline: "30 seconds",
+  retry: { attempts: 1, base: "1 second", max: "1 second" },
+  run: (jobs) =>
+    Effect.flatMap(WebhookSender, (sender) =>
+      Effect.forEach(jobs, ({ payload }) => sender.attempt(payload), { discard: true })
+    )
+})
+
+const sweep = Job.scheduled<WebhookSender | AllTenants>({
+  name: "events.webhook.sweep",
+  every: "5 seconds",
+  run: Effect.flatMap(WebhookSender, (sender) => sender.sweep)
+})
+
+const prune = Job.scheduled<WebhookSender | AllTenants>({
+  name: "events.webhook.prune",
+  every: "1 hour",
+  deadline: "10 minutes",
+  run: Effect.flatMap(WebhookSender, (sender) => sender.prune)
+})
 
 /**
  * @category domains
  * @since 0.1.0
  */
-export const domain: Domain.Domain = Domain.make({
+export const domain = Domain.make({
   name: "events",
+  tables: ["hm_event_", "hm_job_scheduler", "hm_webhook_", "hm_workflow_"],
   migrations,
-  checks: [backlog, leases, heldSnapshot, autovacuum],
-  partitions: WorkQueue.partitions(Events.prefix)
+  layer,
+  contracts: Events.layerOutbox,
+  services: {
+    events: Service.make(Events.Events, { publish: [CloudEvent.Publications] }),
+    queues: Service.make(EventQueues, {
+      list: [],
+      get: [AnyQueueName],
+      minutes: [AnyQueueName],
+      change: [AnyQueueName, Version, QueueChange],
+      setPaused: [AnyQueueName, Schema.Boolean],
+      enqueue: [QueueName, NewQueueJobs],
+      job: [AnyQueueName, Identifier.Uuid],
+      cancel: [AnyQueueName, Identifier.Uuid],
+      jobs: [AnyQueueName, JobRequest],
+      payload: [AnyQueueName, Identifier.Uuid],
+      dead: [AnyQueueName, DeadRequest],
+      deadGroups: [AnyQueueName],
+      redrive: [AnyQueueName, Redrive],
+      discard: [AnyQueueName, Discard]
+    }),
+    subscriptions: Service.make(EventSubscriptions, {
+      create: [NewSubscription, Service.optional(DomainNames)],
+      ensure: [SubscriptionName, WantedSubscription],
+      get: [SubscriptionId],
+      list: [Page.Request],
+      change: [SubscriptionId, Version, SubscriptionChange],
+      remove: [SubscriptionId, Version]
+    }),
+    schedules: Service.make(JobSchedules, {
+      create: [NewSchedule],
+      get: [ScheduleId],
+      list: [Page.Request],
+      setPaused: [ScheduleId, Version, Schema.Boolean],
+      remove: [ScheduleId, Version],
+      runNow: [ScheduleId],
+      runs: [ScheduleId],
+      tick: []
+    }),
+    webhooks: Service.make(Webhooks, {
+      create: [NewWebhook, Service.optional(DomainNames)],
+      get: [EndpointId],
+      list: [Page.Request],
+      change: [EndpointId, Version, WebhookChange],
+      remove: [EndpointId, Version],
+      rotate: [EndpointId, WebhookRotation],
+      pause: [EndpointId],
+      enable: [EndpointId],
+      test: [EndpointId],
+      deliveries: [DeliveryQuery],
+      attempts: [EndpointId, DeliveryId],
+      replay: [Replay],
+      retention: [],
+      retain: [Version, RetainedTypes],
+      backfill: [Backfill]
+    }),
+    workflows: Service.make(WorkflowExecutions, {
+      start: [NewExecution],
+      get: [ExecutionId],
+      list: [ListRequest],
+      tasks: [ExecutionId, Page.Request],
+      signal: [ExecutionId, NewSignal],
+      cancel: [ExecutionId],
+      kill: [ExecutionId],
+      resume: [ExecutionId]
+    })
+  },
+  internalServices: [WebhookSender, WorkflowMaintenance.WorkflowMaintenance],
+  jobs: [sweep, prune, WorkflowMaintenance.prune],
+  handlers: [dispatch, attempt, WorkflowMaintenance.clocks],
+  register: EventWorker.register,
+  worker: DoorWorker.run,
+  checks: [
+    ...QueueChecks.make(Events.prefix),
+    HandlerCheck.check,
+    ScheduleCheck.check,
+    WebhookOverview.check,
+    WorkflowCheck.check
+  ],
+  partitions,
+  queueFingerprint: Overview.queueFingerprint,
+  alerts: Effect.map(
+    Effect.all([Overview.alerts, WebhookOverview.alerts, WorkflowOverview.alerts]),
+    (parts) => parts.flat().slice(0, alertsMax)
+  ),
+  timeline: Overview.merged([WebhookOverview.timeline, WorkflowOverview.timeline]),
+  lookup: Overview.lookup,
+  subjectData: EventsSubjectData.subjectData
 })
-
-/**
- * The services of this package, and core's `Outbox`.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layer: Layer.Layer<
-  Events.Events | EventSubscriptions | EventQueues | JobSchedules | Outbox,
-  never,
-  SqlClient.SqlClient | Wakeup
-> = Layer.mergeAll(
-  EventSubscriptions.layer,
-  EventQueues.layer,
-  JobSchedules.layer,
-  Layer.provideMerge(Events.layerOutbox, Events.Events.layer)
-)

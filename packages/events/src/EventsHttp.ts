@@ -3,32 +3,28 @@
  *
  * @since 0.1.0
  */
+import { Caller } from "@hypermarket/core/Credentials"
 import * as Commerce from "@hypermarket/core/Commerce"
-import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
+import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
 import * as Storage from "@hypermarket/core/Storage"
-import { tenantId } from "@hypermarket/core/Tenant"
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as SqlClient from "effect/sql/SqlClient"
 import * as CloudEvent from "./CloudEvent.ts"
-import { EventQueues } from "./EventQueue.ts"
+import { EventQueues } from "./EventQueues.ts"
 import { Events } from "./Events.ts"
 import { ContentTypeUnsupported, EventsApi, FactUnknown, publishBytesMax } from "./EventsApi.ts"
-import { EventSubscription, EventSubscriptions, NewSubscription } from "./EventSubscription.ts"
-import { JobSchedule, JobSchedules, NewSchedule } from "./JobScheduler.ts"
+import { EventSubscription, NewSubscription } from "./EventSubscription.ts"
+import { EventSubscriptions } from "./EventSubscriptions.ts"
+import { readsOf } from "./internal/reads.ts"
+import { JobSchedule, NewSchedule } from "./JobSchedule.ts"
+import { JobSchedules } from "./JobSchedules.ts"
 
 const bodyMax = ByteSize.bytes(publishBytesMax)
-
-/** The media type without its parameters; one of CloudEvents' or undefined. */
-const contentTypeOf = (header: string | undefined) => {
-  const given = (header ?? "application/json").split(";")[0]?.trim().toLowerCase()
-  return CloudEvent.contentTypes.find((one) => one === given)
-}
 
 const jsonSchemaOf = (type: string): Schema.Json | undefined => {
   const schema = Commerce.schemaOf(type)
@@ -52,11 +48,13 @@ const events = HttpApiBuilder.group(
     return handlers.handleRaw(
       "publish",
       Effect.fnUntraced(function* ({ request }) {
-        const contentType = contentTypeOf(request.headers["content-type"])
-        if (contentType === undefined) return yield* new ContentTypeUnsupported()
         // A body that is too large is a defect here; the server answers 413 for it.
-        const body = yield* request.text.pipe(Effect.provideService(MaxBodySize, bodyMax), Effect.orDie)
-        const parsed = yield* CloudEvent.fromRequest(contentType, request.headers, body)
+        const body = yield* request.arrayBuffer.pipe(
+          Effect.provideService(MaxBodySize, bodyMax),
+          Effect.orDie
+        )
+        const parsed = yield* CloudEvent.fromHttp(request.headers, new Uint8Array(body))
+        if (parsed === undefined) return yield* new ContentTypeUnsupported()
         return { items: yield* published.publish(parsed) }
       }, Storage.orUnavailable)
     )
@@ -102,8 +100,15 @@ const queues = HttpApiBuilder.group(
       pauseQueue: ({ params }) => all.setPaused(params.queue, true).pipe(Storage.orUnavailable),
       resumeQueue: ({ params }) => all.setPaused(params.queue, false).pipe(Storage.orUnavailable),
       getJob: ({ params }) => all.job(params.queue, params.jobId).pipe(Storage.orUnavailable),
+      listJobs: ({ params, query }) => all.jobs(params.queue, query).pipe(Storage.orUnavailable),
+      getPayload: ({ params }) => all.payload(params.queue, params.jobId).pipe(Storage.orUnavailable),
       cancelJob: ({ params }) => all.cancel(params.queue, params.jobId).pipe(Storage.orUnavailable),
       listDead: ({ params, query }) => all.dead(params.queue, query).pipe(Storage.orUnavailable),
+      listDeadGroups: ({ params }) =>
+        all.deadGroups(params.queue).pipe(
+          Effect.map((items) => ({ items })),
+          Storage.orUnavailable
+        ),
       redrive: ({ params, payload }) =>
         all.redrive(params.queue, payload).pipe(
           Effect.map((redriven) => ({ redriven })),
@@ -118,9 +123,9 @@ const queues = HttpApiBuilder.group(
   })
 )
 
-const encodeNewSubscription = Schema.encodeSync(NewSubscription)
-const createSubscriptionOnce = IdempotencyKey.make({
+const createSubscription = IdempotentRequests.create({
   operation: "events.createSubscription",
+  payload: NewSubscription,
   answer: EventSubscription
 })
 
@@ -129,17 +134,12 @@ const subscriptions = HttpApiBuilder.group(
   "subscriptions",
   Effect.fn(function* (handlers) {
     const all = yield* EventSubscriptions
-    const sql = yield* SqlClient.SqlClient
-    const storage = Effect.provideService(SqlClient.SqlClient, sql)
+    const createOnce = yield* createSubscription
     return handlers.handleAll({
-      createSubscription: Effect.fnUntraced(
-        function* ({ headers, payload }) {
-          const request = { owner: yield* tenantId, headers, body: encodeNewSubscription(payload) }
-          return tagged(yield* createSubscriptionOnce(request, all.create(payload)))
-        },
-        Storage.orUnavailable,
-        storage
-      ),
+      createSubscription: Effect.fnUntraced(function* ({ headers, payload }) {
+        const { scopes } = yield* Caller
+        return tagged(yield* createOnce({ headers, payload }, all.create(payload, readsOf(scopes))))
+      }, Storage.orUnavailable),
       listSubscriptions: ({ query }) => all.list(query).pipe(Storage.orUnavailable),
       getSubscription: ({ params }) =>
         all.get(params.subscriptionId).pipe(Effect.map(tagged), Storage.orUnavailable),
@@ -158,31 +158,32 @@ const subscriptions = HttpApiBuilder.group(
   })
 )
 
-const encodeNewSchedule = Schema.encodeSync(NewSchedule)
-const createScheduleOnce = IdempotencyKey.make({ operation: "events.createSchedule", answer: JobSchedule })
+const createSchedule = IdempotentRequests.create({
+  operation: "events.createSchedule",
+  payload: NewSchedule,
+  answer: JobSchedule
+})
 
 const schedules = HttpApiBuilder.group(
   EventsApi,
   "schedules",
   Effect.fn(function* (handlers) {
     const all = yield* JobSchedules
-    const sql = yield* SqlClient.SqlClient
-    const storage = Effect.provideService(SqlClient.SqlClient, sql)
+    const createOnce = yield* createSchedule
     return handlers.handleAll({
-      createSchedule: Effect.fnUntraced(
-        function* ({ headers, payload }) {
-          const request = { owner: yield* tenantId, headers, body: encodeNewSchedule(payload) }
-          return tagged(yield* createScheduleOnce(request, all.create(payload)))
-        },
-        Storage.orUnavailable,
-        storage
-      ),
+      createSchedule: ({ headers, payload }) =>
+        createOnce({ headers, payload }, all.create(payload)).pipe(Effect.map(tagged), Storage.orUnavailable),
       listSchedules: ({ query }) => all.list(query).pipe(Storage.orUnavailable),
       getSchedule: ({ params }) => all.get(params.scheduleId).pipe(Effect.map(tagged), Storage.orUnavailable),
       changeSchedule: ({ headers, params, payload }) =>
         expectedVersion(headers).pipe(
           Effect.flatMap((version) => all.setPaused(params.scheduleId, version, payload.paused)),
           Effect.map(tagged),
+          Storage.orUnavailable
+        ),
+      listRuns: ({ params }) =>
+        all.runs(params.scheduleId).pipe(
+          Effect.map((items) => ({ items })),
           Storage.orUnavailable
         ),
       runSchedule: ({ params }) => all.runNow(params.scheduleId).pipe(Storage.orUnavailable),

@@ -2,14 +2,27 @@
  * @since 0.1.0
  */
 import * as Migrations from "@hypermarket/core/Migrations"
+import manifest from "../package.json" with { type: "json" }
 import eventQueue from "./migrations/0001_event_queue.ts"
-import jobScheduler from "./migrations/0002_job_scheduler.ts"
+import event from "./migrations/0002_event.ts"
+import jobScheduler from "./migrations/0003_job_scheduler.ts"
+import webhook from "./migrations/0004_webhook.ts"
+import eventLog from "./migrations/0006_event_log.ts"
+import workflow from "./migrations/0005_workflow.ts"
 
 /**
  * @category migrations
  * @since 0.1.0
  */
-export const migrations = Migrations.make("event", {
-  "0001_event_queue": eventQueue,
-  "0002_job_scheduler": jobScheduler
-})
+export const migrations = Migrations.make(
+  "event",
+  {
+    "0001_event_queue": eventQueue,
+    "0002_event": event,
+    "0003_job_scheduler": jobScheduler,
+    "0004_webhook": webhook,
+    "0005_workflow": workflow,
+    "0006_event_log": eventLog
+  },
+  { release: manifest.version }
+)

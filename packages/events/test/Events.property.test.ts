@@ -5,12 +5,14 @@ import * as Job from "@hypermarket/core/Job"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import * as WorkQueue from "@hypermarket/core/WorkQueue"
-import * as WorkQueueWorker from "@hypermarket/core/WorkQueueWorker"
 import { Events, prefix } from "@hypermarket/events/Events"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
-import { EventSubscriptions } from "@hypermarket/events/EventSubscription"
-import { JobSchedules } from "@hypermarket/events/JobScheduler"
+import { EventSubscriptions } from "@hypermarket/events/EventSubscriptions"
+import { JobSchedules } from "@hypermarket/events/JobSchedules"
+import { ClaimClient } from "@hypermarket/queue/ClaimClient"
+import type * as QueueJob from "@hypermarket/queue/QueueJob"
+import * as WorkQueue from "@hypermarket/queue/WorkQueue"
+import * as WorkQueueWorker from "@hypermarket/queue/WorkQueueWorker"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, Layer, PubSub, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql"
@@ -33,7 +35,7 @@ const TestLayer = EventsDomain.layer.pipe(
   Layer.provideMerge(layerHere),
   Layer.provideMerge(
     Layer.effect(
-      WorkQueue.ClaimClient,
+      ClaimClient,
       Effect.map(PgClient.PgClient, (client): SqlClient.SqlClient => client)
     )
   ),
@@ -137,7 +139,7 @@ layer(TestLayer, { excludeTestServices: true })("A worker", (it) => {
         }
         const total = tenants * backlog + 1
         let known = -1
-        const handler: WorkQueue.Handler<never> = {
+        const handler: QueueJob.Handler<never> = {
           queue: name,
           batchMax: 1,
           concurrency: 1,
@@ -147,7 +149,7 @@ layer(TestLayer, { excludeTestServices: true })("A worker", (it) => {
           run: (leased) => Effect.sync(() => started.push(...leased.map((job) => job.tenantId)))
         }
         yield* Effect.gen(function* () {
-          yield* WorkQueueWorker.run({ prefix, handlers: [handler], batchMax, pipes: 1 })
+          yield* WorkQueueWorker.run({ prefix, handlers: [handler], batchMax, claimConcurrency: 1 })
           yield* Effect.sync(() => started.length).pipe(
             Effect.repeat({ until: (count) => count >= after, schedule: Schedule.spaced("1 millis") })
           )

@@ -5,8 +5,8 @@ import * as Now from "@hypermarket/core/Now"
 import * as Partitions from "@hypermarket/core/Partitions"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
+import * as WorkQueue from "@hypermarket/queue/WorkQueue"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
@@ -55,9 +55,16 @@ layer(TestLayer, { excludeTestServices: true })("doctor", (it) => {
 
   it.effect("tells of missing partitions until they are made", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* statusOf("partitions"), ["fail", "fail"])
-      yield* Effect.forEach(EventsDomain.domain.partitions, Partitions.maintain)
-      assert.deepStrictEqual(yield* statusOf("partitions"), ["ok", "ok"])
+      const { partitions } = EventsDomain.domain
+      assert.deepStrictEqual(
+        yield* statusOf("partitions"),
+        partitions.map(() => "fail")
+      )
+      yield* Effect.forEach(partitions, Partitions.maintain)
+      assert.deepStrictEqual(
+        yield* statusOf("partitions"),
+        partitions.map(() => "ok")
+      )
     })
   )
 

@@ -3,14 +3,15 @@ import { assert, layer } from "@effect/vitest"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as Api from "@hypermarket/core/Api"
 import * as ApiServer from "@hypermarket/core/ApiServer"
-import * as Authorization from "@hypermarket/core/Authorization"
+import * as RequestChain from "@hypermarket/core/RequestChain"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import { Credentials } from "@hypermarket/core/Credentials"
 import * as Now from "@hypermarket/core/Now"
+import * as Problems from "@hypermarket/core/Problems"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import * as WorkQueue from "@hypermarket/core/WorkQueue"
+import * as WorkQueue from "@hypermarket/queue/WorkQueue"
 import {
   EventGroup,
   EventsApi,
@@ -20,11 +21,12 @@ import {
 } from "@hypermarket/events/EventsApi"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import * as EventsHttp from "@hypermarket/events/EventsHttp"
+import * as DoorIsolation from "@hypermarket/testing/DoorIsolation"
 import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
-import { HttpApi, HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
+import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import { SqlClient } from "effect/sql"
 
 const acme = TenantId.make("acme")
@@ -38,6 +40,9 @@ const TestCredentials = Layer.succeed(Credentials, {
         keyId: tenantId,
         kind: "server",
         tenantId: Option.some(TenantId.make(tenantId)),
+        environment: "live",
+        plan: Option.some("standard"),
+        resource: Option.none(),
         isTenantActive: true,
         scopes: new Set(["events:admin", "events:write", "events:read"])
       })
@@ -48,7 +53,7 @@ const TestCredentials = Layer.succeed(Credentials, {
 const TestServer = ApiServer.layer(
   HttpApiBuilder.layer(EventsApi).pipe(
     Layer.provide(EventsHttp.layer),
-    Layer.provide([Authorization.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
+    Layer.provide([RequestChain.layer, Problems.layerInput])
   )
 ).pipe(
   Layer.provide([AccessLog.layerDiscard, Shutdown.layer, TestCredentials]),
@@ -116,46 +121,54 @@ const fill = Effect.fnUntraced(function* (queue: string) {
 })
 
 layer(TestServer, { excludeTestServices: true })("EventsHttp", (it) => {
-  TenantIsolation.suite(
-    it,
-    // Without the facts' schemas, which are the same for everybody.
-    HttpApi.make(Api.id).add(EventGroup).add(QueueGroup).add(SubscriptionGroup).add(ScheduleGroup),
-    Effect.gen(function* () {
-      const queue = "isolated"
-      const jobId = yield* fill(queue).pipe(provide(acme))
-      const made = yield* send("POST", "/v1/events/subscriptions", "acme", {
-        body: { name: "isolated", queue, filters: [] }
-      })
-      const schedule = yield* send("POST", "/v1/events/schedules", "acme", {
-        body: { name: `isolated ${jobId}`, queue, type: "t", everySeconds: 60 }
-      })
-      return {
-        ownerKey: "acme",
-        strangerKey: "globex",
-        params: {
-          queue,
-          jobId,
-          subscriptionId: String(made.body.subscriptionId),
-          scheduleId: String(schedule.body.scheduleId)
-        },
-        payloads: {
-          changeQueue: { weight: 2 },
-          redrive: {},
-          discard: {},
-          createSubscription: { name: "x", queue: "strangers", filters: [] },
-          changeSubscription: { status: "paused" },
-          createSchedule: { name: `x ${schedules++}`, queue: "strangers", type: "t", everySeconds: 60 },
-          changeSchedule: { paused: true }
-        },
-        watched: [
-          `/v1/events/queues/${queue}/dead`,
-          `/v1/events/queues/${queue}/jobs/${jobId}`,
-          `/v1/events/subscriptions/${String(made.body.subscriptionId)}`,
-          `/v1/events/schedules/${String(schedule.body.scheduleId)}`
-        ]
-      }
+  const seed = Effect.gen(function* () {
+    const queue = "isolated"
+    const jobId = yield* fill(queue).pipe(provide(acme))
+    const made = yield* send("POST", "/v1/events/subscriptions", "acme", {
+      body: { name: "isolated", queue, filters: [] }
     })
+    const schedule = yield* send("POST", "/v1/events/schedules", "acme", {
+      body: { name: `isolated ${jobId}`, queue, type: "t", everySeconds: 60 }
+    })
+    return {
+      ownerKey: "acme",
+      strangerKey: "globex",
+      params: {
+        queue,
+        jobId,
+        subscriptionId: String(made.body.subscriptionId),
+        scheduleId: String(schedule.body.scheduleId)
+      },
+      payloads: {
+        changeQueue: { weight: 2 },
+        redrive: {},
+        discard: {},
+        createSubscription: { name: "x", queue: "strangers", filters: [] },
+        changeSubscription: { status: "paused" },
+        createSchedule: { name: `x ${schedules++}`, queue: "strangers", type: "t", everySeconds: 60 },
+        changeSchedule: { paused: true }
+      },
+      watched: [
+        `/v1/events/queues/${queue}/dead`,
+        `/v1/events/queues/${queue}/jobs/${jobId}`,
+        `/v1/events/subscriptions/${String(made.body.subscriptionId)}`,
+        `/v1/events/schedules/${String(schedule.body.scheduleId)}`
+      ]
+    }
+  })
+
+  TenantIsolation.suite(
+    it, // Without the facts' schemas, which are the same for everybody.
+    HttpApi.make(Api.id).add(EventGroup).add(QueueGroup).add(SubscriptionGroup).add(ScheduleGroup),
+    seed
   )
+
+  DoorIsolation.suite(it, {
+    domain: EventsDomain,
+    services: ["events", "queues", "subscriptions", "schedules"],
+    calls: { "subscriptions.ensure": ({ params }) => ["isolated", { queue: params["queue"] }] },
+    seed
+  })
 
   it.effect("publishes in each of CloudEvents' content modes, and calls the same event a duplicate", () =>
     Effect.gen(function* () {
@@ -211,7 +224,8 @@ layer(TestServer, { excludeTestServices: true })("EventsHttp", (it) => {
         [[1, "id"], event("")],
         [[1, "specversion"], event("x", { specversion: "0.3" })],
         [[1, "time"], event("x", { time: "yesterday" })],
-        [[1, "surprise"], event("x", { surprise: 1 })],
+        [[1, "surprise"], event("x", { surprise: {} })],
+        [[1, "Surprise"], event("x", { Surprise: 1 })],
         [[1, "type"], event("x", { type: "com.hypermarket.shop.order.eaten.v1" })],
         [[1, "data", "orderId"], event("x", { type: "com.hypermarket.shop.order.placed.v1", data: {} })],
         [[1, "data"], event("x", { data: "x".repeat(256 * 1024) })]
@@ -334,5 +348,230 @@ layer(TestServer, { excludeTestServices: true })("EventsHttp", (it) => {
       assert.deepStrictEqual(discarded.body, { discarded: 1 })
       assert.deepInclude((yield* send("GET", path, "acme")).body, { dead: 0, ready: 3, delayed: 3 })
     })
+  )
+
+  it.effect(
+    "lists jobs by state and type in the order of their claim, page by page, and shows a payload",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const jobs = yield* WorkQueue.make({ prefix: "hm_event" })
+        const now = yield* Now.now
+        const path = "/v1/events/queues/looked-into"
+        const job = (type: string, n: number) => ({ queue: "looked-into", type, payload: { n } })
+        const [large = ""] = yield* jobs
+          .enqueue([
+            { ...job("low", 1), payload: "x".repeat(3_000), priority: -4 },
+            ...[2, 3, 4].map((n) => job("plain", n)),
+            { ...job("urgent", 5), priority: 9 },
+            { ...job("keyed", 6), orderingKey: "b" },
+            { ...job("keyed", 7), orderingKey: "a" },
+            { ...job("later", 8), runAt: new Date(now.getTime() + 86_400_000) }
+          ])
+          .pipe(provide(acme))
+        yield* sql`
+        INSERT INTO hm_event_queue (tenant_id, queue, job_id, type, lost, payload)
+        VALUES ('acme', '!looked-into', gen_random_uuid(), 'poison', 2, '{"n":9}')
+      `
+        yield* sql`
+        INSERT INTO hm_event_lease (tenant_id, batch_id, queue, worker_id, lease_until, jobs_count, jobs, payloads, done)
+        VALUES ('acme', gen_random_uuid(), 'looked-into', gen_random_uuid(), now() + interval '1 hour', 2,
+                '[[900001,0,"0199a000-0000-7000-8000-0000000000aa","runs",1772000000000],
+                  [900002,0,"0199a000-0000-7000-8000-0000000000ab","done",1772000000000]]',
+                ARRAY['{"n":10}', '{"n":11}']::json[], '{900002}')
+      `
+        const typesOf = (body: Record<string, Schema.Json>) =>
+          Schema.decodeUnknownSync(
+            Schema.Array(Schema.Struct({ type: Schema.String, state: Schema.String }))
+          )(body.items).map(({ state, type }) => `${state} ${type}`)
+        const all = Effect.fnUntraced(function* (query: string) {
+          const listed: Array<string> = []
+          let cursor = ""
+          do {
+            const { body } = yield* send("GET", `${path}/jobs?${query}&limit=2${cursor}`, "acme")
+            listed.push(...typesOf(body))
+            cursor = typeof body.nextCursor === "string" ? `&cursor=${body.nextCursor}` : ""
+          } while (cursor !== "")
+          return listed
+        })
+        assert.deepStrictEqual(yield* all("state=ready"), [
+          "ready urgent",
+          "ready plain",
+          "ready plain",
+          "ready plain",
+          "ready poison",
+          "ready low"
+        ])
+        assert.deepStrictEqual(yield* all("type=low"), ["ready low"])
+        assert.deepStrictEqual(yield* all("state=ordered"), ["ready keyed", "ready keyed"])
+        assert.deepStrictEqual(yield* all("state=delayed"), ["delayed later"])
+        assert.deepStrictEqual(yield* all("state=running"), ["running runs"])
+        const payload = (jobId: string) => send("GET", `${path}/jobs/${jobId}/payload`, "acme")
+        assert.deepStrictEqual((yield* payload("0199a000-0000-7000-8000-0000000000aa")).body, {
+          payload: { n: 10 }
+        })
+        assert.deepStrictEqual((yield* payload(large)).body, { payload: "x".repeat(3_000) })
+        assert.strictEqual((yield* payload("0199a000-0000-7000-8000-0000000000ab")).status, 404)
+        // A cursor belongs to the list of one state.
+        const first = yield* send("GET", `${path}/jobs?state=ready&limit=1`, "acme")
+        const other = yield* send(
+          "GET",
+          `${path}/jobs?state=delayed&cursor=${String(first.body.nextCursor)}`,
+          "acme"
+        )
+        assert.strictEqual(other.status, 400)
+      })
+  )
+
+  it.effect(
+    "groups the dead by an error without its ids and numbers, and filters, redrives and discards a group",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`
+        INSERT INTO hm_event_dead (tenant_id, queue, job_id, type, attempt, errors, died_at)
+        SELECT 'acme', 'grouped', gen_random_uuid(), 'type ' || n % 2, 3,
+               json_build_array(
+                 json_build_object('error', 'an earlier one'),
+                 json_build_object('error', CASE WHEN n <= 5
+                                                 THEN 'order ' || gen_random_uuid() || ' of 2026-11-' || n || ' is locked'
+                                                 ELSE 'no answer in ' || n || ' s' END)),
+               '2026-03-01T00:00:00Z'::timestamptz + n * interval '1 day'
+          FROM generate_series(1, 8) n
+      `
+        const path = "/v1/events/queues/grouped"
+        const Groups = Schema.Array(
+          Schema.Struct({
+            failure: Schema.String,
+            count: Schema.Int,
+            types: Schema.Array(Schema.String),
+            firstDiedAt: Schema.String,
+            lastDiedAt: Schema.String,
+            error: Schema.String
+          })
+        )
+        const groups = yield* send("GET", `${path}/dead/groups`, "acme")
+        const [locked, silent] = Schema.decodeUnknownSync(Groups)(groups.body.items)
+        assert.deepInclude(locked, {
+          failure: "order # of #-#-# is locked",
+          count: 5,
+          types: ["type 0", "type 1"],
+          firstDiedAt: "2026-03-02T00:00:00.000Z",
+          lastDiedAt: "2026-03-06T00:00:00.000Z"
+        })
+        assert.match(locked?.error ?? "", /^order [0-9a-f-]{36} of 2026-11-5 is locked$/)
+        assert.deepInclude(silent, { failure: "no answer in # s", count: 3, error: "no answer in 8 s" })
+        const query = `failure=${encodeURIComponent("no answer in # s")}&diedFrom=2026-03-08T00:00:00Z&type=type%201`
+        const filtered = yield* send("GET", `${path}/dead?${query}`, "acme")
+        assert.lengthOf(Schema.decodeUnknownSync(Schema.Array(Schema.Json))(filtered.body.items), 1)
+        assert.deepStrictEqual(
+          (yield* send("POST", `${path}/redrive`, "acme", { body: { failure: locked?.failure ?? "" } })).body,
+          { redriven: 5 }
+        )
+        assert.deepStrictEqual(
+          (yield* send("POST", `${path}/discard`, "acme", { body: { failure: "no answer in # s" } })).body,
+          { discarded: 3 }
+        )
+        assert.deepStrictEqual((yield* send("GET", `${path}/dead/groups`, "acme")).body, { items: [] })
+      })
+  )
+
+  it.effect("lists the queue of a handler while it is empty, with the attempts of its last hour", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`
+        INSERT INTO hm_event_handler (type, handler, queue, seen_at)
+        VALUES ('x', 'idle', 'handler.idle', now()), ('y', 'idle', 'handler.idle', now())
+      `
+      yield* sql`
+        INSERT INTO hm_event_history (tenant_id, day, batch_id, queue, jobs_count, failed_count, claimed_at, done_at)
+        SELECT tenant_id, (now() - age)::date, gen_random_uuid(), queue, 40, 3, now() - age, now() - age
+          FROM (
+               VALUES ('acme', 'handler.idle', interval '59 minutes'), ('acme', '!handler.idle', interval '1 minute'),
+                       ('acme', 'handler.idle', interval '61 minutes'), ('globex', 'handler.idle', interval '1 minute'))
+               AS h (tenant_id, queue, age)
+      `
+      const { body } = yield* send("GET", "/v1/events/queues", "acme")
+      const items = Schema.decodeUnknownSync(Schema.Array(Schema.Record(Schema.String, Schema.Json)))(
+        body.items
+      )
+      assert.deepInclude(
+        items.find(({ queue }) => queue === "handler.idle"),
+        { ready: 0, dead: 0, lastHour: { jobs: 80, failed: 6 } }
+      )
+      assert.strictEqual((yield* send("GET", "/v1/events/queues/handler.idle", "acme")).status, 200)
+    })
+  )
+
+  it.effect(
+    "takes whole events as application/json, and data of any type in binary mode, byte for byte",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* send("POST", "/v1/events/subscriptions", "modes", {
+          body: { name: "all", queue: "modes", filters: [] }
+        })
+        const post = Effect.fnUntraced(function* (
+          contentType: string | undefined,
+          body: string | Uint8Array<ArrayBuffer>,
+          attributes: Record<string, string> = {}
+        ) {
+          const request = HttpClientRequest.post("/v1/events").pipe(
+            HttpClientRequest.bearerToken("modes"),
+            typeof body === "string"
+              ? HttpClientRequest.bodyText(body, contentType)
+              : HttpClientRequest.bodyUint8Array(body, contentType ?? "application/octet-stream"),
+            HttpClientRequest.setHeaders(attributes)
+          )
+          return (yield* HttpClient.execute(request)).status
+        })
+        const ce = (id: string) => ({
+          "ce-specversion": "1.0",
+          "ce-id": id,
+          "ce-source": "/modes",
+          "ce-type": "t",
+          "ce-partitionkey": "k 1"
+        })
+        const whole = (id: string) => JSON.stringify({ ...event(id), source: "/modes", partitionkey: "k 2" })
+        const bytes = Uint8Array.from([0, 255, 128, 10, 13])
+        assert.strictEqual(yield* post("application/json; charset=UTF-8", whole("m1")), 202)
+        assert.strictEqual(yield* post("application/json", `[${whole("m2")}, ${whole("m3")}]`), 202)
+        assert.strictEqual(yield* post("application/vnd.shop.v2+json; v=2", '{"n": 1.50}', ce("m4")), 202)
+        assert.strictEqual(yield* post("image/x-raw", bytes, ce("m5")), 202)
+        assert.strictEqual(
+          yield* post("text/plain; charset=iso-8859-1", Uint8Array.from([0xfc]), ce("m6")),
+          202
+        )
+        assert.strictEqual(yield* post("application/json; charset=latin1", '"ü"', ce("m7")), 415)
+        assert.strictEqual(yield* post("text/plain", "no event"), 415)
+        assert.strictEqual(
+          yield* post("application/json", Uint8Array.from([0x22, 0xfc, 0x22]), ce("m8")),
+          400
+        )
+        const rows = yield* sql<{ readonly payload: string }>`
+        SELECT payload::text AS payload
+          FROM hm_event_queue q
+         WHERE tenant_id = 'modes'
+         ORDER BY q.payload ->> 'id'
+      `
+        const Stored = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json))
+        const stored = rows.map(({ payload }) => Schema.decodeUnknownSync(Stored)(payload))
+        assert.deepStrictEqual(
+          stored.map(({ id }) => id),
+          ["m1", "m2", "m3", "m4", "m5", "m6"]
+        )
+        assert.deepInclude(stored[0], { partitionkey: "k 2" })
+        assert.deepInclude(stored[3], {
+          datacontenttype: "application/vnd.shop.v2+json; v=2",
+          partitionkey: "k 1",
+          data: { n: 1.5 }
+        })
+        assert.include(rows[3]?.payload, '{"n": 1.50}')
+        assert.deepInclude(stored[4], { datacontenttype: "image/x-raw", data_base64: "AP+ACg0=" })
+        assert.deepInclude(stored[5], {
+          datacontenttype: "text/plain; charset=iso-8859-1",
+          data_base64: "/A=="
+        })
+      })
   )
 })

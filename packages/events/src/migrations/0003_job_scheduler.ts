@@ -1,7 +1,8 @@
 import { migration } from "@hypermarket/core/Migrations"
 
-export default migration([
-  `
+export default migration(
+  [
+    `
   CREATE TABLE hm_job_scheduler (
     tenant_id     text        NOT NULL,
     schedule_id   uuid        NOT NULL,
@@ -26,6 +27,13 @@ export default migration([
     last_at       timestamptz,
     -- Of the run before: what an overlap cancels.
     last_job_id   uuid,
+    -- The last five runs, newest first: their times and jobs.
+    runs          json        NOT NULL DEFAULT '[]',
+    -- Failures in a row. A schedule that fails is due again at retry_at, and keeps its due time.
+    failures      integer     NOT NULL DEFAULT 0,
+    last_error    text        CONSTRAINT last_error_in_range CHECK (length(last_error) <= 500),
+    failed_at     timestamptz,
+    retry_at      timestamptz,
     version       integer     NOT NULL DEFAULT 1,
     recorded_at   timestamptz NOT NULL,
     updated_at    timestamptz NOT NULL,
@@ -34,6 +42,9 @@ export default migration([
     CONSTRAINT one_rhythm CHECK (cron IS NULL OR every_seconds IS NULL)
   )
   `,
-  // What is due, over all tenants: for the tick.
-  `CREATE INDEX hm_job_scheduler_due ON hm_job_scheduler (next_at) WHERE NOT paused AND next_at IS NOT NULL`
-])
+    // What is due, over all tenants: for the tick.
+    `CREATE INDEX hm_job_scheduler_due ON hm_job_scheduler (greatest(next_at, retry_at))
+      WHERE NOT paused AND next_at IS NOT NULL`
+  ],
+  { since: "0.1.0", oldestRelease: "0.1.0", locks: "none" }
+)

@@ -1,0 +1,96 @@
+/**
+ * Handlers of the HTTP group of webhooks.
+ *
+ * @since 0.1.0
+ */
+import { Caller } from "@hypermarket/core/Credentials"
+import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
+import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
+import * as Storage from "@hypermarket/core/Storage"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import { readsOf } from "./internal/reads.ts"
+import { IssuedWebhook, NewWebhook, WebhookRotation } from "./Webhook.ts"
+import { WebhooksApi } from "./WebhooksApi.ts"
+import { Webhooks } from "./Webhooks.ts"
+
+const withoutSecret = (issued: IssuedWebhook) => new IssuedWebhook({ ...issued, secret: null })
+
+const createWebhook = IdempotentRequests.create({
+  operation: "events.createWebhook",
+  payload: NewWebhook,
+  answer: IssuedWebhook,
+  stored: withoutSecret
+})
+
+const rotateWebhook = IdempotentRequests.create({
+  operation: "events.rotateWebhook",
+  payload: WebhookRotation,
+  answer: IssuedWebhook,
+  stored: withoutSecret
+})
+
+/**
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = HttpApiBuilder.group(
+  WebhooksApi,
+  "webhooks",
+  Effect.fn(function* (handlers) {
+    const all = yield* Webhooks
+    const createOnce = yield* createWebhook
+    const rotateOnce = yield* rotateWebhook
+    return handlers.handleAll({
+      createWebhook: Effect.fnUntraced(function* ({ headers, payload }) {
+        const { scopes } = yield* Caller
+        return tagged(yield* createOnce({ headers, payload }, all.create(payload, readsOf(scopes))))
+      }, Storage.orUnavailable),
+      listWebhooks: ({ query }) => all.list(query).pipe(Storage.orUnavailable),
+      getWebhook: ({ params }) => all.get(params.endpointId).pipe(Effect.map(tagged), Storage.orUnavailable),
+      changeWebhook: ({ headers, params, payload }) =>
+        expectedVersion(headers).pipe(
+          Effect.flatMap((version) => all.change(params.endpointId, version, payload)),
+          Effect.map(tagged),
+          Storage.orUnavailable
+        ),
+      removeWebhook: ({ headers, params }) =>
+        expectedVersion(headers).pipe(
+          Effect.flatMap((version) => all.remove(params.endpointId, version)),
+          Storage.orUnavailable
+        ),
+      rotateWebhook: ({ headers, params, payload }) =>
+        rotateOnce(
+          { headers, payload, scope: { endpointId: params.endpointId } },
+          all.rotate(params.endpointId, payload)
+        ).pipe(Storage.orUnavailable),
+      pauseWebhook: ({ params }) => all.pause(params.endpointId).pipe(Storage.orUnavailable),
+      enableWebhook: ({ params }) => all.enable(params.endpointId).pipe(Storage.orUnavailable),
+      testWebhook: ({ params }) => all.test(params.endpointId).pipe(Storage.orUnavailable),
+      listDeliveries: ({ params, query }) =>
+        all.deliveries({ ...query, endpointId: params.endpointId }).pipe(Storage.orUnavailable),
+      listAttempts: ({ params }) =>
+        all.attempts(params.endpointId, params.deliveryId).pipe(
+          Effect.map((items) => ({ items })),
+          Storage.orUnavailable
+        ),
+      replayDeliveries: ({ params, payload }) =>
+        all.replay({ ...payload, endpointId: params.endpointId }).pipe(
+          Effect.map((replayed) => ({ replayed })),
+          Storage.orUnavailable
+        ),
+      backfillWebhook: ({ params, payload }) =>
+        all.backfill({ ...payload, endpointId: params.endpointId }).pipe(
+          Effect.map((delivered) => ({ delivered })),
+          Storage.orUnavailable
+        ),
+      getRetention: () => all.retention.pipe(Effect.map(tagged), Storage.orUnavailable),
+      changeRetention: ({ headers, payload }) =>
+        expectedVersion(headers).pipe(
+          Effect.flatMap((version) => all.retain(version, payload)),
+          Effect.map(tagged),
+          Storage.orUnavailable
+        )
+    })
+  })
+)

@@ -1,0 +1,157 @@
+/**
+ * Work of this package on executions of all tenants: clocks that are due, and executions that are past their retention.
+ *
+ * @since 0.1.0
+ */
+import * as Handler from "@hypermarket/core/Handler"
+import * as Job from "@hypermarket/core/Job"
+import * as Now from "@hypermarket/core/Now"
+import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
+import type { Wakeup } from "@hypermarket/core/Wakeup"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Core from "./internal/workflow/core.ts"
+import { clockQueue } from "./internal/workflow/names.ts"
+
+/**
+ * Days that a finished execution is kept with its tasks.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const retentionDays = 30
+
+const dayMillis = 24 * 60 * 60 * 1_000
+/** Maximum executions per statement: each may have thousands of tasks. */
+const deleteMax = 500
+/** Maximum statements per round: the next round continues. */
+const deletesMax = 200
+/** Maximum clocks per statement. */
+const clocksMax = 200
+/** Concurrent statements for clocks per process. */
+const clocksConcurrency = 2
+
+/** A clock of an execution. */
+const Clock = Schema.Struct({ executionId: Schema.String, name: Schema.String })
+const decodeClock = Schema.decodeUnknownEffect(Clock)
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class WorkflowMaintenance extends Context.Service<
+  WorkflowMaintenance,
+  {
+    /** Ends the clocks that are due and wakes their executions, in one transaction. */
+    readonly fireClocks: (clocks: ReadonlyArray<typeof Clock.Type>) => Effect.Effect<void, SqlError, Tenant>
+    /** Deletes executions that are past their retention. Returns the count. */
+    readonly prune: Effect.Effect<number, SqlError, AllTenants>
+  }
+>()("@hypermarket/events/WorkflowMaintenance") {
+  static readonly layer: Layer.Layer<WorkflowMaintenance, never, SqlClient.SqlClient | Wakeup> = Layer.effect(
+    WorkflowMaintenance,
+    Effect.gen(function* () {
+      const { operations, sql } = yield* Core.make
+
+      const fireClocks = Effect.fn("WorkflowMaintenance.fireClocks")(function* (
+        clocks: ReadonlyArray<typeof Clock.Type>
+      ) {
+        const tenant = yield* Tenant
+        yield* operations.fireClocks(tenant.id, clocks)
+      })
+
+      const pruneOnce = Effect.gen(function* () {
+        yield* AllTenants
+        const now = yield* Now.now
+        const before = new Date(now.getTime() - retentionDays * dayMillis)
+        const rows = yield* sql`
+            WITH past AS (
+          SELECT tenant_id, execution_id
+            FROM hm_workflow_execution
+           WHERE finished_at < ${before}
+           ORDER BY finished_at
+           LIMIT ${deleteMax}
+             FOR UPDATE SKIP LOCKED),
+                 tasks AS (
+          DELETE FROM hm_workflow_task t
+           USING past p
+           WHERE t.tenant_id = p.tenant_id AND t.execution_id = p.execution_id)
+          DELETE FROM hm_workflow_execution e
+           USING past p
+           WHERE e.tenant_id = p.tenant_id AND e.execution_id = p.execution_id
+          RETURNING 1
+        `
+        return rows.length
+      })
+
+      /** Signals of executions that were never started. */
+      const pruneExpected = Effect.gen(function* () {
+        const now = yield* Now.now
+        const before = new Date(now.getTime() - retentionDays * dayMillis)
+        yield* sql`
+            WITH past AS (
+          SELECT tenant_id, execution_id
+            FROM hm_workflow_execution
+           WHERE state = 'expected'
+             AND recorded_at < ${before}
+           LIMIT ${deleteMax}
+             FOR UPDATE SKIP LOCKED),
+                 tasks AS (
+          DELETE FROM hm_workflow_task t
+           USING past p
+           WHERE t.tenant_id = p.tenant_id AND t.execution_id = p.execution_id)
+          DELETE FROM hm_workflow_execution e
+           USING past p
+           WHERE e.tenant_id = p.tenant_id AND e.execution_id = p.execution_id
+        `
+      })
+
+      const prune = Effect.gen(function* () {
+        let count = 0
+        for (let round = 0; round < deletesMax; round++) {
+          const deleted = yield* pruneOnce
+          count += deleted
+          if (deleted < deleteMax) break
+        }
+        yield* pruneExpected
+        return count
+      }).pipe(Effect.withSpan("WorkflowMaintenance.prune"))
+
+      return WorkflowMaintenance.of({ fireClocks, prune })
+    })
+  )
+}
+
+/**
+ * The handler of clocks.
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
+export const clocks = Handler.make<WorkflowMaintenance | Tenant>({
+  queue: clockQueue,
+  batchMax: clocksMax,
+  concurrency: clocksConcurrency,
+  run: (jobs) =>
+    Effect.gen(function* () {
+      const maintenance = yield* WorkflowMaintenance
+      yield* maintenance.fireClocks(yield* Effect.forEach(jobs, (job) => decodeClock(job.payload)))
+    })
+})
+
+/**
+ * The job that deletes executions past their retention.
+ *
+ * @category jobs
+ * @since 0.1.0
+ */
+export const prune = Job.scheduled<WorkflowMaintenance | AllTenants>({
+  name: "events.workflows.prune",
+  every: "1 hour",
+  deadline: "10 minutes",
+  run: Effect.flatMap(WorkflowMaintenance, (maintenance) => maintenance.prune)
+})

@@ -1,0 +1,22 @@
+/** A certificate for 127.0.0.1 that no authority has signed, with its key. It is used in tests alone. */
+
+export const certificate = `-----BEGIN CERTIFICATE-----
+MIIBrTCCAVOgAwIBAgIUc+A8sbGU65iuqFslKPrvZeqJ/iQwCgYIKoZIzj0EAwIw
+GjEYMBYGA1UEAwwPcGFydG5lci5leGFtcGxlMCAXDTI2MTEyODIxNTI0MFoYDzIx
+MjYxMTA0MjE1MjQwWjAaMRgwFgYDVQQDDA9wYXJ0bmVyLmV4YW1wbGUwWTATBgcq
+hkjOPQIBBggqhkjOPQMBBwNCAARGHqd/dvl+YuAPRQ3LopJ4mASEdMoH/35A6kJU
+mTtMAQRFjzXqcuJjjPUCfu4b/5zpxsnxLDS/AkqLXrOdoYaOo3UwczAdBgNVHQ4E
+FgQUUpsX5lgZinYv84pmkMfDF9t/xoYwHwYDVR0jBBgwFoAUUpsX5lgZinYv84pm
+kMfDF9t/xoYwDwYDVR0TAQH/BAUwAwEB/zAgBgNVHREEGTAXhwR/AAABgg9wYXJ0
+bmVyLmV4YW1wbGUwCgYIKoZIzj0EAwIDSAAwRQIgCjQw93rGKCESDlpseYmvuNyM
+kDUVxIf7e+eR57PzgI0CIQCAugKh8TK2xu1OL5wDBTGuYl/EJb4BBOf2E1iySjMX
+7Q==
+-----END CERTIFICATE-----
+`
+
+export const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgaat8swCQOnGp3wHW
+f1t+30IjrtE7ObUUKBIv9NUXaeKhRANCAARGHqd/dvl+YuAPRQ3LopJ4mASEdMoH
+/35A6kJUmTtMAQRFjzXqcuJjjPUCfu4b/5zpxsnxLDS/AkqLXrOdoYaO
+-----END PRIVATE KEY-----
+`
