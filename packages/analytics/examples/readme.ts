@@ -1,6 +1,6 @@
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
-import { SalesQueries } from "@hypermarket/analytics/SalesQuery"
+import { SalesQueries } from "@hypermarket/analytics/SalesQueries"
 import * as Commerce from "@hypermarket/core/Commerce"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"

@@ -4,21 +4,22 @@
  * @since 0.1.0
  */
 import * as Api from "@hypermarket/core/Api"
-import { Authorization, RequestDeadline, RequiredScope } from "@hypermarket/core/Authorization"
+import { Audited, NotAudited } from "@hypermarket/core/Audit"
+import { MayRunLong, RequestDeadline, RequiredScope } from "@hypermarket/core/Authorization"
+import * as Endpoint from "@hypermarket/core/Endpoint"
 import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
 import { AdopterId } from "@hypermarket/core/Identifier"
 import * as Page from "@hypermarket/core/Page"
-import { StorageUnavailable } from "@hypermarket/core/Storage"
+import { BodyBytesMax } from "@hypermarket/core/RequestBody"
+import * as Text from "@hypermarket/core/Text"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
-import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
-import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
-import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import * as Catalogue from "./Catalogue.ts"
-import { Outcome, OrderFactConflict, OrderFactInvalid } from "./OrderFact.ts"
-import { ZoneFixed, ZoneUnknown } from "./OrderZones.ts"
+import { Outcome, OrderFactConflict, OrderFactInvalid } from "./OrderFactOutcome.ts"
+import { OrderFigure, OrderNotFound } from "./OrderFigure.ts"
+import { ZoneFixed, ZoneUnknown } from "./OrderZone.ts"
 import {
   By,
   CloseExists,
@@ -27,9 +28,13 @@ import {
   NewClose,
   PeriodInvalid,
   Restatement,
-  SalesClose
+  SalesClose,
+  SummariesDiffer,
+  SumTooLarge
 } from "./SalesClose.ts"
-import { Dimension, SalesAnswer, SalesQuery, SalesQueryInvalid } from "./SalesQuery.ts"
+import { SalesFreshness } from "./SalesFreshness.ts"
+import { UnplacedFact } from "./UnplacedFact.ts"
+import { Dimension, SalesAnswer, SalesQueryInvalid, SalesRequest } from "./SalesQuery.ts"
 
 /**
  * The largest body of a batch of facts, in bytes.
@@ -47,7 +52,7 @@ export const factsBytesMax = 8 * 1024 * 1024
  */
 export const Zone = Schema.Struct({
   sellerId: Schema.NullOr(AdopterId),
-  zone: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(64))
+  zone: Text.make({ max: 64 })
 })
 
 /**
@@ -85,73 +90,93 @@ export const catalogueDocument: typeof CatalogueDocument.Type = {
  * @category api
  * @since 0.1.0
  */
-export class AnalyticsGroup extends HttpApiGroup.make("analytics")
-  .add(
-    /**
-     * Takes `{ "facts": [{ "type": "order.placed", "data": {...} }, ...] }`, up to 1,000, all or nothing. A fact's own
-     * version makes it safe to send again.
-     */
-    HttpApiEndpoint.post("recordFacts", "/v1/analytics/facts", {
-      payload: Schema.Json,
-      success: Schema.Struct({ items: Schema.Array(Outcome) }),
-      error: [OrderFactInvalid, OrderFactConflict, StorageUnavailable]
-    })
-      .annotate(RequiredScope, "analytics:write")
-      .annotate(RequestDeadline, "10 seconds"),
-    HttpApiEndpoint.get("catalogue", "/v1/analytics/catalogue", {
-      success: CatalogueDocument,
-      error: StorageUnavailable
-    }).annotate(RequiredScope, "analytics:read"),
-    HttpApiEndpoint.post("query", "/v1/analytics/query", {
-      payload: SalesQuery,
-      success: SalesAnswer,
-      error: [SalesQueryInvalid, StorageUnavailable]
-    })
-      .annotate(RequiredScope, "analytics:read")
-      .annotate(RequestDeadline, "10 seconds"),
-    HttpApiEndpoint.get("getZone", "/v1/analytics/zone", {
-      query: { sellerId: Schema.optionalKey(AdopterId) },
-      success: Zone,
-      error: StorageUnavailable
-    }).annotate(RequiredScope, "analytics:read"),
-    /** Before the first order that it is for; setting the same again changes nothing. */
-    HttpApiEndpoint.post("setZone", "/v1/analytics/zone", {
-      payload: Zone,
-      success: HttpApiSchema.NoContent,
-      error: [ZoneUnknown, ZoneFixed, StorageUnavailable]
-    }).annotate(RequiredScope, "analytics:admin"),
-    HttpApiEndpoint.post("createClose", "/v1/analytics/closes", {
-      headers: IdempotencyKey.Headers,
-      payload: NewClose,
-      success: SalesClose.pipe(HttpApiSchema.status(201)),
-      error: [PeriodInvalid, CloseExists, ...IdempotencyKey.errors, StorageUnavailable]
-    })
-      .annotate(RequiredScope, "analytics:admin")
-      .annotate(RequestDeadline, "30 seconds"),
-    HttpApiEndpoint.get("listCloses", "/v1/analytics/closes", {
-      query: Page.Query,
-      success: Page.schema(SalesClose),
-      error: [Page.CursorInvalid, StorageUnavailable]
-    }).annotate(RequiredScope, "analytics:read"),
-    HttpApiEndpoint.get("getClose", "/v1/analytics/closes/:closeId", {
-      params: { closeId: CloseId },
-      success: SalesClose,
-      error: [CloseNotFound, StorageUnavailable]
-    }).annotate(RequiredScope, "analytics:read"),
-    HttpApiEndpoint.get("restatement", "/v1/analytics/closes/:closeId/restatement", {
-      params: { closeId: CloseId },
-      query: { by: Schema.optionalKey(By) },
-      success: Restatement,
-      error: [CloseNotFound, StorageUnavailable]
-    })
-      .annotate(RequiredScope, "analytics:read")
-      .annotate(RequestDeadline, "10 seconds")
-  )
-  .middleware(Authorization)
-  .middleware(HttpApiMiddleware.ProblemDetails)
-  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
-  .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
-  .annotate(OpenApi.Title, "Analytics") {}
+export class AnalyticsGroup extends Endpoint.group(
+  "analytics",
+  {
+    title: "Analytics",
+    description:
+      "Order facts become exact sums by day, seller, product and currency. A close keeps the figures of a period as they were; a restatement lists what changed afterwards."
+  },
+  /**
+   * Takes `{ "facts": [{ "type": "order.placed", "data": {...} }, ...] }`, up to 1,000, all or nothing. A fact's own
+   * version makes it safe to send again.
+   */
+  HttpApiEndpoint.post("recordFacts", "/v1/analytics/facts", {
+    payload: Schema.Json,
+    success: Schema.Struct({ items: Schema.Array(Outcome) }),
+    error: [OrderFactInvalid, OrderFactConflict]
+  })
+    .annotate(NotAudited, "facts are their own record")
+    .annotate(RequiredScope, "analytics:write")
+    .annotate(RequestDeadline, "10 seconds")
+    .annotate(BodyBytesMax, factsBytesMax),
+  HttpApiEndpoint.get("listUnplaced", "/v1/analytics/unplaced", {
+    query: Page.Query,
+    success: Page.schema(UnplacedFact),
+    error: Page.CursorInvalid
+  }).annotate(RequiredScope, "analytics:read"),
+  HttpApiEndpoint.get("catalogue", "/v1/analytics/catalogue", {
+    success: CatalogueDocument
+  }).annotate(RequiredScope, "analytics:read"),
+  HttpApiEndpoint.post("query", "/v1/analytics/query", {
+    payload: SalesRequest,
+    success: SalesAnswer,
+    error: SalesQueryInvalid
+  })
+    .annotate(NotAudited, "reads only")
+    .annotate(RequiredScope, "analytics:read")
+    .annotate(RequestDeadline, "10 seconds")
+    .annotate(MayRunLong, true),
+  HttpApiEndpoint.get("getFreshness", "/v1/analytics/freshness", {
+    success: SalesFreshness
+  }).annotate(RequiredScope, "analytics:read"),
+  HttpApiEndpoint.get("getOrder", "/v1/analytics/orders/:orderId", {
+    params: { orderId: AdopterId },
+    success: OrderFigure,
+    error: OrderNotFound
+  }).annotate(RequiredScope, "analytics:read"),
+  HttpApiEndpoint.get("getZone", "/v1/analytics/zone", {
+    query: { sellerId: Schema.optionalKey(AdopterId) },
+    success: Zone
+  }).annotate(RequiredScope, "analytics:read"),
+  /** Before the first order that it is for; setting the same again changes nothing. */
+  HttpApiEndpoint.post("setZone", "/v1/analytics/zone", {
+    payload: Zone,
+    success: HttpApiSchema.NoContent,
+    error: [ZoneUnknown, ZoneFixed]
+  })
+    .annotate(Audited, "zone.changed")
+    .annotate(RequiredScope, "analytics:admin"),
+  HttpApiEndpoint.post("createClose", "/v1/analytics/closes", {
+    headers: IdempotencyKey.Headers,
+    payload: NewClose,
+    success: SalesClose.pipe(HttpApiSchema.status(201)),
+    error: [PeriodInvalid, CloseExists, SummariesDiffer, SumTooLarge, ...IdempotencyKey.errors]
+  })
+    .annotate(Audited, "close.created")
+    .annotate(RequiredScope, "analytics:admin")
+    .annotate(RequestDeadline, "30 seconds")
+    .annotate(MayRunLong, true),
+  HttpApiEndpoint.get("listCloses", "/v1/analytics/closes", {
+    query: Page.Query,
+    success: Page.schema(SalesClose),
+    error: Page.CursorInvalid
+  }).annotate(RequiredScope, "analytics:read"),
+  HttpApiEndpoint.get("getClose", "/v1/analytics/closes/:closeId", {
+    params: { closeId: CloseId },
+    success: SalesClose,
+    error: CloseNotFound
+  }).annotate(RequiredScope, "analytics:read"),
+  HttpApiEndpoint.get("restatement", "/v1/analytics/closes/:closeId/restatement", {
+    params: { closeId: CloseId },
+    query: { by: Schema.optionalKey(By) },
+    success: Restatement,
+    error: [CloseNotFound, PeriodInvalid]
+  })
+    .annotate(RequiredScope, "analytics:read")
+    .annotate(RequestDeadline, "10 seconds")
+    .annotate(MayRunLong, true)
+) {}
 
 /**
  * The group alone, for this package's handlers and tests; apps add it to their own API of the same id.

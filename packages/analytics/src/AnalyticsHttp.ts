@@ -3,29 +3,37 @@
  *
  * @since 0.1.0
  */
-import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
+import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import * as Storage from "@hypermarket/core/Storage"
-import { tenantId } from "@hypermarket/core/Tenant"
+import { transactionOf } from "@hypermarket/core/Transaction"
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
-import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { AnalyticsApi, catalogueDocument, factsBytesMax } from "./AnalyticsApi.ts"
 import * as OrderFacts from "./OrderFacts.ts"
+import { OrderFigures } from "./OrderFigures.ts"
 import { mergeRowsMax, OrderSummaries, waitingMax } from "./OrderSummaries.ts"
 import { OrderZones } from "./OrderZones.ts"
-import { NewClose, SalesClose, SalesCloses } from "./SalesClose.ts"
-import { SalesQueries } from "./SalesQuery.ts"
+import { NewClose, SalesClose } from "./SalesClose.ts"
+import { SalesCloses } from "./SalesCloses.ts"
+import { SalesQueries } from "./SalesQueries.ts"
+import { UnplacedFacts } from "./UnplacedFacts.ts"
+
+const csvOptions = { contentType: "text/csv; charset=utf-8; header=present" } as const
 
 const bodyMax = ByteSize.bytes(factsBytesMax)
 
-/** A batch of that size is an import: it merges as it goes, for nobody else would keep up. */
+/** Facts from which a batch counts as an import: it merges as it goes, because the background merge would fall behind. */
 const bulkFactsMin = 100
 
-const createCloseOnce = IdempotencyKey.make({ operation: "analytics.createClose", answer: SalesClose })
-const encodeNewClose = Schema.encodeSync(NewClose)
+const createClose = IdempotentRequests.create({
+  operation: "analytics.createClose",
+  payload: NewClose,
+  answer: SalesClose
+})
 
 /**
  * @category layers
@@ -38,30 +46,48 @@ export const layer = HttpApiBuilder.group(
     const facts = yield* OrderFacts.OrderFacts
     const summaries = yield* OrderSummaries
     const queries = yield* SalesQueries
+    const figures = yield* OrderFigures
     const closes = yield* SalesCloses
     const zones = yield* OrderZones
+    const unplaced = yield* UnplacedFacts
     const sql = yield* SqlClient.SqlClient
-    const storage = Effect.provideService(SqlClient.SqlClient, sql)
+    const createOnce = yield* createClose
     return handlers
       .handleRaw(
         "recordFacts",
         Effect.fnUntraced(function* ({ request }) {
           // A body that is too large is a defect here; the server answers 413 for it.
           const body = yield* request.text.pipe(Effect.provideService(MaxBodySize, bodyMax), Effect.orDie)
-          const given = yield* OrderFacts.parse(body)
-          const isBulk = given.length >= bulkFactsMin
+          const batch = yield* OrderFacts.parse(body)
+          const isBulk = batch.length >= bulkFactsMin
           if (isBulk && (yield* summaries.waiting(waitingMax)) >= waitingMax) {
             return yield* new Storage.StorageUnavailable()
           }
-          const items = yield* facts.record(given).pipe(Effect.catchTag("IsolationRefused", Effect.die))
-          // Large merges: a cell that is updated often leaves as many versions behind as somebody's old snapshot holds.
-          if (isBulk && (yield* summaries.waiting(mergeRowsMax)) >= mergeRowsMax) yield* summaries.merge()
+          const items = yield* facts.record(batch).pipe(Effect.catchTag("IsolationRefused", Effect.die))
+          // Large merges: a cell that is updated often leaves as many row versions behind as a long-running transaction holds.
+          // The facts are recorded: the background merge tries again what fails here.
+          if (isBulk && (yield* summaries.waiting(mergeRowsMax)) >= mergeRowsMax) {
+            yield* summaries
+              .merge()
+              .pipe(Effect.catchTag("SqlError", (error) => Effect.logWarning("A merge failed", error)))
+          }
           return { items }
         }, Storage.orUnavailable)
       )
       .handleAll({
+        listUnplaced: ({ query }) => unplaced.list(query).pipe(Storage.orUnavailable),
         catalogue: () => Effect.succeed(catalogueDocument),
-        query: ({ payload }) => queries.run(payload).pipe(Storage.orUnavailable),
+        // In a transaction it has a connection to itself: no statement of another request waits behind it.
+        query: Effect.fnUntraced(
+          function* ({ payload: { format, ...query } }) {
+            if (format === "csv") return HttpServerResponse.text(yield* queries.csv(query), csvOptions)
+            return yield* queries.run(query)
+          },
+          transactionOf(sql),
+          Storage.orUnavailable
+        ),
+        getFreshness: () => Storage.orUnavailable(queries.freshness),
+        getOrder: ({ params }) => figures.get(params.orderId).pipe(Storage.orUnavailable),
         getZone: ({ query }) =>
           (query.sellerId === undefined ? zones.zone : zones.sellerZone(query.sellerId)).pipe(
             Effect.map((zone) => ({ sellerId: query.sellerId ?? null, zone })),
@@ -72,17 +98,10 @@ export const layer = HttpApiBuilder.group(
             ? zones.setZone(payload.zone)
             : zones.setSellerZone(payload.sellerId, payload.zone)
           ).pipe(Storage.orUnavailable),
-        createClose: Effect.fnUntraced(
-          function* ({ headers, payload }) {
-            const owner = yield* tenantId
-            return yield* createCloseOnce(
-              { owner, headers, body: encodeNewClose(payload) },
-              closes.close(payload.period, payload.fromDay)
-            )
-          },
-          Storage.orUnavailable,
-          storage
-        ),
+        createClose: ({ headers, payload }) =>
+          createOnce({ headers, payload }, closes.close(payload.period, payload.fromDay)).pipe(
+            Storage.orUnavailable
+          ),
         listCloses: ({ query }) => closes.list(query).pipe(Storage.orUnavailable),
         getClose: ({ params }) => closes.get(params.closeId).pipe(Storage.orUnavailable),
         restatement: ({ params, query }) =>

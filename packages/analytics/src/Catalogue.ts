@@ -40,8 +40,8 @@ export interface Measure {
   readonly notOver: ReadonlyArray<DimensionName>
   /** A dimension without which its parts do not add up. */
   readonly only?: DimensionName
-  /** Over sums, as SQL. */
-  readonly expression: string
+  /** True for a count of different things, which no summary has: it is counted from the lines. */
+  readonly isDistinct?: true
 }
 
 /**
@@ -70,12 +70,22 @@ const sum = (
   doc,
   of: [stored],
   notOver: [],
-  expression: `hm_sum(${stored})`,
   ...further
 })
 
-const netOf = "hm_sum(gross) - hm_sum(discount) - hm_sum(cancelled_amount) - hm_sum(refund_amount)"
-const ofNet = ["gross", "discount", "cancelled_amount", "refund_amount"] as const
+const booked = (stored: StoredMeasure, unit: Unit, doc: string): Measure =>
+  sum(stored, unit, doc, { timeBase: "booking" })
+
+const distinct = (doc: string): Measure => ({
+  unit: "count",
+  timeBase: "order",
+  doc: `${doc} Counted from the lines: exactly, or estimated with \`estimate\` in the answer where more than 1,000,000 lines would be read.`,
+  of: ["orders"],
+  notOver: [],
+  isDistinct: true
+})
+
+const ofNet = ["gross", "discount", "cancelled_amount", "refund_amount", "refund_cancelled_amount"] as const
 
 /**
  * Every measure by its name.
@@ -91,66 +101,79 @@ export const measures = {
     "Orders with lines of a seller: an order of two sellers is one for each.",
     { notOver: ofSellerOrders, only: "seller" }
   ),
+  customers: distinct("Different customers with an order line, guests left out."),
+  newCustomers: distinct("Different customers with their first order of all time in the row."),
+  returningCustomers: distinct("Different customers of the row whose first order is not in it."),
   lines: sum("lines", "count", "Order lines."),
   units: sum("units", "count", "Units ordered, cancelled ones too."),
   gross: sum("gross", "money", "Unit price times quantity; a cancellation does not lower it."),
-  discount: sum("discount", "money", "Discounts of the lines."),
-  tax: sum("tax", "money", "Taxes of the lines."),
-  shipping: sum("shipping", "money", "Shipping charged on the lines."),
-  cancelledOrders: sum("cancelled_orders", "count", "Orders that are cancelled.", { notOver: ofOrders }),
-  cancelledUnits: sum("cancelled_units", "count", "Units of cancelled orders."),
-  cancelledAmount: sum("cancelled_amount", "money", "Gross less discount of cancelled orders."),
+  discount: sum("discount", "money", "Discounts of the lines and of whole orders."),
+  tax: sum("tax", "money", "Taxes of the lines; a part of gross where the order's prices include tax."),
+  shipping: sum("shipping", "money", "Shipping charged on the lines and on whole orders."),
+  fees: sum("fees", "money", "Fees of whole orders."),
+  cancelledOrders: sum("cancelled_orders", "count", "Orders that are cancelled as a whole.", {
+    notOver: ofOrders
+  }),
+  cancelledUnits: sum("cancelled_units", "count", "Units that are cancelled."),
+  cancelledAmount: sum("cancelled_amount", "money", "Gross less discount of the cancelled units."),
   refundUnits: sum("refund_units", "count", "Units given back, on the day of their order."),
-  refundAmount: sum("refund_amount", "money", "Money given back, on the day of its order."),
-  bookedRefundUnits: sum("booked_refund_units", "count", "Units given back, on the day of the refund.", {
-    timeBase: "booking"
-  }),
-  bookedRefundAmount: sum("booked_refund_amount", "money", "Money given back, on the day of the refund.", {
-    timeBase: "booking"
-  }),
-  shippedUnits: sum("shipped_units", "count", "Units sent, on the day of the shipment.", {
-    timeBase: "booking"
-  }),
+  refundAmount: sum("refund_amount", "money", "Money given back for goods, on the day of its order."),
+  refundTax: sum("refund_tax", "money", "Tax given back, on the day of its order."),
+  refundShipping: sum("refund_shipping", "money", "Shipping given back, on the day of its order."),
+  refundFees: sum("refund_fees", "money", "Fees given back, on the day of their order."),
+  refundCancelledAmount: sum(
+    "refund_cancelled_amount",
+    "money",
+    "The part of refundAmount that is missing from sales already: given back for what was cancelled or removed."
+  ),
+  bookedRefundUnits: booked("booked_refund_units", "count", "Units given back, on the day of the refund."),
+  bookedRefundAmount: booked(
+    "booked_refund_amount",
+    "money",
+    "Money given back for goods, on the day of the refund."
+  ),
+  bookedRefundTax: booked("booked_refund_tax", "money", "Tax given back, on the day of the refund."),
+  bookedRefundShipping: booked(
+    "booked_refund_shipping",
+    "money",
+    "Shipping given back, on the day of the refund."
+  ),
+  bookedRefundFees: booked("booked_refund_fees", "money", "Fees given back, on the day of the refund."),
+  shippedUnits: booked("shipped_units", "count", "Units sent, on the day of the shipment."),
   net: {
     unit: "money",
     timeBase: "order",
-    doc: "Gross less discounts, cancellations and refunds, all on the day of the order.",
+    doc: "Gross less discounts, cancellations and refunds of goods, each amount once, all on the day of the order.",
     of: ofNet,
-    notOver: [],
-    expression: netOf
+    notOver: []
   },
   averageOrderValue: {
     unit: "money",
     timeBase: "order",
     doc: "Net for each order, rounded half away from zero.",
     of: [...ofNet, "orders"],
-    notOver: ofOrders,
-    expression: `round((${netOf})::numeric / nullif(hm_sum(orders), 0))::bigint`
+    notOver: ofOrders
   },
   unitsPerOrder: {
     unit: "ratio",
     timeBase: "order",
     doc: "Units for each order.",
     of: ["units", "orders"],
-    notOver: ofOrders,
-    expression: "(hm_sum(units)::numeric / nullif(hm_sum(orders), 0))::float8"
+    notOver: ofOrders
   },
   refundRate: {
     unit: "ratio",
     timeBase: "order",
-    doc: "Refunded of gross less discounts and cancellations.",
+    doc: "Refunded of gross less discounts and cancellations, without what was refunded of cancelled units.",
     of: ofNet,
-    notOver: [],
-    expression:
-      "(hm_sum(refund_amount)::numeric / nullif(hm_sum(gross) - hm_sum(discount) - hm_sum(cancelled_amount), 0))::float8"
+    notOver: []
   },
   cancellationRate: {
     unit: "ratio",
     timeBase: "order",
     doc: "Cancelled orders of all orders.",
     of: ["cancelled_orders", "orders"],
-    notOver: ofOrders,
-    expression: "(hm_sum(cancelled_orders)::numeric / nullif(hm_sum(orders), 0))::float8"
+    notOver: ofOrders
   }
 } as const satisfies Readonly<Record<string, Measure>>
 
@@ -160,7 +183,11 @@ export const measures = {
  */
 export type MeasureName = keyof typeof measures
 
-const isMeasureName = (name: string): name is MeasureName => name in measures
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isMeasureName = (name: string): name is MeasureName => name in measures
 
 /**
  * @category models

@@ -10,19 +10,29 @@
  * @since 0.1.0
  */
 import * as Commerce from "@hypermarket/core/Commerce"
-import { now } from "@hypermarket/core/Now"
+import { errorsOf } from "@hypermarket/core/InputErrors"
+import * as Now from "@hypermarket/core/Now"
 import { Tenant } from "@hypermarket/core/Tenant"
 import { isOpen, transactionOf } from "@hypermarket/core/Transaction"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as CreditWriter from "./internal/creditWriter.ts"
+import * as OrderColumns from "./internal/orderColumns.ts"
 import * as OrderState from "./internal/orderState.ts"
 import * as OrderWriter from "./internal/orderWriter.ts"
-import { OrderFact, OrderFactConflict, OrderFactInvalid, type Outcome, batchMax } from "./OrderFact.ts"
+import {
+  OrderFact,
+  OrderFactConflict,
+  OrderFactInvalid,
+  type Outcome,
+  batchMax,
+  linesMax,
+  linesOf
+} from "./OrderFact.ts"
 
 /**
  * The caller's transaction is not READ COMMITTED: it would read old state through a snapshot that is older than the lock.
@@ -37,6 +47,22 @@ export class IsolationRefused extends Schema.TaggedError<IsolationRefused>()("Is
 /** Orders of a change up to which its plan is kept; a plan for more is made for their number. */
 const planKeptMax = 20
 
+/**
+ * A fact that the figures can take, in the form in which it is written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CheckedFact = OrderState.State
+
+interface RecordOptions {
+  /** `keep` keeps the first content of a version, and counts another one as `superseded`. */
+  readonly conflicts: "refuse" | "keep"
+}
+
+/** Outcomes of the facts that are written. */
+type Outcomes = Map<OrderState.State, OrderState.Gated | "waiting">
+
 type Failure = OrderFactInvalid | OrderFactConflict | IsolationRefused | SqlError
 
 /**
@@ -48,17 +74,25 @@ export class OrderFacts extends Context.Service<
   {
     /**
      * Writes up to 1,000 facts, all or nothing; joins the caller's transaction. The outcomes are in the order of the
-     * facts. With `conflicts: "keep"` the first content of a version stays, and another one counts as `superseded`.
+     * facts.
      */
     readonly record: (
       facts: ReadonlyArray<OrderFact>,
-      options?: { readonly conflicts: "refuse" | "keep" }
+      options?: RecordOptions
+    ) => Effect.Effect<ReadonlyArray<Outcome>, Failure, Tenant>
+    /** Writes facts that {@link fromEvent} has checked, as `record` does. */
+    readonly recordChecked: (
+      facts: ReadonlyArray<CheckedFact>,
+      options?: RecordOptions
     ) => Effect.Effect<ReadonlyArray<Outcome>, Failure, Tenant>
     readonly place: (order: Commerce.Order) => Effect.Effect<Outcome, Failure, Tenant>
     readonly change: (order: Commerce.Order) => Effect.Effect<Outcome, Failure, Tenant>
     readonly cancel: (order: Commerce.Order) => Effect.Effect<Outcome, Failure, Tenant>
     readonly ship: (shipment: Commerce.Shipment) => Effect.Effect<Outcome, Failure, Tenant>
+    /** Records a refund of an order, or a credit without one. */
     readonly refund: (refund: Commerce.Refund) => Effect.Effect<Outcome, Failure, Tenant>
+    /** Removes an order, its refunds and its shipments out of every figure. A higher version of the order brings it back. */
+    readonly remove: (deleted: Commerce.OrderDeleted) => Effect.Effect<Outcome, Failure, Tenant>
   }
 >()("@hypermarket/analytics/OrderFacts") {
   static readonly layer: Layer.Layer<OrderFacts, never, SqlClient.SqlClient> = Layer.effect(
@@ -77,6 +111,7 @@ export const make = (
   instead: Partial<OrderWriter.OrderWriter> = {}
 ): OrderFacts["Service"] => {
   const writer = { ...OrderWriter.make(sql), ...instead }
+  const creditWriter = CreditWriter.make(sql)
   const lock = Effect.fnUntraced(function* (
     tenantId: string,
     orderIds: ReadonlyArray<string>,
@@ -90,18 +125,18 @@ export const make = (
     return new Map(heads.map((head) => [head.orderId, head]))
   })
 
-  /** Answers the orders that existed already. */
+  /** Inserts new orders, and returns the orders that existed already. */
   const place = Effect.fnUntraced(function* (
     tenantId: string,
     orders: ReadonlyArray<OrderState.OrderState>,
-    moment: Date
+    now: Date
   ) {
     if (orders.length === 0) return orders
     const placed = yield* writer.place(
       tenantId,
-      OrderState.headColumns(orders),
-      OrderState.lineColumns(orders),
-      moment
+      OrderColumns.headColumns(orders),
+      OrderColumns.lineColumns(orders),
+      now
     )
     const ids = new Set(placed.map(({ orderId }) => orderId))
     return orders.filter((order) => !ids.has(order.orderId))
@@ -111,16 +146,16 @@ export const make = (
   const write = Effect.fnUntraced(function* (
     tenantId: string,
     batch: OrderState.Batch,
-    moment: Date,
+    now: Date,
     run: { readonly isTried: boolean; readonly isOwn: boolean }
   ) {
-    const outcomes = new Map<OrderState.State, OrderState.Gated>()
+    const outcomes: Outcomes = new Map()
     const placeNew = Effect.fnUntraced(function* (orders: ReadonlyArray<OrderState.OrderState>) {
-      const known = yield* place(tenantId, orders, moment)
-      for (const order of orders) if (!known.includes(order)) outcomes.set(order, "applied")
-      return known
+      const existing = yield* place(tenantId, orders, now)
+      for (const order of orders) if (!existing.includes(order)) outcomes.set(order, "applied")
+      return existing
     })
-    const known = run.isTried
+    const existing = run.isTried
       ? batch.orders
       : [
           ...(yield* placeNew(batch.orders.filter((order) => order.isNew))),
@@ -131,11 +166,11 @@ export const make = (
     )
     const adjustedIds = OrderState.idsOf(batch.adjustments).filter((id) => !isPlaced.has(id))
     const heads = new Map(
-      yield* lock(tenantId, Array.from(new Set([...OrderState.idsOf(known), ...adjustedIds])), run.isOwn)
+      yield* lock(tenantId, Array.from(new Set([...OrderState.idsOf(existing), ...adjustedIds])), run.isOwn)
     )
-    const late = yield* placeNew(known.filter((order) => !heads.has(order.orderId)))
+    const late = yield* placeNew(existing.filter((order) => !heads.has(order.orderId)))
     for (const [id, head] of yield* lock(tenantId, OrderState.idsOf(late), run.isOwn)) heads.set(id, head)
-    const newer = known.filter((order) => {
+    const newer = existing.filter((order) => {
       if (outcomes.has(order)) return false
       const head = heads.get(order.orderId)
       const gated = OrderState.gate(order, head?.version ?? 0n, head?.bodyHash ?? "")
@@ -143,66 +178,103 @@ export const make = (
       return gated === "applied"
     })
     if (newer.length > 0) {
-      yield* writer.apply(tenantId, OrderState.headColumns(newer), OrderState.lineColumns(newer), moment)
+      yield* writer.apply(tenantId, OrderColumns.headColumns(newer), OrderColumns.lineColumns(newer), now)
     }
     if (batch.adjustments.length > 0) {
-      const isKnown = new Set([...heads.keys(), ...OrderState.idsOf(known)])
-      const headless = adjustedIds.filter((id) => !isKnown.has(id))
+      const hasHead = new Set([...heads.keys(), ...OrderState.idsOf(existing)])
+      const headless = adjustedIds.filter((id) => !hasHead.has(id))
       if (headless.length > 0) yield* writer.stub(tenantId, headless)
-      yield* adjust(tenantId, batch.adjustments, moment, outcomes)
+      yield* adjust(tenantId, batch.adjustments, now, outcomes)
+      const isKnown = new Set([
+        ...OrderState.idsOf(batch.orders),
+        ...Array.from(heads.values(), ({ orderId, version }) => (BigInt(version) > 0n ? orderId : ""))
+      ])
+      for (const state of batch.adjustments) {
+        if (outcomes.get(state) === "applied" && !isKnown.has(state.orderId)) outcomes.set(state, "waiting")
+      }
     }
+    if (batch.credits.length > 0) yield* credit(tenantId, batch.credits, now, outcomes)
     return outcomes
+  })
+
+  const credit = Effect.fnUntraced(function* (
+    tenantId: string,
+    credits: ReadonlyArray<OrderState.CreditState>,
+    now: Date,
+    outcomes: Outcomes
+  ) {
+    const existing = yield* creditWriter.add(tenantId, OrderColumns.creditColumns(credits), now)
+    const locked =
+      existing.length === 0
+        ? []
+        : yield* creditWriter.lock(
+            tenantId,
+            existing.map(({ creditId }) => creditId)
+          )
+    const refused = locked.find(({ isolation }) => isolation !== "read committed")
+    if (refused !== undefined) return yield* new IsolationRefused({ isolation: refused.isolation })
+    const stored = new Map(locked.map((row) => [row.creditId, row]))
+    const newer = credits.filter((state) => {
+      const row = stored.get(state.creditId)
+      const gated = row === undefined ? "applied" : OrderState.gate(state, row.version, row.bodyHash)
+      outcomes.set(state, gated)
+      return row !== undefined && gated === "applied"
+    })
+    if (newer.length > 0) yield* creditWriter.replace(tenantId, OrderColumns.creditColumns(newer), now)
   })
 
   const adjust = Effect.fnUntraced(function* (
     tenantId: string,
     adjustments: ReadonlyArray<OrderState.AdjustmentState>,
-    moment: Date,
-    outcomes: Map<OrderState.State, OrderState.Gated>
+    now: Date,
+    outcomes: Outcomes
   ) {
-    const stored = yield* writer.book(tenantId, OrderState.adjustmentColumns(adjustments), moment)
+    const stored = yield* writer.book(tenantId, OrderColumns.adjustmentColumns(adjustments), now)
     const gates = new Map(
       stored.map((gate) => [OrderState.nameOf(gate.kind, gate.orderId, gate.adjustmentId), gate])
     )
     const newer: Array<OrderState.AdjustmentState> = []
-    for (const one of adjustments) {
-      const gate = gates.get(OrderState.nameOf(one.kind, one.orderId, one.adjustmentId))
-      const gated = gate === undefined ? "applied" : OrderState.gate(one, gate.storedVersion, gate.storedHash)
-      outcomes.set(one, gated)
-      if (gate !== undefined && gated === "applied") newer.push(one)
+    for (const adjustment of adjustments) {
+      const { adjustmentId, kind, orderId } = adjustment
+      const gate = gates.get(OrderState.nameOf(kind, orderId, adjustmentId))
+      const gated =
+        gate === undefined ? "applied" : OrderState.gate(adjustment, gate.storedVersion, gate.storedHash)
+      outcomes.set(adjustment, gated)
+      if (gate !== undefined && gated === "applied") newer.push(adjustment)
     }
     if (newer.length === 0) return
-    yield* writer.adjust(tenantId, OrderState.idsOf(newer), OrderState.adjustmentColumns(newer), moment)
+    yield* writer.adjust(tenantId, OrderState.idsOf(newer), OrderColumns.adjustmentColumns(newer), now)
   })
 
   const conflictOf = (index: number, state: OrderState.State) =>
     new OrderFactConflict({
       index,
       kind: state.kind,
-      id: state.kind === "order" ? state.orderId : state.adjustmentId,
+      id: OrderState.idOf(state),
       version: Number(state.version)
     })
 
-  const record = Effect.fn("OrderFacts.record")(function* (
-    facts: ReadonlyArray<OrderFact>,
-    options: { readonly conflicts: "refuse" | "keep" } = { conflicts: "refuse" }
+  const checkCount = (count: number): Effect.Effect<void, OrderFactInvalid> =>
+    count > batchMax
+      ? Effect.fail(
+          new OrderFactInvalid({
+            errors: [{ path: [batchMax], message: `Expected at most ${batchMax} facts` }]
+          })
+        )
+      : Effect.void
+
+  const recordStates = Effect.fnUntraced(function* (
+    states: ReadonlyArray<OrderState.State>,
+    options: RecordOptions
   ) {
     const tenant = yield* Tenant
-    if (facts.length === 0) return []
-    if (facts.length > batchMax) {
-      return yield* new OrderFactInvalid({
-        errors: [{ path: [batchMax], message: `Expected at most ${batchMax} facts` }]
-      })
-    }
-    const moment = yield* now
-    const states = facts.map(stateOf)
-    const errors = states.flatMap((state, index) => OrderState.problems(state, index))
-    if (errors.length > 0) return yield* new OrderFactInvalid({ errors })
+    if (states.length === 0) return []
+    const now = yield* Now.now
     const batch = OrderState.batchOf(states)
     const isOwn = !(yield* isOpen(sql))
     const written = (isTried: boolean) =>
       transactionOf(sql)(
-        Effect.flatMap(write(tenant.id, batch, moment, { isTried, isOwn }), (outcomes) =>
+        Effect.flatMap(write(tenant.id, batch, now, { isTried, isOwn }), (outcomes) =>
           Effect.forEach(states, (state, index) => {
             const winner = batch.winnerOf(state)
             const gated =
@@ -217,24 +289,45 @@ export const make = (
         )
       )
     // One new order is one statement, and commits by itself.
-    const isOneStatement = facts.length === 1 && batch.orders[0]?.isNew === true && isOwn
+    const isOneStatement = states.length === 1 && batch.orders[0]?.isNew === true && isOwn
     if (!isOneStatement) return yield* written(false)
-    const known = yield* place(tenant.id, batch.orders, moment)
-    return known.length === 0 ? ["applied" as const] : yield* written(true)
+    const existing = yield* place(tenant.id, batch.orders, now)
+    return existing.length === 0 ? ["applied" as const] : yield* written(true)
   })
 
-  const one = (type: "order.placed" | "order.changed" | "order.cancelled") => (data: Commerce.Order) =>
-    Effect.map(record([{ type, data }]), ([outcome]) => outcome ?? "applied")
+  const record = Effect.fn("OrderFacts.record")(function* (
+    facts: ReadonlyArray<OrderFact>,
+    options: RecordOptions = { conflicts: "refuse" }
+  ) {
+    yield* checkCount(facts.length)
+    yield* Effect.forEach(facts, validated, { discard: true })
+    return yield* recordStates(facts.map(stateOf), options)
+  })
+
+  const recordChecked = Effect.fn("OrderFacts.recordChecked")(function* (
+    facts: ReadonlyArray<CheckedFact>,
+    options: RecordOptions = { conflicts: "refuse" }
+  ) {
+    yield* checkCount(facts.length)
+    return yield* recordStates(facts, options)
+  })
+
+  const recordOrder =
+    (type: "order.placed" | "order.changed" | "order.cancelled") => (data: Commerce.Order) =>
+      Effect.map(record([{ type, data }]), ([outcome]) => outcome ?? "applied")
 
   return OrderFacts.of({
     record,
-    place: one("order.placed"),
-    change: one("order.changed"),
-    cancel: one("order.cancelled"),
+    recordChecked,
+    place: recordOrder("order.placed"),
+    change: recordOrder("order.changed"),
+    cancel: recordOrder("order.cancelled"),
     ship: (data) =>
       Effect.map(record([{ type: "order.shipped", data }]), ([outcome]) => outcome ?? "applied"),
     refund: (data) =>
-      Effect.map(record([{ type: "order.refunded", data }]), ([outcome]) => outcome ?? "applied")
+      Effect.map(record([{ type: "order.refunded", data }]), ([outcome]) => outcome ?? "applied"),
+    remove: (data) =>
+      Effect.map(record([{ type: "order.deleted", data }]), ([outcome]) => outcome ?? "applied")
   })
 }
 
@@ -244,56 +337,75 @@ const Facts = Schema.fromJsonString(
 
 const parseOptions = { onExcessProperty: "error", errors: "all" } as const
 const decodeFacts = Schema.decodeUnknownEffect(Facts, parseOptions)
-const decodeFact = Schema.decodeUnknownEffect(OrderFact, parseOptions)
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+/** Of a stored event: a field of a later release is left out. */
+const decodeFact = Schema.decodeUnknownEffect(OrderFact, { errors: "all" })
+const validate = Schema.decodeUnknownEffect(Schema.toType(OrderFact), { errors: "all" })
 
-const keyOf = (segment: PropertyKey | { readonly key: PropertyKey }): string | number => {
-  const key = typeof segment === "object" ? segment.key : segment
-  return typeof key === "number" ? key : String(key)
+/** Facts that {@link parse} has checked, so that `record` does not check them again. */
+const parsed = new WeakSet<OrderFact>()
+
+const validated = (fact: OrderFact, index: number): Effect.Effect<unknown, OrderFactInvalid> =>
+  parsed.has(fact)
+    ? Effect.void
+    : Effect.mapError(validate(fact), (error) => new OrderFactInvalid({ errors: errorsOf(error, [index]) }))
+
+/** The index of the first fact with which a call has too many lines, or -1. */
+const firstBeyond = (facts: ReadonlyArray<OrderFact>): number => {
+  let lines = 0
+  return facts.findIndex((fact) => (lines += linesOf(fact)) > linesMax)
 }
 
-const invalid = (within: number) => (error: Schema.SchemaError) =>
+const tooManyLines = (index: number) =>
   new OrderFactInvalid({
-    errors: formatIssues(error.issue).issues.map((issue) => ({
-      path: (issue.path ?? []).map(keyOf).slice(within),
-      message: issue.message
-    }))
+    errors: [{ path: [index, "data", "lines"], message: `Expected at most ${linesMax} lines in a call` }]
   })
 
 /**
- * Reads `{ "facts": [...] }`.
+ * Reads `{ "facts": [...] }`. Paths of errors begin with the fact's index.
  *
  * @category decoding
  * @since 0.1.0
  */
 export const parse = (text: string): Effect.Effect<ReadonlyArray<OrderFact>, OrderFactInvalid> =>
-  decodeFacts(text).pipe(
-    Effect.map(({ facts }) => facts),
-    // Paths begin with the fact's index.
-    Effect.mapError(invalid(1))
-  )
+  Effect.matchEffect(decodeFacts(text), {
+    onFailure: (error) =>
+      Effect.fail(
+        new OrderFactInvalid({
+          errors: errorsOf(error).map(({ message, path }) => ({ path: path.slice(1), message }))
+        })
+      ),
+    onSuccess: ({ facts }) => {
+      const beyond = firstBeyond(facts)
+      if (beyond >= 0) return Effect.fail(tooManyLines(beyond))
+      for (const fact of facts) parsed.add(fact)
+      return Effect.succeed(facts)
+    }
+  })
 
 const namesByType = new Map(
-  (["order.placed", "order.changed", "order.cancelled", "order.shipped", "order.refunded"] as const).map(
-    (name) => [Commerce.typeOf(name), name]
-  )
+  (
+    [
+      "order.placed",
+      "order.changed",
+      "order.cancelled",
+      "order.deleted",
+      "order.shipped",
+      "order.refunded"
+    ] as const
+  ).map((name) => [Commerce.typeOf(name), name])
 )
 
 /**
- * Reads an event of the shop, and checks whether the figures can take it.
+ * Reads an event of the shop that was checked when it was published.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const fromEvent = Effect.fnUntraced(function* (
-  type: string,
-  data: Schema.Json
-): Effect.fn.Return<OrderFact, OrderFactInvalid> {
-  const fact = yield* Effect.mapError(decodeFact({ type: namesByType.get(type) ?? type, data }), invalid(0))
-  const errors = OrderState.problems(stateOf(fact), 0)
-  if (errors.length > 0) return yield* new OrderFactInvalid({ errors })
-  return fact
-})
+export const fromEvent = (type: string, data: Schema.Json): Effect.Effect<CheckedFact, OrderFactInvalid> =>
+  Effect.mapBoth(decodeFact({ type: namesByType.get(type) ?? type, data }), {
+    onFailure: (error) => new OrderFactInvalid({ errors: errorsOf(error) }),
+    onSuccess: stateOf
+  })
 
 const stateOf = (fact: OrderFact): OrderState.State => {
   switch (fact.type) {
@@ -301,6 +413,8 @@ const stateOf = (fact: OrderFact): OrderState.State => {
       return OrderState.ofShipment(fact.data)
     case "order.refunded":
       return OrderState.ofRefund(fact.data)
+    case "order.deleted":
+      return OrderState.ofDeleted(fact.data)
     default:
       return OrderState.ofOrder(
         fact.data,

@@ -6,16 +6,21 @@
  *
  * @since 0.1.0
  */
+import * as EachTenant from "@hypermarket/core/EachTenant"
 import { now } from "@hypermarket/core/Now"
 import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
-import { isOpen } from "@hypermarket/core/Transaction"
+import { isOpen, transactionOf } from "@hypermarket/core/Transaction"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Metric from "effect/Metric"
+import * as OrderDays from "./internal/orderDays.ts"
 import * as OrderMerge from "./internal/orderMerge.ts"
+import * as OrderProof from "./internal/orderProof.ts"
 
 /**
  * Rows of a tenant that wait before a merge is worth its statement: 200 rows cost 28 to 41 microseconds each, 4,000 cost
@@ -57,8 +62,25 @@ export const waitingMax = 50_000
  * @category models
  * @since 0.1.0
  */
-export type Difference = OrderMerge.Difference
+export type Difference = OrderProof.Difference
 
+/** The job's deadline is a minute: the next round begins with other tenants. */
+const mergeRoundLimit = "45 seconds"
+/** The job's deadline is an hour. */
+const proveRoundLimit = "55 minutes"
+/** A quarter of nightly results, in milliseconds. */
+const proofKeptMillis = 90 * 24 * 60 * 60 * 1000
+/** Nights in which every month is recomputed once, whether it has changed or not. */
+const rotationNights = 28
+/** Orders whose days are computed in one transaction: their writers wait for some milliseconds. */
+const redatedOrdersMax = 500
+/** Longer than any merge takes, in minutes. */
+const mergeOverlapMinutes = 10
+
+const differencesTotal = Metric.counter("hm_analytics_order_differences_total", {
+  description: "Cells of summaries that differed from their facts when a month was recomputed",
+  incremental: true
+})
 /** Enough to see what is wrong. */
 const differencesMax = 1_000
 /** A held row is let go within a merge's time. */
@@ -84,10 +106,30 @@ export class OrderSummaries extends Context.Service<
       from: string,
       until: string
     ) => Effect.Effect<ReadonlyArray<Difference>, SqlError, Tenant>
-    /** Recomputes the months that merges have touched since the tenant's last proof, and keeps the result. */
+    /**
+     * Recomputes months and keeps the result of each: those that merges have changed, those that differed when they were last
+     * recomputed, and one in 28 of the others.
+     */
     readonly prove: Effect.Effect<ReadonlyArray<Difference>, SqlError, Tenant>
-    /** {@link prove} for every tenant; logs what differs. */
+    /** Recomputes one month, given by its first day, and keeps the result. */
+    readonly proveMonth: (month: string) => Effect.Effect<ReadonlyArray<Difference>, SqlError, Tenant>
+    /**
+     * Makes the cells of a month what its facts give, and returns how many were wrong. Exact while facts are written. What it
+     * corrects of a closed period is restated.
+     */
+    readonly rebuild: (month: string) => Effect.Effect<number, SqlError, Tenant>
+    /**
+     * Computes the days of every fact with the zones that are set now, rebuilds the months when a day has changed, and returns how
+     * many rows have moved. Writers of an order wait while its days are computed.
+     */
+    readonly redate: Effect.Effect<number, SqlError, Tenant>
+    /** {@link prove} for every tenant; logs what differs. A tenant that fails does not hold up the others. */
     readonly proveAll: Effect.Effect<number, SqlError, AllTenants>
+    /**
+     * Merges every second and proves every day, until it is interrupted: for a process that uses this package without the worker. A
+     * round that fails is logged, and the next one begins. Several processes may run it.
+     */
+    readonly run: Effect.Effect<never, never, AllTenants>
   }
 >()("@hypermarket/analytics/OrderSummaries") {
   static readonly layer: Layer.Layer<OrderSummaries, never, SqlClient.SqlClient> = Layer.effect(
@@ -95,6 +137,9 @@ export class OrderSummaries extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const statements = OrderMerge.make(sql)
+      const proofs = OrderProof.make(sql)
+      const days = OrderDays.make(sql)
+      const withSql = Effect.provideService(SqlClient.SqlClient, sql)
 
       const attempt = Effect.fnUntraced(function* (tenantId: string, limit: number) {
         const moment = yield* now
@@ -138,57 +183,105 @@ export class OrderSummaries extends Context.Service<
         return row?.waiting ?? 0
       })
 
-      /** Until less than a merge's worth is left: what arrives meanwhile is the next one's. */
-      const catchUp = Effect.fnUntraced(function* (tenantId: string) {
-        let merged = 0
-        for (;;) {
-          const batch = yield* mergeOf(tenantId, mergeRowsMax)
-          merged += batch.merged
-          if (batch.merged < mergeRowsMin) return merged + (yield* settle(tenantId, merged))
-        }
+      /** One merge per turn, until less than a merge's worth is left: what arrives meanwhile is the next one's. */
+      const mergeTurn = Effect.fnUntraced(function* (tenantId: string) {
+        const { merged } = yield* mergeOf(tenantId, mergeRowsMax)
+        if (merged >= mergeRowsMin) return { count: merged, hasMore: true }
+        return { count: merged + (yield* settle(tenantId, merged)), hasMore: false }
       })
 
       const mergeDue = Effect.gen(function* () {
         yield* AllTenants
         const moment = yield* now
         const due = yield* statements.due(mergeRowsMin, new Date(moment.getTime() - mergeWaitMillis))
-        const merged = yield* Effect.forEach(due, ({ tenantId }) =>
-          catchUp(tenantId).pipe(
-            Effect.catchCause((cause) =>
-              Effect.as(Effect.logWarning(`The merge of ${tenantId} failed; it is tried again`, cause), 0)
-            )
-          )
-        )
-        return merged.reduce((sum, rows) => sum + rows, 0)
-      }).pipe(Effect.withSpan("OrderSummaries.mergeDue"))
+        const round = yield* EachTenant.run({
+          loop: "analytics.order.merge",
+          items: due,
+          limit: mergeRoundLimit,
+          turn: ({ tenantId }) => mergeTurn(tenantId)
+        })
+        return round.count
+      }).pipe(withSql, Effect.withSpan("OrderSummaries.mergeDue"))
 
       const differences = Effect.fn("OrderSummaries.differences")(function* (from: string, until: string) {
         const tenant = yield* Tenant
-        return yield* statements.differences(tenant.id, from, until, differencesMax)
+        return yield* proofs.differences(tenant.id, from, until, differencesMax)
+      })
+
+      const proveMonthOf = Effect.fnUntraced(function* (tenantId: string, month: OrderProof.Month) {
+        const provedAt = yield* now
+        const found = yield* proofs.differences(tenantId, month.from, month.until, differencesMax)
+        yield* proofs.keep(tenantId, month.from, provedAt, found.length)
+        yield* Metric.update(differencesTotal, found.length)
+        return found
       })
 
       const proveOf = Effect.fnUntraced(function* (tenantId: string) {
-        const moment = yield* now
-        const [last] = yield* sql<{ readonly provedAt: Date }>`
-          SELECT proved_at AS "provedAt" FROM hm_order_proof
-           WHERE tenant_id = ${tenantId} ORDER BY proved_at DESC LIMIT 1
-        `
-        const months = yield* statements.touched(tenantId, last?.provedAt ?? new Date(0))
-        const found = yield* Effect.forEach(months, ({ from, until }) =>
-          statements.differences(tenantId, from, until, differencesMax)
-        )
-        const all = found.flat()
+        const provedAt = yield* now
+        const months = yield* proofs.monthsDue(tenantId, mergeOverlapMinutes, rotationNights)
+        const found = yield* Effect.forEach(months, (month) => proveMonthOf(tenantId, month))
+        const differing = found.flat()
         yield* sql`
           INSERT INTO hm_order_proof (tenant_id, proved_at, months, differences)
-          VALUES (${tenantId}, ${moment}, ${months.length}, ${all.length})
+          VALUES (${tenantId}, ${provedAt}, ${months.length}, ${differing.length})
               ON CONFLICT (tenant_id, proved_at) DO NOTHING
         `
         yield* sql`
           DELETE FROM hm_order_proof
-           WHERE tenant_id = ${tenantId} AND proved_at < ${new Date(moment.getTime() - proofKeptMillis)}
+           WHERE tenant_id = ${tenantId} AND proved_at < ${new Date(provedAt.getTime() - proofKeptMillis)}
         `
-        return all
+        return differing
       })
+
+      const proveMonth = Effect.fn("OrderSummaries.proveMonth")(function* (month: string) {
+        const tenant = yield* Tenant
+        return yield* proveMonthOf(tenant.id, monthOf(month))
+      })
+
+      const rebuild = Effect.fn("OrderSummaries.rebuild")(function* (month: string) {
+        const tenant = yield* Tenant
+        const rebuiltAt = yield* now
+        const cells = yield* transactionOf(sql)(
+          Effect.gen(function* () {
+            const [locked] = yield* proofs.lockMerges(tenant.id)
+            const [row] = yield* proofs.rebuild(
+              tenant.id,
+              monthOf(month),
+              rebuiltAt,
+              BigInt(locked?.closes ?? 0n)
+            )
+            return row?.cells ?? 0
+          })
+        )
+        if (cells > 0) yield* Effect.logWarning(`Rebuilt ${cells} cells of ${tenant.id} in ${month}`)
+        yield* proveMonthOf(tenant.id, monthOf(month))
+        return cells
+      })
+
+      const redateNext = Effect.fnUntraced(function* (tenantId: string, after: string) {
+        const orders = yield* days.lockNext(tenantId, after, redatedOrdersMax)
+        const ids = orders.map(({ orderId }) => orderId)
+        const lines = yield* days.lines(tenantId, ids)
+        const adjustments = yield* days.adjustments(tenantId, ids)
+        return { last: ids.at(-1), moved: lines.length + adjustments.length }
+      })
+
+      const redate = Effect.gen(function* () {
+        const tenant = yield* Tenant
+        let moved = (yield* days.credits(tenant.id)).length
+        let last: string | undefined = ""
+        while (last !== undefined) {
+          const batch: { readonly last: string | undefined; readonly moved: number } = yield* transactionOf(
+            sql
+          )(redateNext(tenant.id, last))
+          last = batch.last
+          moved += batch.moved
+        }
+        if (moved > 0) {
+          for (const { from } of yield* days.months(tenant.id)) yield* rebuild(from)
+        }
+        return moved
+      }).pipe(Effect.withSpan("OrderSummaries.redate"))
 
       const prove = Effect.flatMap(Tenant, (tenant) => proveOf(tenant.id)).pipe(
         Effect.withSpan("OrderSummaries.prove")
@@ -199,17 +292,36 @@ export class OrderSummaries extends Context.Service<
         const tenants = yield* sql<{ readonly tenantId: string }>`
           SELECT tenant_id AS "tenantId" FROM hm_order_merge ORDER BY tenant_id
         `
-        const found = yield* Effect.forEach(tenants, ({ tenantId }) =>
-          Effect.tap(proveOf(tenantId), (differing) =>
-            differing.length === 0
-              ? Effect.void
-              : Effect.logError(`Summaries of ${tenantId} differ from their facts`, differing.slice(0, 5))
-          )
+        const round = yield* EachTenant.run({
+          loop: "analytics.order.prove",
+          items: tenants,
+          limit: proveRoundLimit,
+          turn: ({ tenantId }) =>
+            Effect.gen(function* () {
+              const differing = yield* proveOf(tenantId)
+              if (differing.length > 0) {
+                yield* Effect.logError(
+                  `Summaries of ${tenantId} differ from their facts`,
+                  differing.slice(0, 5)
+                )
+              }
+              return { count: differing.length, hasMore: false }
+            })
+        })
+        return round.count
+      }).pipe(withSql, Effect.withSpan("OrderSummaries.proveAll"))
+
+      const forever = <E>(self: Effect.Effect<unknown, E, AllTenants>, interval: Duration.Input) =>
+        self.pipe(
+          Effect.catchCause((cause) => Effect.logError("A round over the order summaries failed", cause)),
+          Effect.andThen(Effect.sleep(interval)),
+          Effect.forever
         )
-        return found.flat().length
-      }).pipe(Effect.withSpan("OrderSummaries.proveAll"))
+
+      const run = Effect.raceFirst(forever(mergeDue, "1 second"), forever(proveAll, "1 day"))
 
       return OrderSummaries.of({
+        run,
         merge,
         drain: Effect.flatMap(Tenant, (tenant) => drainOf(tenant.id)).pipe(
           Effect.withSpan("OrderSummaries.drain")
@@ -218,11 +330,20 @@ export class OrderSummaries extends Context.Service<
         mergeDue,
         differences,
         prove,
+        proveMonth,
+        rebuild,
+        redate,
         proveAll
       })
     })
   )
 }
 
-/** A quarter of nightly results. */
-const proofKeptMillis = 90 * 24 * 60 * 60 * 1000
+/** The month that begins on a day. */
+const monthOf = (from: string): OrderProof.Month => {
+  const first = new Date(`${from}T00:00:00Z`)
+  return {
+    from,
+    until: new Date(Date.UTC(first.getUTCFullYear(), first.getUTCMonth() + 1, 1)).toISOString().slice(0, 10)
+  }
+}

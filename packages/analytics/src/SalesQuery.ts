@@ -1,30 +1,25 @@
 /**
- * Questions about sales: measures by dimensions and time, answered from the smallest summary that has them, or from the
- * lines themselves, and exact to the last commit either way.
+ * A question about sales, measures by dimensions and time, and its answer. Schemas and errors; the service is
+ * `SalesQueries`.
  *
  * @since 0.1.0
  */
-import { Tenant } from "@hypermarket/core/Tenant"
+import * as BoundedInt from "@hypermarket/core/BoundedInt"
+import { Day } from "@hypermarket/core/Instant"
 import * as Money from "@hypermarket/core/Money"
-import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import * as Text from "@hypermarket/core/Text"
 import * as HttpApiError from "effect/http-api/HttpApiError"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as SqlClient from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
 import * as Catalogue from "./Catalogue.ts"
-import * as SalesPlan from "./internal/salesPlan.ts"
-import * as SalesStatements from "./internal/salesStatements.ts"
-import * as ZoneNames from "./internal/zoneNames.ts"
+import { CloseId } from "./SalesClose.ts"
 
 /**
- * The most rows of an answer: 5,000 cells take some 20 ms, half of it for the rows alone.
+ * Maximum rows of an answer. 5,000 cells take about 20 ms, half of it to transfer the rows.
  *
  * @category limits
  * @since 0.1.0
  */
-export const rowsMax = SalesPlan.rowsMax
+export const rowsMax = 10_000
 
 /**
  * @category schemas
@@ -33,15 +28,6 @@ export const rowsMax = SalesPlan.rowsMax
 export const Dimension = Schema.Literals(Catalogue.dimensionNames)
 
 const MeasureName = Schema.Literals(Catalogue.measureNames)
-
-const Day = Schema.String.check(
-  Schema.isPattern(/^(19[7-9]\d|20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/, {
-    message: "Expected a day from 1970-01-01 to 2099-12-31"
-  }),
-  Schema.makeFilter((day) =>
-    new Date(`${day}T00:00:00Z`).toISOString().startsWith(day) ? undefined : "There is no such day"
-  )
-)
 
 /**
  * Days from `from` to before `until`, in the tenant's zone, or in each seller's where the seller is a dimension or
@@ -53,21 +39,82 @@ const Day = Schema.String.check(
 export const TimeDimension = Schema.Struct({
   from: Day,
   until: Day,
-  granularity: Schema.optionalKey(Schema.Literals(SalesPlan.granularities)),
-  zone: Schema.optionalKey(Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(64)))
+  granularity: Schema.optionalKey(
+    Schema.Literals(["hour", "day", "week", "isoWeek", "month", "quarter", "year"])
+  ),
+  zone: Schema.optionalKey(Text.make({ max: 64 })),
+  /** The first day of a week, Monday unless it is given. */
+  weekStart: Schema.optionalKey(Schema.Literals(["monday", "saturday", "sunday"])),
+  /** The month in which years and quarters begin, 1 unless it is given. */
+  fiscalYearStart: Schema.optionalKey(BoundedInt.make({ minimum: 1, maximum: 12 }))
 })
 
 /**
+ * The most rows of time that a rolling window adds up: a year of days.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const windowSizeMax = 366
+
+/**
+ * The days that each row adds up. `cumulative` adds up all days from `from` on. `rolling` adds up the row and the `size - 1` before it,
+ * also before `from`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Window = Schema.Union([
+  Schema.Struct({ kind: Schema.Literal("cumulative") }),
+  Schema.Struct({
+    kind: Schema.Literal("rolling"),
+    size: BoundedInt.make({ minimum: 2, maximum: windowSizeMax })
+  })
+])
+
+/**
+ * A bound of a measure that is asked for. Rows that do not meet it are left out. Amounts are minor units.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Having = Schema.Struct({
+  measure: MeasureName,
+  operator: Schema.Literals(["gt", "gte", "lt", "lte"]),
+  value: Schema.String.check(
+    Schema.isPattern(/^-?\d{1,18}(\.\d{1,9})?$/, { message: "Expected a decimal number as text" })
+  )
+})
+
+/**
+ * Rows of an answer that can be passed over. A page further on costs what all pages before it cost.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const offsetMax = 100_000
+
+/**
+ * A condition on a dimension. `contains`, `notContains` and `startsWith` compare parts of the text, with case. `gt`, `gte`,
+ * `lt` and `lte` compare by code points with one value.
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const Filter = Schema.Struct({
   dimension: Dimension,
-  operator: Schema.Literals(["equals", "notEquals"]),
-  values: Schema.Array(Schema.String.check(Schema.isMaxLength(500))).check(
-    Schema.isMinLength(1),
-    Schema.isMaxLength(100)
-  )
+  operator: Schema.Literals([
+    "equals",
+    "notEquals",
+    "contains",
+    "notContains",
+    "startsWith",
+    "gt",
+    "gte",
+    "lt",
+    "lte"
+  ]),
+  values: Schema.Array(Text.make({ min: 0, max: 500 })).check(Schema.isMinLength(1), Schema.isMaxLength(100))
 })
 
 /**
@@ -79,6 +126,8 @@ export const SalesQuery = Schema.Struct({
   dimensions: Schema.optionalKey(Schema.Array(Dimension).check(Schema.isMaxLength(4))),
   timeDimension: TimeDimension,
   filters: Schema.optionalKey(Schema.Array(Filter).check(Schema.isMaxLength(10))),
+  /** Figures as a close keeps them, for days of its period. */
+  asOf: Schema.optionalKey(CloseId),
   /** By time and then by the dimensions unless it says otherwise. */
   order: Schema.optionalKey(
     Schema.Array(
@@ -88,7 +137,21 @@ export const SalesQuery = Schema.Struct({
       })
     ).check(Schema.isMaxLength(5))
   ),
-  limit: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: rowsMax })))
+  /** Adds up more than the row's own time. */
+  window: Schema.optionalKey(Window),
+  /**
+   * Counts over all currencies, with each measure of money once per currency, as `net.EUR`.
+   *
+   * @default false
+   */
+  byCurrency: Schema.optionalKey(Schema.Boolean),
+  having: Schema.optionalKey(Schema.Array(Having).check(Schema.isMaxLength(10))),
+  limit: Schema.optionalKey(BoundedInt.make({ minimum: 1, maximum: rowsMax })),
+  offset: Schema.optionalKey(BoundedInt.make({ minimum: 0, maximum: offsetMax })),
+  /** Rows of 0 for times without figures, of each group of the answer; a row of 0 for an empty answer without groups. */
+  fill: Schema.optionalKey(Schema.Boolean),
+  /** Other days of the same question, answered in `comparison` with their own times. */
+  compareWith: Schema.optionalKey(Schema.Struct({ from: Day, until: Day }))
 })
 
 /**
@@ -96,6 +159,18 @@ export const SalesQuery = Schema.Struct({
  * @since 0.1.0
  */
 export type SalesQuery = typeof SalesQuery.Type
+
+/**
+ * A query over HTTP. `csv` is answered as `text/csv`, whole or not at all: without a `limit` it has up to 10,000 rows, and is
+ * refused above that.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const SalesRequest = Schema.Struct({
+  ...SalesQuery.fields,
+  format: Schema.optionalKey(Schema.Literals(["json", "csv"]))
+})
 
 /**
  * Dimensions are text, counts and ratios numbers, money minor units with their currency; a ratio over nothing is null.
@@ -119,6 +194,15 @@ export const SalesAnswer = Schema.Struct({
   rows: Schema.Array(Schema.Record(Schema.String, Value)),
   /** False when there are more rows than the limit. */
   isComplete: Schema.Boolean,
+  /** The rows of `compareWith`. */
+  comparison: Schema.optionalKey(
+    Schema.Struct({ rows: Schema.Array(Schema.Record(Schema.String, Value)), isComplete: Schema.Boolean })
+  ),
+  /**
+   * Present when customers were estimated from a share of them. `relativeError` is the standard error of the row with the
+   * fewest customers, relative to it: the true number is within twice of it in 95 of 100 rows.
+   */
+  estimate: Schema.optionalKey(Schema.Struct({ share: Schema.Number, relativeError: Schema.Number })),
   /** The summary that answered, or `lines`. */
   source: Schema.String,
   /** The zone in which days begin; null where each seller's own is used. */
@@ -146,77 +230,3 @@ export class SalesQueryInvalid extends HttpApiError.Problem<SalesQueryInvalid>()
   },
   { errors: Schema.Array(HttpApiError.ProblemIssue) }
 ) {}
-
-/**
- * @category services
- * @since 0.1.0
- */
-export class SalesQueries extends Context.Service<
-  SalesQueries,
-  {
-    readonly run: (query: SalesQuery) => Effect.Effect<SalesAnswer, SalesQueryInvalid | SqlError, Tenant>
-  }
->()("@hypermarket/analytics/SalesQueries") {
-  static readonly layer: Layer.Layer<SalesQueries, never, SqlClient.SqlClient> = Layer.effect(
-    SalesQueries,
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const statements = SalesStatements.make(sql)
-
-      const zoneNames = ZoneNames.make(sql)
-
-      const ownZone = (tenantId: string) =>
-        sql<{ readonly zone: string }>`
-          SELECT zone FROM hm_order_zone WHERE tenant_id = ${tenantId} AND seller_id = ''
-        `.pipe(Effect.map(([row]) => row?.zone ?? "UTC"))
-
-      const run = Effect.fn("SalesQueries.run")(function* (query: SalesQuery) {
-        const tenant = yield* Tenant
-        const { zone } = query.timeDimension
-        if (zone !== undefined && !(yield* zoneNames).has(zone)) {
-          return yield* new SalesQueryInvalid({
-            errors: [{ path: ["timeDimension", "zone"], message: "The database knows no such time zone" }]
-          })
-        }
-        const own = yield* ownZone(tenant.id)
-        const planned = SalesPlan.plan(query, own)
-        if (planned._tag === "Refused") return yield* new SalesQueryInvalid({ errors: planned.errors })
-        const rows = yield* statements.select(tenant.id, planned)
-        return {
-          rows: rows.slice(0, planned.limit).map((row) => toRow(planned, row)),
-          isComplete: rows.length <= planned.limit,
-          source: planned.source.name,
-          zone: planned.zone
-        }
-      })
-
-      return SalesQueries.of({ run })
-    })
-  )
-}
-
-const toRow = (planned: SalesPlan.Planned, row: SalesStatements.Row): Readonly<Record<string, Value>> => {
-  const values: Record<string, Value> = {}
-  if (planned.granularity !== undefined) values["time"] = textOf(row["time"])
-  for (const dimension of planned.dimensions) values[dimension] = textOf(row[dimension])
-  const currency = planned.currency ?? textOf(row["currency"])
-  for (const name of planned.measures) values[name] = measureOf(name, row[name], currency)
-  return values
-}
-
-const textOf = (value: unknown): string => (typeof value === "string" ? value : "")
-
-/** Our own tables checked them: to decode thousands of cells would take a third of the answer's time. */
-const moneyOf = (amount: bigint, currency: string): Money.Money =>
-  new Money.Money(
-    { amount, currency: Money.Currency.make(currency, { disableChecks: true }) },
-    { disableChecks: true }
-  )
-
-const measureOf = (name: Catalogue.MeasureName, value: unknown, currency: string): Value => {
-  if (value === null || value === undefined) return null
-  if (Catalogue.measureOf(name).unit === "money") {
-    return moneyOf(typeof value === "bigint" ? value : BigInt(String(value)), currency)
-  }
-  return Number(value)
-}

@@ -3,20 +3,22 @@ import { assert, layer } from "@effect/vitest"
 import { AnalyticsApi } from "@hypermarket/analytics/AnalyticsApi"
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import * as AnalyticsHttp from "@hypermarket/analytics/AnalyticsHttp"
-import { SalesCloses } from "@hypermarket/analytics/SalesClose"
+import { SalesCloses } from "@hypermarket/analytics/SalesCloses"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
-import * as Authorization from "@hypermarket/core/Authorization"
+import * as RequestChain from "@hypermarket/core/RequestChain"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import { Credentials } from "@hypermarket/core/Credentials"
 import type { Event } from "@hypermarket/core/Outbox"
+import * as Problems from "@hypermarket/core/Problems"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import * as DoorIsolation from "@hypermarket/testing/DoorIsolation"
 import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
-import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
+import { HttpApiBuilder } from "effect/http-api"
 import { SqlClient } from "effect/sql"
 import * as Shop from "./Shop.ts"
 
@@ -27,6 +29,9 @@ const credentials = Layer.succeed(Credentials, {
       keyId: Redacted.value(secret),
       kind: "server" as const,
       tenantId: Option.some(TenantId.make(Redacted.value(secret))),
+      environment: "live",
+      plan: Option.some("standard"),
+      resource: Option.none(),
       isTenantActive: true,
       scopes: new Set(["analytics:admin"])
     })
@@ -35,7 +40,7 @@ const credentials = Layer.succeed(Credentials, {
 const TestServer = ApiServer.layer(
   HttpApiBuilder.layer(AnalyticsApi).pipe(
     Layer.provide(AnalyticsHttp.layer),
-    Layer.provide([Authorization.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
+    Layer.provide([RequestChain.layer, Problems.layerInput])
   )
 ).pipe(
   Layer.provide([AccessLog.layerDiscard, Shutdown.layer, credentials]),
@@ -71,37 +76,52 @@ const revenue = {
 }
 
 layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
-  TenantIsolation.suite(
-    it,
-    AnalyticsApi,
-    Effect.gen(function* () {
-      const closes = yield* SalesCloses
-      yield* post("owner", "/v1/analytics/facts", { facts: [placed("owners-order")] })
-      const close = yield* closes.close("month", "2026-03-01").pipe(
-        Effect.catchTag("CloseExists", () =>
-          Effect.flatMap(closes.list({}), ({ items }) => Effect.fromOption(Option.fromUndefinedOr(items[0])))
-        ),
-        provide(TenantId.make("owner"))
-      )
-      return {
-        ownerKey: "owner",
-        strangerKey: "stranger",
-        params: { closeId: close.closeId },
-        payloads: {
-          recordFacts: { facts: [placed("owners-order", 2)] },
-          query: revenue,
-          setZone: { sellerId: null, zone: "UTC" },
-          createClose: { period: "month", fromDay: "2026-02-01" }
-        },
-        watched: [
-          `/v1/analytics/closes/${close.closeId}`,
-          `/v1/analytics/closes/${close.closeId}/restatement`,
-          "/v1/analytics/closes",
-          "/v1/analytics/zone"
-        ]
-      }
-    })
-  )
+  const seed = Effect.gen(function* () {
+    const closes = yield* SalesCloses
+    yield* post("owner", "/v1/analytics/facts", { facts: [placed("owners-order"), placed("owners-other")] })
+    const close = yield* closes.close("month", "2026-03-01").pipe(
+      Effect.catchTag("CloseExists", () =>
+        Effect.flatMap(closes.list({}), ({ items }) => Effect.fromOption(Option.fromUndefinedOr(items[0])))
+      ),
+      provide(TenantId.make("owner"))
+    )
+    return {
+      ownerKey: "owner",
+      strangerKey: "stranger",
+      params: { closeId: close.closeId, orderId: "owners-other" },
+      payloads: {
+        recordFacts: { facts: [placed("owners-order", 2)] },
+        query: revenue,
+        setZone: { sellerId: null, zone: "UTC" },
+        createClose: { period: "month", fromDay: "2026-02-01" }
+      },
+      watched: [
+        `/v1/analytics/closes/${close.closeId}`,
+        `/v1/analytics/closes/${close.closeId}/restatement`,
+        "/v1/analytics/closes",
+        "/v1/analytics/zone",
+        "/v1/analytics/orders/owners-order",
+        "/v1/analytics/orders/owners-other",
+        "/v1/analytics/freshness"
+      ]
+    }
+  })
+
+  TenantIsolation.suite(it, AnalyticsApi, seed)
+
+  DoorIsolation.suite(it, {
+    domain: AnalyticsDomain,
+    calls: {
+      "orders.place": () => [Shop.orderData("owners-order")],
+      "orders.change": () => [Shop.orderData("owners-order", { version: 3 })],
+      "orders.cancel": () => [{ ...Shop.orderData("owners-order", { version: 4 }), status: "cancelled" }],
+      "orders.ship": () => [Shop.shipmentData("owners-order", "s1")],
+      "orders.refund": () => [Shop.refundData("owners-order", "r1", "500")],
+      "orders.remove": () => [{ orderId: "owners-order", version: 9, reason: "test" }],
+      "closes.restatement": ({ params }) => [params["closeId"], "day"]
+    },
+    seed
+  })
 
   it.effect("takes facts, answers each, and the figures have them at once", () =>
     Effect.gen(function* () {
@@ -124,17 +144,42 @@ layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
     })
   )
 
-  it.effect("merges a bulk as it comes", () =>
+  it.effect("answers a query as CSV", () =>
+    Effect.gen(function* () {
+      yield* post("lists", "/v1/analytics/facts", { facts: [placed("o1")] })
+      const response = yield* HttpClient.execute(
+        HttpClientRequest.post("/v1/analytics/query").pipe(
+          HttpClientRequest.bearerToken("lists"),
+          HttpClientRequest.bodyJsonUnsafe({ ...revenue, format: "csv" })
+        )
+      )
+      assert.strictEqual(response.headers["content-type"], "text/csv; charset=utf-8; header=present")
+      assert.strictEqual(yield* response.text, "time,currency,orders,net\r\n2026-01-01,EUR,1,1900\r\n")
+    })
+  )
+
+  it.effect("merges a bulk as it comes, and answers what is recorded when that merge fails", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      for (let batch = 0; batch < 6; batch++) {
-        const facts = Array.from({ length: 1_000 }, (_, n) => placed(`b${batch}-${n}`))
-        assert.strictEqual((yield* post("bulk", "/v1/analytics/facts", { facts })).status, 200)
-      }
-      const [row] = yield* sql<{ readonly waiting: number }>`
-        SELECT count(*)::int AS waiting FROM hm_order_delta WHERE tenant_id = 'bulk'
+      const bulk = (batch: number) =>
+        post("bulk", "/v1/analytics/facts", {
+          facts: Array.from({ length: 1_000 }, (_, n) => placed(`b${batch}-${n}`))
+        })
+      for (let batch = 0; batch < 6; batch++) assert.strictEqual((yield* bulk(batch)).status, 200)
+      const waiting = sql<{ readonly waiting: number }>`
+        SELECT count(*)::int AS waiting
+          FROM hm_order_delta
+         WHERE tenant_id = 'bulk'
       `
-      assert.strictEqual(row?.waiting, 1_000)
+      assert.deepStrictEqual(yield* waiting, [{ waiting: 1_000 }])
+      yield* sql`
+        UPDATE hm_order_summary
+           SET gross = 9223372036854775000
+         WHERE tenant_id = 'bulk'
+      `
+      for (let batch = 6; batch < 10; batch++) assert.strictEqual((yield* bulk(batch)).status, 200)
+      assert.deepStrictEqual(yield* waiting, [{ waiting: 5_000 }])
+      assert.strictEqual((yield* post("bulk", "/v1/analytics/query", revenue)).status, 400)
     })
   )
 
@@ -149,9 +194,9 @@ layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
           }
         ],
         [[1, "data", "version"], placed("x", 0)],
-        [[1, "currency"], { type: "order.placed", data: Shop.orderData("x", { currency: "XYW" }) }],
+        [[1, "data", "currency"], { type: "order.placed", data: Shop.orderData("x", { currency: "XYW" }) }],
         [
-          [1, "placedAt"],
+          [1, "data", "placedAt"],
           { type: "order.placed", data: Shop.orderData("x", { placedAt: "1226-01-01T00:00:00Z" }) }
         ],
         [[1, "data", "surprise"], { type: "order.placed", data: { ...Shop.orderData("x"), surprise: 1 } }]
@@ -214,7 +259,8 @@ layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
     "gets the shop's events in batches; one that contradicts or cannot be taken holds up nothing",
     () =>
       Effect.gen(function* () {
-        const [subscription] = AnalyticsDomain.domain.subscriptions
+        const { subscriptions } = yield* AnalyticsDomain.domain.start
+        const [subscription] = subscriptions
         if (subscription === undefined) return assert.fail("there is a subscription")
         const events = [
           event("1", "order.refunded", Shop.refundData("o1", "r1", "500")),

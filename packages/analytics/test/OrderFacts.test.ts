@@ -4,17 +4,22 @@ import { migrations } from "@hypermarket/analytics/AnalyticsMigrations"
 import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
 import { OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
 import { OrderZones } from "@hypermarket/analytics/OrderZones"
+import type * as Commerce from "@hypermarket/core/Commerce"
+import { UnplacedFacts } from "@hypermarket/analytics/UnplacedFacts"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import { hold } from "@hypermarket/testing/HeldTransaction"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Effect, Layer, Schedule } from "effect"
+import { DateTime, Effect, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Shop from "./Shop.ts"
 
-const TestLayer = Layer.mergeAll(OrderFacts.layer, OrderSummaries.layer, OrderZones.layer).pipe(
-  Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, migrations))
-)
+const TestLayer = Layer.mergeAll(
+  OrderFacts.layer,
+  OrderSummaries.layer,
+  OrderZones.layer,
+  UnplacedFacts.layer
+).pipe(Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, migrations)))
 
 const as = (tenant: string) => provide(TenantId.make(tenant))
 
@@ -91,11 +96,19 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
     Effect.gen(function* () {
       const facts = yield* OrderFacts
       yield* facts.place(Shop.order("known"))
+      const good = Shop.order("o2")
+      const withLine = (change: Partial<Commerce.Order["lines"][number]>): Commerce.Order => ({
+        ...good,
+        lines: good.lines.map((line) => ({ ...line, ...change }))
+      })
       const bad = [
-        [[1, "currency"], Shop.order("o2", { currency: "XYW" })],
-        [[1, "placedAt"], Shop.order("o2", { placedAt: "1026-03-10T00:00:00Z" })],
-        [[1, "lines", 0, "unitPrice"], Shop.order("o2", { unitPrice: "-1" })],
-        [[1, "lines", 0, "discount"], Shop.order("o2", { discount: "99999999999999" })]
+        [[1, "data", "placedAt"], { ...good, placedAt: DateTime.makeUnsafe("1026-03-10T00:00:00Z") }],
+        [[1, "data", "channel"], { ...good, channel: "a\u0000" }],
+        [[1, "data", "lines", 0, "category"], withLine({ category: "\ud800" })],
+        [[1, "data", "lines", 0, "unitPrice"], withLine({ unitPrice: -1n })],
+        [[1, "data", "lines", 0, "unitPrice"], withLine({ unitPrice: 5_000_000_000_001n })],
+        [[1, "data", "lines", 0, "discount"], withLine({ discount: 99_999_999_999_999n })],
+        [[1, "data", "lines", 1, "lineId"], { ...good, lines: [...good.lines, ...good.lines] }]
       ] as const
       for (const [path, data] of bad) {
         const error = yield* Effect.flip(
@@ -135,11 +148,41 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
           { type: "order.changed", data: Shop.order("o1", { version: 2, region: "FR" }) },
           { type: "order.shipped", data: Shop.shipment("o2", "s1") }
         ]),
-        ["applied", "superseded", "applied", "duplicate", "applied"]
+        ["applied", "superseded", "applied", "duplicate", "waiting"]
       )
       const summaries = yield* OrderSummaries
       assert.deepStrictEqual(yield* summaries.differences("1970-01-01", "2100-01-01"), [])
     }).pipe(as("places"))
+  )
+
+  it.effect("lists refunds and shipments of unknown orders by page, until their order arrives", () =>
+    Effect.gen(function* () {
+      const facts = yield* OrderFacts
+      const unplaced = yield* UnplacedFacts
+      assert.strictEqual(yield* facts.refund(Shop.refund("late-1", "r1", "700")), "waiting")
+      assert.strictEqual(yield* facts.refund(Shop.refund("late-2", "r2", "80")), "waiting")
+      assert.strictEqual(yield* facts.ship(Shop.shipment("late-2", "s1")), "waiting")
+      yield* facts.place(Shop.order("here"))
+      assert.strictEqual(yield* facts.refund(Shop.refund("here", "r3", "10")), "applied")
+      const idsOf = (items: ReadonlyArray<{ readonly id: string }>) => items.map(({ id }) => id)
+      const first = yield* unplaced.list({ limit: 2 })
+      assert.deepStrictEqual(idsOf(first.items), ["r1", "r2"])
+      assert.deepInclude(first.items[0], { kind: "refund", orderId: "late-1", units: 1, amount: 700n })
+      const next = yield* unplaced.list({
+        limit: 2,
+        ...(first.nextCursor === null ? {} : { cursor: first.nextCursor })
+      })
+      assert.deepStrictEqual(idsOf(next.items), ["s1"])
+      yield* facts.place(Shop.order("late-2"))
+      assert.deepStrictEqual(idsOf((yield* unplaced.list({})).items), ["r1"])
+      // Of a deleted order nothing waits.
+      yield* facts.remove({ orderId: "late-1", version: 1, reason: "test" })
+      assert.deepStrictEqual((yield* unplaced.list({})).items, [])
+      assert.deepStrictEqual(yield* totals("listed"), [
+        { day: "2026-03-10", orders: 2, gross: 4_000, refunds: 90, booked: 0, cancelled: 0 },
+        { day: "2026-04-01", orders: 0, gross: 0, refunds: 0, booked: 90, cancelled: 0 }
+      ])
+    }).pipe(as("listed"))
   )
 
   it.effect("refuses to change an order in a transaction whose snapshot is older than the lock", () =>
@@ -163,7 +206,12 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
     Effect.gen(function* () {
       const facts = yield* OrderFacts
       const zones = yield* OrderZones
-      assert.strictEqual((yield* Effect.flip(zones.setZone("Mars/Olympus")))._tag, "ZoneUnknown")
+      for (const unknown of ["Mars/Olympus", "Factory", "right/Europe/Berlin"]) {
+        assert.strictEqual((yield* Effect.flip(zones.setZone(unknown)))._tag, "ZoneUnknown")
+      }
+      yield* zones.setZone("utc")
+      yield* zones.setSellerZone("first", "europe/BERLIN")
+      assert.strictEqual(yield* zones.sellerZone("first"), "Europe/Berlin")
       yield* zones.setZone("Asia/Kathmandu")
       // 20:00 UTC is the next day at +05:45.
       yield* facts.place(Shop.order("o1", { placedAt: "2026-03-10T20:00:00Z" }))
@@ -208,6 +256,29 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
           Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("20 millis") })
         )
       }).pipe(as("hint"))
+  )
+
+  it.effect("goes on with tables that were copied from a server of higher transaction ids", () =>
+    Effect.gen(function* () {
+      const sql = yield* PgClient.PgClient
+      const facts = yield* OrderFacts
+      const { drain } = yield* OrderSummaries
+      yield* facts.place(Shop.order("before"))
+      yield* drain
+      yield* sql`
+        UPDATE hm_order_merge
+           SET next_xid = '9000000000000000000'
+         WHERE tenant_id = 'copied' AND next_hint IS NOT NULL
+      `
+      yield* facts.place(Shop.order("after"))
+      yield* drain
+      const [merge] = yield* sql`
+        SELECT hint > 0 AS moved
+          FROM hm_order_merge
+         WHERE tenant_id = 'copied'
+      `
+      assert.deepStrictEqual(merge, { moved: true })
+    }).pipe(as("copied"))
   )
 
   it.effect("looks lines up by their key for a tenant that the planner's statistics do not know", () =>

@@ -64,7 +64,7 @@ export const shipmentData = (orderId: string, shipmentId: string) => ({
 })
 
 const decodeOrder = Schema.decodeUnknownSync(Commerce.Order)
-const decodeRefund = Schema.decodeUnknownSync(Commerce.Refund)
+const decodeRefund = Schema.decodeUnknownSync(Commerce.OrderRefund)
 const decodeShipment = Schema.decodeUnknownSync(Commerce.Shipment)
 
 export const order = (...args: Parameters<typeof orderData>) => decodeOrder(orderData(...args))

@@ -1,6 +1,7 @@
 /**
  * The stored measures, all of them sums, and the texts in which statements name them.
  */
+import * as Grains from "./grains.ts"
 
 export const measures = [
   "orders",
@@ -18,7 +19,15 @@ export const measures = [
   "refund_amount",
   "booked_refund_units",
   "booked_refund_amount",
-  "shipped_units"
+  "shipped_units",
+  "fees",
+  "refund_tax",
+  "refund_shipping",
+  "refund_fees",
+  "refund_cancelled_amount",
+  "booked_refund_tax",
+  "booked_refund_shipping",
+  "booked_refund_fees"
 ] as const
 
 export type StoredMeasure = (typeof measures)[number]
@@ -30,6 +39,12 @@ export const names = listed((measure) => measure)
 
 /** `hm_sum(orders) AS orders, ...` */
 export const sums = listed((measure) => `hm_sum(${measure}) AS ${measure}`)
+
+/** {@link sums} that cannot overflow on the way, for cells that may be wrong. */
+export const wideSums = listed((measure) => `sum(${measure})::bigint AS ${measure}`)
+
+/** {@link anySum} that cannot overflow. */
+export const anyWideSum = `(${measures.map((measure) => `sum(${measure})`).join(", ")}) <> (${measures.map(() => "0").join(", ")})`
 
 /** `-orders AS orders, ...` */
 export const negated = listed((measure) => `-${measure} AS ${measure}`)
@@ -43,82 +58,105 @@ export const any = `(${measures.join(", ")}) <> (${measures.map(() => "0").join(
 /** `orders = s.orders + excluded.orders, ...` */
 export const added = listed((measure) => `${measure} = s.${measure} + excluded.${measure}`)
 
-const values = (given: Partial<Record<StoredMeasure, string>>): string =>
-  listed((measure) => `${given[measure] ?? "0"}::bigint AS ${measure}`)
+const values = (contributions: Partial<Record<StoredMeasure, string>>): string =>
+  listed((measure) => `${contributions[measure] ?? "0"}::bigint AS ${measure}`)
 
-/** What a line contributes, of columns as `hm_order_line` has them. */
+/** Lines of before migration 4 have null: all of a cancelled order is cancelled. */
+export const cancelledUnits = "coalesce(cancelled_units, CASE WHEN cancelled THEN units ELSE 0 END)"
+export const cancelledAmount =
+  "coalesce(cancelled_amount, CASE WHEN cancelled THEN gross - discount ELSE 0 END)"
+
+/** The contribution of a line, from the columns of `hm_order_line`. */
 export const ofLine = values({
   orders: "is_first::int",
   seller_orders: "is_seller_first::int",
-  lines: "1",
+  lines: "(NOT removed AND line_id <> '')::int",
   units: "units",
   gross: "gross",
   discount: "discount",
   tax: "tax",
   shipping: "shipping",
+  fees: "fees",
   cancelled_orders: "(cancelled AND is_first)::int",
-  cancelled_units: "CASE WHEN cancelled THEN units ELSE 0 END",
-  cancelled_amount: "CASE WHEN cancelled THEN gross - discount ELSE 0 END"
+  cancelled_units: cancelledUnits,
+  cancelled_amount: cancelledAmount
 })
 
-/** What a refund of a line contributes on the day of the order. */
-export const ofRefund = values({ refund_units: "adjusted_units", refund_amount: "adjusted_amount" })
+/**
+ * How much of a line's refunds falls on what is missing from its sales already. A refund pays for what is cancelled first.
+ * What is refunded of a line that was removed has left gross with the line. A refund without a line falls on the
+ * cancellation of the whole order only.
+ */
+const overlap = (refunded: string): string =>
+  `CASE WHEN seller_id = '' THEN CASE WHEN cancelled THEN ${refunded} ELSE 0 END
+        WHEN removed THEN ${refunded}
+        ELSE greatest(0, least(${cancelledAmount}, ${refunded})) END`
 
-/** What a refund or a shipment of a line contributes on the day it was booked. */
+/**
+ * The contribution of a refund of a line on the day of the order. `refunded_before` is what other refunds have given back of
+ * the line: the parts of several refunds add up to what they are together, in whatever order they are added.
+ */
+export const ofRefund = values({
+  refund_units: "adjusted_units",
+  refund_amount: "adjusted_amount",
+  refund_tax: "adjusted_tax",
+  refund_shipping: "adjusted_shipping",
+  refund_fees: "adjusted_fees",
+  refund_cancelled_amount: `${overlap("(refunded_before + adjusted_amount)")} - ${overlap("refunded_before")}`
+})
+
+const ofKind = (kind: "refund" | "shipment", column: string): string =>
+  `CASE WHEN kind = '${kind}' THEN ${column} ELSE 0 END`
+
+/** The contribution of a refund or a shipment on the day of its booking. */
 export const ofBooking = values({
-  booked_refund_units: "CASE WHEN kind = 'refund' THEN adjusted_units ELSE 0 END",
-  booked_refund_amount: "CASE WHEN kind = 'refund' THEN adjusted_amount ELSE 0 END",
-  shipped_units: "CASE WHEN kind = 'shipment' THEN adjusted_units ELSE 0 END"
+  booked_refund_units: ofKind("refund", "adjusted_units"),
+  booked_refund_amount: ofKind("refund", "adjusted_amount"),
+  booked_refund_tax: ofKind("refund", "adjusted_tax"),
+  booked_refund_shipping: ofKind("refund", "adjusted_shipping"),
+  booked_refund_fees: ofKind("refund", "adjusted_fees"),
+  shipped_units: ofKind("shipment", "adjusted_units")
 })
 
-/** What a delta row says of where it belongs. */
+/** The contribution of a credit without an order, from the columns of `hm_order_credit`: its day is that of its booking. */
+export const ofCredit = values({
+  refund_units: "units",
+  refund_amount: "amount",
+  refund_tax: "tax",
+  refund_shipping: "shipping",
+  refund_fees: "fees",
+  booked_refund_units: "units",
+  booked_refund_amount: "amount",
+  booked_refund_tax: "tax",
+  booked_refund_shipping: "shipping",
+  booked_refund_fees: "fees"
+})
+
+/** The place of a credit in cells. */
+export const keyOfCredit =
+  "'credit:' || credit_id AS order_id, seller_id, '' AS category, region, '' AS channel, currency, tenant_day, seller_day"
+
+/** The columns of a delta row that place it in cells. */
 export const deltaKey = "order_id, seller_id, category, region, channel, currency, tenant_day, seller_day"
 
 /** The key of a summary cell beside the tenant. Dimensions that a grain does not have are ''. */
 export const cellKey = "grain, seller_id, bucket, category, region, channel, currency"
 
-/** A grain: which delta rows, with their month, fall into one cell. */
-export interface Grain {
-  readonly grain: number
-  readonly name: string
-  readonly bucket: string
-  readonly dimensions: ReadonlyArray<Dimension>
+const columns: ReadonlyArray<Grains.Column> = ["seller_id", "category", "region", "channel", "currency"]
+
+/** Adds the rows of a relation up to the cells of one grain, without the cells that cancel out. */
+const cellsOf = (grain: Grains.Grain, relation: string): string => {
+  const [seller, ...others] = columns.map((column) =>
+    grain.columns.includes(column) ? column : `'' AS ${column}`
+  )
+  const grouped = [grain.bucket, ...grain.columns].join(", ")
+  return `
+    SELECT ${grain.number}::smallint AS grain, ${seller}, ${grain.bucket} AS bucket, ${others.join(", ")}, ${sums}
+      FROM ${relation}
+     GROUP BY ${grouped}
+    HAVING ${anySum}`
 }
 
-export type Dimension = "seller_id" | "category" | "region" | "channel" | "currency"
-
-/**
- * Chosen by how many lines share a cell on real data: product-day has 1.0 and product-month 1.1, so those would be second
- * copies of the facts.
- */
-const grains: ReadonlyArray<Grain> = [
-  { grain: 6, name: "tenant_day", bucket: "tenant_day", dimensions: ["currency"] },
-  {
-    grain: 1,
-    name: "tenant_day_region_channel",
-    bucket: "tenant_day",
-    dimensions: ["region", "channel", "currency"]
-  },
-  { grain: 2, name: "seller_day", bucket: "seller_day", dimensions: ["seller_id", "currency"] },
-  {
-    grain: 5,
-    name: "category_month",
-    bucket: "month",
-    dimensions: ["category", "region", "currency"]
-  }
-]
-
-const dimensions: ReadonlyArray<Dimension> = ["seller_id", "category", "region", "channel", "currency"]
-
-/** The cells of one grain that the rows of a relation add up to, without those that cancel out. */
-const cellsOf = (grain: Grain, relation: string): string => {
-  const of = (dimension: Dimension) => (grain.dimensions.includes(dimension) ? dimension : `''`)
-  const [seller, ...others] = dimensions.map((dimension) => `${of(dimension)} AS ${dimension}`)
-  const grouped = [grain.bucket, ...grain.dimensions].join(", ")
-  return `SELECT ${grain.grain}::smallint AS grain, ${seller}, ${grain.bucket} AS bucket, ${others.join(", ")}, ${sums}
-    FROM ${relation} GROUP BY ${grouped} HAVING ${anySum}`
-}
-
-/** The cells of every grain. */
+/** Adds the rows of a relation up to the cells of every grain. */
 export const allCellsOf = (relation: string): string =>
-  grains.map((grain) => cellsOf(grain, relation)).join("\nUNION ALL\n")
+  Grains.grains.map((grain) => cellsOf(grain, relation)).join("\nUNION ALL\n")

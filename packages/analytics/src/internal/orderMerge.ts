@@ -1,9 +1,8 @@
 /**
- * The statements that move the delta log into the summaries, and the one that proves that nothing was lost on the way.
+ * The statements that move the delta log into the summaries.
  */
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Measures from "./measures.ts"
-import { lineOf } from "./orderLine.ts"
 
 export interface Merged {
   /** False while another merge or a close holds the tenant, and for a tenant that has no row yet. */
@@ -11,27 +10,11 @@ export interface Merged {
   readonly merged: number
 }
 
-export interface Difference {
-  readonly side: "missing" | "extra"
-  readonly grain: number
-  readonly bucket: string
-  readonly cell: string
-}
-
 export const make = (sql: SqlClient.SqlClient) => {
   const names = sql.literal(Measures.names)
   const cellKey = sql.literal(Measures.cellKey)
   const added = sql.literal(Measures.added)
-  const sums = sql.literal(Measures.sums)
-  const anySum = sql.literal(Measures.anySum)
   const cellsOfMerged = sql.literal(Measures.allCellsOf("b"))
-  const cellsOfFacts = sql.literal(Measures.allCellsOf("facts"))
-  const cellsOfDelta = sql.literal(Measures.allCellsOf("undrained"))
-  const deltaKey = sql.literal(Measures.deltaKey)
-  const ofLine = sql.literal(Measures.ofLine)
-  const ofRefund = sql.literal(Measures.ofRefund)
-  const ofBooking = sql.literal(Measures.ofBooking)
-  const placeOf = sql.literal("l.order_id, l.seller_id, l.category, l.region, l.channel, l.currency")
 
   const ensure = (tenantId: string) => sql`
     INSERT INTO hm_order_merge (tenant_id) VALUES (${tenantId}) ON CONFLICT (tenant_id) DO NOTHING
@@ -45,7 +28,8 @@ export const make = (sql: SqlClient.SqlClient) => {
    * before it drew the number (it writes or locks the head first), so before this statement was given its own id. When
    * every transaction before that id has ended and all that is visible has been merged, nothing can come below the
    * number any more. The snapshot's xmax would not do: it lies below a writer that began after the last one that
-   * ended. `mayMoveHint` is false inside a longer transaction, whose id may be older than that.
+   * ended. `mayMoveHint` is false inside a longer transaction, whose id may be older than that. An id that this server has
+   * not given yet is of the server that the rows were copied from: no transaction of before runs here.
    *
    * A close counts up `closes` under the row's lock. A merge that read its snapshot before and the row after does
    * nothing: it would add to the summary without knowing which periods are closed.
@@ -70,14 +54,26 @@ export const make = (sql: SqlClient.SqlClient) => {
        ORDER BY grain, seller_id, bucket, category, region, channel, currency
           ON CONFLICT (tenant_id, grain, seller_id, bucket, category, region, channel, currency)
           DO UPDATE SET ${added}, merged_at = excluded.merged_at),
+    closed_days AS (
+      SELECT from_day
+        FROM hm_order_close
+       WHERE tenant_id = ${tenantId} AND period = 'day'),
+    closed_months AS (
+      SELECT from_day
+        FROM hm_order_close
+       WHERE tenant_id = ${tenantId} AND period = 'month'),
     r AS (
-      INSERT INTO hm_order_restatement (tenant_id, seq, order_id, tenant_day, currency, after_close, ${names})
-      SELECT ${tenantId}, seq, order_id, tenant_day, currency, (SELECT closes FROM st), ${names}
+      INSERT INTO hm_order_restatement (tenant_id, seq, order_id, seller_id, tenant_day, seller_day, currency,
+                                        after_close, ${names})
+      SELECT ${tenantId}, seq, order_id, seller_id, tenant_day, seller_day, currency, (SELECT closes FROM st), ${names}
         FROM b
-       WHERE tenant_day IN (SELECT from_day FROM hm_order_close WHERE tenant_id = ${tenantId} AND period = 'day')
-          OR month IN (SELECT from_day FROM hm_order_close WHERE tenant_id = ${tenantId} AND period = 'month')),
+       WHERE tenant_day IN (SELECT from_day FROM closed_days)
+          OR seller_day IN (SELECT from_day FROM closed_days)
+          OR month IN (SELECT from_day FROM closed_months)
+          OR date_trunc('month', seller_day)::date IN (SELECT from_day FROM closed_months)),
     settled AS (
-      SELECT next_hint IS NOT NULL AND pg_snapshot_xmin(pg_current_snapshot()) >= next_xid
+      SELECT next_hint IS NOT NULL
+             AND (pg_snapshot_xmin(pg_current_snapshot()) >= next_xid OR pg_current_xact_id() < next_xid)
              AND cardinality((SELECT ctids FROM sel)) < ${limit} AS ok
         FROM st),
     u AS (
@@ -118,64 +114,5 @@ export const make = (sql: SqlClient.SqlClient) => {
              LIMIT ${max}) w
   `
 
-  /** The months that merges have touched since. */
-  const touched = (tenantId: string, since: Date) => sql<{ readonly from: string; readonly until: string }>`
-    SELECT DISTINCT date_trunc('month', bucket)::date::text AS "from",
-           (date_trunc('month', bucket) + interval '1 month')::date::text AS until
-      FROM hm_order_summary
-     WHERE tenant_id = ${tenantId} AND grain = 6 AND merged_at > ${since}
-     ORDER BY 1
-  `
-
-  /**
-   * Every cell that is not what `GROUP BY` of the facts gives, in both directions, in one snapshot, for whole months of
-   * days in the tenant's zone. Days of any zone lie within two days of the instant in UTC: that much wider the facts
-   * are read.
-   */
-  const differences = (tenantId: string, from: string, until: string, max: number) => sql<Difference>`
-    WITH facts AS MATERIALIZED (
-      SELECT ${deltaKey}, date_trunc('month', tenant_day)::date AS month, ${names}
-        FROM (SELECT ${deltaKey}, ${ofLine}
-                FROM hm_order_line
-               WHERE tenant_id = ${tenantId}
-                 AND ordered_at >= ${from}::date - 2 AND ordered_at < ${until}::date + 2
-              UNION ALL
-              SELECT ${placeOf}, l.tenant_day, l.seller_day, ${ofRefund}
-                FROM (SELECT order_id, line_id, units AS adjusted_units, amount AS adjusted_amount
-                        FROM hm_order_adjustment
-                       WHERE tenant_id = ${tenantId} AND kind = 'refund') a
-                CROSS JOIN LATERAL (${lineOf(sql, tenantId, "a")}) l
-               WHERE l.ordered_at >= ${from}::date - 2 AND l.ordered_at < ${until}::date + 2
-              UNION ALL
-              SELECT ${placeOf}, a.tenant_day, a.seller_day, ${ofBooking}
-                FROM (SELECT order_id, line_id, kind, tenant_day, seller_day, units AS adjusted_units,
-                             amount AS adjusted_amount
-                        FROM hm_order_adjustment
-                       WHERE tenant_id = ${tenantId}
-                         AND booked_at >= ${from}::date - 2 AND booked_at < ${until}::date + 2) a
-                CROSS JOIN LATERAL (${lineOf(sql, tenantId, "a")}) l) f),
-    undrained AS MATERIALIZED (
-      SELECT *, date_trunc('month', tenant_day)::date AS month FROM hm_order_delta
-       WHERE tenant_id = ${tenantId}
-         AND seq >= coalesce((SELECT hint FROM hm_order_merge WHERE tenant_id = ${tenantId}), 0)),
-    expected AS MATERIALIZED (
-      SELECT ${cellKey}, ${names} FROM (${cellsOfFacts}) c
-       WHERE bucket >= ${from}::date AND bucket < ${until}::date),
-    kept AS MATERIALIZED (
-      SELECT ${cellKey}, ${sums}
-        FROM (SELECT ${cellKey}, ${names} FROM hm_order_summary
-               WHERE tenant_id = ${tenantId} AND bucket >= ${from}::date AND bucket < ${until}::date
-              UNION ALL
-              SELECT ${cellKey}, ${names} FROM (${cellsOfDelta}) c
-               WHERE bucket >= ${from}::date AND bucket < ${until}::date) k
-       GROUP BY ${cellKey}
-      HAVING ${anySum})
-    SELECT side, grain, bucket::text AS bucket, to_json(x)::text AS cell
-      FROM (SELECT 'missing' AS side, e.* FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM kept) e
-            UNION ALL
-            SELECT 'extra', k.* FROM (SELECT * FROM kept EXCEPT ALL SELECT * FROM expected) k) x
-     LIMIT ${max}
-  `
-
-  return { ensure, merge, due, waiting, touched, differences }
+  return { ensure, merge, due, waiting }
 }

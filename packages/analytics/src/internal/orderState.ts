@@ -1,14 +1,11 @@
 /**
  * Facts in the form in which they are compared and written: what the figures need of them, and a hash of it.
  */
-import type * as Commerce from "@hypermarket/core/Commerce"
+import * as Commerce from "@hypermarket/core/Commerce"
 import * as DateTime from "effect/DateTime"
 import { createHash } from "node:crypto"
-import type * as OrderWriter from "./orderWriter.ts"
 
-interface Line {
-  /** Where the fact has it, for what is said about it. */
-  readonly position: number
+export interface Line {
   readonly lineId: string
   readonly sellerId: string
   readonly productId: string
@@ -18,6 +15,14 @@ interface Line {
   readonly discount: bigint
   readonly tax: bigint
   readonly shipping: bigint
+  readonly cancelledUnits: bigint
+}
+
+/** Amounts of the whole order, and of none of its lines. */
+interface OrderAmounts {
+  readonly discount: bigint
+  readonly shipping: bigint
+  readonly fees: bigint
 }
 
 export interface OrderState {
@@ -25,13 +30,17 @@ export interface OrderState {
   readonly orderId: string
   readonly version: bigint
   readonly bodyHash: string
-  /** Told as placed: probably nobody has heard of it. */
+  /** It came as placed, so it is probably new. */
   readonly isNew: boolean
   readonly cancelled: boolean
   readonly region: string
   readonly channel: string
   readonly currency: string
   readonly orderedAt: Date
+  /** A guest has ''. */
+  readonly customerId: string
+  readonly amounts: OrderAmounts
+  /** None of a deleted order. */
   readonly lines: ReadonlyArray<Line>
 }
 
@@ -45,16 +54,32 @@ export interface AdjustmentState {
   readonly lines: ReadonlyArray<AdjustedLine>
 }
 
-interface AdjustedLine {
-  readonly position: number
+export interface AdjustedLine {
   readonly lineId: string
   readonly units: bigint
   readonly amount: bigint
+  readonly tax: bigint
+  readonly shipping: bigint
+  readonly fees: bigint
 }
 
-export type State = OrderState | AdjustmentState
+/** A refund without an order. */
+export interface CreditState {
+  readonly kind: "credit"
+  readonly creditId: string
+  readonly version: bigint
+  readonly bodyHash: string
+  readonly bookedAt: Date
+  readonly customerId: string
+  readonly sellerId: string
+  readonly region: string
+  readonly currency: string
+  readonly sums: Omit<AdjustedLine, "lineId">
+}
 
-/** What a fact is to the one that is known: newer, the same, older, or another content under the same version. */
+export type State = OrderState | AdjustmentState | CreditState
+
+/** The relation of a fact to the stored one: newer, the same, older, or another content under the same version. */
 export type Gated = "applied" | "duplicate" | "superseded" | "conflict"
 
 export const gate = (state: State, known: bigint | string, knownHash: string): Gated => {
@@ -67,46 +92,92 @@ export const gate = (state: State, known: bigint | string, knownHash: string): G
 /** 128 bits: two contents of one version by accident are not to be feared, and a head stays small. */
 const hashLength = 22
 
-/** Where a line stands in its fact is not what it says. */
-const said = (key: string, value: unknown): unknown => {
-  if (key === "position") return undefined
-  return typeof value === "bigint" ? String(value) : value
-}
+/** `JSON.stringify` throws for a bigint. */
+const asText = (_: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value)
 
 const hashOf = (parts: ReadonlyArray<unknown>): string =>
-  createHash("sha256").update(JSON.stringify(parts, said)).digest("base64url").slice(0, hashLength)
+  createHash("sha256").update(JSON.stringify(parts, asText)).digest("base64url").slice(0, hashLength)
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 const byLine = (a: { readonly lineId: string }, b: { readonly lineId: string }) => compare(a.lineId, b.lineId)
 
 export const ofOrder = (order: Commerce.Order, cancelled: boolean, isNew: boolean): OrderState => {
   const lines = order.lines
-    .map((line, position): Line => ({
-      position,
+    .map((line): Line => ({
       lineId: line.lineId,
       sellerId: line.sellerId,
       productId: line.productId,
       category: line.category ?? "",
       units: BigInt(line.quantity),
       unitPrice: line.unitPrice,
-      discount: line.discount,
-      tax: line.tax,
-      shipping: line.shipping
+      discount: line.discount ?? 0n,
+      tax: line.tax ?? 0n,
+      shipping: line.shipping ?? 0n,
+      cancelledUnits: BigInt(cancelled ? line.quantity : (line.cancelledQuantity ?? 0))
     }))
     .toSorted(byLine)
   const orderedAt = DateTime.toDateUtc(order.placedAt)
-  const state = { cancelled, region: order.region, channel: order.channel, currency: order.currency }
+  const state = {
+    cancelled,
+    region: order.region,
+    channel: order.channel,
+    currency: order.currency,
+    customerId: order.customerId ?? "",
+    amounts: { discount: order.discount ?? 0n, shipping: order.shipping ?? 0n, fees: order.fees ?? 0n }
+  }
   return {
     kind: "order",
     orderId: order.orderId,
     version: BigInt(order.version),
-    bodyHash: hashOf([state, orderedAt.getTime(), lines]),
+    bodyHash: hashOf([
+      { cancelled, region: order.region, channel: order.channel, currency: order.currency },
+      orderedAt.getTime(),
+      lines.map((line) => ({ ...line, cancelledUnits: undefined })),
+      ...furtherOrderParts(state.amounts, cancelled ? [] : lines)
+    ]),
     isNew,
     ...state,
     orderedAt,
     lines
   }
 }
+
+/**
+ * The parts of an order that the first release left out of its hash, when there are any: a repetition of what it stored is a
+ * duplicate. The customer is none of them.
+ */
+const furtherOrderParts = (amounts: OrderAmounts, lines: ReadonlyArray<Line>): ReadonlyArray<unknown> => {
+  const { discount, fees, shipping } = amounts
+  const cancelled = lines.filter(({ cancelledUnits }) => cancelledUnits !== 0n)
+  return discount === 0n && fees === 0n && shipping === 0n && cancelled.length === 0
+    ? []
+    : [amounts, cancelled.map(({ cancelledUnits, lineId }) => [lineId, cancelledUnits])]
+}
+
+/** {@link furtherOrderParts} of a refund or a shipment. */
+const furtherAdjustedParts = (lines: ReadonlyArray<AdjustedLine>): ReadonlyArray<unknown> => {
+  const further = lines.filter(({ fees, shipping, tax }) => tax !== 0n || shipping !== 0n || fees !== 0n)
+  return further.length === 0
+    ? []
+    : [further.map(({ fees, lineId, shipping, tax }) => [lineId, tax, shipping, fees])]
+}
+
+/** A deleted order has a version and no content. */
+export const ofDeleted = (deleted: Commerce.OrderDeleted): OrderState => ({
+  kind: "order",
+  orderId: deleted.orderId,
+  version: BigInt(deleted.version),
+  bodyHash: hashOf(["deleted"]),
+  isNew: false,
+  cancelled: false,
+  region: "",
+  channel: "",
+  currency: "",
+  customerId: "",
+  amounts: { discount: 0n, shipping: 0n, fees: 0n },
+  orderedAt: new Date(0),
+  lines: []
+})
 
 const ofAdjustment = (
   kind: AdjustmentState["kind"],
@@ -121,190 +192,148 @@ const ofAdjustment = (
     orderId: fact.orderId,
     adjustmentId,
     version: BigInt(fact.version),
-    bodyHash: hashOf([bookedAt.getTime(), sorted]),
+    bodyHash: hashOf([
+      bookedAt.getTime(),
+      sorted.map(({ amount, lineId, units }) => ({ lineId, units, amount })),
+      ...furtherAdjustedParts(sorted)
+    ]),
     bookedAt,
     lines: sorted
   }
 }
 
-export const ofRefund = (refund: Commerce.Refund): AdjustmentState =>
-  ofAdjustment(
-    "refund",
-    refund,
-    refund.refundId,
-    refund.lines.map((line, position) => ({
-      position,
-      lineId: line.lineId,
-      units: BigInt(line.quantity),
-      amount: line.amount
-    }))
-  )
+/** The line id of what belongs to the whole order: no line of a shop has it. */
+export const wholeOrder = ""
+
+const isZero = ({ amount, fees, shipping, tax, units }: AdjustedLine): boolean =>
+  units === 0n && amount === 0n && tax === 0n && shipping === 0n && fees === 0n
+
+/** The refund's lines, and what it gives back of the whole order. */
+const refundedLines = (refund: Commerce.Refund): ReadonlyArray<AdjustedLine> => {
+  const whole = {
+    lineId: wholeOrder,
+    units: 0n,
+    amount: refund.amount ?? 0n,
+    tax: refund.tax ?? 0n,
+    shipping: refund.shipping ?? 0n,
+    fees: refund.fees ?? 0n
+  }
+  const lines = refund.lines.map((line) => ({
+    lineId: line.lineId,
+    units: BigInt(line.quantity),
+    amount: line.amount,
+    tax: line.tax ?? 0n,
+    shipping: line.shipping ?? 0n,
+    fees: 0n
+  }))
+  return isZero(whole) ? lines : [...lines, whole]
+}
+
+const ofOrderRefund = (refund: Commerce.OrderRefund): AdjustmentState =>
+  ofAdjustment("refund", refund, refund.refundId, refundedLines(refund))
+
+const sumsOf = (lines: ReadonlyArray<AdjustedLine>): CreditState["sums"] => {
+  const sum = (of: (line: AdjustedLine) => bigint) => lines.reduce((total, line) => total + of(line), 0n)
+  return {
+    units: sum(({ units }) => units),
+    amount: sum(({ amount }) => amount),
+    tax: sum(({ tax }) => tax),
+    shipping: sum(({ shipping }) => shipping),
+    fees: sum(({ fees }) => fees)
+  }
+}
+
+const ofCredit = (refund: Commerce.Refund): CreditState => {
+  const bookedAt = DateTime.toDateUtc(refund.at)
+  const state = {
+    customerId: refund.customerId ?? "",
+    sellerId: refund.sellerId ?? "",
+    region: refund.region ?? "",
+    currency: refund.currency ?? "",
+    sums: sumsOf(refundedLines(refund))
+  }
+  return {
+    kind: "credit",
+    creditId: refund.refundId,
+    version: BigInt(refund.version),
+    bodyHash: hashOf([bookedAt.getTime(), state]),
+    bookedAt,
+    ...state
+  }
+}
+
+export const ofRefund = (refund: Commerce.Refund): AdjustmentState | CreditState =>
+  Commerce.isOrderRefund(refund) ? ofOrderRefund(refund) : ofCredit(refund)
 
 export const ofShipment = (shipment: Commerce.Shipment): AdjustmentState =>
   ofAdjustment(
     "shipment",
     shipment,
     shipment.shipmentId,
-    shipment.lines.map((line, position) => ({
-      position,
+    shipment.lines.map((line) => ({
       lineId: line.lineId,
       units: BigInt(line.quantity),
-      amount: 0n
+      amount: 0n,
+      tax: 0n,
+      shipping: 0n,
+      fees: 0n
     }))
   )
-
-// ---------------------------------------------------------------------------------------------------------------
-// What the figures cannot take
-// ---------------------------------------------------------------------------------------------------------------
-
-interface Issue {
-  readonly path: ReadonlyArray<string | number>
-  readonly message: string
-}
-
-/** A hundred billion of a currency with cents: sums of a million such lines still fit into a bigint. */
-const amountMax = 10_000_000_000_000n
-/** Wide enough for any archive; what lies outside is a mistyped century. */
-const earliest = Date.UTC(1970, 0, 1)
-const latest = Date.UTC(2100, 0, 1)
-
-const currencies = new Set(Intl.supportedValuesOf("currency"))
-
-const amountIssue = (path: Issue["path"], amount: bigint): ReadonlyArray<Issue> =>
-  amount < 0n || amount > amountMax ? [{ path, message: `Expected 0 to ${amountMax} minor units` }] : []
-
-const timeIssue = (path: Issue["path"], time: Date): ReadonlyArray<Issue> =>
-  time.getTime() < earliest || time.getTime() >= latest
-    ? [{ path, message: "Expected a time from 1970 to 2099" }]
-    : []
-
-export const problems = (state: State, index: number): ReadonlyArray<Issue> =>
-  state.kind === "order" ? orderProblems(state, index) : adjustmentProblems(state, index)
-
-const orderProblems = (order: OrderState, index: number): ReadonlyArray<Issue> => {
-  const issues: Array<Issue> = [...timeIssue([index, "placedAt"], order.orderedAt)]
-  if (!currencies.has(order.currency))
-    issues.push({ path: [index, "currency"], message: "Expected a currency of ISO 4217" })
-  for (const [place, line] of order.lines.entries()) {
-    const at = (field: string) => [index, "lines", line.position, field]
-    if (order.lines[place - 1]?.lineId === line.lineId)
-      issues.push({ path: at("lineId"), message: "Two lines have this id" })
-    issues.push(
-      ...amountIssue(at("unitPrice"), line.unitPrice < 0n ? line.unitPrice : line.unitPrice * line.units),
-      ...amountIssue(at("discount"), line.discount),
-      ...amountIssue(at("tax"), line.tax),
-      ...amountIssue(at("shipping"), line.shipping)
-    )
-  }
-  return issues
-}
-
-const adjustmentProblems = (adjustment: AdjustmentState, index: number): ReadonlyArray<Issue> => [
-  ...timeIssue([index, "at"], adjustment.bookedAt),
-  ...adjustment.lines.flatMap((line, place) => [
-    ...amountIssue([index, "lines", line.position, "amount"], line.amount),
-    ...(adjustment.lines[place - 1]?.lineId === line.lineId
-      ? [{ path: [index, "lines", line.position, "lineId"], message: "Two lines have this id" }]
-      : [])
-  ])
-]
 
 // ---------------------------------------------------------------------------------------------------------------
 // Batches
 // ---------------------------------------------------------------------------------------------------------------
 
 export interface Batch {
-  /** The highest version of each order, refund and shipment of the batch. */
+  /** The highest version of each order, refund, shipment and credit of the batch. */
   readonly orders: ReadonlyArray<OrderState>
   readonly adjustments: ReadonlyArray<AdjustmentState>
+  readonly credits: ReadonlyArray<CreditState>
   readonly winnerOf: (state: State) => State
 }
 
 export const nameOf = (kind: string, orderId: string, adjustmentId: string): string =>
   `${kind}\u0000${orderId}\u0000${adjustmentId}`
 
-const nameOfState = (state: State): string =>
-  nameOf(state.kind, state.orderId, state.kind === "order" ? "" : state.adjustmentId)
+const nameOfState = (state: State): string => {
+  switch (state.kind) {
+    case "order":
+      return nameOf(state.kind, state.orderId, "")
+    case "credit":
+      return nameOf(state.kind, "", state.creditId)
+    default:
+      return nameOf(state.kind, state.orderId, state.adjustmentId)
+  }
+}
+
+/** The id of the order, refund, shipment or credit. */
+export const idOf = (state: State): string => {
+  switch (state.kind) {
+    case "order":
+      return state.orderId
+    case "credit":
+      return state.creditId
+    default:
+      return state.adjustmentId
+  }
+}
 
 export const batchOf = (states: ReadonlyArray<State>): Batch => {
   const winners = new Map<string, State>()
   for (const state of states) {
     const name = nameOfState(state)
-    const known = winners.get(name)
+    const existing = winners.get(name)
     // The first of two with the same version: it is what the second one contradicts.
-    if (known === undefined || state.version > known.version) winners.set(name, state)
+    if (existing === undefined || state.version > existing.version) winners.set(name, state)
   }
-  const all = Array.from(winners.values())
+  const latest = Array.from(winners.values())
   return {
-    orders: all.filter((state) => state.kind === "order"),
-    adjustments: all.filter((state) => state.kind !== "order"),
+    orders: latest.filter((state) => state.kind === "order"),
+    adjustments: latest.filter((state) => state.kind !== "order" && state.kind !== "credit"),
+    credits: latest.filter((state) => state.kind === "credit"),
     winnerOf: (state) => winners.get(nameOfState(state)) ?? state
   }
 }
 
-export const idsOf = (states: ReadonlyArray<State>): ReadonlyArray<string> =>
+export const idsOf = (states: ReadonlyArray<{ readonly orderId: string }>): ReadonlyArray<string> =>
   Array.from(new Set(states.map((state) => state.orderId)))
-
-export const headColumns = (orders: ReadonlyArray<OrderState>): OrderWriter.HeadColumns => ({
-  orderIds: orders.map((order) => order.orderId),
-  versions: orders.map((order) => order.version),
-  bodyHashes: orders.map((order) => order.bodyHash)
-})
-
-/** Marks the first line of the order and of each of its sellers: they carry the counts of one. */
-const flagged = (order: OrderState) => {
-  const sellers = new Set<string>()
-  return order.lines.map((line, index) => {
-    const isSellerFirst = !sellers.has(line.sellerId)
-    sellers.add(line.sellerId)
-    return { order, line, isFirst: index === 0, isSellerFirst }
-  })
-}
-
-export const lineColumns = (orders: ReadonlyArray<OrderState>): OrderWriter.LineColumns => {
-  const rows = orders.flatMap(flagged)
-  return {
-    orderIds: rows.map(({ order }) => order.orderId),
-    lineIds: rows.map(({ line }) => line.lineId),
-    sellerIds: rows.map(({ line }) => line.sellerId),
-    productIds: rows.map(({ line }) => line.productId),
-    categories: rows.map(({ line }) => line.category),
-    regions: rows.map(({ order }) => order.region),
-    channels: rows.map(({ order }) => order.channel),
-    currencies: rows.map(({ order }) => order.currency),
-    cancelled: rows.map(({ order }) => order.cancelled),
-    first: rows.map(({ isFirst }) => isFirst),
-    sellerFirst: rows.map(({ isSellerFirst }) => isSellerFirst),
-    orderedAt: rows.map(({ order }) => order.orderedAt),
-    units: rows.map(({ line }) => line.units),
-    gross: rows.map(({ line }) => line.unitPrice * line.units),
-    discounts: rows.map(({ line }) => line.discount),
-    taxes: rows.map(({ line }) => line.tax),
-    shippings: rows.map(({ line }) => line.shipping)
-  }
-}
-
-/** Holds the version of a refund or shipment that has no lines. */
-const withoutLines: AdjustedLine = { position: 0, lineId: "", units: 0n, amount: 0n }
-
-export const adjustmentColumns = (
-  adjustments: ReadonlyArray<AdjustmentState>
-): OrderWriter.AdjustmentColumns => {
-  const rows = adjustments.flatMap((adjustment) =>
-    (adjustment.lines.length === 0 ? [withoutLines] : adjustment.lines).map((line) => ({
-      adjustment,
-      line
-    }))
-  )
-  return {
-    orderIds: rows.map(({ adjustment }) => adjustment.orderId),
-    kinds: rows.map(({ adjustment }) => adjustment.kind),
-    adjustmentIds: rows.map(({ adjustment }) => adjustment.adjustmentId),
-    versions: rows.map(({ adjustment }) => adjustment.version),
-    bodyHashes: rows.map(({ adjustment }) => adjustment.bodyHash),
-    bookedAt: rows.map(({ adjustment }) => adjustment.bookedAt),
-    lineIds: rows.map(({ line }) => line.lineId),
-    units: rows.map(({ line }) => line.units),
-    amounts: rows.map(({ line }) => line.amount)
-  }
-}

@@ -7,50 +7,22 @@
  * a row or two, so that a join to a table may read all of the tenant for each row. So a table is looked up by its key, in a
  * lateral with a limit, which no planner turns into a join; and what is gone is found with EXCEPT.
  */
-import type { Statement } from "effect/sql/Statement"
+import type { Fragment, Statement } from "effect/sql/Statement"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Measures from "./measures.ts"
-import { lineOf } from "./orderLine.ts"
-
-/** Lines of several orders in columns; what belongs to the order is repeated on each. */
-export interface LineColumns {
-  readonly orderIds: ReadonlyArray<string>
-  readonly lineIds: ReadonlyArray<string>
-  readonly sellerIds: ReadonlyArray<string>
-  readonly productIds: ReadonlyArray<string>
-  readonly categories: ReadonlyArray<string>
-  readonly regions: ReadonlyArray<string>
-  readonly channels: ReadonlyArray<string>
-  readonly currencies: ReadonlyArray<string>
-  readonly cancelled: ReadonlyArray<boolean>
-  readonly first: ReadonlyArray<boolean>
-  readonly sellerFirst: ReadonlyArray<boolean>
-  readonly orderedAt: ReadonlyArray<Date>
-  readonly units: ReadonlyArray<bigint>
-  readonly gross: ReadonlyArray<bigint>
-  readonly discounts: ReadonlyArray<bigint>
-  readonly taxes: ReadonlyArray<bigint>
-  readonly shippings: ReadonlyArray<bigint>
-}
-
-export interface HeadColumns {
-  readonly orderIds: ReadonlyArray<string>
-  readonly versions: ReadonlyArray<bigint>
-  readonly bodyHashes: ReadonlyArray<string>
-}
-
-/** Lines of refunds and shipments in columns. */
-export interface AdjustmentColumns {
-  readonly orderIds: ReadonlyArray<string>
-  readonly kinds: ReadonlyArray<string>
-  readonly adjustmentIds: ReadonlyArray<string>
-  readonly versions: ReadonlyArray<bigint>
-  readonly bodyHashes: ReadonlyArray<string>
-  readonly bookedAt: ReadonlyArray<Date>
-  readonly lineIds: ReadonlyArray<string>
-  readonly units: ReadonlyArray<bigint>
-  readonly amounts: ReadonlyArray<bigint>
-}
+import type { HeadColumns, LineColumns } from "./orderColumns.ts"
+import * as AdjustmentWriter from "./adjustmentWriter.ts"
+import {
+  adjustmentColumns,
+  adjustmentsMax,
+  dimensionColumns,
+  lineColumns,
+  overlapColumns,
+  placeColumns,
+  placeReplacedBy,
+  prefixed,
+  replaced
+} from "./orderRows.ts"
 
 /** A `bigint`, as text where another driver reads the rows. */
 type Version = bigint | string
@@ -62,15 +34,7 @@ export interface Head {
   readonly isolation: string
 }
 
-export interface Gate {
-  readonly orderId: string
-  readonly kind: string
-  readonly adjustmentId: string
-  readonly storedVersion: Version
-  readonly storedHash: string
-}
-
-export interface OrderWriter {
+export interface OrderWriter extends AdjustmentWriter.AdjustmentWriter {
   /** Writes orders that nobody has heard of; answers their ids. One statement, no lock: the new head proves that there is no old state. */
   readonly place: (
     tenantId: string,
@@ -84,34 +48,10 @@ export interface OrderWriter {
   readonly stub: (tenantId: string, orderIds: ReadonlyArray<string>) => Statement<object>
   /** Replaces the state of orders whose heads are locked. */
   readonly apply: (tenantId: string, heads: HeadColumns, lines: LineColumns, now: Date) => Statement<object>
-  /**
-   * Writes refunds and shipments, of orders whose heads are locked, that nobody has heard of, as nearly all are; answers
-   * what is stored of the others, and leaves them.
-   */
-  readonly book: (tenantId: string, adjustments: AdjustmentColumns, now: Date) => Statement<Gate>
-  /** Replaces refunds and shipments, of orders whose heads are locked, by newer ones. */
-  readonly adjust: (
-    tenantId: string,
-    orderIds: ReadonlyArray<string>,
-    adjustments: AdjustmentColumns,
-    now: Date
-  ) => Statement<object>
 }
 
-const lineColumns =
-  "order_id, line_id, seller_id, product_id, category, region, channel, currency, cancelled, is_first, is_seller_first, ordered_at, tenant_day, seller_day, units, gross, discount, tax, shipping"
-
-const replaced = lineColumns
-  .split(", ")
-  .filter((column) => column !== "order_id" && column !== "line_id")
-  .map((column) => `${column} = excluded.${column}`)
-  .join(", ")
-
-/** Lines of an order, refunds and shipments of a line: far more than there can be. */
+/** Lines of an order: far more than there can be. */
 const linesOfOrderMax = 1_000_000
-const adjustmentsOfLineMax = 1_000_000
-
-const dimensionColumns = "order_id, seller_id, category, region, channel, currency"
 
 export const make = (sql: SqlClient.SqlClient): OrderWriter => {
   const line = sql.literal(lineColumns)
@@ -119,33 +59,46 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
   const key = sql.literal(Measures.deltaKey)
   const names = sql.literal(Measures.names)
   const dimensions = sql.literal(dimensionColumns)
-  const dimensionsOfLine = sql.literal(dimensionColumns.replaceAll(/(\w+)/g, "x.$1"))
+  const dimensionsOfLine = sql.literal(prefixed("x", dimensionColumns))
+  const overlapOfLine = sql.literal(prefixed("x", overlapColumns))
   const ofLine = sql.literal(Measures.ofLine)
   const ofRefund = sql.literal(Measures.ofRefund)
   const ofBooking = sql.literal(Measures.ofBooking)
   const negated = sql.literal(Measures.negated)
   const sums = sql.literal(Measures.sums)
   const anySum = sql.literal(Measures.anySum)
+  const adjustment = sql.literal(adjustmentColumns)
+  const adjustmentOfA = sql.literal(prefixed("a", adjustmentColumns))
+  const bookedPlace = sql.literal(placeColumns)
+  const placeReplaced = sql.literal(placeReplacedBy)
 
   const zone = (tenantId: string) => sql`
     coalesce((SELECT zone FROM hm_order_zone WHERE tenant_id = ${tenantId} AND seller_id = ''), 'UTC')
   `
 
-  /** The given lines, with their days. */
-  const given = (tenantId: string, lines: LineColumns) => sql`
-    SELECT i.order_id, i.line_id, i.seller_id, i.product_id, i.category, i.region, i.channel, i.currency, i.cancelled,
-           i.is_first, i.is_seller_first, i.ordered_at, (i.ordered_at AT TIME ZONE t.zone)::date AS tenant_day,
-           (i.ordered_at AT TIME ZONE coalesce(z.zone, t.zone))::date AS seller_day, i.units, i.gross, i.discount, i.tax,
-           i.shipping, coalesce(z.zone, t.zone) AS seller_zone
+  const givenLines = (lines: LineColumns) => sql`
+    SELECT order_id, line_id, seller_id, product_id, category, region, channel, currency,
+           nullif(customer_id, '') AS customer_id, cancelled, is_first, is_seller_first, false AS removed, ordered_at, units, gross, discount, tax, shipping, fees,
+           cancelled_units, cancelled_amount
       FROM unnest(${lines.orderIds}::text[], ${lines.lineIds}::text[], ${lines.sellerIds}::text[],
                   ${lines.productIds}::text[], ${lines.categories}::text[], ${lines.regions}::text[],
-                  ${lines.channels}::text[], ${lines.currencies}::text[], ${lines.cancelled}::boolean[],
-                  ${lines.first}::boolean[], ${lines.sellerFirst}::boolean[], ${lines.orderedAt}::timestamptz[],
-                  ${lines.units}::bigint[], ${lines.gross}::bigint[], ${lines.discounts}::bigint[],
-                  ${lines.taxes}::bigint[], ${lines.shippings}::bigint[])
-           AS i (order_id, line_id, seller_id, product_id, category, region, channel, currency, cancelled, is_first,
-                 is_seller_first, ordered_at, units, gross, discount, tax, shipping)
-      CROSS JOIN (SELECT ${zone(tenantId)} AS zone) t
+                  ${lines.channels}::text[], ${lines.currencies}::text[], ${lines.customerIds}::text[],
+                  ${lines.cancelled}::boolean[], ${lines.first}::boolean[], ${lines.sellerFirst}::boolean[],
+                  ${lines.orderedAt}::timestamptz[], ${lines.units}::bigint[], ${lines.gross}::bigint[],
+                  ${lines.discounts}::bigint[], ${lines.taxes}::bigint[], ${lines.shippings}::bigint[],
+                  ${lines.fees}::bigint[], ${lines.cancelledUnits}::bigint[], ${lines.cancelledAmounts}::bigint[])
+           AS i (order_id, line_id, seller_id, product_id, category, region, channel, currency, customer_id, cancelled,
+                 is_first, is_seller_first, ordered_at, units, gross, discount, tax, shipping, fees, cancelled_units,
+                 cancelled_amount)
+  `
+
+  /** Lines with their days. */
+  const dated = (tenantId: string, lines: Fragment) => sql`
+    SELECT i.*, (i.ordered_at AT TIME ZONE t.zone)::date AS tenant_day,
+           (i.ordered_at AT TIME ZONE coalesce(z.zone, t.zone))::date AS seller_day,
+           coalesce(z.zone, t.zone) AS seller_zone
+      FROM (${lines}) i
+     CROSS JOIN (SELECT ${zone(tenantId)} AS zone) t
       LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = i.seller_id
   `
 
@@ -159,17 +112,23 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
           ON CONFLICT (tenant_id, order_id) DO NOTHING
       RETURNING order_id),
     l AS MATERIALIZED (
-      SELECT g.* FROM (${given(tenantId, lines)}) g JOIN h ON h.order_id = g.order_id),
+      SELECT g.*
+        FROM (${dated(tenantId, givenLines(lines))}) g
+        JOIN h ON h.order_id = g.order_id),
     f AS (
-      INSERT INTO hm_order_line (tenant_id, ${line}) SELECT ${tenantId}, ${line} FROM l),
+      INSERT INTO hm_order_line (tenant_id, ${line})
+      SELECT ${tenantId}, ${line}
+        FROM l),
     d AS (
       INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
-      SELECT ${tenantId}, ${now}, ${key}, ${ofLine} FROM l)
-    SELECT order_id AS "orderId" FROM h
+      SELECT ${tenantId}, ${now}, ${key}, ${ofLine}
+        FROM l)
+    SELECT order_id AS "orderId"
+      FROM h
   `
 
-  // Planning the next statement anew takes longer than running it for a few orders, and a planner that sees how few they
-  // are plans anew each time. The setting ends with the transaction.
+  // Planning the next statement again takes longer than running it for a few orders, and a planner that sees how few they
+  // are plans each time. The setting ends with the transaction.
   const lock: OrderWriter["lock"] = (tenantId, orderIds, isPlanKept) => sql`
     SELECT order_id AS "orderId", version, body_hash AS "bodyHash",
            current_setting('transaction_isolation') AS isolation,
@@ -190,207 +149,148 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
         ON CONFLICT (tenant_id, order_id) DO UPDATE SET version = h.version
   `
 
+  /** The new state of orders. */
+  const givenHeads = (heads: HeadColumns) => sql`
+    unnest(${heads.orderIds}::text[], ${heads.versions}::bigint[], ${heads.bodyHashes}::text[],
+           ${heads.deleted}::boolean[], ${heads.cancelled}::boolean[], ${heads.regions}::text[],
+           ${heads.channels}::text[], ${heads.currencies}::text[], ${heads.customerIds}::text[],
+           ${heads.orderedAt}::timestamptz[])
+      AS o (order_id, version, body_hash, deleted, cancelled, region, channel, currency, customer_id, ordered_at)
+  `
+
   /**
-   * What was adjusted on a line x. The limit keeps the planner from pulling this up into a hash join over all of the
-   * tenant's adjustments, which it takes for few while the table is new (a change: 1,900 us against 800).
+   * Everything that was adjusted on a line x. The limit keeps the planner from pulling this up into a hash join over all of the
+   * tenant's adjustments, which it chooses for few while the table is new (a change: 1,900 us against 800).
    */
   const adjustmentsOf = (tenantId: string) => sql`
-    SELECT a.ctid AS place, a.kind, a.booked_at, a.units, a.amount, a.tenant_day, a.seller_day
+    SELECT a.ctid AS place, a.kind, a.booked_at, a.units AS adjusted_units, a.amount AS adjusted_amount,
+           a.tax AS adjusted_tax, a.shipping AS adjusted_shipping, a.fees AS adjusted_fees,
+           hm_sum(a.amount) OVER (ORDER BY a.kind, a.adjustment_id
+                                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS refunded_before,
+           a.seller_id AS booked_seller_id, a.category AS booked_category, a.region AS booked_region,
+           a.channel AS booked_channel, a.currency AS booked_currency, a.tenant_day AS booked_tenant_day,
+           a.seller_day AS booked_seller_day
       FROM hm_order_adjustment a
      WHERE a.tenant_id = ${tenantId} AND a.order_id = x.order_id AND a.line_id = x.line_id
-     LIMIT ${adjustmentsOfLineMax}
+     LIMIT ${adjustmentsMax}
   `
 
   const apply: OrderWriter["apply"] = (tenantId, heads, lines, now) => sql`
-    WITH l AS MATERIALIZED (${given(tenantId, lines)}),
+    WITH given_lines AS MATERIALIZED (${givenLines(lines)}),
     old AS MATERIALIZED (
-      SELECT x.*
-        FROM unnest(${heads.orderIds}::text[]) AS o (id)
-        CROSS JOIN LATERAL (
-             SELECT ${line} FROM hm_order_line
-              WHERE tenant_id = ${tenantId} AND order_id = o.id
+      SELECT x.*, o.deleted, o.cancelled AS new_cancelled, o.region AS new_region, o.channel AS new_channel,
+             o.currency AS new_currency, nullif(o.customer_id, '') AS new_customer_id, o.ordered_at AS new_ordered_at
+        FROM ${givenHeads(heads)}
+       CROSS JOIN LATERAL (
+             SELECT ctid AS line_place, ${line}
+               FROM hm_order_line
+              WHERE tenant_id = ${tenantId} AND order_id = o.order_id
               LIMIT ${linesOfOrderMax}) x),
     -- They are there, and locked; an update would join all heads of a tenant that it takes for small.
     hd AS (
       INSERT INTO hm_order_head (tenant_id, order_id, version, body_hash)
       SELECT ${tenantId}, order_id, version, body_hash
-        FROM unnest(${heads.orderIds}::text[], ${heads.versions}::bigint[], ${heads.bodyHashes}::text[])
-             AS o (order_id, version, body_hash)
+        FROM ${givenHeads(heads)}
           ON CONFLICT (tenant_id, order_id) DO UPDATE SET version = excluded.version, body_hash = excluded.body_hash),
-    gone AS (
-      SELECT order_id, line_id FROM old EXCEPT SELECT order_id, line_id FROM l),
-    -- Where no line is gone, nothing is looked for.
+    -- Lines that only refunds and shipments name, which came before their order.
+    named AS MATERIALIZED (
+      SELECT o.*, a.line_id
+        FROM ${givenHeads(heads)}
+       CROSS JOIN LATERAL (
+             SELECT DISTINCT line_id
+               FROM (SELECT *
+                       FROM hm_order_adjustment
+                      WHERE tenant_id = ${tenantId} AND order_id = o.order_id
+                      LIMIT ${adjustmentsMax}) a
+              WHERE currency IS NULL AND (units, amount, tax, shipping, fees) <> (0, 0, 0, 0, 0)) a
+       WHERE NOT o.deleted),
+    -- What is given; what was there, without content; what is only named. Hashed sub-plans, which a planner that does not know
+    -- the sizes does not turn into loops.
+    l AS MATERIALIZED (${dated(
+      tenantId,
+      sql`
+      SELECT *
+        FROM given_lines
+      UNION ALL
+      SELECT order_id, line_id, seller_id, product_id, category, new_region, new_channel, new_currency, new_customer_id,
+             new_cancelled, false, false, true, new_ordered_at, 0, 0, 0, 0, 0, 0, 0, 0
+        FROM old
+       WHERE NOT deleted
+         AND (order_id, line_id) NOT IN (SELECT order_id, line_id FROM given_lines)
+      UNION ALL
+      SELECT order_id, line_id, '', '', '', region, channel, currency, nullif(customer_id, ''),
+             cancelled, false, false, true, ordered_at, 0, 0, 0, 0, 0, 0, 0, 0
+        FROM named
+       WHERE (order_id, line_id) NOT IN (SELECT order_id, line_id FROM given_lines)
+         AND (order_id, line_id) NOT IN (SELECT order_id, line_id FROM old)`
+    )}),
     dl AS (
       DELETE FROM hm_order_line
-       WHERE tenant_id = ${tenantId} AND (SELECT count(*) FROM gone) > 0
-         AND ctid = ANY (ARRAY (SELECT o.place
-                                  FROM gone
-                                  CROSS JOIN LATERAL (
-                                       SELECT ctid AS place FROM hm_order_line
-                                        WHERE tenant_id = ${tenantId} AND order_id = gone.order_id
-                                          AND line_id = gone.line_id
-                                        LIMIT 1) o))),
+       WHERE tenant_id = ${tenantId}
+         AND ctid = ANY (ARRAY (SELECT line_place FROM old WHERE deleted))),
     f AS (
-      INSERT INTO hm_order_line (tenant_id, ${line}) SELECT ${tenantId}, ${line} FROM l
+      INSERT INTO hm_order_line (tenant_id, ${line})
+      SELECT ${tenantId}, ${line}
+        FROM l
           ON CONFLICT (tenant_id, order_id, line_id) DO UPDATE SET ${lineReplaced}),
-    was AS (
-      SELECT ${dimensionsOfLine}, x.tenant_day, x.seller_day, a.kind, a.units AS adjusted_units,
-             a.amount AS adjusted_amount, a.tenant_day AS booked_tenant_day, a.seller_day AS booked_seller_day
+    was AS MATERIALIZED (
+      SELECT ${dimensionsOfLine}, ${overlapOfLine}, x.deleted, x.tenant_day, x.seller_day, a.*
         FROM old x
-        CROSS JOIN LATERAL (${adjustmentsOf(tenantId)}) a),
+       CROSS JOIN LATERAL (${adjustmentsOf(tenantId)}) a),
     becomes AS MATERIALIZED (
-      SELECT ${dimensionsOfLine}, x.tenant_day, x.seller_day, a.kind, a.units AS adjusted_units,
-             a.amount AS adjusted_amount, a.tenant_day AS booked_tenant_day, a.place, a.seller_day AS was_seller_day,
-             (a.booked_at AT TIME ZONE x.seller_zone)::date AS booked_seller_day
+      SELECT ${dimensionsOfLine}, ${overlapOfLine}, x.product_id, x.tenant_day, x.seller_day, a.*,
+             (a.booked_at AT TIME ZONE x.seller_zone)::date AS new_seller_day
         FROM l x
-        CROSS JOIN LATERAL (${adjustmentsOf(tenantId)}) a),
-    -- The line is known now, or the seller's zone is another one. The head's lock keeps the rows in their places.
+       CROSS JOIN LATERAL (${adjustmentsOf(tenantId)}) a),
+    -- A booking gets its place when the order is first known, and loses it when the order is deleted. The head's lock keeps
+    -- the rows in their places.
     moved AS (
-      INSERT INTO hm_order_adjustment (tenant_id, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at,
-                                       tenant_day, seller_day, units, amount)
-      SELECT ${tenantId}, a.order_id, a.line_id, a.kind, a.adjustment_id, a.version, a.body_hash, a.booked_at,
-             a.tenant_day, b.booked_seller_day, a.units, a.amount
-        FROM becomes b
-        CROSS JOIN LATERAL (
-             SELECT * FROM hm_order_adjustment WHERE tenant_id = ${tenantId} AND ctid = b.place LIMIT 1) a
-       WHERE b.was_seller_day IS DISTINCT FROM b.booked_seller_day
-          ON CONFLICT (tenant_id, order_id, line_id, kind, adjustment_id) DO UPDATE SET seller_day = excluded.seller_day),
+      INSERT INTO hm_order_adjustment (tenant_id, ${adjustment}, ${bookedPlace})
+      SELECT ${tenantId}, ${adjustmentOfA}, b.seller_id, b.product_id, b.category, b.region, b.channel, b.currency,
+             a.tenant_day, b.seller_day
+        FROM (SELECT place, seller_id, product_id, category, region, channel, currency, new_seller_day AS seller_day
+                FROM becomes
+               WHERE booked_currency IS NULL
+              UNION ALL
+              SELECT place, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+                FROM was
+               WHERE deleted) b
+       CROSS JOIN LATERAL (
+             SELECT *
+               FROM hm_order_adjustment
+              WHERE tenant_id = ${tenantId} AND ctid = b.place
+              LIMIT 1) a
+          ON CONFLICT (tenant_id, order_id, line_id, kind, adjustment_id) DO UPDATE SET ${placeReplaced}),
     d AS (
       INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
       SELECT ${tenantId}, ${now}, ${key}, ${sums}
         FROM (SELECT ${key}, ${negated}
-                FROM (SELECT ${key}, ${ofLine} FROM old
-                      UNION ALL SELECT ${key}, ${ofRefund} FROM was WHERE kind = 'refund'
-                      UNION ALL SELECT ${dimensions}, booked_tenant_day, booked_seller_day, ${ofBooking} FROM was) n
-              UNION ALL SELECT ${key}, ${ofLine} FROM l
-              UNION ALL SELECT ${key}, ${ofRefund} FROM becomes WHERE kind = 'refund'
-              UNION ALL SELECT ${dimensions}, booked_tenant_day, booked_seller_day, ${ofBooking} FROM becomes) q
+                FROM (SELECT ${key}, ${ofLine}
+                        FROM old
+                      UNION ALL
+                      SELECT ${key}, ${ofRefund}
+                        FROM was
+                       WHERE kind = 'refund'
+                      UNION ALL
+                      SELECT order_id, booked_seller_id, booked_category, booked_region, booked_channel,
+                             booked_currency, booked_tenant_day, booked_seller_day, ${ofBooking}
+                        FROM was
+                       WHERE deleted AND booked_currency IS NOT NULL) n
+              UNION ALL
+              SELECT ${key}, ${ofLine}
+                FROM l
+              UNION ALL
+              SELECT ${key}, ${ofRefund}
+                FROM becomes
+               WHERE kind = 'refund'
+              UNION ALL
+              SELECT ${dimensions}, booked_tenant_day, new_seller_day, ${ofBooking}
+                FROM becomes
+               WHERE booked_currency IS NULL) q
        GROUP BY ${key}
       HAVING ${anySum})
     SELECT 1 AS done
   `
 
-  /** The given lines of refunds and shipments. */
-  const givenAdjustments = (adjustments: AdjustmentColumns) => sql`
-    unnest(${adjustments.orderIds}::text[], ${adjustments.kinds}::text[], ${adjustments.adjustmentIds}::text[],
-           ${adjustments.versions}::bigint[], ${adjustments.bodyHashes}::text[], ${adjustments.bookedAt}::timestamptz[],
-           ${adjustments.lineIds}::text[], ${adjustments.units}::bigint[], ${adjustments.amounts}::bigint[])
-      AS i (order_id, kind, adjustment_id, version, body_hash, booked_at, line_id, units, amount)
-  `
-
-  const book: OrderWriter["book"] = (tenantId, adjustments, now) => sql`
-    WITH i AS MATERIALIZED (
-      SELECT i.*, s.version AS stored_version, s.body_hash AS stored_hash
-        FROM ${givenAdjustments(adjustments)}
-        LEFT JOIN LATERAL (
-             SELECT a.version, a.body_hash
-               FROM hm_order_adjustment a
-              WHERE a.tenant_id = ${tenantId} AND a.order_id = i.order_id AND a.kind = i.kind
-                AND a.adjustment_id = i.adjustment_id
-              LIMIT 1) s ON true),
-    -- With its line, where that is known; what came before its order is counted when the order comes.
-    x AS MATERIALIZED (
-      SELECT i.order_id, i.line_id, i.kind, i.adjustment_id, i.version, i.body_hash, i.booked_at,
-             i.units AS adjusted_units, i.amount AS adjusted_amount, x.seller_id, x.category, x.region, x.channel,
-             x.currency, x.tenant_day, x.seller_day, (i.booked_at AT TIME ZONE t.zone)::date AS booked_tenant_day,
-             CASE WHEN x.seller_id IS NOT NULL
-                  THEN (i.booked_at AT TIME ZONE coalesce(z.zone, t.zone))::date END AS booked_seller_day
-        FROM i
-        CROSS JOIN (SELECT ${zone(tenantId)} AS zone) t
-        LEFT JOIN LATERAL (${lineOf(sql, tenantId, "i")}) x ON true
-        LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = x.seller_id
-       WHERE i.stored_version IS NULL),
-    a AS (
-      INSERT INTO hm_order_adjustment (tenant_id, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at,
-                                       tenant_day, seller_day, units, amount)
-      SELECT ${tenantId}, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at, booked_tenant_day,
-             booked_seller_day, adjusted_units, adjusted_amount
-        FROM x),
-    d AS (
-      INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
-      SELECT ${tenantId}, ${now}, ${key}, ${ofRefund}
-        FROM x
-       WHERE seller_id IS NOT NULL AND kind = 'refund' AND (adjusted_units, adjusted_amount) <> (0, 0)
-      UNION ALL
-      SELECT ${tenantId}, ${now}, ${dimensions}, booked_tenant_day, booked_seller_day, ${ofBooking}
-        FROM x
-       WHERE seller_id IS NOT NULL AND (adjusted_units, adjusted_amount) <> (0, 0))
-    SELECT order_id AS "orderId", kind, adjustment_id AS "adjustmentId", stored_version AS "storedVersion",
-           stored_hash AS "storedHash"
-      FROM i
-     WHERE stored_version IS NOT NULL
-  `
-
-  const adjust: OrderWriter["adjust"] = (tenantId, orderIds, adjustments, now) => sql`
-    WITH i AS (
-      SELECT * FROM ${givenAdjustments(adjustments)}),
-    -- Given and stored lines under one another; window functions compare where a join of two CTEs would be quadratic.
-    u AS (
-      SELECT order_id, kind, adjustment_id, version, body_hash, booked_at, line_id, units, amount,
-             NULL::date AS tenant_day, NULL::date AS seller_day, true AS is_given
-        FROM i
-      UNION ALL
-      SELECT order_id, kind, adjustment_id, version, body_hash, booked_at, line_id, units, amount, tenant_day,
-             seller_day, false
-        FROM hm_order_adjustment
-       WHERE tenant_id = ${tenantId} AND order_id = ANY (${orderIds}::text[])),
-    g AS (
-      SELECT u.*, max(version) FILTER (WHERE is_given) OVER w AS new_version,
-             max(body_hash) FILTER (WHERE is_given) OVER w AS new_hash,
-             max(booked_at) FILTER (WHERE is_given) OVER w AS new_at
-        FROM u
-      WINDOW w AS (PARTITION BY order_id, kind, adjustment_id)),
-    m AS MATERIALIZED (
-      SELECT order_id, kind, adjustment_id, line_id, max(new_version) AS version, max(new_hash) AS body_hash,
-             max(new_at) AS booked_at, hm_sum(units) FILTER (WHERE is_given) AS units,
-             hm_sum(amount) FILTER (WHERE is_given) AS amount,
-             (max(new_at) AT TIME ZONE max(t.zone))::date AS tenant_day,
-             hm_sum(units) FILTER (WHERE NOT is_given) AS old_units,
-             hm_sum(amount) FILTER (WHERE NOT is_given) AS old_amount,
-             max(tenant_day) AS old_tenant_day, max(seller_day) AS old_seller_day, max(t.zone) AS tenant_zone
-        FROM g
-        CROSS JOIN (SELECT ${zone(tenantId)} AS zone) t
-       WHERE new_version IS NOT NULL
-       GROUP BY order_id, kind, adjustment_id, line_id),
-    -- With its line, where that is known; what came before its order is counted when the order comes.
-    x AS MATERIALIZED (
-      SELECT m.order_id, m.line_id, m.kind, m.adjustment_id, m.version, m.body_hash, m.booked_at, m.units, m.amount,
-             m.old_units, m.old_amount, x.seller_id, x.category, x.region, x.channel, x.currency, x.tenant_day,
-             x.seller_day, m.tenant_day AS booked_tenant_day,
-             CASE WHEN x.seller_id IS NOT NULL
-                  THEN (m.booked_at AT TIME ZONE coalesce(z.zone, m.tenant_zone))::date END AS booked_seller_day,
-             m.old_tenant_day, m.old_seller_day
-        FROM m
-        LEFT JOIN LATERAL (${lineOf(sql, tenantId, "m")}) x ON true
-        LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = x.seller_id),
-    a AS (
-      INSERT INTO hm_order_adjustment (tenant_id, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at,
-                                       tenant_day, seller_day, units, amount)
-      SELECT ${tenantId}, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at, booked_tenant_day,
-             booked_seller_day, units, amount
-        FROM x
-          ON CONFLICT (tenant_id, order_id, line_id, kind, adjustment_id)
-          DO UPDATE SET version = excluded.version, body_hash = excluded.body_hash, booked_at = excluded.booked_at,
-                        tenant_day = excluded.tenant_day, seller_day = excluded.seller_day, units = excluded.units,
-                        amount = excluded.amount),
-    d AS (
-      INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
-      SELECT ${tenantId}, ${now}, ${key}, ${sums}
-        FROM (SELECT ${key}, ${ofRefund}
-                FROM (SELECT x.*, units - old_units AS adjusted_units, amount - old_amount AS adjusted_amount FROM x) r
-               WHERE kind = 'refund' AND seller_id IS NOT NULL
-              UNION ALL
-              SELECT ${dimensions}, booked_tenant_day, booked_seller_day, ${ofBooking}
-                FROM (SELECT x.*, units AS adjusted_units, amount AS adjusted_amount FROM x) b
-               WHERE seller_id IS NOT NULL
-              UNION ALL
-              SELECT ${dimensions}, old_tenant_day, old_seller_day, ${ofBooking}
-                FROM (SELECT x.*, -old_units AS adjusted_units, -old_amount AS adjusted_amount FROM x) o
-               WHERE old_tenant_day IS NOT NULL AND seller_id IS NOT NULL) q
-       GROUP BY ${key}
-      HAVING ${anySum})
-    SELECT 1 AS done
-  `
-
-  return { place, lock, stub, apply, book, adjust }
+  return { place, lock, stub, apply, ...AdjustmentWriter.make(sql) }
 }

@@ -2,46 +2,36 @@
  * Which relation answers a question, and why a question is refused. Pure.
  */
 import * as Catalogue from "../Catalogue.ts"
+import { rowsMax, type SalesQuery } from "../SalesQuery.ts"
+import * as Grains from "./grains.ts"
+import { currencyErrors, currencyOf, filterErrors, singleValueOf } from "./salesFilters.ts"
+import * as SalesTimes from "./salesTimes.ts"
 
-export const granularities = ["hour", "day", "week", "month", "quarter", "year"] as const
-
-export type Granularity = (typeof granularities)[number]
-
-/** Rows of an answer. */
-export const rowsMax = 10_000
 const limitDefault = 1_000
-/** What is answered from the lines reads each of them. */
+/** An answer from the lines reads each of them. Over more days than these it is asked first how many they are. */
 const linesDaysMax = 400
+/** Days that all windows of an answer read together: each is a row of a join, some 100 ms for all. */
+const windowDaysMax = 100_000
 
-export interface Query {
-  readonly measures: ReadonlyArray<Catalogue.MeasureName>
-  readonly dimensions?: ReadonlyArray<Catalogue.DimensionName>
-  readonly timeDimension: {
-    readonly from: string
-    readonly until: string
-    readonly granularity?: Granularity
-    readonly zone?: string
-  }
-  readonly filters?: ReadonlyArray<Filter>
-  readonly order?: ReadonlyArray<Order>
-  readonly limit?: number
+export type Granularity = NonNullable<SalesQuery["timeDimension"]["granularity"]>
+
+export type WeekStart = NonNullable<SalesQuery["timeDimension"]["weekStart"]>
+
+export type Filter = NonNullable<SalesQuery["filters"]>[number]
+
+/** A summary by its grain, or the lines. */
+export interface Source {
+  readonly name: string
+  readonly grain: Grains.Grain | undefined
 }
 
-export interface Filter {
-  readonly dimension: Catalogue.DimensionName
-  readonly operator: "equals" | "notEquals"
-  readonly values: ReadonlyArray<string>
+/** The close of which figures are asked for. */
+export interface Closed {
+  readonly closeId: string
+  readonly period: "day" | "month"
+  readonly fromDay: string
+  readonly untilDay: string
 }
-
-export interface Order {
-  readonly by: Catalogue.MeasureName | Catalogue.DimensionName | "time"
-  readonly direction: "asc" | "desc"
-}
-
-/** A summary by its number, or the lines. */
-export type Source =
-  | { readonly name: string; readonly grain: number; readonly has: ReadonlyArray<Catalogue.DimensionName> }
-  | { readonly name: "lines"; readonly grain: undefined }
 
 export interface Planned {
   readonly _tag: "Planned"
@@ -49,17 +39,58 @@ export interface Planned {
   readonly measures: ReadonlyArray<Catalogue.MeasureName>
   readonly dimensions: ReadonlyArray<Catalogue.DimensionName>
   readonly filters: ReadonlyArray<Filter>
-  readonly order: ReadonlyArray<Order>
+  readonly order: NonNullable<SalesQuery["order"]>
   readonly from: string
   readonly until: string
   readonly granularity: Granularity | undefined
   /** Of all rows, when a filter leaves one. */
   readonly currency: string | undefined
   readonly limit: number
+  readonly offset: number
+  readonly having: NonNullable<SalesQuery["having"]>
+  readonly weekStart: WeekStart
+  readonly fiscalYearStart: number
+  readonly window: SalesQuery["window"]
+  /** The first day that is read: before `from` for a rolling window. */
+  readonly readFrom: string
+  readonly isByCurrency: boolean
+  readonly isFilled: boolean
   /** Null where each seller's days are used. */
   readonly zone: string | null
   /** From the instants of the lines, and not from the days that were stored with them. */
   readonly isFromInstants: boolean
+  /** The close whose figures are read instead of the present ones. */
+  readonly closed: Closed | undefined
+  /** The parts of the customers that are read, of {@link customerParts}; undefined for all of them. */
+  readonly sampledParts: number | undefined
+}
+
+/** Limits of the lines that an answer reads. */
+export interface Limits {
+  /** Lines of more than 400 days that an answer reads: some seconds. */
+  readonly linesMax: number
+  /** Orders that an estimate of customers reads: some 100 ms, and a standard error below 1 % where most order once. */
+  readonly sampledOrdersMax: number
+}
+
+export const limits: Limits = { linesMax: 1_000_000, sampledOrdersMax: 100_000 }
+
+/** How much a question from the lines would read. */
+export interface Size {
+  /** Lines of the days that are asked for. */
+  readonly lines: number
+  /** Orders of all time. */
+  readonly orders: number
+}
+
+/** Customers are in as many parts, by a hash of their id. */
+export const customerParts = 1_024
+
+/** The question depends on how much it reads. */
+export interface Unsized {
+  readonly _tag: "Unsized"
+  readonly readFrom: string
+  readonly until: string
 }
 
 export interface Refused {
@@ -67,23 +98,31 @@ export interface Refused {
   readonly errors: ReadonlyArray<{ readonly path: ReadonlyArray<string | number>; readonly message: string }>
 }
 
-const summaries: ReadonlyArray<Source & { readonly has: ReadonlyArray<Catalogue.DimensionName> }> = [
-  { name: "tenant day", grain: 6, has: ["currency"] },
-  { name: "tenant day by region and channel", grain: 1, has: ["currency", "region", "channel"] },
-  { name: "seller day", grain: 2, has: ["currency", "seller"] },
-  { name: "category month", grain: 5, has: ["currency", "region", "category"] }
-]
+const dimensionOf: Readonly<Record<Grains.Column, Catalogue.DimensionName>> = {
+  seller_id: "seller",
+  category: "category",
+  region: "region",
+  channel: "channel",
+  currency: "currency"
+}
 
-const isWholeMonths = (query: Query): boolean => {
+const has = (grain: Grains.Grain, dimension: Catalogue.DimensionName): boolean =>
+  grain.columns.some((column) => dimensionOf[column] === dimension)
+
+const isWholeMonths = (query: SalesQuery): boolean => {
   const { from, granularity, until } = query.timeDimension
   const isCoarse = granularity === undefined || ["month", "quarter", "year"].includes(granularity)
   return isCoarse && from.endsWith("-01") && until.endsWith("-01")
 }
 
-const daysOf = (query: Query): number =>
-  (Date.parse(query.timeDimension.until) - Date.parse(query.timeDimension.from)) / 86_400_000
+const dayMillis = 24 * 60 * 60 * 1000
 
-const bucketsOf = (query: Query): number => {
+const daysBetween = (from: string, until: string): number =>
+  (Date.parse(until) - Date.parse(from)) / dayMillis
+
+const daysOf = ({ timeDimension: { from, until } }: SalesQuery): number => daysBetween(from, until)
+
+const bucketsOf = (query: SalesQuery): number => {
   const days = daysOf(query)
   switch (query.timeDimension.granularity) {
     case undefined:
@@ -97,28 +136,55 @@ const bucketsOf = (query: Query): number => {
   }
 }
 
-export const plan = (query: Query, ownZone: string): Planned | Refused => {
+export interface Context {
+  readonly ownZone: string
+  readonly closed: Closed | undefined
+  /** Undefined until it was asked for. */
+  readonly size: Size | undefined
+  readonly limits: Limits
+}
+
+export const plan = (query: SalesQuery, context: Context): Planned | Refused | Unsized => {
+  const { closed, ownZone, size } = context
   const dimensions = query.dimensions ?? []
   const filters = query.filters ?? []
-  const named = new Set([...dimensions, ...filters.map((filter) => filter.dimension)])
-  const { from, granularity, until, zone } = query.timeDimension
+  const isByCurrency = query.byCurrency ?? false
+  const named = new Set([
+    ...dimensions,
+    ...filters.map((filter) => filter.dimension),
+    ...(isByCurrency ? (["currency"] as const) : [])
+  ])
+  const { fiscalYearStart = 1, from, granularity, until, weekStart = "monday", zone } = query.timeDimension
   const isBySeller = named.has("seller")
   const isFromInstants = granularity === "hour" || (zone !== undefined && (zone !== ownZone || isBySeller))
-  const fits = summaries.find(
-    (summary) =>
+  const isDistinct = query.measures.some((name) => Catalogue.measureOf(name).isDistinct === true)
+  const grain = Grains.grains.find(
+    (candidate) =>
       !isFromInstants &&
-      Array.from(named).every((dimension) => summary.has.includes(dimension)) &&
-      (summary.grain !== 5 || isWholeMonths(query))
+      !isDistinct &&
+      Array.from(named).every((dimension) => has(candidate, dimension)) &&
+      (candidate.bucket !== "month" || (isWholeMonths(query) && closed?.period !== "day"))
   )
-  const source: Source = fits ?? { name: "lines", grain: undefined }
+  const source: Source = { name: grain?.title ?? "lines", grain }
+  const time = { from, until, granularity, weekStart, fiscalYearStart, window: query.window }
+  // A range that ends before it begins is refused below, and has no rows before.
+  const readFrom = SalesTimes.readFromOf(time)
+  const isLong = source.grain === undefined && linesDaysMax < daysBetween(readFrom, until)
   const errors = [
-    ...timeErrors(query, source),
+    ...timeErrors(query),
+    ...(isLong && size !== undefined ? sizeErrors(query, named, size, context.limits) : []),
+    ...windowErrors(query, time),
+    ...closedErrors(query, source, closed, readFrom),
     ...additivityErrors(query, named),
     ...currencyErrors(query),
+    ...filterErrors(query),
     ...boundErrors(query),
-    ...orderErrors(query)
+    ...orderErrors(query),
+    ...havingErrors(query),
+    ...fillErrors(query)
   ]
   if (errors.length > 0) return { _tag: "Refused", errors }
+  if (isLong && size === undefined) return { _tag: "Unsized", readFrom, until }
   return {
     _tag: "Planned",
     source,
@@ -126,29 +192,46 @@ export const plan = (query: Query, ownZone: string): Planned | Refused => {
     dimensions,
     filters,
     order: query.order ?? [],
-    from,
-    until,
-    granularity,
+    ...time,
+    readFrom,
+    isByCurrency,
     currency: currencyOf(filters),
     limit: query.limit ?? limitDefault,
+    offset: query.offset ?? 0,
+    having: query.having ?? [],
+    isFilled: query.fill ?? false,
     zone: zone ?? (isBySeller && !isFromInstants ? null : ownZone),
-    isFromInstants
+    isFromInstants,
+    closed,
+    sampledParts: isLong && size !== undefined ? sampledPartsOf(size, context.limits) : undefined
   }
 }
 
-/** The one value that filters leave, if they leave one. */
-const oneOf = (filters: ReadonlyArray<Filter>, dimension: Catalogue.DimensionName): string | undefined => {
-  const filter = filters.find(
-    (one) => one.dimension === dimension && one.operator === "equals" && one.values.length === 1
-  )
-  return filter?.values[0]
+/** A close has the cells of the summaries and no lines. */
+const closedErrors = (
+  query: SalesQuery,
+  source: Source,
+  closed: Closed | undefined,
+  readFrom: string
+): Errors => {
+  if (closed === undefined) return []
+  const { until } = query.timeDimension
+  if (readFrom < closed.fromDay || until > closed.untilDay) {
+    return [
+      {
+        path: ["timeDimension"],
+        message: `The close has the days from ${closed.fromDay} to before ${closed.untilDay}`
+      }
+    ]
+  }
+  return source.grain === undefined
+    ? [{ path: ["asOf"], message: "A close keeps no products, hours, other zones, or other combinations" }]
+    : []
 }
 
-const currencyOf = (filters: ReadonlyArray<Filter>) => oneOf(filters, "currency")
+export type Errors = Refused["errors"]
 
-type Errors = Refused["errors"]
-
-const timeErrors = (query: Query, source: Source): Errors => {
+const timeErrors = (query: SalesQuery): Errors => {
   const days = daysOf(query)
   if (days <= 0) return [{ path: ["timeDimension", "until"], message: "Expected a day after from" }]
   if (bucketsOf(query) > rowsMax) {
@@ -159,17 +242,38 @@ const timeErrors = (query: Query, source: Source): Errors => {
       }
     ]
   }
-  return source.grain === undefined && days > linesDaysMax
-    ? [
-        {
-          path: ["timeDimension"],
-          message: `No summary has this, and what is answered from the lines covers at most ${linesDaysMax} days`
-        }
-      ]
+  const { granularity, weekStart = "monday" } = query.timeDimension
+  return granularity === "isoWeek" && weekStart !== "monday"
+    ? [{ path: ["timeDimension", "weekStart"], message: "A week of ISO 8601 begins on Monday" }]
     : []
 }
 
-const additivityErrors = (query: Query, named: ReadonlySet<Catalogue.DimensionName>): Errors =>
+const sampledPartsOf = ({ lines, orders }: Size, { linesMax, sampledOrdersMax }: Limits) =>
+  lines <= linesMax
+    ? undefined
+    : Math.max(1, Math.min(customerParts, Math.floor((customerParts * sampledOrdersMax) / orders)))
+
+const ofOrders: ReadonlyArray<Catalogue.DimensionName> = ["currency", "region", "channel"]
+
+/** Too many lines to read. Customers alone are estimated from a part of them, which is found by the customer. */
+const sizeErrors = (
+  query: SalesQuery,
+  named: ReadonlySet<Catalogue.DimensionName>,
+  size: Size,
+  { linesMax }: Limits
+): Errors => {
+  if (size.lines <= linesMax) return []
+  const isOfCustomers = query.measures.every((name) => Catalogue.measureOf(name).isDistinct === true)
+  if (isOfCustomers && Array.from(named).every((name) => ofOrders.includes(name))) return []
+  return [
+    {
+      path: ["timeDimension"],
+      message: `No summary has this, and over more than ${linesDaysMax} days at most ${linesMax} lines are read; these days have ${size.lines}`
+    }
+  ]
+}
+
+const additivityErrors = (query: SalesQuery, named: ReadonlySet<Catalogue.DimensionName>): Errors =>
   query.measures.flatMap((name, index) => {
     const measure = Catalogue.measureOf(name)
     const over = measure.notOver.find((dimension) => named.has(dimension))
@@ -180,31 +284,30 @@ const additivityErrors = (query: Query, named: ReadonlySet<Catalogue.DimensionNa
     }
     const { only } = measure
     if (only === undefined || (query.dimensions ?? []).includes(only)) return []
-    return oneOf(query.filters ?? [], only) !== undefined
+    return singleValueOf(query.filters ?? [], only) !== undefined
       ? []
       : [{ path: ["measures", index], message: `${name} adds up for one ${only} only: make it a dimension` }]
   })
 
-const currencyErrors = (query: Query): Errors => {
-  if ((query.dimensions ?? []).includes("currency") || currencyOf(query.filters ?? []) !== undefined)
-    return []
-  return query.measures.flatMap((name, index) => {
-    const { of, unit } = Catalogue.measureOf(name)
-    const isMoney = unit === "money" || of.some((stored) => stored === "gross" || stored.endsWith("amount"))
-    return isMoney
-      ? [
-          {
-            path: ["measures", index],
-            message: `${name} is never added over currencies: make currency a dimension, or filter it to one`
-          }
-        ]
-      : []
-  })
+const windowErrors = (query: SalesQuery, time: Parameters<typeof SalesTimes.windowDaysOf>[0]): Errors => {
+  const { granularity } = query.timeDimension
+  if (query.window === undefined || daysOf(query) <= 0 || bucketsOf(query) > rowsMax) return []
+  if (granularity === undefined || granularity === "hour") {
+    return [{ path: ["window"], message: "Expected a granularity of a day or more beside window" }]
+  }
+  return SalesTimes.windowDaysOf(time) > windowDaysMax
+    ? [
+        {
+          path: ["window"],
+          message: "The windows are too many for their length; choose a coarser granularity"
+        }
+      ]
+    : []
 }
 
 const withoutBound: ReadonlyArray<Catalogue.DimensionName> = ["seller", "product"]
 
-const boundErrors = (query: Query): Errors => {
+const boundErrors = (query: SalesQuery): Errors => {
   if (query.limit !== undefined) return []
   return (query.dimensions ?? []).flatMap((dimension, index) => {
     const isFiltered = (query.filters ?? []).some(
@@ -221,7 +324,7 @@ const boundErrors = (query: Query): Errors => {
   })
 }
 
-const orderErrors = (query: Query): Errors =>
+const orderErrors = (query: SalesQuery): Errors =>
   (query.order ?? []).flatMap(({ by }, index) => {
     const asked: ReadonlyArray<string> = [
       ...query.measures,
@@ -230,3 +333,22 @@ const orderErrors = (query: Query): Errors =>
     ]
     return asked.includes(by) ? [] : [{ path: ["order", index, "by"], message: `${by} is not asked for` }]
   })
+
+const havingErrors = (query: SalesQuery): Errors =>
+  (query.having ?? []).flatMap(({ measure }, index) =>
+    query.measures.includes(measure)
+      ? []
+      : [{ path: ["having", index, "measure"], message: `${measure} is not asked for` }]
+  )
+
+/** A filled answer is whole: an order by value, a page or a bound would leave out rows that then come back as 0. */
+const fillErrors = (query: SalesQuery): Errors => {
+  if (query.fill !== true) return []
+  const contradicted = (["order", "offset", "having"] as const).find((name) => query[name] !== undefined)
+  if (contradicted !== undefined) {
+    return [{ path: [contradicted], message: `Expected no ${contradicted} beside fill` }]
+  }
+  return query.timeDimension.granularity === "hour"
+    ? [{ path: ["fill"], message: "Hours are not filled: some days have 23 or 25" }]
+    : []
+}

@@ -1,9 +1,10 @@
 import { migration } from "@hypermarket/core/Migrations"
 
-export default migration([
-  // One row for every order ever heard of: the lock, the version gate, and the hash that tells a repetition from a
-  // contradiction. Version 0 is a stub: a refund or a shipment came before its order.
-  `
+export default migration(
+  [
+    // One row for every order ever heard of: the lock, the version gate, and the hash that tells a repetition from a
+    // contradiction. Version 0 is a stub: a refund or a shipment came before its order.
+    `
   CREATE TABLE hm_order_head (
     tenant_id text   NOT NULL,
     order_id  text   COLLATE "C" NOT NULL CONSTRAINT order_id_in_range CHECK (length(order_id) BETWEEN 1 AND 200),
@@ -12,9 +13,9 @@ export default migration([
     PRIMARY KEY (tenant_id, order_id)
   ) WITH (fillfactor = 85)
   `,
-  // What an order says now. The days are computed once, when the line is written, and a correction takes back what is
-  // stored here: a new edition of the time zone data under a running database moves nothing by itself.
-  `
+    // What an order says now. The days are computed once, when the line is written, and a correction takes back what is
+    // stored here: a new edition of the time zone data under a running database moves nothing by itself.
+    `
   CREATE TABLE hm_order_line (
     tenant_id       text        NOT NULL,
     order_id        text        COLLATE "C" NOT NULL,
@@ -42,14 +43,16 @@ export default migration([
     PRIMARY KEY (tenant_id, order_id, line_id)
   )
   `,
-  // A seller's products over a time: what no summary answers.
-  `CREATE INDEX hm_order_line_seller ON hm_order_line (tenant_id, seller_id, ordered_at)`,
-  // A time over all sellers, for the proof and for questions in another zone. Lines arrive nearly in the order of time,
-  // and a BRIN costs a writer next to nothing.
-  `CREATE INDEX hm_order_line_time ON hm_order_line USING brin (ordered_at) WITH (autosummarize = on)`,
-  // Refunds and shipments, whole: a line that a newer version leaves out stays with zeros, and one without any lines has
-  // the line '' that holds its version. line_id comes before the id, so that a line finds what was adjusted on it.
-  `
+    // A seller's products over a time: what no summary answers. The seller comes first: a planner whose statistics do not
+    // know a tenant yet finds two indexes that begin with the tenant equally cheap, and reads all of its lines where the
+    // primary key finds one. See decision 0011.
+    `CREATE INDEX hm_order_line_of_seller ON hm_order_line (seller_id, tenant_id, ordered_at)`,
+    // A time over all sellers, for the proof and for questions in another zone. Lines arrive nearly in the order of time,
+    // and a BRIN costs a writer next to nothing.
+    `CREATE INDEX hm_order_line_time ON hm_order_line USING brin (ordered_at) WITH (autosummarize = on)`,
+    // Refunds and shipments, whole: a line that a newer version leaves out stays with zeros, and one without any lines has
+    // the line '' that holds its version. line_id comes before the id, so that a line finds what was adjusted on it.
+    `
   CREATE TABLE hm_order_adjustment (
     tenant_id     text        NOT NULL,
     order_id      text        COLLATE "C" NOT NULL,
@@ -68,9 +71,9 @@ export default migration([
     PRIMARY KEY (tenant_id, order_id, line_id, kind, adjustment_id)
   )
   `,
-  `CREATE INDEX hm_order_adjustment_time ON hm_order_adjustment USING brin (booked_at) WITH (autosummarize = on)`,
-  // The zone in which a seller's days begin, and under the seller '' the tenant's own; UTC without a row.
-  `
+    `CREATE INDEX hm_order_adjustment_time ON hm_order_adjustment USING brin (booked_at) WITH (autosummarize = on)`,
+    // The zone in which a seller's days begin, and under the seller '' the tenant's own; UTC without a row.
+    `
   CREATE TABLE hm_order_zone (
     tenant_id text NOT NULL,
     seller_id text COLLATE "C" NOT NULL CONSTRAINT seller_id_in_range CHECK (length(seller_id) <= 200),
@@ -78,4 +81,6 @@ export default migration([
     PRIMARY KEY (tenant_id, seller_id)
   )
   `
-])
+  ],
+  { since: "0.1.0", oldestRelease: "0.1.0", locks: "none" }
+)

@@ -1,9 +1,10 @@
 import { migration } from "@hypermarket/core/Migrations"
 import { measures } from "./measures.ts"
 
-export default migration([
-  // A period whose figures were fixed as they were known then. Never changed: what comes later is a restatement.
-  `
+export default migration(
+  [
+    // A period whose figures were fixed as they were known then. Never changed: what comes later is a restatement.
+    `
   CREATE TABLE hm_order_close (
     tenant_id text        NOT NULL,
     close_id  uuid        NOT NULL,
@@ -18,7 +19,7 @@ export default migration([
     CONSTRAINT closed_once UNIQUE (tenant_id, period, from_day)
   )
   `,
-  `
+    `
   CREATE TABLE hm_sales_analytics_snapshot (
     tenant_id text NOT NULL,
     close_id  uuid NOT NULL,
@@ -33,8 +34,8 @@ export default migration([
     CONSTRAINT of_close FOREIGN KEY (tenant_id, close_id) REFERENCES hm_order_close (tenant_id, close_id)
   )
   `,
-  // Which orders changed a period after it was closed. Written by the merge, so that writers do not pay for it.
-  `
+    // Which orders changed a period after it was closed. Written by the merge, so that writers do not pay for it.
+    `
   CREATE TABLE hm_order_restatement (
     tenant_id  text        NOT NULL,
     seq        bigint      NOT NULL,
@@ -46,8 +47,8 @@ export default migration([
     PRIMARY KEY (tenant_id, tenant_day, seq)
   )
   `,
-  // The nightly proof's findings.
-  `
+    // The nightly proof's findings.
+    `
   CREATE TABLE hm_order_proof (
     tenant_id   text        NOT NULL,
     proved_at   timestamptz NOT NULL,
@@ -56,4 +57,6 @@ export default migration([
     PRIMARY KEY (tenant_id, proved_at)
   )
   `
-])
+  ],
+  { since: "0.1.0", oldestRelease: "0.1.0", locks: "none" }
+)

@@ -2,7 +2,10 @@ import { assert, layer } from "@effect/vitest"
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
 import { OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
-import { type Restatement, SalesCloses } from "@hypermarket/analytics/SalesClose"
+import { OrderZones } from "@hypermarket/analytics/OrderZones"
+import { CloseId, type Restatement } from "@hypermarket/analytics/SalesClose"
+import { SalesCloses } from "@hypermarket/analytics/SalesCloses"
+import { SalesQueries } from "@hypermarket/analytics/SalesQueries"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
@@ -17,6 +20,9 @@ const TestLayer = AnalyticsDomain.layer.pipe(
 )
 
 const as = (tenant: string) => provide(TenantId.make(tenant))
+
+const textOf = (value: unknown): string =>
+  typeof value === "object" && value !== null && "amount" in value ? String(value.amount) : String(value)
 
 const sumOf = (changes: ReadonlyArray<Restatement["cells"][number] | Restatement["orders"][number]>) =>
   changes.reduce(
@@ -73,6 +79,120 @@ layer(TestLayer, { excludeTestServices: true })("SalesCloses", (it) => {
         const day = yield* closes.close("day", "2026-03-10")
         assert.deepInclude(yield* closes.restatement(day.closeId, "day"), { cells: [], orders: [] })
       }).pipe(as("restated"))
+  )
+
+  it.effect("name the orders that changed a seller's figures, by the seller's days", () =>
+    Effect.gen(function* () {
+      const facts = yield* OrderFacts
+      const zones = yield* OrderZones
+      const summaries = yield* OrderSummaries
+      const closes = yield* SalesCloses
+      const time = yield* Now.TestNow
+      yield* time.set(new Date("2026-08-20T00:00:00Z"))
+      yield* zones.setSellerZone("s-east", "Asia/Kathmandu")
+      // Still June for the tenant, and July for the seller.
+      const placed = { placedAt: "2026-06-30T20:00:00Z", sellerId: "s-east" }
+      yield* facts.place(Shop.order("o1", { ...placed, unitPrice: "700" }))
+      const july = yield* closes.close("month", "2026-07-01")
+      const june = yield* closes.close("month", "2026-06-01")
+      yield* facts.change(Shop.order("o1", { ...placed, version: 2, unitPrice: "900" }))
+      for (const isMerged of [false, true]) {
+        if (isMerged) yield* summaries.drain
+        const bySeller = yield* closes.restatement(july.closeId, "seller")
+        assert.deepStrictEqual(sumOf(bySeller.cells), { gross: 400n, refunds: 0n })
+        assert.deepStrictEqual(
+          bySeller.orders.map(({ gross, orderId, sellerId }) => [orderId, sellerId, gross]),
+          [["o1", "s-east", 400n]]
+        )
+        assert.deepInclude(yield* closes.restatement(july.closeId, "day"), { cells: [], orders: [] })
+        const ofJune = yield* closes.restatement(june.closeId, "seller")
+        assert.deepInclude(ofJune, { cells: [], orders: [] })
+        assert.deepStrictEqual(sumOf((yield* closes.restatement(june.closeId, "day")).orders), {
+          gross: 400n,
+          refunds: 0n
+        })
+      }
+    }).pipe(as("by-seller"))
+  )
+
+  it.effect("wait until a day is over for every seller, and keep no categories of a day", () =>
+    Effect.gen(function* () {
+      const facts = yield* OrderFacts
+      const zones = yield* OrderZones
+      const closes = yield* SalesCloses
+      const time = yield* Now.TestNow
+      yield* zones.setZone("Pacific/Kiritimati")
+      yield* zones.setSellerZone("s-west", "Pacific/Honolulu")
+      yield* facts.place(Shop.order("o1", { placedAt: "2026-05-03T12:00:00Z", category: "a" }))
+      // The 4th in Kiritimati is over; in Honolulu it has just begun.
+      yield* time.set(new Date("2026-05-04T12:00:00Z"))
+      assert.strictEqual((yield* Effect.flip(closes.close("day", "2026-05-04")))._tag, "PeriodInvalid")
+      yield* time.set(new Date("2026-05-05T11:00:00Z"))
+      const day = yield* closes.close("day", "2026-05-04")
+      yield* facts.place(Shop.order("o2", { placedAt: "2026-05-20T12:00:00Z", category: "a" }))
+      const refused = yield* Effect.flip(closes.restatement(day.closeId, "category"))
+      assert.deepInclude(refused, { _tag: "PeriodInvalid" })
+      assert.deepInclude(yield* closes.restatement(day.closeId, "region"), { cells: [], orders: [] })
+    }).pipe(as("sellers-day"))
+  )
+
+  it.effect("are read with the same measures as the present, and refuse what they do not keep", () =>
+    Effect.gen(function* () {
+      const facts = yield* OrderFacts
+      const closes = yield* SalesCloses
+      const sales = yield* SalesQueries
+      const time = yield* Now.TestNow
+      yield* time.set(new Date("2026-08-20T00:00:00Z"))
+      yield* facts.place(Shop.order("o1", { placedAt: "2026-07-04T12:00:00Z", unitPrice: "800" }))
+      const close = yield* closes.close("month", "2026-07-01")
+      yield* facts.refund(Shop.refund("o1", "r1", "300"))
+      yield* facts.place(Shop.order("o2", { placedAt: "2026-07-09T12:00:00Z" }))
+      const query = {
+        measures: ["orders", "net", "averageOrderValue"],
+        dimensions: ["currency", "region"],
+        timeDimension: { from: "2026-07-01", until: "2026-08-01" }
+      } as const
+      const asOf = yield* sales.run({ ...query, asOf: close.closeId })
+      const valuesOf = (rows: typeof asOf.rows) =>
+        rows.map((row) => query.measures.map((name) => textOf(row[name])).join(" "))
+      assert.deepStrictEqual(valuesOf(asOf.rows), ["1 1500 1500"])
+      assert.deepStrictEqual(valuesOf((yield* sales.run(query)).rows), ["2 3100 1550"])
+      const refusals = [
+        { ...query, asOf: close.closeId, timeDimension: { from: "2026-06-01", until: "2026-08-01" } },
+        {
+          ...query,
+          asOf: close.closeId,
+          measures: ["net" as const],
+          dimensions: ["currency", "product"],
+          limit: 5
+        },
+        { ...query, asOf: CloseId.make("0199a000-0000-7000-8000-000000000009") }
+      ] as const
+      for (const refusal of refusals) {
+        assert.strictEqual((yield* Effect.flip(sales.run(refusal)))._tag, "SalesQueryInvalid")
+      }
+    }).pipe(as("as-of"))
+  )
+
+  it.effect("restate units beyond 2^31", () =>
+    Effect.gen(function* () {
+      const facts = yield* OrderFacts
+      const closes = yield* SalesCloses
+      const time = yield* Now.TestNow
+      yield* time.set(new Date("2026-08-20T00:00:00Z"))
+      yield* facts.place(Shop.order("o0", { placedAt: "2026-07-01T12:00:00Z" }))
+      const close = yield* closes.close("month", "2026-07-01")
+      const many = Shop.order("many", { placedAt: "2026-07-04T12:00:00Z", unitPrice: "1" })
+      for (const orderId of ["m1", "m2", "m3"]) {
+        yield* facts.place({
+          ...many,
+          orderId,
+          lines: many.lines.map((line) => ({ ...line, quantity: 1_000_000_000 }))
+        })
+      }
+      const [cell] = (yield* closes.restatement(close.closeId, "day")).cells
+      assert.strictEqual(cell?.units, 3_000_000_000)
+    }).pipe(as("many-units"))
   )
 
   it.effect("restate what waits for a merge while a close is made, exactly once", () =>
