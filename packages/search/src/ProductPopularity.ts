@@ -1,80 +1,43 @@
 /**
- * How much products are wanted: sums of what users did, exponentially decayed over three windows.
+ * The service of popularity. A sum halves every day, week or 30 days.
  *
- * A sum halves every day, week or 30 days. It is kept as of a time and decayed when it is read or added to, so that
- * products nobody asks for cost nothing. Signals are added in batches by a job; each is added exactly once, because it
- * leaves the table of pending ones in the transaction that adds it.
+ * A sum is stored as of a time and decayed when it is read or added to, so a product without signals costs nothing. A job
+ * adds signals in batches. Each is added exactly once: the transaction that adds it deletes it from the pending signals.
  *
  * @since 0.1.0
  */
-import { now } from "@hypermarket/core/Now"
+import * as EachTenant from "@hypermarket/core/EachTenant"
+import * as Now from "@hypermarket/core/Now"
 import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { Fragment } from "effect/sql/Statement"
 import type { SqlError } from "effect/sql/SqlError"
-
-/**
- * @category models
- * @since 0.1.0
- */
-export const Popularity = Schema.Struct({ day: Schema.Number, week: Schema.Number, month: Schema.Number })
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type Popularity = typeof Popularity.Type
-
-const daySeconds = 86_400
-
-/**
- * Half-lives in seconds.
- *
- * @category constants
- * @since 0.1.0
- */
-export const halfLifeSeconds: Readonly<Record<keyof Popularity, number>> = {
-  day: daySeconds,
-  week: 7 * daySeconds,
-  month: 30 * daySeconds
-}
-
-/**
- * A score some seconds later. Postgres fails on a result that is too small for a double: what is as good as nothing is
- * nothing.
- */
-export const decayed = (
-  sql: SqlClient.SqlClient,
-  {
-    halfLife,
-    score,
-    seconds
-  }: { readonly score: Fragment; readonly seconds: Fragment; readonly halfLife: Fragment }
-): Fragment => sql`
-  CASE WHEN ${score} < 1e-100 OR ${seconds} / ${halfLife} > 100 THEN 0
-       ELSE ${score} * power(2, -greatest(0, ${seconds}) / ${halfLife}) END
-`
+import { decayed } from "./internal/decay.ts"
+import { halfLifeSeconds, type Popularity } from "./Popularity.ts"
 
 const windows = ["day", "week", "month"] as const
 
-/** Signals added by one statement. */
+/** Maximum signals added by one statement; a tenant with more takes several. */
 const countMax = 10_000
+/** Maximum tenants of one run; the next run takes the rest. */
 const tenantsMax = 1_000
+/** The job has a deadline of 5 minutes: the next round begins with other tenants. */
+const countRoundLimit = "4 minutes"
 
 /**
+ * Reads popularity, and adds recorded signals to it.
+ *
  * @category services
  * @since 0.1.0
  */
 export class ProductPopularity extends Context.Service<
   ProductPopularity,
   {
-    /** As of now; zeros for a product nobody has asked for. */
+    /** Returns the popularity as of now: zeros for a product without signals. */
     readonly get: (productId: string) => Effect.Effect<Popularity, SqlError, Tenant>
-    /** Adds what is pending of every tenant. Returns the number of signals. */
+    /** Adds the pending signals of every tenant, and returns their number. */
     readonly count: Effect.Effect<number, SqlError, AllTenants>
   }
 >()("@hypermarket/search/ProductPopularity") {
@@ -85,7 +48,7 @@ export class ProductPopularity extends Context.Service<
 
       const get = Effect.fn("ProductPopularity.get")(function* (productId: string) {
         const tenant = yield* Tenant
-        const moment = yield* now
+        const now = yield* Now.now
         const rows = yield* sql<{
           readonly decayWindow: keyof Popularity
           readonly score: number
@@ -97,14 +60,14 @@ export class ProductPopularity extends Context.Service<
         `
         const scores = { day: 0, week: 0, month: 0 }
         for (const { countedAt, decayWindow, score } of rows) {
-          const seconds = Math.max(0, (moment.getTime() - countedAt.getTime()) / 1000)
+          const seconds = Math.max(0, (now.getTime() - countedAt.getTime()) / 1000)
           scores[decayWindow] = score * 2 ** (-seconds / halfLifeSeconds[decayWindow])
         }
         return scores
       })
 
       const countOf = Effect.fnUntraced(function* (tenantId: string) {
-        const moment = yield* now
+        const now = yield* Now.now
         const [row] = yield* sql<{ readonly count: number }>`
           WITH taken AS (
             DELETE FROM hm_search_popularity_pending
@@ -126,10 +89,10 @@ export class ProductPopularity extends Context.Service<
             SELECT ${tenantId}, t.product_id, w.decay_window,
                    sum(${decayed(sql, {
                      score: sql`t.weight`,
-                     seconds: sql`extract(epoch FROM ${moment}::timestamptz - t.occurred_at)::float8`,
+                     seconds: sql`extract(epoch FROM ${now}::timestamptz - t.occurred_at)::float8`,
                      halfLife: sql`w.half_life`
                    })}),
-                   ${moment}::timestamptz
+                   ${now}::timestamptz
               FROM taken t
               CROSS JOIN decay w
              GROUP BY t.product_id, w.decay_window
@@ -141,26 +104,32 @@ export class ProductPopularity extends Context.Service<
                                 seconds: sql`extract(epoch FROM excluded.counted_at - p.counted_at)::float8`,
                                 halfLife: sql`(SELECT w.half_life FROM decay w WHERE w.decay_window = p.decay_window)`
                               })})
-          SELECT count(*)::int AS count FROM taken
+          SELECT count(*)::int AS count
+            FROM taken
         `
         return row?.count ?? 0
       })
 
       const count = Effect.gen(function* () {
         yield* AllTenants
+        // By chance: tenants that fail do not take the places of the others in each run.
         const tenants = yield* sql<{ readonly tenantId: string }>`
-          SELECT DISTINCT tenant_id AS "tenantId" FROM hm_search_popularity_pending LIMIT ${tenantsMax}
+          SELECT tenant_id AS "tenantId"
+            FROM (
+                 SELECT DISTINCT tenant_id
+                   FROM hm_search_popularity_pending) p
+           ORDER BY random()
+           LIMIT ${tenantsMax}
         `
-        let all = 0
-        for (const { tenantId } of tenants) {
-          for (;;) {
-            const counted = yield* countOf(tenantId)
-            all += counted
-            if (counted < countMax) break
-          }
-        }
-        return all
-      }).pipe(Effect.withSpan("ProductPopularity.count"))
+        const round = yield* EachTenant.run({
+          loop: "search.popularity.count",
+          items: tenants,
+          limit: countRoundLimit,
+          turn: ({ tenantId }) =>
+            Effect.map(countOf(tenantId), (count) => ({ count, hasMore: count >= countMax }))
+        })
+        return round.count
+      }).pipe(Effect.provideService(SqlClient.SqlClient, sql), Effect.withSpan("ProductPopularity.count"))
 
       return ProductPopularity.of({ get, count })
     })

@@ -9,37 +9,84 @@ import { Tenant } from "@hypermarket/core/Tenant"
 import { isOpen } from "@hypermarket/core/Transaction"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import type * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import * as Filter from "./internal/engine/Filter.ts"
-import { Highlighter } from "./internal/engine/Highlight.ts"
 import * as EngineRequest from "./internal/engine/SearchRequest.ts"
-import { type Fields, textOf } from "./internal/indexed.ts"
+import * as EngineRequests from "./internal/engineRequest.ts"
+import * as HitRows from "./internal/hitRows.ts"
 import * as LiveIndex from "./internal/liveIndex.ts"
+import * as PopularityParts from "./internal/popularityParts.ts"
+import { readBytesMax, ReadDocuments } from "./internal/readDocuments.ts"
+import * as ResultOf from "./internal/resultOf.ts"
+import * as VersionRows from "./internal/versionRows.ts"
 import * as SearchConfig from "./SearchConfig.ts"
-import { type IndexName, SearchIndexNotFound, VersionId } from "./SearchIndex.ts"
-import type { SearchQuery, Hit, SearchResult } from "./SearchQuery.ts"
-import { SearchInvalid, SearchIndexBuilding, limitDefault, facetValuesDefault } from "./SearchQuery.ts"
+import { type IndexName, SearchIndexNotFound, type VersionId } from "./SearchIndex.ts"
+import { SearchVersionNotFound, SearchVersionState } from "./SearchIndexVersion.ts"
+import type { CommonQueries, CommonQuery, SearchQuery, SearchResult } from "./SearchQuery.ts"
+import { queriesDefault, SearchInvalid, SearchIndexBuilding } from "./SearchQuery.ts"
+
+type SearchError =
+  | SearchIndexNotFound
+  | SearchInvalid
+  | SearchIndexBuilding
+  | SearchVersionNotFound
+  | SearchVersionState
+  | SqlError
+
+/** Puts the name of a search into its failure. */
+type Named = <A, E extends SearchInvalid | SqlError>(
+  n: number,
+  effect: Effect.Effect<A, E>
+) => Effect.Effect<A, E | SearchInvalid>
+
 /**
+ * Searches an index.
+ *
  * @category services
  * @since 0.1.0
  */
 export class Search extends Context.Service<
   Search,
   {
+    /** Searches an index. */
     readonly search: (
       indexName: IndexName,
       query: SearchQuery
+    ) => Effect.Effect<SearchResult, SearchError, Tenant>
+    /**
+     * Runs several searches of one index on one version and one snapshot. A refusal names the search in its path.
+     */
+    readonly searchAll: (
+      indexName: IndexName,
+      queries: ReadonlyArray<SearchQuery>
+    ) => Effect.Effect<ReadonlyArray<SearchResult>, SearchError, Tenant>
+    /** Searches as a client key may: with the client filter of the index's curation. */
+    readonly searchByClient: (
+      indexName: IndexName,
+      query: SearchQuery
+    ) => Effect.Effect<SearchResult, SearchError, Tenant>
+    /** Runs several searches as a client key may. */
+    readonly searchAllByClient: (
+      indexName: IndexName,
+      queries: ReadonlyArray<SearchQuery>
+    ) => Effect.Effect<ReadonlyArray<SearchResult>, SearchError, Tenant>
+    /**
+     * Lists the commonest queries, and how many documents each finds now. Those without results are looked for among the
+     * 1,000 commonest.
+     */
+    readonly queries: (
+      indexName: IndexName,
+      request: CommonQueries
     ) => Effect.Effect<
-      SearchResult,
+      ReadonlyArray<CommonQuery>,
       SearchIndexNotFound | SearchInvalid | SearchIndexBuilding | SqlError,
       Tenant
     >
-    /** The first ten of each query by the active version, and by one that need not be active. */
+    /** Returns the first ten of each query by the active version, and by one that need not be active. */
     readonly compare: (
       indexName: IndexName,
       versionId: string,
@@ -55,30 +102,36 @@ export class Search extends Context.Service<
     Search,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const live = yield* LiveIndex.make(sql, { residentBytesMax: yield* SearchConfig.residentBytes.config })
+      const residentBytesMax = yield* SearchConfig.residentBytes.config
+      const live = yield* LiveIndex.make(sql, { residentBytesMax })
+      const read = new ReadDocuments(Math.min(readBytesMax, residentBytesMax))
 
       /** Asks the database for what the search still needs, until it has an answer. */
       const onDemand = Effect.fnUntraced(function* (
-        version: LiveIndex.Live,
+        version: VersionRows.Live,
         request: EngineRequest.SearchRequest
       ) {
         const begun = version.searcher.onDemand(request, { delta: version.delta })
-        if (Result.isFailure(begun)) return Result.fail(begun.failure)
+        if (Result.isFailure(begun)) return { outcome: Result.fail(begun.failure), ...momentOf(version) }
         const search = begun.success
         for (;;) {
           const step = search.next()
-          if (step._tag === "Answer") return Result.succeed(step.answer)
+          if (step._tag === "Answer") return { outcome: Result.succeed(step.answer), ...momentOf(version) }
           const { columns, completions, frequencies, postings, typoBuckets } = step.need
-          const hasColumns = columns.length > 0 || typoBuckets.length > 0
+          const hasColumns = columns.length > 0 || Object.values(typoBuckets).some(({ length }) => length > 0)
           search.supply(
             yield* Effect.all(
               {
-                postings: postings.length === 0 ? none : LiveIndex.readPostings(sql, version, postings),
+                postings: postings.length === 0 ? none : VersionRows.readPostings(sql, version, postings),
                 frequencies:
-                  frequencies.length === 0 ? none : LiveIndex.readFrequencies(sql, version, frequencies),
-                completions:
-                  completions === undefined ? none : LiveIndex.readCompletions(sql, version, completions),
-                columns: hasColumns ? LiveIndex.readColumns(sql, version, columns, typoBuckets) : none
+                  frequencies.length === 0 ? none : VersionRows.readFrequencies(sql, version, frequencies),
+                completions: Effect.forEach(completions, (wanted) =>
+                  Effect.map(VersionRows.readCompletions(sql, version, wanted), (terms) => ({
+                    prefix: wanted.prefix,
+                    terms
+                  }))
+                ),
+                columns: hasColumns ? VersionRows.readColumns(sql, version, columns, typoBuckets) : none
               },
               { concurrency: "unbounded" }
             )
@@ -86,119 +139,241 @@ export class Search extends Context.Service<
         }
       })
 
-      const execute = (version: LiveIndex.Live, request: EngineRequest.SearchRequest) => {
+      const execute = (version: VersionRows.Live, request: EngineRequest.SearchRequest) => {
         const { delta, searcher, segment } = version
         return segment === undefined
           ? onDemand(version, request)
-          : Effect.sync(() => searcher.resident(segment, request, delta))
+          : Effect.sync(() => ({
+              outcome: searcher.resident(segment, request, delta),
+              ...momentOf(version)
+            }))
       }
 
-      interface PageRow {
-        readonly ord: number | null
-        readonly id: string
-        readonly fields: Fields
-      }
-
-      /** The documents of the hits, in their order; undefined when the version's rows are gone. */
-      const page = Effect.fnUntraced(function* (
-        version: LiveIndex.Live,
-        hits: ReadonlyArray<EngineRequest.Hit>
+      const requestOf = Effect.fnUntraced(function* (
+        version: VersionRows.Live,
+        query: SearchQuery,
+        by: "server" | "client" = "server"
       ) {
-        const ordinals = hits.flatMap(({ ordinal }) => (ordinal === undefined ? [] : [ordinal]))
-        const ids = hits.flatMap(({ docId, ordinal }) =>
-          ordinal === undefined && docId !== undefined ? [docId] : []
-        )
-        // One by one by its key: for several at once a planner without statistics walks all documents of the index.
-        const rows = yield* sql<PageRow>`
-          SELECT ord, doc_id AS id, fields
-            FROM hm_search_document
-           WHERE tenant_id = ${version.tenantId} AND version = ${version.versionId}::text::bigint
-             AND ord = ANY (${ordinals}::int4[])
-           UNION ALL
-          SELECT NULL, c.doc_id, c.fields
-            FROM unnest(${ids}::text[]) AS wanted (doc_id)
-           CROSS JOIN LATERAL (
-                 SELECT doc_id, fields
-                   FROM hm_search_change
-                  WHERE tenant_id = ${version.tenantId} AND index_name = ${version.indexName}
-                    AND doc_id = wanted.doc_id AND fields IS NOT NULL
-                  LIMIT 1) c
-        `
-        const byOrdinal = new Map(rows.map((row) => [row.ord, row]))
-        const byId = new Map(rows.filter(({ ord }) => ord === null).map((row) => [row.id, row]))
-        if (ordinals.some((ordinal) => !byOrdinal.has(ordinal))) return undefined
-        return hits.flatMap((hit) => {
-          const row = hit.ordinal === undefined ? byId.get(hit.docId ?? "") : byOrdinal.get(hit.ordinal)
-          // Removed by a transaction that committed since the look.
-          return row === undefined ? [] : [{ hit, id: row.id, fields: row.fields }]
+        const curated = query.curated === false ? undefined : version.curated
+        const applied = curated?.apply(query.query ?? "")
+        const made = yield* EngineRequests.make(query)
+        // A client cannot switch it off.
+        const forced = by === "client" ? version.curated?.clientFilter : undefined
+        const request = yield* HitRows.withOrdinals(sql, version, {
+          ...made,
+          ...applied?.request,
+          filter: EngineRequests.both(made.filter, forced),
+          synonyms: curated?.synonyms
         })
+        return { query, applied, request, isForced: forced !== undefined }
       })
 
-      const answer = Effect.fnUntraced(function* (version: LiveIndex.Live, query: SearchQuery) {
-        const request = yield* toRequest(query)
-        const executed = yield* execute(version, request)
-        if (Result.isFailure(executed)) {
-          const { message, parameter } = executed.failure
-          return yield* new SearchInvalid({ errors: [{ path: [parameter], message }] })
-        }
-        const found = executed.success
-        const documents = yield* page(version, found.hits)
-        if (documents === undefined) return undefined
-        const highlighter = new Highlighter(version.searcher.summary.settings, found.words)
-        const result: SearchResult = {
-          queryId: yield* Identifier.next,
-          indexVersion: VersionId.make(version.versionId),
-          hits: documents.map(({ fields, hit, id }): Hit => ({
-            id,
-            score: hit.score,
-            fields: retrieved(fields, query.retrieve),
-            ...(query.highlight === undefined
-              ? {}
-              : { highlights: highlights(highlighter, fields, query.highlight) }),
-            ...(hit.explanation === undefined ? {} : { explanation: hit.explanation })
-          })),
-          found: found.nbHits,
-          level: found.level,
-          words: found.words,
-          facets: found.facets.map(({ column, distinct, stats, values }) => ({
-            column,
-            values,
-            distinct,
-            ...(stats === undefined ? {} : { stats })
-          })),
-          truncated: found.truncated
-        }
-        return result
+      const executed = Effect.fnUntraced(function* (
+        version: VersionRows.Live,
+        asked: Effect.Success<ReturnType<typeof requestOf>>
+      ) {
+        const { outcome, ...moment } = yield* execute(version, asked.request)
+        if (Result.isSuccess(outcome)) return { ...asked, moment, found: outcome.success }
+        const { message, parameter } = outcome.failure
+        return yield* new SearchInvalid({ errors: [{ path: [parameter], message }] })
       })
 
-      const search = Effect.fn("Search.search")(function* (indexName: IndexName, query: SearchQuery) {
+      /** Returns the results of all searches, of one snapshot. Undefined when the changes moved on meanwhile: to be tried again. */
+      const answer = Effect.fnUntraced(function* (
+        version: VersionRows.Live,
+        queries: ReadonlyArray<SearchQuery>,
+        {
+          fields,
+          isOfOneMoment
+        }: Pick<Extract<LiveIndex.Within, { _tag: "Live" }>, "fields" | "isOfOneMoment">,
+        by: "server" | "client",
+        named: Named
+      ) {
+        const asked = yield* Effect.forEach(queries, (query, n) => named(n, requestOf(version, query, by)))
+        const answers = yield* Effect.forEach(asked, (one, n) => named(n, executed(version, one)))
+        const snapshots = new Set(answers.map(({ moment }) => moment.snapshot))
+        if (!isOfOneMoment() || snapshots.size > 1) return undefined
+        const pages = yield* Effect.forEach(answers, ({ found, moment }) =>
+          HitRows.page(sql, version, found.hits, { ...moment, fields }, read)
+        )
+        const results: Array<SearchResult> = []
+        for (const [n, { applied, found, isForced, query }] of answers.entries()) {
+          const page = pages[n]
+          if (page?._tag !== "Whole") return undefined
+          const whole = ResultOf.make(version, query, yield* Identifier.next, found, page.documents)
+          const made = isForced ? ResultOf.withoutRefused(whole) : whole
+          const explained = ResultOf.explainedIds(made)
+          const result =
+            explained.length === 0
+              ? made
+              : ResultOf.withParts(made, yield* PopularityParts.read(sql, version, explained))
+          results.push({
+            ...result,
+            ...(applied === undefined ? {} : { rules: applied.ruleIds }),
+            ...(applied?.redirect === undefined ? {} : { redirect: applied.redirect })
+          })
+        }
+        return results
+      })
+
+      const shared = { isOfOneMoment: () => true, fields: undefined }
+
+      const look = (
+        tenantId: string,
+        indexName: IndexName,
+        kind: "shared" | "overlay" | "detached",
+        versionId: VersionId | undefined
+      ) =>
+        kind === "shared"
+          ? Effect.map(live.fresh(tenantId, indexName, versionId), (result) =>
+              result._tag === "Live" ? { ...result, ...shared } : result
+            )
+          : live.within(tenantId, indexName, kind, versionId)
+
+      const answerAll = Effect.fnUntraced(function* (
+        indexName: IndexName,
+        queries: ReadonlyArray<SearchQuery>,
+        by: "server" | "client",
+        named: Named
+      ) {
         const tenant = yield* Tenant
-        const inTransaction = yield* isOpen(sql)
-        // Again when the version was retired and removed under the search: the next look names another.
+        const versionId = queries[0]?.versionId
+        const kind = (yield* isOpen(sql)) ? "overlay" : "shared"
+        // Again when the version was removed under the search, or a hit has changed since it was found.
         for (let attempt = 0; attempt < attemptsMax; attempt++) {
-          const looked = yield* inTransaction
-            ? live.within(tenant.id, indexName)
-            : live.fresh(tenant.id, indexName)
+          const looked = yield* look(
+            tenant.id,
+            indexName,
+            attempt < attemptsSharedMax ? kind : "detached",
+            versionId
+          )
           switch (looked._tag) {
             case "Missing":
               return yield* new SearchIndexNotFound({ indexName })
+            case "NoVersion":
+              return yield* new SearchVersionNotFound({ versionId: versionId ?? "" })
+            case "NotReady":
+              return yield* new SearchVersionState({
+                versionId: versionId ?? "",
+                currentStatus: looked.status
+              })
             case "Foreign":
               return yield* new SearchIndexBuilding({ indexName, reason: "restored" })
+            case "Outdated":
+              return yield* new SearchIndexBuilding({ indexName, reason: "upgrading" })
             case "Behind":
               return yield* new SearchIndexBuilding({ indexName, reason: "behind" })
             case "Live": {
-              const result = yield* answer(looked.live, query)
-              if (result !== undefined) return result
+              const results = yield* answer(looked.live, queries, looked, by, named)
+              if (results !== undefined) return results
             }
           }
         }
         return yield* new SearchIndexBuilding({ indexName, reason: "behind" })
       })
 
-      const firstIds = Effect.fnUntraced(function* (version: LiveIndex.Live, query: string) {
-        const executed = yield* execute(version, { ...EngineRequest.defaults, query, limit: comparedHits })
-        if (Result.isFailure(executed)) return []
-        return ((yield* page(version, executed.success.hits)) ?? []).map(({ id }) => id)
+      const searchBy = Effect.fnUntraced(function* (
+        indexName: IndexName,
+        query: SearchQuery,
+        by: "server" | "client"
+      ) {
+        const [result] = yield* answerAll(indexName, [query], by, (_, effect) => effect)
+        return result ?? (yield* new SearchIndexNotFound({ indexName }))
+      })
+
+      const searchAllBy = Effect.fnUntraced(function* (
+        indexName: IndexName,
+        queries: ReadonlyArray<SearchQuery>,
+        by: "server" | "client"
+      ) {
+        const other = queries.findIndex(({ versionId }) => versionId !== queries[0]?.versionId)
+        if (other !== -1) {
+          const message = "Expected the same version in all searches of a call"
+          return yield* new SearchInvalid({
+            errors: [{ path: ["searches", String(other), "versionId"], message }]
+          })
+        }
+        return yield* answerAll(indexName, queries, by, (n, effect) =>
+          Effect.mapError(effect, (error) =>
+            error._tag === "SearchInvalid"
+              ? new SearchInvalid({
+                  errors: error.errors.map(({ message, path }) => ({
+                    path: ["searches", String(n), ...path],
+                    message
+                  }))
+                })
+              : error
+          )
+        )
+      })
+
+      const search = Effect.fn("Search.search")((indexName: IndexName, query: SearchQuery) =>
+        searchBy(indexName, query, "server")
+      )
+      const searchAll = Effect.fn("Search.searchAll")(
+        (indexName: IndexName, queries: ReadonlyArray<SearchQuery>) =>
+          searchAllBy(indexName, queries, "server")
+      )
+      const searchByClient = Effect.fn("Search.searchByClient")((indexName: IndexName, query: SearchQuery) =>
+        searchBy(indexName, query, "client")
+      )
+      const searchAllByClient = Effect.fn("Search.searchAllByClient")(
+        (indexName: IndexName, queries: ReadonlyArray<SearchQuery>) =>
+          searchAllBy(indexName, queries, "client")
+      )
+
+      const queries = Effect.fn("Search.queries")(function* (
+        indexName: IndexName,
+        { limit = queriesDefault, withoutResults = false }: CommonQueries
+      ) {
+        const tenant = yield* Tenant
+        const looked = yield* live.fresh(tenant.id, indexName)
+        if (looked._tag === "Missing") return yield* new SearchIndexNotFound({ indexName })
+        if (looked._tag !== "Live") return yield* new SearchIndexBuilding({ indexName, reason: "behind" })
+        const rows = yield* sql<{
+          readonly query: string
+          readonly searches: number
+          readonly searchedAt: Date
+        }>`
+          SELECT query, searches::float8 AS searches, searched_at AS "searchedAt"
+            FROM hm_search_query
+           WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
+           ORDER BY searches DESC, query
+           LIMIT ${withoutResults ? queriesTriedMax : limit}
+        `
+        const items: Array<CommonQuery> = []
+        for (const { query, searchedAt, searches } of rows) {
+          if (items.length === limit) break
+          const asked = yield* requestOf(looked.live, { query, limit: 0 })
+          const { found } = yield* executed(looked.live, asked)
+          if (withoutResults && found.nbHits > 0) continue
+          items.push({
+            query,
+            searches,
+            searchedAt: DateTime.fromDateUnsafe(searchedAt),
+            found: found.nbHits
+          })
+          // Hundreds of searches one after another would hold up those of visitors.
+          yield* Effect.yieldNow
+        }
+        return items
+      })
+
+      const firstIds = Effect.fnUntraced(function* (version: VersionRows.Live, query: string) {
+        const { horizon, outcome, snapshot } = yield* execute(version, {
+          ...EngineRequest.defaults,
+          query,
+          limit: comparedHits
+        })
+        if (Result.isFailure(outcome)) return []
+        const documents = yield* HitRows.page(
+          sql,
+          version,
+          outcome.success.hits,
+          { snapshot, horizon, fields: undefined },
+          read
+        )
+        return documents._tag === "Gone" ? [] : documents.documents.map(({ id }) => id)
       })
 
       const compare = Effect.fn("Search.compare")(function* (
@@ -207,7 +382,7 @@ export class Search extends Context.Service<
         queries: ReadonlyArray<string>
       ) {
         const tenant = yield* Tenant
-        const candidate = yield* LiveIndex.open(sql, tenant.id, indexName, versionId)
+        const candidate = yield* VersionRows.open(sql, tenant.id, indexName, versionId)
         const active = yield* live.fresh(tenant.id, indexName)
         return yield* Effect.forEach(queries, (query) =>
           Effect.all({
@@ -217,73 +392,25 @@ export class Search extends Context.Service<
         )
       })
 
-      return Search.of({ search, compare })
+      return Search.of({ search, searchAll, searchByClient, searchAllByClient, queries, compare })
     })
   )
 }
 
+/** Read in the same step as the changes: another look moves both on. */
+const momentOf = ({ horizon, snapshot }: VersionRows.Live) => ({ horizon, snapshot })
+
+/**
+ * Looks of a search whose rows are read after it. A hit changes within the width of a round trip only under a steady load of
+ * writes: the looks after these read all changes with their fields, which takes as long as a first search.
+ */
+const attemptsSharedMax = 3
 /** A version is removed a minute after it was retired: one more look is enough, unless the process slept. */
-const attemptsMax = 3
+const attemptsMax = attemptsSharedMax + 2
+
+/** Queries that are tried for one list of those without results. */
+const queriesTriedMax = 1_000
 
 const comparedHits = 10
 
 const none = Effect.succeed([])
-
-const toRequest = (query: SearchQuery): Effect.Effect<EngineRequest.SearchRequest, SearchInvalid> => {
-  const filter = query.filter === undefined ? undefined : Filter.parse(query.filter)
-  if (filter !== undefined && Result.isFailure(filter)) {
-    const { message, position } = filter.failure
-    return Effect.fail(
-      new SearchInvalid({
-        errors: [{ path: ["filter", String(position)], message: `${message} at ${position}` }]
-      })
-    )
-  }
-  return Effect.succeed({
-    query: query.query ?? "",
-    prefix: query.prefix ?? false,
-    typos: query.typos ?? true,
-    filter: filter?.success,
-    facets: (query.facets ?? []).map(({ column, limit, query }) => ({
-      column,
-      valuesMax: limit ?? facetValuesDefault,
-      query
-    })),
-    sort: query.sort ?? [],
-    offset: query.offset ?? 0,
-    limit: query.limit ?? limitDefault,
-    explain: query.explain ?? false
-  })
-}
-
-const retrieved = (fields: Fields, names: ReadonlyArray<string> | undefined): Fields => {
-  if (names === undefined) return fields
-  const chosen: Record<string, Schema.Json> = {}
-  for (const name of names) {
-    const value = Object.hasOwn(fields, name) ? fields[name] : undefined
-    if (value !== undefined) chosen[name] = value
-  }
-  return chosen
-}
-
-const escapes: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;"
-}
-
-const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => escapes[character] ?? "")
-
-const highlights = (
-  highlighter: Highlighter,
-  fields: Fields,
-  { after, before, fields: names }: NonNullable<SearchQuery["highlight"]>
-): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    names.map((name) => [
-      name,
-      highlighter.mark(textOf(fields, name), before ?? "<em>", after ?? "</em>", escape)
-    ])
-  )

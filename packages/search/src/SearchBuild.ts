@@ -4,6 +4,8 @@
  *
  * @since 0.1.0
  */
+import * as EachTenant from "@hypermarket/core/EachTenant"
+import * as FailureText from "@hypermarket/core/FailureText"
 import * as Identifier from "@hypermarket/core/Identifier"
 import { now } from "@hypermarket/core/Now"
 import * as Storage from "@hypermarket/core/Storage"
@@ -32,14 +34,20 @@ const attemptsMax = 10
 /** Longer than any search may take: its deadline is seconds. */
 const removalGraceSeconds = 60
 const removalsMax = 20
+/** The job has a deadline of 10 minutes: the next round begins with other tenants. */
+const removalRoundLimit = "9 minutes"
 
-const Taken = Schema.Struct({
+const TakenRow = Schema.Struct({
   tenantId: TenantId,
   versionId: VersionId,
+  indexName: Schema.String
+})
+
+const Taken = Schema.Struct({
+  ...TakenRow.fields,
   indexName: IndexName,
   phase: Schema.Literals(["none", "documents", "postings"]),
   settings: SearchSettings,
-  activates: Schema.Boolean,
   attempts: Schema.Int
 })
 
@@ -64,25 +72,33 @@ export class SearchBuilds extends Context.Service<
         const versions = yield* SearchIndexVersions
         const storage = Effect.provideService(SqlClient.SqlClient, sql)
         const decode = Schema.decodeUnknownEffect(Taken)
+        const decodeRow = Schema.decodeUnknownEffect(TakenRow)
 
-        const take = Effect.fnUntraced(function* (leaseId: string) {
-          const [row] = yield* sql`
+        /**
+         * Leases the next version: of a tenant with the fewest builds in work, then of the one whose last build ended first.
+         * So a tenant with many versions does not hold up the only one of another.
+         */
+        const take = (leaseId: string) =>
+          sql`
           UPDATE hm_search_index_version
              SET lease_id = ${leaseId}::uuid, lease_until = clock_timestamp() + ${leaseSeconds}::int * interval '1 second',
                  attempts = attempts + 1
            WHERE (tenant_id, version_id) = (
-                 SELECT tenant_id, version_id
-                   FROM hm_search_index_version
-                  WHERE status IN ('building', 'validating')
-                    AND (lease_until IS NULL OR lease_until < clock_timestamp())
-                  ORDER BY recorded_at
+                 SELECT v.tenant_id, v.version_id
+                   FROM hm_search_index_version v
+                   LEFT JOIN LATERAL (
+                        SELECT count(*) FILTER (WHERE o.lease_until >= clock_timestamp()) AS leased,
+                               max(o.updated_at) FILTER (WHERE o.status NOT IN ('building', 'validating')) AS ended_at
+                          FROM hm_search_index_version o
+                         WHERE o.tenant_id = v.tenant_id) tenant ON true
+                  WHERE v.status IN ('building', 'validating')
+                    AND (v.lease_until IS NULL OR v.lease_until < clock_timestamp())
+                  ORDER BY tenant.leased, v.attempts > 0, tenant.ended_at NULLS FIRST, v.recorded_at
                   LIMIT 1
-                    FOR UPDATE SKIP LOCKED)
+                    FOR UPDATE OF v SKIP LOCKED)
           RETURNING tenant_id AS "tenantId", version_id::text AS "versionId", index_name AS "indexName", phase, settings,
-                    activates, attempts
-        `
-          return row === undefined ? undefined : yield* Effect.orDie(decode(row))
-        })
+                    attempts
+        `.pipe(Effect.map(([row]) => row))
 
         /** Holds the lease until interrupted; fails when somebody else has it. */
         const heartbeat = (taken: typeof Taken.Type, leaseId: string) =>
@@ -111,7 +127,7 @@ export class SearchBuilds extends Context.Service<
       `
 
         const fail = Effect.fnUntraced(function* (
-          taken: typeof Taken.Type,
+          taken: typeof TakenRow.Type,
           leaseId: string,
           failure: string
         ) {
@@ -128,10 +144,7 @@ export class SearchBuilds extends Context.Service<
 
         const build = Effect.fnUntraced(function* (taken: typeof Taken.Type, leaseId: string) {
           yield* VersionBuild.run({ ...taken, leaseId }).pipe(storage)
-          const validated = yield* versions.validate(taken.indexName, taken.versionId)
-          if (taken.activates && validated.status === "ready") {
-            yield* versions.activate(taken.indexName, taken.versionId)
-          }
+          yield* versions.validate(taken.indexName, taken.versionId)
         })
 
         const pauseSeconds = 5
@@ -147,45 +160,62 @@ export class SearchBuilds extends Context.Service<
           const mayPass = isSqlError(error) && Storage.isRetryable(error)
           return mayPass && taken.attempts < attemptsMax
             ? Effect.asVoid(release(taken, leaseId, pauseSeconds))
-            : fail(taken, leaseId, error instanceof Error ? error.message : String(error))
+            : fail(taken, leaseId, FailureText.describe(cause))
         }
+
+        const buildTaken = (taken: typeof Taken.Type, leaseId: string) =>
+          taken.attempts > attemptsMax
+            ? fail(taken, leaseId, `given up after ${attemptsMax} attempts`)
+            : Effect.raceFirst(build(taken, leaseId), heartbeat(taken, leaseId)).pipe(
+                provide(taken.tenantId),
+                Effect.onExit((exit) =>
+                  Exit.isSuccess(exit) ? Effect.void : Effect.ignore(settle(taken, leaseId, exit.cause))
+                ),
+                // What ended it is in the version's row.
+                Effect.catchTag(
+                  ["LeaseLost", "BuildRefused", "SearchVersionNotFound", "SearchVersionState"],
+                  () => Effect.void
+                ),
+                Effect.catchCause((cause) => EachTenant.report("search.version.build", taken.tenantId, cause))
+              )
 
         const buildNext = Effect.gen(function* () {
           yield* AllTenants
           const leaseId = yield* Identifier.next
-          const taken = yield* take(leaseId)
-          if (taken === undefined) return false
-          if (taken.attempts > attemptsMax) {
-            yield* fail(taken, leaseId, `given up after ${attemptsMax} attempts`)
-            return true
-          }
-          yield* Effect.raceFirst(build(taken, leaseId), heartbeat(taken, leaseId)).pipe(
-            provide(taken.tenantId),
-            Effect.onExit((exit) =>
-              Exit.isSuccess(exit) ? Effect.void : Effect.ignore(settle(taken, leaseId, exit.cause))
-            ),
-            // What ended it stands in the version's row.
-            Effect.catchTag(
-              ["LeaseLost", "BuildRefused", "SearchVersionNotFound", "SearchVersionState"],
-              () => Effect.void
-            )
+          const row = yield* take(leaseId)
+          if (row === undefined) return false
+          const { tenantId, versionId } = yield* Effect.orDie(decodeRow(row))
+          yield* decode(row).pipe(
+            Effect.matchEffect({
+              // Settings that this release cannot read: the version has failed, and the others are built.
+              onFailure: (error) =>
+                Effect.gen(function* () {
+                  const { text } = yield* EachTenant.report(
+                    "search.version.build",
+                    tenantId,
+                    Cause.fail(error)
+                  )
+                  yield* fail({ tenantId, versionId, indexName: String(row["indexName"]) }, leaseId, text)
+                }),
+              onSuccess: (taken) => Effect.asVoid(buildTaken(taken, leaseId))
+            })
           )
           return true
         }).pipe(Effect.withSpan("SearchBuilds.buildNext"))
 
-        const removeRetired = Effect.gen(function* () {
-          yield* AllTenants
-          const moment = yield* now
-          const due = yield* sql<{ readonly tenantId: string; readonly versionId: string }>`
-          SELECT tenant_id AS "tenantId", version_id::text AS "versionId"
+        const removeOf = Effect.fnUntraced(function* (tenantId: string, before: Date, moment: Date) {
+          const due = yield* sql<{ readonly versionId: string }>`
+          SELECT version_id::text AS "versionId"
             FROM hm_search_index_version
-           WHERE status IN ('retired', 'failed') AND removed_at IS NULL
-             AND retired_at <= ${new Date(moment.getTime() - removalGraceSeconds * 1000)}
+           WHERE tenant_id = ${tenantId}
+             AND status IN ('retired', 'failed')
+             AND removed_at IS NULL
+             AND retired_at <= ${before}
            ORDER BY retired_at
            LIMIT ${removalsMax}
         `
-          let removed = 0
-          for (const { tenantId, versionId } of due) {
+          let count = 0
+          for (const { versionId } of due) {
             const outcome = yield* Partition.remove(tenantId, versionId).pipe(
               storage,
               Effect.andThen(sql`
@@ -197,10 +227,30 @@ export class SearchBuilds extends Context.Service<
               // An old reader holds it up: it is tried again by the next run, and the others need not wait.
               Effect.catchIf(Partition.isHeldUp, () => Effect.succeedNone)
             )
-            if (Option.isSome(outcome)) removed++
+            if (Option.isSome(outcome)) count++
           }
-          return removed
-        }).pipe(Effect.withSpan("SearchBuilds.removeRetired"))
+          return { count, hasMore: count > 0 && due.length === removalsMax }
+        })
+
+        const removeRetired = Effect.gen(function* () {
+          yield* AllTenants
+          const moment = yield* now
+          const before = new Date(moment.getTime() - removalGraceSeconds * 1000)
+          const tenants = yield* sql<{ readonly tenantId: string }>`
+          SELECT DISTINCT tenant_id AS "tenantId"
+            FROM hm_search_index_version
+           WHERE status IN ('retired', 'failed')
+             AND removed_at IS NULL
+             AND retired_at <= ${before}
+        `
+          const round = yield* EachTenant.run({
+            loop: "search.version.remove",
+            items: tenants,
+            limit: removalRoundLimit,
+            turn: ({ tenantId }) => removeOf(tenantId, before, moment)
+          })
+          return round.count
+        }).pipe(storage, Effect.withSpan("SearchBuilds.removeRetired"))
 
         return SearchBuilds.of({ buildNext, removeRetired })
       })

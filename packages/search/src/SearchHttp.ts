@@ -3,10 +3,12 @@
  *
  * @since 0.1.0
  */
-import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
+import { requireResource } from "@hypermarket/core/Authorization"
+import { Caller } from "@hypermarket/core/Credentials"
+import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
+import * as Problems from "@hypermarket/core/Problems"
 import * as Storage from "@hypermarket/core/Storage"
-import { tenantId } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
@@ -15,18 +17,18 @@ import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import * as SqlClient from "effect/sql/SqlClient"
 import { ProductPopularity } from "./ProductPopularity.ts"
-import { RankingSignals } from "./RankingSignal.ts"
+import { RankingSignals } from "./RankingSignals.ts"
 import { Search } from "./Search.ts"
 import { DocumentBatch, documentsBytesMax, SearchApi } from "./SearchApi.ts"
-import { SearchDocuments } from "./SearchDocument.ts"
+import { SearchCurations } from "./SearchCurations.ts"
+import { SearchDocuments } from "./SearchDocuments.ts"
 import { NewIndex, products, SearchIndex } from "./SearchIndex.ts"
 import { SearchIndexes } from "./SearchIndexes.ts"
 import { NewVersion, SearchIndexVersion } from "./SearchIndexVersion.ts"
 import { SearchIndexVersions } from "./SearchIndexVersions.ts"
-import { UserBehaviors } from "./UserBehavior.ts"
+import { UserBehaviors } from "./UserBehaviors.ts"
 
 /** Where signals come from that are sent to the endpoint. */
 const source = "/v1/search/events"
@@ -37,22 +39,11 @@ const decodeBatch = Schema.decodeEffect(Schema.fromJsonString(DocumentBatch), {
   errors: "all"
 })
 
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
-
 /** As the endpoints answer whose bodies are decoded for them. */
-const toBadRequest = ({ issue }: Schema.SchemaError) =>
+const toBadRequest = (error: Schema.SchemaError) =>
   new HttpApiError.BadRequestProblem({
     detail: "Request validation failed",
-    errors: formatIssues(issue).issues.map(({ message, path }) => ({
-      path: [
-        "payload",
-        ...(path ?? []).map((segment) => {
-          const key = typeof segment === "object" ? segment.key : segment
-          return typeof key === "number" ? key : String(key)
-        })
-      ],
-      message
-    }))
+    errors: Problems.issuesOf(error.issue)
   })
 
 const searching = HttpApiBuilder.group(
@@ -75,13 +66,59 @@ const searching = HttpApiBuilder.group(
       }, Storage.orUnavailable)
     )
     return withLargeBody.handleAll({
-      search: ({ params, payload }) => search.search(params.indexName, payload).pipe(Storage.orUnavailable),
-      compareDocuments: ({ params }) => documents.compare(params.indexName).pipe(Storage.orUnavailable),
+      search: ({ params, payload }) =>
+        requireResource("index", params.indexName).pipe(
+          Effect.andThen(Caller),
+          Effect.flatMap(({ kind }) =>
+            kind === "client"
+              ? search.searchByClient(params.indexName, payload)
+              : search.search(params.indexName, payload)
+          ),
+          Storage.orUnavailable
+        ),
+      searchAll: ({ params, payload }) =>
+        requireResource("index", params.indexName).pipe(
+          Effect.andThen(Caller),
+          Effect.flatMap(({ kind }) =>
+            kind === "client"
+              ? search.searchAllByClient(params.indexName, payload.searches)
+              : search.searchAll(params.indexName, payload.searches)
+          ),
+          Effect.map((results) => ({ results })),
+          Storage.orUnavailable
+        ),
+      listQueries: ({ params, query: { limit, withoutResults } }) =>
+        requireResource("index", params.indexName).pipe(
+          Effect.andThen(
+            search.queries(params.indexName, {
+              withoutResults: withoutResults === "true",
+              ...(limit === undefined ? {} : { limit })
+            })
+          ),
+          Effect.map((items) => ({ items })),
+          Storage.orUnavailable
+        ),
+      removeDocuments: ({ params, payload }) =>
+        documents.removeWhere(params.indexName, payload.filter).pipe(Storage.orUnavailable),
+      listDocuments: ({ params, query }) =>
+        requireResource("index", params.indexName).pipe(
+          Effect.andThen(documents.list(params.indexName, query)),
+          Storage.orUnavailable
+        ),
+      getDocument: ({ params }) =>
+        requireResource("index", params.indexName).pipe(
+          Effect.andThen(documents.get(params.indexName, params.documentId)),
+          Storage.orUnavailable
+        ),
+      // In a transaction it has a connection to itself: no statement of another request waits behind it.
+      compareDocuments: ({ params }) =>
+        documents.compare(params.indexName).pipe(transactionOf(sql), Storage.orUnavailable),
       recordEvents: ({ payload }) =>
         Effect.gen(function* () {
           const searches = payload.events.flatMap((event) => (event.kind === "search" ? [event] : []))
           let counted = 0
           for (const [indexName, own] of Map.groupBy(searches, ({ indexName }) => indexName ?? products)) {
+            yield* requireResource("index", indexName)
             counted += yield* behaviors.recordQueries(source, indexName, own)
           }
           const signals = payload.events.flatMap((event) => (event.kind === "search" ? [] : [event]))
@@ -110,8 +147,11 @@ const searching = HttpApiBuilder.group(
   })
 )
 
-const encodeNewIndex = Schema.encodeSync(NewIndex)
-const createIndexOnce = IdempotencyKey.make({ operation: "search.createIndex", answer: SearchIndex })
+const createIndex = IdempotentRequests.create({
+  operation: "search.createIndex",
+  payload: NewIndex,
+  answer: SearchIndex
+})
 
 const indexes = HttpApiBuilder.group(
   SearchApi,
@@ -119,17 +159,11 @@ const indexes = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const all = yield* SearchIndexes
     const versions = yield* SearchIndexVersions
-    const sql = yield* SqlClient.SqlClient
-    const storage = Effect.provideService(SqlClient.SqlClient, sql)
+    const curations = yield* SearchCurations
+    const createOnce = yield* createIndex
     return handlers.handleAll({
-      createIndex: Effect.fnUntraced(
-        function* ({ headers, payload }) {
-          const request = { owner: yield* tenantId, headers, body: encodeNewIndex(payload) }
-          return tagged(yield* createIndexOnce(request, all.create(payload)))
-        },
-        Storage.orUnavailable,
-        storage
-      ),
+      createIndex: ({ headers, payload }) =>
+        createOnce({ headers, payload }, all.create(payload)).pipe(Effect.map(tagged), Storage.orUnavailable),
       listIndexes: ({ query }) => all.list(query).pipe(Storage.orUnavailable),
       getIndex: ({ params }) => all.get(params.indexName).pipe(Effect.map(tagged), Storage.orUnavailable),
       changeIndex: ({ headers, params, payload }) =>
@@ -143,14 +177,25 @@ const indexes = HttpApiBuilder.group(
           Effect.flatMap((version) => all.remove(params.indexName, version)),
           Storage.orUnavailable
         ),
+      getCuration: ({ params }) =>
+        curations.get(params.indexName).pipe(Effect.map(tagged), Storage.orUnavailable),
+      setCuration: ({ headers, params, payload }) =>
+        expectedVersion(headers).pipe(
+          Effect.flatMap((version) => curations.set(params.indexName, version, payload)),
+          Effect.map(tagged),
+          Storage.orUnavailable
+        ),
       rollBackIndex: ({ params }) =>
         versions.rollBack(params.indexName).pipe(Effect.map(tagged), Storage.orUnavailable)
     })
   })
 )
 
-const encodeNewVersion = Schema.encodeSync(NewVersion)
-const startVersionOnce = IdempotencyKey.make({ operation: "search.startVersion", answer: SearchIndexVersion })
+const startVersion = IdempotentRequests.create({
+  operation: "search.startVersion",
+  payload: NewVersion,
+  answer: SearchIndexVersion
+})
 
 const versions = HttpApiBuilder.group(
   SearchApi,
@@ -158,18 +203,13 @@ const versions = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const indexes = yield* SearchIndexes
     const all = yield* SearchIndexVersions
-    const sql = yield* SqlClient.SqlClient
-    const storage = Effect.provideService(SqlClient.SqlClient, sql)
+    const startOnce = yield* startVersion
     return handlers.handleAll({
-      startVersion: Effect.fnUntraced(
-        function* ({ headers, params, payload }) {
-          const body = { indexName: params.indexName, ...encodeNewVersion(payload) }
-          const request = { owner: yield* tenantId, headers, body }
-          return tagged(yield* startVersionOnce(request, all.start(params.indexName, payload)))
-        },
-        Storage.orUnavailable,
-        storage
-      ),
+      startVersion: ({ headers, params, payload }) =>
+        startOnce(
+          { headers, payload, scope: { indexName: params.indexName } },
+          all.start(params.indexName, payload)
+        ).pipe(Effect.map(tagged), Storage.orUnavailable),
       listVersions: ({ params, query }) =>
         Effect.andThen(indexes.get(params.indexName), all.list(params.indexName, query)).pipe(
           Storage.orUnavailable
@@ -178,8 +218,10 @@ const versions = HttpApiBuilder.group(
         all.get(params.indexName, params.versionId).pipe(Effect.map(tagged), Storage.orUnavailable),
       validateVersion: ({ params }) =>
         all.validate(params.indexName, params.versionId).pipe(Effect.map(tagged), Storage.orUnavailable),
-      activateVersion: ({ params }) =>
-        all.activate(params.indexName, params.versionId).pipe(Effect.map(tagged), Storage.orUnavailable),
+      activateVersion: ({ params, payload }) =>
+        all
+          .activate(params.indexName, params.versionId, payload)
+          .pipe(Effect.map(tagged), Storage.orUnavailable),
       retireVersion: ({ params }) =>
         all.retire(params.indexName, params.versionId).pipe(Effect.map(tagged), Storage.orUnavailable)
     })

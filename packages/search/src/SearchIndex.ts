@@ -16,11 +16,19 @@ import * as SearchSettings from "./SearchSettings.ts"
  * @category schemas
  * @since 0.1.0
  */
-export const IndexName = Schema.String.check(
+export const Name = Schema.String.check(
   Schema.isPattern(/^[a-z0-9][a-z0-9_-]{0,62}$/, {
     message: "Expected 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit"
   })
-).pipe(Schema.brand("@hypermarket/search/IndexName"))
+)
+
+/**
+ * The name of an index.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const IndexName = Name.pipe(Schema.brand("@hypermarket/search/IndexName"))
 
 /**
  * @category models

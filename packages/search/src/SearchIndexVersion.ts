@@ -22,15 +22,37 @@ import * as SearchSettings from "./SearchSettings.ts"
 export const Status = Schema.Literals(["building", "validating", "ready", "active", "retired", "failed"])
 
 /**
- * One check before activation. `required` ones decide.
+ * The names of the gates.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const GateName = Schema.Literals([
+  "documents",
+  "checksum",
+  "postings",
+  "catalogue",
+  "zero-results",
+  "overlap"
+])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type GateName = typeof GateName.Type
+
+/**
+ * One check before activation. A version that does not pass a gate of the effect `stops` has failed. One that does not
+ * pass a gate of the effect `warns` stays ready, and is activated only despite this gate. `reports` has no effect.
  *
  * @category models
  * @since 0.1.0
  */
 export const Gate = Schema.Struct({
-  gate: Schema.Literals(["documents", "checksum", "postings", "catalogue", "zero-results", "overlap"]),
+  gate: GateName,
   passed: Schema.Boolean,
-  required: Schema.Boolean,
+  effect: Schema.Literals(["stops", "warns", "reports"]),
   expected: Schema.String,
   found: Schema.String
 })
@@ -50,7 +72,7 @@ const fields = {
    * rules of the code are others, or after a dump and restore.
    */
   reason: Schema.Literals(["created", "requested", "changes", "popularity", "upgraded", "restored"]),
-  /** Whether it is activated as soon as its gates pass. */
+  /** True for a version that is activated as soon as it passes its gates. */
   activates: Schema.Boolean,
   /** The steps of the build that are committed. */
   phase: Schema.Literals(["none", "documents", "postings"]),
@@ -84,7 +106,7 @@ export class SearchIndexVersion extends Schema.Class<SearchIndexVersion>(
  * @since 0.1.0
  */
 export const NewVersion = Schema.Struct({
-  /** Whether it is activated as soon as its gates pass; it is not by default. */
+  /** True to activate it as soon as its gates pass; it is false by default. */
   activates: Schema.optionalKey(Schema.Boolean)
 })
 
@@ -93,6 +115,21 @@ export const NewVersion = Schema.Struct({
  * @since 0.1.0
  */
 export type NewVersion = typeof NewVersion.Type
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export const Activation = Schema.Struct({
+  /** Gates of the effect `warns` that the version did not pass, and that shall not hold it back. */
+  despite: Schema.optionalKey(Schema.Array(GateName).check(Schema.isMaxLength(GateName.literals.length)))
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Activation = typeof Activation.Type
 
 /**
  * @category errors
@@ -118,6 +155,22 @@ export class SearchVersionState extends HttpApiError.Problem<SearchVersionState>
     title: "The version's status does not allow this"
   },
   { versionId: Schema.String, currentStatus: Status }
+) {}
+
+/**
+ * The version did not pass gates that warn, and the request does not name them in `despite`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SearchVersionHeld extends HttpApiError.Problem<SearchVersionHeld>()(
+  "SearchVersionHeld",
+  {
+    type: "urn:hypermarket:problem:search:version-held",
+    status: 409,
+    title: "Gates hold the version back"
+  },
+  { versionId: Schema.String, gates: Schema.Array(GateName) }
 ) {}
 
 /**

@@ -4,8 +4,9 @@
  *
  * @since 0.1.0
  */
+import * as AuditedChange from "@hypermarket/core/AuditedChange"
 import * as Column from "@hypermarket/core/Column"
-import { now } from "@hypermarket/core/Now"
+import * as Now from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
 import { type AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
@@ -16,24 +17,27 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as DueVersions from "./internal/dueVersions.ts"
 import * as Partition from "./internal/partition.ts"
-import { patiently } from "./internal/patiently.ts"
 import { rulesHash } from "./internal/versionBuild.ts"
+import * as VersionGates from "./internal/versionGates.ts"
 import { Search } from "./Search.ts"
 import * as SearchConfig from "./SearchConfig.ts"
-import { SearchDocuments } from "./SearchDocument.ts"
+import { SearchDocuments } from "./SearchDocuments.ts"
 import type { IndexName } from "./SearchIndex.ts"
 import { SearchIndexNotFound, VersionId } from "./SearchIndex.ts"
-import type { Status, NewVersion } from "./SearchIndexVersion.ts"
+import type { Activation, GateName, NewVersion, Status } from "./SearchIndexVersion.ts"
 import {
   Gate,
   SearchIndexVersion,
   SearchVersionNotFound,
+  SearchVersionHeld,
   SearchVersionState,
   NothingToRollBack,
   SearchVersionLimit,
   versionsMax
 } from "./SearchIndexVersion.ts"
+
 const Row = Schema.Struct({
   ...SearchIndexVersion.fields,
   recordedAt: Column.Timestamp,
@@ -51,68 +55,77 @@ const columns = `
 `
 
 const pages = Page.make({
+  list: "search.versions",
   key: Schema.Tuple([VersionId]),
-  keyOf: (one: SearchIndexVersion) => [one.versionId] as const
+  keyOf: (version: SearchIndexVersion) => [version.versionId] as const
 })
 
-/** Larger than any id. */
+/** Greater than every id: the first page of a descending list starts before it. */
 const beforeAll = VersionId.make("999999999999999999")
 
-/** Queries that the gates try: the commonest. */
-const triedQueries = 200
+/** The gates that warn, were not passed and are not named. */
+const heldBy = ({ gates }: SearchIndexVersion, despite: ReadonlyArray<GateName>): ReadonlyArray<GateName> =>
+  (gates ?? [])
+    .filter(({ effect, gate, passed }) => effect === "warns" && !passed && !despite.includes(gate))
+    .map(({ gate }) => gate)
 
 const encodeGates = Schema.encodeSync(Schema.fromJsonString(Schema.Array(Gate)))
 
 /**
- * True when every gate that decides has passed.
+ * Starts, validates, activates, rolls back and retires the versions of an index.
  *
- * @category guards
- * @since 0.1.0
- */
-export const hasPassed = (gates: ReadonlyArray<Gate>): boolean =>
-  gates.every(({ passed, required }) => passed || !required)
-
-/**
  * @category services
  * @since 0.1.0
  */
 export class SearchIndexVersions extends Context.Service<
   SearchIndexVersions,
   {
-    /** Has a version built in the background, with the index's settings as they are now. */
+    /** Starts a version with the current settings of the index. It is built in the background. */
     readonly start: (
       indexName: IndexName,
       options: NewVersion
     ) => Effect.Effect<SearchIndexVersion, SearchIndexNotFound | SearchVersionLimit | SqlError, Tenant>
+    /** Reads a version. */
     readonly get: (
       indexName: IndexName,
       versionId: VersionId
     ) => Effect.Effect<SearchIndexVersion, SearchVersionNotFound | SqlError, Tenant>
-    /** The newest first. */
+    /** Lists the newest first. */
     readonly list: (
       indexName: IndexName,
       request: Page.Request
     ) => Effect.Effect<Page.Page<SearchIndexVersion>, Page.CursorInvalid | SqlError, Tenant>
-    /** Tries the gates of a built version, and says what they found; one that does not pass them has failed. */
+    /**
+     * Tries the gates of a built version and stores their results. A version that does not pass a gate that stops has
+     * failed. One that `activates` and passes all gates is activated in the same transaction.
+     */
     readonly validate: (
       indexName: IndexName,
       versionId: VersionId
     ) => Effect.Effect<SearchIndexVersion, SearchVersionNotFound | SearchVersionState | SqlError, Tenant>
-    /** Lets a ready version answer. One transaction; searches that run finish with the version they began with. */
+    /**
+     * Activates a ready version in one transaction, with an audit entry. Running searches finish with the version they
+     * began with. A gate that warns and was not passed is named in `despite`, or the version is held back.
+     */
     readonly activate: (
       indexName: IndexName,
-      versionId: VersionId
-    ) => Effect.Effect<SearchIndexVersion, SearchVersionNotFound | SearchVersionState | SqlError, Tenant>
-    /** Lets the version answer that was active before. Doing it twice changes nothing. */
+      versionId: VersionId,
+      options?: Activation
+    ) => Effect.Effect<
+      SearchIndexVersion,
+      SearchVersionHeld | SearchVersionNotFound | SearchVersionState | SqlError,
+      Tenant
+    >
+    /** Activates the version that was active before. Two roll-backs in a row change nothing. */
     readonly rollBack: (
       indexName: IndexName
     ) => Effect.Effect<SearchIndexVersion, SearchIndexNotFound | NothingToRollBack | SqlError, Tenant>
-    /** Has a version's rows removed, a minute from now: searches that began with it may still run. */
+    /** Retires a version. Its rows are removed after a minute: searches that began with it may still run. */
     readonly retire: (
       indexName: IndexName,
       versionId: VersionId
     ) => Effect.Effect<SearchIndexVersion, SearchVersionNotFound | SearchVersionState | SqlError, Tenant>
-    /** Starts versions of the indexes that have too many changes, or that came from another cluster. */
+    /** Starts the versions that are due without a request, over all tenants, and returns their number. */
     readonly startDue: Effect.Effect<number, SqlError, AllTenants>
   }
 >()("@hypermarket/search/SearchIndexVersions") {
@@ -122,29 +135,24 @@ export class SearchIndexVersions extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const search = yield* Search
       const documents = yield* SearchDocuments
-      const ownPartitionDocuments = yield* SearchConfig.ownPartitionDocuments.config
+      const partitionDocuments = yield* SearchConfig.ownPartitionDocuments.config
+      const versionGates = VersionGates.make(sql, search, documents)
       const returned = sql.literal(columns)
       const decode = Schema.decodeUnknownEffect(Row)
       const toVersion = (row: unknown) =>
         Effect.orDie(Effect.map(decode(row), (decoded) => new SearchIndexVersion(decoded)))
 
-      /** Ids of large indexes lie above the boundary of partitions. */
-      const nextId = (tenant: string, index: string) => sql`
-        (SELECT nextval('hm_search_index_version_seq')
-                + CASE WHEN count(*) >= ${ownPartitionDocuments}::int THEN ${Partition.ownFromText}::text::bigint ELSE 0 END
-           FROM (SELECT 1
-                   FROM hm_search_change c
-                  WHERE c.tenant_id = ${sql.literal(tenant)} AND c.index_name = ${sql.literal(index)}
-                    AND c.fields IS NOT NULL
-                  LIMIT ${ownPartitionDocuments}::int) counted)
-      `
+      const nextId = Partition.nextId(sql, partitionDocuments, {
+        tenant: "i.tenant_id",
+        index: "i.index_name"
+      })
 
       const start = Effect.fn("SearchIndexVersions.start")(function* (
         indexName: IndexName,
         options: NewVersion
       ) {
         const tenant = yield* Tenant
-        const moment = yield* now
+        const now = yield* Now.now
         const startIn = Effect.gen(function* () {
           const [index] = yield* sql<{ readonly live: number }>`
             SELECT (SELECT count(*)::int
@@ -160,8 +168,8 @@ export class SearchIndexVersions extends Context.Service<
           const [row] = yield* sql`
             INSERT INTO hm_search_index_version (tenant_id, version_id, index_name, status, reason, activates, settings, phase,
                                                  system_identifier, recorded_at, updated_at)
-            SELECT ${tenant.id}, ${nextId("i.tenant_id", "i.index_name")}, i.index_name, 'building', 'requested',
-                   ${options.activates ?? false}, i.settings, 'none', c.system_identifier::text, ${moment}, ${moment}
+            SELECT ${tenant.id}, ${nextId}, i.index_name, 'building', 'requested',
+                   ${options.activates ?? false}, i.settings, 'none', c.system_identifier::text, ${now}, ${now}
               FROM hm_search_index i, pg_control_system() c
              WHERE i.tenant_id = ${tenant.id} AND i.index_name = ${indexName}
             RETURNING ${returned}
@@ -200,7 +208,7 @@ export class SearchIndexVersions extends Context.Service<
         return yield* pages.page(yield* Effect.forEach(rows, toVersion), request)
       })
 
-      /** The version, in one of the statuses; its row stays locked until the transaction ends. */
+      /** Locks the row of a version, which must be in one of the statuses, until the transaction ends. */
       const lock = Effect.fnUntraced(function* (
         indexName: IndexName,
         versionId: VersionId,
@@ -214,171 +222,37 @@ export class SearchIndexVersions extends Context.Service<
              FOR UPDATE
         `
         if (row === undefined) return yield* new SearchVersionNotFound({ versionId })
-        const found = yield* toVersion(row)
-        return statuses.includes(found.status)
-          ? found
-          : yield* new SearchVersionState({ versionId, currentStatus: found.status })
+        const current = yield* toVersion(row)
+        return statuses.includes(current.status)
+          ? current
+          : yield* new SearchVersionState({ versionId, currentStatus: current.status })
       })
 
-      const stored = Effect.fnUntraced(function* (versionId: VersionId) {
-        const tenant = yield* Tenant
-        const [row] = yield* patiently(sql)(sql<{
-          readonly expectedDocuments: number
-          readonly expectedChecksum: string
-          readonly documents: number
-          readonly checksum: string
-          readonly expectedPostings: string
-          readonly postings: string
-        }>`
-          SELECT v.document_count AS "expectedDocuments", v.checksum AS "expectedChecksum", d.documents, d.checksum,
-                 (v.statistics ->> 'termCount') || ' terms, ' || (v.statistics ->> 'postingBytes') || ' bytes' AS "expectedPostings",
-                 p.terms || ' terms, ' || p.bytes || ' bytes' AS postings
-            FROM hm_search_index_version v
-            CROSS JOIN (SELECT count(*)::int AS documents,
-                               coalesce(sum(hashtextextended(doc_id || ' ' || fields::text, 0)), 0)::text AS checksum
-                          FROM hm_search_document
-                         WHERE tenant_id = ${tenant.id} AND version = ${versionId}::text::bigint) d
-            CROSS JOIN (SELECT count(*) FILTER (WHERE chunk = 0) AS terms, coalesce(sum(octet_length(data)), 0) AS bytes
-                          FROM hm_search_posting
-                         WHERE tenant_id = ${tenant.id} AND version = ${versionId}::text::bigint) p
-           WHERE v.tenant_id = ${tenant.id} AND v.version_id = ${versionId}::text::bigint
-        `)
-        return row
-      })
-
-      const percent = (part: number, whole: number): string =>
-        whole === 0 ? "no queries yet" : `${((100 * part) / whole).toFixed(1)} % of ${whole} queries`
-
-      /** What the gates find. */
-      const tryGates = Effect.fnUntraced(function* (indexName: IndexName, versionId: VersionId) {
-        const tenant = yield* Tenant
-        const kept = yield* stored(versionId)
-        if (kept === undefined) return yield* new SearchVersionNotFound({ versionId })
-        const current = yield* documents
-          .compare(indexName, versionId)
-          .pipe(
-            Effect.catchTag("SearchIndexNotFound", () =>
-              Effect.fail(new SearchVersionNotFound({ versionId }))
-            )
-          )
-        const queries = yield* sql<{ readonly query: string }>`
-          SELECT query
-            FROM hm_search_query
-           WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
-           ORDER BY searches DESC
-           LIMIT ${triedQueries}
-        `
-        const tried = yield* search.compare(
-          indexName,
-          versionId,
-          queries.map(({ query }) => query)
-        )
-        const withoutBefore = tried.filter(({ active }) => active.length === 0).length
-        const without = tried.filter(({ candidate }) => candidate.length === 0).length
-        const answered = tried.filter(({ active }) => active.length > 0)
-        const common = answered.reduce(
-          (sum, { active, candidate }) =>
-            sum + active.filter((id) => candidate.includes(id)).length / active.length,
-          0
-        )
-        const gates: ReadonlyArray<Gate> = [
-          {
-            gate: "documents",
-            passed: kept.documents === kept.expectedDocuments,
-            required: true,
-            expected: String(kept.expectedDocuments),
-            found: String(kept.documents)
-          },
-          {
-            gate: "checksum",
-            passed: kept.checksum === kept.expectedChecksum,
-            required: true,
-            expected: kept.expectedChecksum,
-            found: kept.checksum
-          },
-          {
-            gate: "postings",
-            passed: kept.postings === kept.expectedPostings,
-            required: true,
-            expected: kept.expectedPostings,
-            found: kept.postings
-          },
-          {
-            gate: "catalogue",
-            passed:
-              current.checksum === current.indexedChecksum && current.documents === current.indexedDocuments,
-            required: true,
-            expected: `${current.documents} documents, ${current.checksum}`,
-            found: `${current.indexedDocuments} documents, ${current.indexedChecksum}`
-          },
-          {
-            gate: "zero-results",
-            passed: without <= withoutBefore,
-            required: true,
-            expected: percent(withoutBefore, tried.length),
-            found: percent(without, tried.length)
-          },
-          {
-            gate: "overlap",
-            passed: true,
-            required: false,
-            expected: "reported only",
-            found: percent(common, answered.length)
-          }
-        ]
-        return gates
-      })
-
-      const validate = Effect.fn("SearchIndexVersions.validate")(function* (
-        indexName: IndexName,
-        versionId: VersionId
-      ) {
-        const tenant = yield* Tenant
-        const before = yield* get(indexName, versionId)
-        if (before.status !== "validating" && before.status !== "ready") {
-          return yield* new SearchVersionState({ versionId, currentStatus: before.status })
-        }
-        const gates = yield* tryGates(indexName, versionId)
-        const moment = yield* now
-        const failed = gates.filter(({ passed, required }) => required && !passed)
-        // Only from the status it was tried in: meanwhile it may have become active.
-        const [row] = yield* sql`
-          UPDATE hm_search_index_version
-             SET gates = ${encodeGates(gates)}::text::jsonb, status = ${failed.length === 0 ? "ready" : "failed"},
-                 failure = ${failed.length === 0 ? null : `did not pass: ${failed.map(({ gate }) => gate).join(", ")}`},
-                 retired_at = ${failed.length === 0 ? null : moment}::timestamptz, lease_id = NULL, lease_until = NULL,
-                 version = version + 1, updated_at = ${moment}
-           WHERE tenant_id = ${tenant.id} AND version_id = ${versionId}::text::bigint AND status = ${before.status}
-          RETURNING ${returned}
-        `
-        return row === undefined ? yield* get(indexName, versionId) : yield* toVersion(row)
-      })
-
-      /** Makes a version the active one. The index's row is locked. */
+      /** Makes a version the active one. The caller has locked the row of the index. */
       const switchTo = Effect.fnUntraced(function* (
         indexName: IndexName,
         versionId: VersionId,
         previous: VersionId
       ) {
         const tenant = yield* Tenant
-        const moment = yield* now
+        const now = yield* Now.now
         yield* sql`
           UPDATE hm_search_index
              SET active_version = ${versionId}::text::bigint, previous_version = ${previous}::text::bigint,
-                 version = version + 1, updated_at = ${moment}
+                 version = version + 1, updated_at = ${now}
            WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
         `
         const rows = yield* sql`
           UPDATE hm_search_index_version
              SET status = CASE version_id WHEN ${versionId}::text::bigint THEN 'active' ELSE 'ready' END,
-                 activated_at = CASE version_id WHEN ${versionId}::text::bigint THEN ${moment}::timestamptz ELSE activated_at END,
-                 version = version + 1, updated_at = ${moment}
+                 activated_at = CASE version_id WHEN ${versionId}::text::bigint THEN ${now}::timestamptz ELSE activated_at END,
+                 version = version + 1, updated_at = ${now}
            WHERE tenant_id = ${tenant.id}
              AND version_id IN (${versionId}::text::bigint, ${previous}::text::bigint)
           RETURNING ${returned}
         `
         const versions = yield* Effect.forEach(rows, toVersion)
-        const active = versions.find((one) => one.versionId === versionId)
+        const active = versions.find((version) => version.versionId === versionId)
         return active ?? (yield* new SearchVersionNotFound({ versionId }))
       })
 
@@ -393,52 +267,125 @@ export class SearchIndexVersions extends Context.Service<
         return row
       })
 
-      /** A version of another cluster cannot tell what has changed since it was built. */
-      const isOfThisCluster = Effect.fnUntraced(function* (versionId: VersionId) {
+      /** Checks that this process can read a version: of its cluster, since snapshots mean nothing in another, and rules. */
+      const isReadable = Effect.fnUntraced(function* (versionId: VersionId) {
         const tenant = yield* Tenant
         const rows = yield* sql`
           SELECT 1
             FROM hm_search_index_version v
             JOIN pg_control_system() s ON v.system_identifier = s.system_identifier::text
            WHERE v.tenant_id = ${tenant.id} AND v.version_id = ${versionId}::text::bigint
+             AND v.rules_hash = ${rulesHash}
         `
         return rows.length > 0
       })
 
-      const activateIn = Effect.fnUntraced(function* (indexName: IndexName, versionId: VersionId) {
+      const activateIn = Effect.fnUntraced(function* (
+        indexName: IndexName,
+        versionId: VersionId,
+        { despite = [] }: Activation
+      ) {
         const tenant = yield* Tenant
-        const moment = yield* now
+        const now = yield* Now.now
         const index = yield* lockIndex(indexName)
         if (index === undefined) return yield* new SearchVersionNotFound({ versionId })
-        const found = yield* lock(indexName, versionId, ["ready", "active"])
-        if (found.status === "active") return found
-        if (!(yield* isOfThisCluster(versionId))) {
-          return yield* new SearchVersionState({ versionId, currentStatus: found.status })
+        const current = yield* lock(indexName, versionId, ["ready", "active"])
+        if (current.status === "active") return current
+        if (!(yield* isReadable(versionId))) {
+          return yield* new SearchVersionState({ versionId, currentStatus: current.status })
         }
-        // The one before the one before cannot be returned to any more.
+        const holding = heldBy(current, despite)
+        if (holding.length > 0) return yield* new SearchVersionHeld({ versionId, gates: holding })
+        // A roll-back returns to the version that is active now, so the one before it is of no use any more.
         if (index.previous !== null && index.previous !== versionId) {
           yield* sql`
             UPDATE hm_search_index_version
-               SET status = 'retired', retired_at = ${moment}, version = version + 1, updated_at = ${moment}
+               SET status = 'retired', retired_at = ${now}, version = version + 1, updated_at = ${now}
              WHERE tenant_id = ${tenant.id} AND version_id = ${index.previous}::text::bigint
           `
         }
         return yield* switchTo(indexName, versionId, index.active)
       })
 
+      const summaryOf = ({ indexName, status, versionId }: SearchIndexVersion) => ({
+        indexName,
+        versionId,
+        status
+      })
+      const targetOf = ({ versionId }: { readonly versionId: string }) => ({
+        type: "index-version",
+        id: versionId
+      })
+
       const activate = Effect.fn("SearchIndexVersions.activate")(
-        (indexName: IndexName, versionId: VersionId) => transactionOf(sql)(activateIn(indexName, versionId))
+        (indexName: IndexName, versionId: VersionId, options: Activation = {}) =>
+          AuditedChange.change(sql, transactionOf(sql)(activateIn(indexName, versionId, options)), {
+            action: "index-version.activated",
+            target: targetOf,
+            after: (version) => ({ ...summaryOf(version), despite: options.despite ?? [] })
+          })
       )
+
+      /** Stores the results of the gates. Undefined when the version has left the status in which they were tried. */
+      const judge = Effect.fnUntraced(function* (
+        { status, versionId }: SearchIndexVersion,
+        gates: ReadonlyArray<Gate>
+      ) {
+        const tenant = yield* Tenant
+        const now = yield* Now.now
+        const failed = gates.filter(({ effect, passed }) => effect === "stops" && !passed)
+        const failure =
+          failed.length === 0 ? null : `did not pass: ${failed.map(({ gate }) => gate).join(", ")}`
+        const [row] = yield* sql`
+          UPDATE hm_search_index_version
+             SET gates = ${encodeGates(gates)}::text::jsonb, status = ${failure === null ? "ready" : "failed"},
+                 failure = ${failure}, retired_at = ${failure === null ? null : now}::timestamptz, lease_id = NULL,
+                 lease_until = NULL, version = version + 1, updated_at = ${now}
+           WHERE tenant_id = ${tenant.id} AND version_id = ${versionId}::text::bigint AND status = ${status}
+          RETURNING ${returned}
+        `
+        return row === undefined ? undefined : yield* toVersion(row)
+      })
+
+      const validate = Effect.fn("SearchIndexVersions.validate")(function* (
+        indexName: IndexName,
+        versionId: VersionId
+      ) {
+        const before = yield* get(indexName, versionId)
+        if (before.status !== "validating" && before.status !== "ready") {
+          return yield* new SearchVersionState({ versionId, currentStatus: before.status })
+        }
+        const gates = yield* versionGates.tryGates(indexName, versionId)
+        const judgeIn = Effect.gen(function* () {
+          // The lock of an activation, in its order: the index and then the version.
+          yield* lockIndex(indexName)
+          const judged = yield* judge(before, gates)
+          if (judged === undefined) return yield* get(indexName, versionId)
+          // Only at the end of a build: a ready version is validated again to look at it.
+          const activates = before.status === "validating" && judged.activates && judged.status === "ready"
+          const holding = heldBy(judged, [])
+          // An automatic version has the settings of the active one. Held back, it would let changes pile up.
+          if (!activates || (judged.reason === "requested" && holding.length > 0)) return judged
+          if (holding.length > 0) {
+            yield* Effect.logWarning(`Version ${versionId} is activated despite ${holding.join(", ")}`)
+          }
+          // No commit is between the two: a process that ends here leaves a version that is validated again.
+          return yield* activate(indexName, versionId, { despite: holding }).pipe(
+            Effect.catchTag("SearchVersionHeld", () => Effect.succeed(judged))
+          )
+        })
+        return yield* transactionOf(sql)(judgeIn)
+      })
 
       const rollBackIn = Effect.fnUntraced(function* (indexName: IndexName) {
         const index = yield* lockIndex(indexName)
         if (index === undefined) return yield* new SearchIndexNotFound({ indexName })
-        if (index.previous === null || !(yield* isOfThisCluster(index.previous))) {
+        if (index.previous === null || !(yield* isReadable(index.previous))) {
           return yield* new NothingToRollBack({ indexName })
         }
         return yield* lock(indexName, index.previous, ["ready"]).pipe(
           Effect.andThen(({ versionId }) => switchTo(indexName, versionId, index.active)),
-          // It has failed its gates since, or was removed.
+          // The version has failed its gates since, or was removed.
           Effect.catchTag(["SearchVersionNotFound", "SearchVersionState"], () =>
             Effect.fail(new NothingToRollBack({ indexName }))
           )
@@ -451,28 +398,28 @@ export class SearchIndexVersions extends Context.Service<
 
       const retireIn = Effect.fnUntraced(function* (indexName: IndexName, versionId: VersionId) {
         const tenant = yield* Tenant
-        const moment = yield* now
+        const now = yield* Now.now
         const index = yield* lockIndex(indexName)
         if (index === undefined) return yield* new SearchVersionNotFound({ versionId })
-        const found = yield* lock(indexName, versionId, [
+        const current = yield* lock(indexName, versionId, [
           "building",
           "validating",
           "ready",
           "failed",
           "retired"
         ])
-        if (found.status === "retired") return found
+        if (current.status === "retired") return current
         if (index.previous === versionId) {
           yield* sql`
             UPDATE hm_search_index
-               SET previous_version = NULL, version = version + 1, updated_at = ${moment}
+               SET previous_version = NULL, version = version + 1, updated_at = ${now}
              WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
           `
         }
         const [row] = yield* sql`
           UPDATE hm_search_index_version
-             SET status = 'retired', retired_at = coalesce(retired_at, ${moment}::timestamptz), lease_id = NULL,
-                 lease_until = NULL, version = version + 1, updated_at = ${moment}
+             SET status = 'retired', retired_at = coalesce(retired_at, ${now}::timestamptz), lease_id = NULL,
+                 lease_until = NULL, version = version + 1, updated_at = ${now}
            WHERE tenant_id = ${tenant.id} AND version_id = ${versionId}::text::bigint
           RETURNING ${returned}
         `
@@ -483,61 +430,35 @@ export class SearchIndexVersions extends Context.Service<
         transactionOf(sql)(retireIn(indexName, versionId))
       )
 
-      const startDue = Effect.gen(function* () {
-        const moment = yield* now
-        const started = yield* sql`
-          INSERT INTO hm_search_index_version (tenant_id, version_id, index_name, status, reason, activates, settings, phase,
-                                               system_identifier, recorded_at, updated_at)
-          SELECT i.tenant_id, ${nextId("i.tenant_id", "i.index_name")}, i.index_name, 'building',
-                 CASE WHEN v.system_identifier <> s.system_identifier::text THEN 'restored'
-                      WHEN v.rules_hash <> ${rulesHash} THEN 'upgraded'
-                      WHEN changes.are_many THEN 'changes'
-                      ELSE 'popularity' END, true,
-                 -- What is changed in the index's settings waits for a version that somebody asks for.
-                 v.settings, 'none', s.system_identifier::text, ${moment}, ${moment}
-            FROM hm_search_index i
-            JOIN hm_search_index_version v ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
-            CROSS JOIN pg_control_system() s
-            CROSS JOIN LATERAL (
-                 SELECT count(*) >= ${changesRebuildMax}
-                        OR (count(*) >= ${changesRebuildMin}
-                            AND count(*) >= ${changesRebuildShare}::float8 * v.document_count) AS are_many
-                   FROM (SELECT 1
-                           FROM hm_search_change c
-                          WHERE c.tenant_id = i.tenant_id AND c.index_name = i.index_name
-                            AND c.xid >= pg_snapshot_xmin(v.built_snapshot)
-                            AND NOT pg_visible_in_snapshot(c.xid, v.built_snapshot)
-                          LIMIT ${changesRebuildMax}) one) changes
-           WHERE (v.system_identifier <> s.system_identifier::text
-                  OR (i.automatic
-                      AND (changes.are_many OR v.rules_hash <> ${rulesHash}
-                           OR (v.document_count > 0 AND v.built_at < ${new Date(moment.getTime() - popularityAgeMillis)}
-                               AND EXISTS (SELECT 1
-                                             FROM hm_product_popularity_signal p
-                                            WHERE p.tenant_id = i.tenant_id AND p.counted_at > v.built_at)))))
-             AND NOT EXISTS (
-                 SELECT 1
-                   FROM hm_search_index_version o
-                  WHERE o.tenant_id = i.tenant_id AND o.index_name = i.index_name
-                    AND (o.status IN ('building', 'validating')
-                         OR (o.status = 'failed' AND o.updated_at > ${new Date(moment.getTime() - failurePauseMillis)})))
-              ON CONFLICT DO NOTHING
-          RETURNING 1
-        `
-        return started.length
-      }).pipe(Effect.withSpan("SearchIndexVersions.startDue"))
+      const startDue = DueVersions.start(sql, partitionDocuments).pipe(
+        Effect.withSpan("SearchIndexVersions.startDue")
+      )
 
-      return SearchIndexVersions.of({ start, get, list, validate, activate, rollBack, retire, startDue })
+      return SearchIndexVersions.of({
+        start: (indexName, options) =>
+          AuditedChange.change(sql, start(indexName, options), {
+            action: "index-version.started",
+            target: targetOf,
+            after: summaryOf
+          }),
+        get,
+        list,
+        validate,
+        activate,
+        rollBack: (indexName) =>
+          AuditedChange.change(sql, rollBack(indexName), {
+            action: "index.rolled-back",
+            target: { type: "index", id: indexName },
+            after: summaryOf
+          }),
+        retire: (indexName, versionId) =>
+          AuditedChange.change(sql, retire(indexName, versionId), {
+            action: "index-version.retired",
+            target: targetOf,
+            after: summaryOf
+          }),
+        startDue
+      })
     })
   )
 }
-
-/** Changes are held in memory by every process that searches: a fifth of what it may hold. */
-const changesRebuildMax = 20_000
-/** Below this a version is not worth its rows: so many changes are read in a tenth of a second. */
-const changesRebuildMin = 2_000
-const changesRebuildShare = 0.02
-/** A version has the popularity of when it was built. */
-const popularityAgeMillis = 24 * 60 * 60 * 1000
-/** What failed once will mostly fail again at once. */
-const failurePauseMillis = 5 * 60 * 1000

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as AuditedChange from "@hypermarket/core/AuditedChange"
 import * as Column from "@hypermarket/core/Column"
 import { now } from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
@@ -48,6 +49,7 @@ const columns = `
 `
 
 const pages = Page.make({
+  list: "search.indexes",
   key: Schema.Tuple([IndexName]),
   keyOf: (index: SearchIndex) => [index.indexName] as const
 })
@@ -232,7 +234,33 @@ export class SearchIndexes extends Context.Service<
         yield* transactionOf(sql)(removeIn)
       })
 
-      return SearchIndexes.of({ create, ensure, get, list, change, remove })
+      const targetOf = (indexName: string) => ({ type: "index", id: indexName })
+
+      return SearchIndexes.of({
+        create: (made) =>
+          AuditedChange.change(sql, create(made), {
+            action: "index.created",
+            target: targetOf(made.indexName),
+            after: (created) => created
+          }),
+        // The first document of an unknown index makes it: documents are not audited.
+        ensure,
+        get,
+        list,
+        change: (indexName, version, changed) =>
+          AuditedChange.change(sql, change(indexName, version, changed), {
+            action: "index.changed",
+            target: targetOf(indexName),
+            before: get(indexName),
+            after: (index) => index
+          }),
+        remove: (indexName, version) =>
+          AuditedChange.change(sql, remove(indexName, version), {
+            action: "index.removed",
+            target: targetOf(indexName),
+            before: get(indexName)
+          })
+      })
     })
   )
 }

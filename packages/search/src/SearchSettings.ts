@@ -4,6 +4,8 @@
  *
  * @since 0.1.0
  */
+import { isNotTiny } from "./internal/tiny.ts"
+import { isText, make as makeText } from "@hypermarket/core/Text"
 import * as Schema from "effect/Schema"
 import * as EngineSettings from "./internal/engine/EngineSettings.ts"
 
@@ -17,15 +19,33 @@ export const FieldPath = Schema.String.check(
   Schema.isPattern(/^[^\s\p{Cc}.$][^\p{Cc}.]*(\.[^\p{Cc}.]+)*$/u, {
     message: "Expected a path such as title or attributes.colour"
   }),
-  Schema.isMaxLength(200)
+  isText({ max: 200 })
 )
 
-const Unit = Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
-const Phrase = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(200))
+const Unit = Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 1 }), isNotTiny)
+const Phrase = makeText({ max: 200 })
 const synonymsMax = 10_000
 const phrasesMax = 50
 const stopWordsMax = 1_000
 const signalsMax = 16
+
+/**
+ * Words for others: `two-way` stand for each other, `one-way` are found in place of `from` as well.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Synonym = Schema.Union([
+  Schema.Struct({
+    kind: Schema.Literal("two-way"),
+    phrases: Schema.Array(Phrase).check(Schema.isMinLength(2), Schema.isMaxLength(phrasesMax))
+  }),
+  Schema.Struct({
+    kind: Schema.Literal("one-way"),
+    from: Phrase,
+    to: Schema.Array(Phrase).check(Schema.isMinLength(1), Schema.isMaxLength(phrasesMax))
+  })
+])
 
 const Parts = Schema.Struct({
   /** Objects and lists are searched by all the texts in them. `b` is how much the field's length counts (BM25F). */
@@ -47,22 +67,10 @@ const Parts = Schema.Struct({
   signals: Schema.Array(
     Schema.Struct({
       signal: Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9_]{0,62}$/)),
-      weight: Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 100 }))
+      weight: Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 100 }), isNotTiny)
     })
   ).check(Schema.isMaxLength(signalsMax)),
-  synonyms: Schema.Array(
-    Schema.Union([
-      Schema.Struct({
-        kind: Schema.Literal("two-way"),
-        phrases: Schema.Array(Phrase).check(Schema.isMinLength(2), Schema.isMaxLength(phrasesMax))
-      }),
-      Schema.Struct({
-        kind: Schema.Literal("one-way"),
-        from: Phrase,
-        to: Schema.Array(Phrase).check(Schema.isMinLength(1), Schema.isMaxLength(phrasesMax))
-      })
-    ])
-  ).check(Schema.isMaxLength(synonymsMax)),
+  synonyms: Schema.Array(Synonym).check(Schema.isMaxLength(synonymsMax)),
   stemming: Schema.Literals(["plural", "none"]),
   stopWords: Schema.Array(Phrase).check(Schema.isMaxLength(stopWordsMax)),
   /** Whether `4 ft` is also `4ft`. */

@@ -3,12 +3,13 @@ import { layerTest as layerTestNow, now, TestNow } from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
 import { provide } from "@hypermarket/core/Tenant"
 import { ProductPopularity } from "@hypermarket/search/ProductPopularity"
-import { RankingSignals } from "@hypermarket/search/RankingSignal"
+import { RankingSignals } from "@hypermarket/search/RankingSignals"
 import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import { IndexName, products } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import * as SearchSettings from "@hypermarket/search/SearchSettings"
-import { type Signal, UserBehaviors, userDayLimits } from "@hypermarket/search/UserBehavior"
+import { type Signal, userDayLimits } from "@hypermarket/search/UserBehavior"
+import { UserBehaviors } from "@hypermarket/search/UserBehaviors"
 import { DateTime, Effect, Layer, type Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { acme, activate, asOperator, buildVersion, compare, ids, layerOf, search, upsert } from "./support.ts"
@@ -31,11 +32,12 @@ const popularity = (productId: string) =>
 
 /** Hands events to the domain's subscriptions as a worker does. */
 const publish = (events: ReadonlyArray<Event>) =>
-  Effect.forEach(
-    SearchDomain.domain.subscriptions,
-    ({ handler, types }) => handler(events.filter(({ type }) => types.includes(type))),
-    { discard: true }
-  ).pipe(asOperator, provide(acme))
+  Effect.gen(function* () {
+    const { subscriptions } = yield* SearchDomain.domain.start
+    for (const { handler, types } of subscriptions) {
+      yield* handler(events.filter(({ type }) => types.includes(type)))
+    }
+  }).pipe(Effect.scoped, asOperator, provide(acme))
 
 const fact = (name: string, id: string, data: Schema.Json): Event => ({
   id,
@@ -65,6 +67,8 @@ const productFact = (
 layer(TestLayer, { excludeTestServices: true })("Behaviour", (it) => {
   it.effect("counts each signal once, also when two workers count at the same time", () =>
     Effect.gen(function* () {
+      // Signals of the tests that ran before.
+      yield* count
       const signals = yield* Effect.forEach(
         Array.from({ length: 400 }, (_, n) => n),
         (n) => signal(`once-${n}`, "once", { userKey: `visitor-${n}` })
@@ -184,6 +188,19 @@ layer(TestLayer, { excludeTestServices: true })("Behaviour", (it) => {
       const found = yield* search({ query: "kettle", explain: true }, index)
       assert.deepStrictEqual(ids(found), ["k2", "k3", "k1"])
       assert.isAbove(found.hits[0]?.explanation?.popularity ?? 0, found.hits[2]?.explanation?.popularity ?? 0)
+      const parts = found.hits.map(({ explanation }) => explanation?.popularityParts)
+      assert.isAbove(parts[1]?.events ?? 0, parts[0]?.events ?? 1)
+      assert.deepStrictEqual(
+        parts.map((part) => [part?.window, part?.events === 0, part?.signals]),
+        [
+          ["week", true, [{ signal: "margin", weight: 3, value: 1 }]],
+          ["week", false, [{ signal: "margin", weight: 3, value: 0 }]],
+          ["week", true, [{ signal: "margin", weight: 3, value: 0 }]]
+        ]
+      )
+      const { product } = yield* search({ query: "kettle", productId: "k3", limit: 1 }, index)
+      // Events count less with every moment.
+      assert.closeTo(product?.explanation?.popularityParts?.events ?? 0, parts[1]?.events ?? 1, 0.001)
     })
   )
 })

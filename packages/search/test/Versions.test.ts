@@ -1,15 +1,17 @@
 import { assert, layer } from "@effect/vitest"
+import * as Audit from "@hypermarket/core/Audit"
 import { TestNow, layerTest as layerTestNow } from "@hypermarket/core/Now"
 import { provide } from "@hypermarket/core/Tenant"
 import type { SearchResult } from "@hypermarket/search/SearchQuery"
 import { SearchBuilds } from "@hypermarket/search/SearchBuild"
-import { IndexName, VersionId } from "@hypermarket/search/SearchIndex"
+import { IndexName, type VersionId } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
 import * as SearchSettings from "@hypermarket/search/SearchSettings"
+import { UserBehaviors } from "@hypermarket/search/UserBehaviors"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Database from "@hypermarket/core/Database"
-import { Deferred, Effect, Fiber, Layer } from "effect"
+import { Deferred, Duration, Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import {
   acme,
@@ -20,11 +22,10 @@ import {
   compare,
   ids,
   layerOf,
-  makeIndex,
   product,
   products,
   search,
-  shop,
+  stocked,
   upsert
 } from "./support.ts"
 
@@ -38,49 +39,68 @@ const query = { query: "wireless printer black", limit: 20, facets: [{ column: "
 const shown = ({ facets, found, hits }: SearchResult): string =>
   JSON.stringify([found, facets, hits.map(({ id, score }) => [id, score])])
 
-const partitions = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  Effect.map(
-    sql<{ readonly name: string }>`
-      SELECT relname::text AS name FROM pg_class WHERE relkind = 'r' AND relname ~ '^hm_search_(posting|document|column)_[0-9]+$'
-    `,
-    (rows) => rows.length
-  )
-)
+/** The first id of a version with partitions of its own; their names end with the difference. */
+const ownFrom = 2n ** 40n
+
+/** Counts the partitions of a version. */
+const partitionsOf = Effect.fnUntraced(function* (versionId: VersionId) {
+  const sql = yield* SqlClient.SqlClient
+  const name = `^hm_search_(posting|document|column)_${BigInt(versionId) - ownFrom}$`
+  const rows = yield* sql`
+    SELECT 1
+      FROM pg_class
+     WHERE relkind = 'r' AND relname ~ ${name}
+  `
+  return rows.length
+})
+
+/** Builds a version and activates it. */
+const buildActive = Effect.fnUntraced(function* (index: IndexName) {
+  const built = yield* buildVersion(index)
+  assert.strictEqual(built.status, "ready", JSON.stringify(built.gates))
+  yield* activate(built.versionId, index)
+  return built
+})
+
+/** Starts what is due, and counts the versions of an index that wait to be built. */
+const startedOf = Effect.fnUntraced(function* (index: IndexName) {
+  const versions = yield* SearchIndexVersions
+  yield* versions.startDue.pipe(asOperator)
+  const { items } = yield* versions.list(index, {}).pipe(provide(acme))
+  return items.filter(({ status }) => status === "building").length
+})
 
 layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
   it.effect(
-    `fail none of ${clients} clients' searches while a version is built, activated, rolled back and removed behind an old reader, and never mix two versions`,
+    `No search of ${clients} clients fails or mixes two versions while versions are built, activated, rolled back and removed behind an old reader`,
     () =>
       Effect.gen(function* () {
         const indexes = yield* SearchIndexes
         const versions = yield* SearchIndexVersions
         const builds = yield* SearchBuilds
-        yield* makeIndex(shop)
-        yield* upsert(products(1_000))
-        yield* upsert(products(1_000, 1_000))
-        const first = yield* buildVersion()
-        assert.strictEqual(first.status, "ready", JSON.stringify(first.gates))
-        yield* activate(first.versionId)
+        const index = yield* stocked("switched", 2_000)
+        const first = yield* buildActive(index)
         const expected = new Map<string, string>()
-        const learn = Effect.map(search(query), (answer) => expected.set(answer.indexVersion, shown(answer)))
+        const learn = Effect.map(search(query, index), (answer) =>
+          expected.set(answer.indexVersion, shown(answer))
+        )
         yield* learn
         // Another weight makes other scores: an answer of one version is no answer of the other.
-        const { version } = yield* indexes.get(shop).pipe(provide(acme))
+        const { version } = yield* indexes.get(index).pipe(provide(acme))
         const settings = {
           ...SearchSettings.defaults,
           fields: SearchSettings.defaults.fields.map((field) => ({ ...field, weight: field.weight * 2 }))
         }
-        yield* indexes.change(shop, version, { settings }).pipe(provide(acme))
-        const second = yield* buildVersion()
-        yield* activate(second.versionId)
+        yield* indexes.change(index, version, { settings }).pipe(provide(acme))
+        const second = yield* buildActive(index)
         yield* learn
-        yield* versions.rollBack(shop).pipe(provide(acme))
+        yield* versions.rollBack(index).pipe(provide(acme))
         assert.strictEqual(new Set(expected.values()).size, 2)
 
         let isOver = false
         const answers = new Map<string, number>()
         const client = Effect.gen(function* () {
-          const answer = yield* search(query)
+          const answer = yield* search(query, index)
           assert.strictEqual(
             shown(answer),
             expected.get(answer.indexVersion) ?? "a version that was never active"
@@ -110,30 +130,37 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
           const mayEnd = yield* Deferred.make<void>()
           const { options } = yield* TestDatabase.TestDatabase
           const reader = yield* Effect.gen(function* () {
-            const own = yield* SqlClient.SqlClient
-            yield* own`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`
-            yield* own`SELECT count(*) FROM hm_search_document`
+            const readerSql = yield* SqlClient.SqlClient
+            yield* readerSql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`
+            yield* readerSql`SELECT count(*) FROM hm_search_document`
             yield* Deferred.succeed(isReading, undefined)
             yield* Deferred.await(mayEnd)
           }).pipe(
             Database.transaction,
-            Effect.provide(Layer.fresh(Database.layer({ ...options, poolMax: 1 }, "hm-test-reader"))),
+            Effect.provide(
+              Layer.fresh(
+                Database.layer(
+                  { ...options, poolMax: 1, idleTransactionTimeout: Duration.zero },
+                  "hm-test-reader"
+                )
+              )
+            ),
             Effect.forkChild
           )
           yield* Deferred.await(isReading)
           yield* answered(first.versionId)
           for (let round = 0; round < 3; round++) {
-            yield* activate(second.versionId)
+            yield* activate(second.versionId, index)
             yield* answered(second.versionId)
-            yield* versions.rollBack(shop).pipe(provide(acme))
+            yield* versions.rollBack(index).pipe(provide(acme))
             yield* answered(first.versionId)
           }
           // Built, with the same documents and settings as the second, and retired under the reader and the clients.
-          const third = yield* buildVersion()
+          const third = yield* buildVersion(index)
           assert.strictEqual(third.status, "ready", JSON.stringify(third.gates))
           assert.strictEqual(third.checksum, second.checksum)
-          yield* versions.retire(shop, third.versionId).pipe(provide(acme))
-          const tables = yield* partitions
+          yield* versions.retire(index, third.versionId).pipe(provide(acme))
+          assert.strictEqual(yield* partitionsOf(third.versionId), 3)
           const now = yield* TestNow
           yield* now.adjust("61 seconds")
           const removing = yield* Effect.forkChild(builds.removeRetired.pipe(asOperator))
@@ -143,7 +170,7 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
           // What the reader held up for too long is removed by the next run.
           yield* Fiber.join(removing)
           yield* builds.removeRetired.pipe(asOperator)
-          assert.strictEqual(yield* partitions, tables - 3)
+          assert.strictEqual(yield* partitionsOf(third.versionId), 0)
           const [left] = yield* sql`
             SELECT 1 FROM hm_search_document WHERE tenant_id = ${acme} AND version = ${third.versionId}::text::bigint
           `
@@ -160,76 +187,123 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
       })
   )
 
-  it.effect("keep the older and the newer version current from one table of changes", () =>
-    Effect.gen(function* () {
-      const versions = yield* SearchIndexVersions
-      const built = yield* buildVersion()
-      yield* activate(built.versionId)
-      yield* upsert([{ id: "late", fields: { title: "clavichord" } }])
-      assert.deepStrictEqual(ids(yield* search({ query: "clavichord" })), ["late"])
-      const back = yield* versions.rollBack(shop).pipe(provide(acme))
-      const found = yield* search({ query: "clavichord" })
-      assert.strictEqual(found.indexVersion, back.versionId)
-      assert.deepStrictEqual(ids(found), ["late"])
-    })
+  it.effect(
+    "A change after an activation is found by the newer version and, after a roll-back, by the older one",
+    () =>
+      Effect.gen(function* () {
+        const versions = yield* SearchIndexVersions
+        const index = yield* stocked("changed", 100)
+        const older = yield* buildActive(index)
+        const newer = yield* buildActive(index)
+        yield* upsert([{ id: "late", fields: { title: "clavichord" } }], index)
+        const before = yield* search({ query: "clavichord" }, index)
+        assert.strictEqual(before.indexVersion, newer.versionId)
+        assert.deepStrictEqual(ids(before), ["late"])
+        yield* versions.rollBack(index).pipe(provide(acme))
+        const after = yield* search({ query: "clavichord" }, index)
+        assert.strictEqual(after.indexVersion, older.versionId)
+        assert.deepStrictEqual(ids(after), ["late"])
+      })
   )
 
-  it.effect("are built in the background when enough has changed, with the settings of the active one", () =>
-    Effect.gen(function* () {
-      const indexes = yield* SearchIndexes
-      const versions = yield* SearchIndexVersions
-      const grown = IndexName.make("grown")
-      const due = versions.startDue.pipe(asOperator)
-      const created = yield* indexes.create({ indexName: grown }).pipe(provide(acme))
-      yield* upsert(products(1_000), grown)
-      assert.strictEqual(yield* due, 0)
-      yield* upsert(products(1_000, 1_000), grown)
-      assert.strictEqual(yield* due, 1)
-      assert.strictEqual(yield* due, 0)
-      yield* indexes
-        .change(grown, created.version, { settings: { ...SearchSettings.defaults, k1: 2 } })
-        .pipe(provide(acme))
-      yield* buildAll
-      const { activeVersion } = yield* indexes.get(grown).pipe(provide(acme))
-      const active = yield* versions.get(grown, activeVersion).pipe(provide(acme))
-      assert.deepInclude(active, { reason: "changes", documents: 2_000, status: "active" })
-      assert.strictEqual(active.settings.k1, SearchSettings.defaults.k1)
-      assert.deepInclude(yield* compare(grown), { documents: 2_000, indexedDocuments: 2_000, changes: 0 })
-    })
-  )
-
-  it.effect("are built anew when the rules of the code are others, or when popularity is a day old", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const indexes = yield* SearchIndexes
-      const versions = yield* SearchIndexVersions
-      const now = yield* TestNow
-      const grown = IndexName.make("grown")
-      const reason = Effect.gen(function* () {
-        yield* versions.startDue.pipe(asOperator)
+  it.effect(
+    "A version is built in the background after 2,000 changes, with the settings of the active version",
+    () =>
+      Effect.gen(function* () {
+        const indexes = yield* SearchIndexes
+        const versions = yield* SearchIndexVersions
+        const grown = IndexName.make("grown")
+        const created = yield* indexes.create({ indexName: grown }).pipe(provide(acme))
+        yield* upsert(products(1_000), grown)
+        assert.strictEqual(yield* startedOf(grown), 0)
+        yield* upsert(products(1_000, 1_000), grown)
+        assert.strictEqual(yield* startedOf(grown), 1)
+        assert.strictEqual(yield* startedOf(grown), 1)
+        yield* indexes
+          .change(grown, created.version, { settings: { ...SearchSettings.defaults, k1: 2 } })
+          .pipe(provide(acme))
         yield* buildAll
-        const { activeVersion } = yield* indexes.get(grown)
-        return (yield* versions.get(grown, activeVersion)).reason
-      }).pipe(provide(acme))
-      assert.strictEqual(yield* reason, "changes")
-      yield* sql`UPDATE hm_search_index_version SET rules_hash = 'of an older release' WHERE index_name = ${grown}`
-      assert.strictEqual(yield* reason, "upgraded")
-      yield* now.adjust("25 hours")
-      assert.strictEqual(yield* reason, "upgraded")
-      yield* sql`
+        const { activeVersion } = yield* indexes.get(grown).pipe(provide(acme))
+        const active = yield* versions.get(grown, activeVersion).pipe(provide(acme))
+        assert.deepInclude(active, { reason: "changes", documents: 2_000, status: "active" })
+        assert.strictEqual(active.settings.k1, SearchSettings.defaults.k1)
+        assert.deepInclude(yield* compare(grown), { documents: 2_000, indexedDocuments: 2_000, changes: 0 })
+      })
+  )
+
+  it.effect(
+    "A version is built when the rules of the code change, and when its popularity is a day old",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const indexes = yield* SearchIndexes
+        const versions = yield* SearchIndexVersions
+        const now = yield* TestNow
+        const aged = IndexName.make("aged")
+        const reason = Effect.gen(function* () {
+          yield* versions.startDue.pipe(asOperator)
+          yield* buildAll
+          const { activeVersion } = yield* indexes.get(aged)
+          return (yield* versions.get(aged, activeVersion)).reason
+        }).pipe(provide(acme))
+        yield* indexes.create({ indexName: aged }).pipe(provide(acme))
+        yield* upsert(products(100), aged)
+        yield* buildActive(aged)
+        assert.strictEqual(yield* reason, "requested")
+        yield* sql`UPDATE hm_search_index_version SET rules_hash = 'of an older release' WHERE index_name = ${aged}`
+        assert.strictEqual(yield* reason, "upgraded")
+        yield* now.adjust("25 hours")
+        assert.strictEqual(yield* reason, "upgraded")
+        yield* sql`
         INSERT INTO hm_product_popularity_signal (tenant_id, product_id, decay_window, score, counted_at)
-        SELECT ${acme}, 'p1', 'week', 1, max(built_at) + interval '1 minute' FROM hm_search_index_version
+        SELECT ${acme}, 'p1', 'week', 1, max(built_at) + interval '1 minute'
+          FROM hm_search_index_version
       `
-      assert.strictEqual(yield* reason, "popularity")
-      assert.strictEqual(yield* versions.startDue.pipe(asOperator), 0)
+        assert.strictEqual(yield* reason, "popularity")
+        assert.strictEqual(yield* startedOf(aged), 0)
+      })
+  )
+
+  it.effect("An index of other rules does not answer until it is built by the rules of the process", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const versions = yield* SearchIndexVersions
+      const index = yield* stocked("upgraded", 50)
+      const older = yield* buildActive(index)
+      assert.isAbove((yield* search({ query: "lamp" }, index)).found, 0)
+      yield* sql`
+        UPDATE hm_search_index_version
+           SET rules_hash = 'of another release'
+         WHERE index_name = ${index}
+      `
+      for (const attempt of [
+        search({ query: "lamp" }, index),
+        search({ query: "lamp" }, index).pipe(Database.transaction)
+      ]) {
+        const error = yield* Effect.flip(attempt)
+        assert.deepInclude(error, { _tag: "SearchIndexBuilding", reason: "upgrading" })
+      }
+      // The index is not automatic: it is built all the same, since no process can read it.
+      assert.strictEqual(yield* startedOf(index), 1)
+      yield* buildAll
+      const answer = yield* search({ query: "lamp" }, index)
+      assert.isAbove(answer.found, 0)
+      assert.notStrictEqual(answer.indexVersion, older.versionId)
+      const back = yield* versions.rollBack(index).pipe(provide(acme), Effect.flip)
+      assert.strictEqual(back._tag, "NothingToRollBack")
+      const refused = yield* activate(older.versionId, index).pipe(Effect.flip)
+      assert.strictEqual(refused._tag, "SearchVersionState")
     })
   )
 
-  it.effect("that lose a row do not pass their gates, and are never activated", () =>
+  it.effect("A version that has lost a row fails its gates and is never activated", () =>
     Effect.gen(function* () {
       const indexes = yield* SearchIndexes
       const sql = yield* SqlClient.SqlClient
       const versions = yield* SearchIndexVersions
+      const index = yield* stocked("damaged", 100)
+      const older = yield* buildActive(index)
+      yield* buildActive(index)
       for (const damage of [
         (id: string) => sql`DELETE FROM hm_search_document WHERE version = ${id}::text::bigint AND ord = 3`,
         (id: string) =>
@@ -238,47 +312,145 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
           DELETE FROM hm_search_posting WHERE version = ${id}::text::bigint
              AND term = (SELECT min(term) FROM hm_search_posting WHERE version = ${id}::text::bigint)`
       ]) {
-        const built = yield* buildVersion()
+        const built = yield* buildVersion(index)
+        assert.strictEqual(built.status, "ready", JSON.stringify(built.gates))
         yield* damage(built.versionId)
-        const judged = yield* versions.validate(shop, built.versionId).pipe(provide(acme))
+        const judged = yield* versions.validate(index, built.versionId).pipe(provide(acme))
         assert.strictEqual(judged.status, "failed")
-        const error = yield* activate(built.versionId).pipe(Effect.flip)
+        const error = yield* activate(built.versionId, index).pipe(Effect.flip)
         assert.strictEqual(error._tag, "SearchVersionState")
       }
-      // Nor is one returned to that was fine when it was left.
-      const { previousVersion } = yield* indexes.get(shop).pipe(provide(acme))
-      yield* sql`DELETE FROM hm_search_document WHERE version = ${previousVersion}::text::bigint AND ord = 3`
-      const judged = yield* versions.validate(shop, VersionId.make(previousVersion ?? "")).pipe(provide(acme))
+      // A roll-back does not return to a version that was damaged after another one was activated.
+      assert.strictEqual((yield* indexes.get(index).pipe(provide(acme))).previousVersion, older.versionId)
+      yield* sql`DELETE FROM hm_search_document WHERE version = ${older.versionId}::text::bigint AND ord = 3`
+      const judged = yield* versions.validate(index, older.versionId).pipe(provide(acme))
       assert.strictEqual(judged.status, "failed")
-      const refused = yield* versions.rollBack(shop).pipe(provide(acme), Effect.flip)
+      const refused = yield* versions.rollBack(index).pipe(provide(acme), Effect.flip)
       assert.strictEqual(refused._tag, "NothingToRollBack")
-      assert.isAbove((yield* search({ query: "printer" })).found, 0)
+      assert.isAbove((yield* search({ query: "printer" }, index)).found, 0)
     })
   )
 
-  it.effect("go on with the step they were in when the builder is stopped", () =>
+  it.effect(
+    "A version that activates is active as soon as it is ready, wherever its worker was interrupted",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const builds = yield* SearchBuilds
+        const versions = yield* SearchIndexVersions
+        const index = yield* stocked("interrupted", 50)
+        const started = yield* versions.start(index, { activates: true }).pipe(provide(acme))
+        // Holds up whatever activates, as another activation does.
+        const isLocked = yield* Deferred.make<void>()
+        const mayEnd = yield* Deferred.make<void>()
+        const locking = yield* Effect.gen(function* () {
+          const own = yield* SqlClient.SqlClient
+          yield* own`SELECT 1 FROM hm_search_index WHERE index_name = ${index} FOR UPDATE`
+          yield* Deferred.succeed(isLocked, undefined)
+          yield* Deferred.await(mayEnd)
+        }).pipe(Database.transaction, Effect.forkChild)
+        yield* Deferred.await(isLocked)
+        const building = yield* Effect.forkChild(builds.buildNext.pipe(asOperator))
+        // The gates are tried, and the activation waits for the lock.
+        yield* sql<{ readonly waiting: number }>`
+          SELECT count(*)::int AS waiting
+            FROM pg_stat_activity
+           WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%hm_search_index%'
+        `.pipe(Effect.repeat({ until: ([row]) => (row?.waiting ?? 0) > 0 }))
+        const waiting = yield* versions.get(index, started.versionId).pipe(provide(acme))
+        assert.strictEqual(waiting.status, "validating")
+        yield* Fiber.interrupt(building)
+        yield* Deferred.succeed(mayEnd, undefined)
+        yield* Fiber.join(locking)
+        yield* buildAll
+        const built = yield* versions.get(index, started.versionId).pipe(provide(acme))
+        assert.strictEqual(built.status, "active", JSON.stringify(built.gates))
+      })
+  )
+
+  it.effect("A version that loses a common query waits, and is activated by hand despite the gate", () =>
+    Effect.gen(function* () {
+      const behaviors = yield* UserBehaviors
+      const indexes = yield* SearchIndexes
+      const versions = yield* SearchIndexVersions
+      const index = IndexName.make("synonyms")
+      const synonyms: SearchSettings.SearchSettings["synonyms"] = [
+        { kind: "two-way", phrases: ["gramophone", "lamp"] }
+      ]
+      const created = yield* indexes
+        .create({ indexName: index, automatic: false, settings: { ...SearchSettings.defaults, synonyms } })
+        .pipe(provide(acme))
+      yield* upsert(products(50), index)
+      yield* behaviors
+        .recordQueries("test", index, [
+          { id: "s1", query: "gramophone" },
+          { id: "s2", query: "printer" }
+        ])
+        .pipe(provide(acme))
+      assert.isAbove((yield* search({ query: "gramophone" }, index)).found, 0)
+      yield* indexes.change(index, created.version, { settings: SearchSettings.defaults }).pipe(provide(acme))
+      const started = yield* versions.start(index, { activates: true }).pipe(provide(acme))
+      yield* buildAll
+      const held = yield* versions.get(index, started.versionId).pipe(provide(acme))
+      assert.strictEqual(held.status, "ready")
+      const warned = held.gates?.find(({ gate }) => gate === "zero-results")
+      assert.deepInclude(warned, { effect: "warns", passed: false, found: "50.0 % of 2 queries" })
+      const refused = yield* activate(held.versionId, index).pipe(Effect.flip)
+      assert.deepInclude(refused, { _tag: "SearchVersionHeld", gates: ["zero-results"] })
+      const other = yield* versions
+        .activate(index, held.versionId, { despite: ["overlap"] })
+        .pipe(provide(acme), Effect.flip)
+      assert.strictEqual(other._tag, "SearchVersionHeld")
+      const entries: Array<Audit.Entry> = []
+      const active = yield* versions.activate(index, held.versionId, { despite: ["zero-results"] }).pipe(
+        provide(acme),
+        Effect.provideService(Audit.Audit, {
+          record: (entry) => Effect.sync(() => void entries.push(entry))
+        })
+      )
+      assert.strictEqual(active.status, "active")
+      assert.deepStrictEqual(entries, [
+        {
+          action: "index-version.activated",
+          target: { type: "index-version", id: held.versionId },
+          after: { indexName: index, versionId: held.versionId, status: "active", despite: ["zero-results"] }
+        }
+      ])
+      assert.strictEqual((yield* search({ query: "gramophone", typos: false }, index)).found, 0)
+    })
+  )
+
+  it.effect("A build goes on with the step it was in when its builder was stopped", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const versions = yield* SearchIndexVersions
       const builds = yield* SearchBuilds
-      const started = yield* versions.start(shop, {}).pipe(provide(acme))
-      const phase = Effect.map(versions.get(shop, started.versionId).pipe(provide(acme)), (one) => one.phase)
+      const index = yield* stocked("resumed", 2_000)
+      const started = yield* versions.start(index, {}).pipe(provide(acme))
+      const phase = Effect.map(
+        versions.get(index, started.versionId).pipe(provide(acme)),
+        (version) => version.phase
+      )
       const building = yield* Effect.forkChild(builds.buildNext.pipe(asOperator))
       yield* phase.pipe(Effect.repeat({ until: (reached) => reached !== "none" }))
       yield* Fiber.interrupt(building)
       const [frozen] = yield* sql<{ readonly snapshot: string }>`
-        SELECT built_snapshot::text AS snapshot FROM hm_search_index_version WHERE version_id = ${started.versionId}::text::bigint
+        SELECT built_snapshot::text AS snapshot
+          FROM hm_search_index_version
+         WHERE version_id = ${started.versionId}::text::bigint
       `
-      yield* upsert([product(7_777)])
+      yield* upsert([product(7_777)], index)
       yield* buildAll
-      const built = yield* versions.get(shop, started.versionId).pipe(provide(acme))
+      const built = yield* versions.get(index, started.versionId).pipe(provide(acme))
       assert.strictEqual(built.status, "ready", JSON.stringify(built))
       const [kept] = yield* sql<{ readonly snapshot: string }>`
-        SELECT built_snapshot::text AS snapshot FROM hm_search_index_version WHERE version_id = ${started.versionId}::text::bigint
+        SELECT built_snapshot::text AS snapshot
+          FROM hm_search_index_version
+         WHERE version_id = ${started.versionId}::text::bigint
       `
       assert.strictEqual(kept?.snapshot, frozen?.snapshot)
-      yield* activate(built.versionId)
-      assert.deepStrictEqual(ids(yield* search({ query: "x7777" })), ["p7777"])
+      yield* activate(built.versionId, index)
+      assert.deepStrictEqual(ids(yield* search({ query: "x7777" }, index)), ["p7777"])
     })
   )
 })

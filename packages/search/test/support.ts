@@ -4,7 +4,8 @@ import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import { Search } from "@hypermarket/search/Search"
 import { type SearchQuery, type SearchResult } from "@hypermarket/search/SearchQuery"
 import { SearchBuilds } from "@hypermarket/search/SearchBuild"
-import { type SearchDocument, SearchDocuments } from "@hypermarket/search/SearchDocument"
+import { batchMax, type SearchDocument } from "@hypermarket/search/SearchDocument"
+import { SearchDocuments } from "@hypermarket/search/SearchDocuments"
 import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import { IndexName, type VersionId } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
@@ -105,3 +106,13 @@ export const product = (n: number, version?: number): SearchDocument => ({
 
 export const products = (count: number, from = 0): ReadonlyArray<SearchDocument> =>
   Array.from({ length: count }, (_, n) => product(from + n))
+
+/** Makes an index of the test with documents. */
+export const stocked = Effect.fnUntraced(function* (name: string, documents: number) {
+  const index = IndexName.make(name)
+  yield* makeIndex(index)
+  for (let from = 0; from < documents; from += batchMax) {
+    yield* upsert(products(Math.min(batchMax, documents - from), from), index)
+  }
+  return index
+})

@@ -43,14 +43,40 @@ const keywordsOf = (value: Schema.Json | undefined): ReadonlyArray<string> => {
   const values: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
   const keywords = new Set<string>()
   for (const one of values) {
-    if (typeof one === "string" && one !== "") keywords.add(one.slice(0, keywordCharsMax))
+    const text = typeof one === "string" ? one.normalize("NFC").trim() : ""
+    if (text !== "") keywords.add(text.slice(0, keywordCharsMax))
     else if (typeof one === "number" || typeof one === "boolean") keywords.add(String(one))
     if (keywords.size === keywordsPerDocumentMax) break
   }
   return Array.from(keywords)
 }
 
-/** What the engine indexes of a document. Values that do not fit a column's kind are left out of the column. */
+/** As written by a feed that has only texts, such as CSV. */
+const numberPattern = /^\s*-?\d+(?:\.\d+)?\s*$/
+
+const numberOf = (value: Schema.Json): number | undefined => {
+  if (typeof value === "boolean") return value ? 1 : 0
+  const number = typeof value === "string" && numberPattern.test(value) ? Number(value) : value
+  return typeof number === "number" && Number.isFinite(number) ? number : undefined
+}
+
+/** A feed of texts has an empty text where there is no value. */
+const isEmpty = (value: Schema.Json | undefined): boolean =>
+  value === undefined || value === null || (typeof value === "string" && value.trim() === "")
+
+/** Returns the number columns that a document has a value for which is no number. */
+export const unfitColumnsOf = (columns: SearchSettings["columns"], fields: Fields): ReadonlyArray<string> =>
+  columns.flatMap(({ kind, name }) => {
+    const value = at(fields, name)
+    return kind !== "number" || value === undefined || isEmpty(value) || numberOf(value) !== undefined
+      ? []
+      : [name]
+  })
+
+/**
+ * Returns the document as the engine indexes it. A number that is written as text is a number. Values that do not fit a
+ * column's kind are left out of the column: a write refuses them, unless the column is newer than the document.
+ */
 export const toIndexDocument = (
   settings: Pick<SearchSettings, "fields" | "columns">,
   docId: string,
@@ -67,8 +93,10 @@ export const toIndexDocument = (
     if (kind === "keyword") {
       const found = keywordsOf(value)
       if (found.length > 0) keywords[name] = found
-    } else if (typeof value === "number" && Number.isFinite(value)) numbers[name] = value
-    else if (typeof value === "boolean") numbers[name] = value ? 1 : 0
+    } else {
+      const number = numberOf(value)
+      if (number !== undefined) numbers[name] = number
+    }
   }
   return { docId, text, keywords, numbers, popularity }
 }

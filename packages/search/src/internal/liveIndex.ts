@@ -1,72 +1,73 @@
 /**
- * What a process knows of the indexes it searches: for each the active version, the changes beside it, and perhaps its
- * segment in memory.
+ * The indexes that a process searches: for each the active version, the changes since its build, and its segment if it is
+ * in memory.
  *
- * A search begins with a look: one statement, and so one snapshot, that reads which version is active and what has
- * changed since the look before. Looks of one index run one after another, so that changes are applied in order, and a
- * search that waits for one is content with any look that began after itself.
+ * A search begins with a look: one statement, and so one snapshot, that reads the active version and the changes since the
+ * previous look. The looks of one index run one after another, so that changes are applied in order. A waiting search uses
+ * any look that began after it.
  */
+import * as DatabaseIdentity from "@hypermarket/core/DatabaseIdentity"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import * as SearchSettings from "../SearchSettings.ts"
-import type { PostingChunk } from "./engine/Block.ts"
-import { Builder, typoColumn } from "./engine/Builder.ts"
-import type { ColumnChunk } from "./engine/ColumnWriter.ts"
-import { type Change, Delta } from "./engine/Delta.ts"
-import { Searcher } from "./engine/Searcher.ts"
-import { type Segment, SegmentLoader } from "./engine/Segment.ts"
-import type { TermFrequency } from "./engine/Typo.ts"
-import { VersionSummary } from "./engine/VersionSummary.ts"
+import type { Change } from "./engine/Delta.ts"
+import * as Curated from "./curated.ts"
+import * as settingsHash from "./engine/settingsHash.ts"
 import { type Fields, toIndexDocument } from "./indexed.ts"
+import type { VersionId } from "../SearchIndex.ts"
+import type { Status as StatusSchema } from "../SearchIndexVersion.ts"
+import * as SnapshotText from "./snapshot.ts"
+import { type Live, load, open } from "./versionRows.ts"
 
-/** A version with the changes beside it, as of the latest look. */
-export interface Live {
-  readonly tenantId: string
-  readonly indexName: string
-  readonly versionId: string
-  readonly settings: SearchSettings.SearchSettings
-  readonly searcher: Searcher
-  readonly delta: Delta
-  /** What the latest look saw; before the first, what the build saw. */
-  snapshot: string
-  /**
-   * The highest transaction id that is known to be on disk, and so never given again: of the build, or of a change that was
-   * read. What a look sees as ended above it may be a transaction that was rolled back and leaves no trace when the server
-   * crashes: its id is then given to another one, whose changes the snapshot takes for seen.
-   */
-  horizon: bigint
-  segment: Segment | undefined
-  /** Whether the segment is being loaded, or was too large to be. */
-  isSettled: boolean
-  usedAtMillis: number
-}
+type Status = typeof StatusSchema.Type
 
-/** What a look found. */
+/** The result of a look. */
 export type Looked =
   | { readonly _tag: "Missing" }
-  /** The version was built in another cluster: it is being built anew. */
+  /** The version was built in another cluster, and is being rebuilt. */
   | { readonly _tag: "Foreign" }
-  /** More changes stand beside the version than a process may hold. */
+  /** The version has the format or the rules of another release, and is being rebuilt. */
+  | { readonly _tag: "Outdated" }
+  /** The version has more changes than a process may hold. */
   | { readonly _tag: "Behind" }
+  /** The index has no version of the id that was asked for. */
+  | { readonly _tag: "NoVersion" }
+  /** The version that was asked for is not built yet, or has no rows any more. */
+  | { readonly _tag: "NotReady"; readonly status: Status }
   | { readonly _tag: "Live"; readonly live: Live }
 
+/** The result of a look within a transaction. */
+export type Within =
+  | Exclude<Looked, { readonly _tag: "Live" }>
+  | {
+      readonly _tag: "Live"
+      readonly live: Live
+      /** False once the shared changes are not those of this look. */
+      readonly isOfOneMoment: () => boolean
+      /** Of every changed document, when the look has read them all. */
+      readonly fields: ReadonlyMap<string, Fields> | undefined
+    }
+
 /**
- * Changes that may stand beside a version: about 2 KiB of memory and 40 microseconds each to whoever reads them first.
+ * Maximum changes since a version's build: each takes about 2 KiB of memory and 40 microseconds when it is first read.
  * A rebuild begins at a fifth of it.
  */
 export const changesMax = 100_000
 
-/** Of a process that knows no version: no row is read for it. */
+/** The snapshot of a process without a version, for which no change is read. */
 const nothingSeen = "1:1:"
 
 interface Seen {
-  readonly activeVersion: string
+  /** Null when the index does not have the version that was asked for. */
+  readonly searchedVersion: string | null
+  readonly status: Status
   readonly isForeign: boolean
+  readonly isOutdated: boolean
+  readonly curationVersion: number
+  readonly identity: string
   readonly snapshot: string
   readonly docId: string | null
   readonly xid: string | null
@@ -76,84 +77,37 @@ interface Seen {
 }
 
 /**
- * One row at least, with the active version; and what transactions changed that the known snapshot did not see, if the
- * known version is the active one. Rejected: rows from the snapshot's xmin on, all of them. While one long transaction
- * writes, every look then reads and analyses again what was changed since it began.
+ * Reads the version to search, the active one unless another is asked for, in at least one row. Reads the changes that the
+ * previous snapshot did not see as well, if the version is still the same. Rejected: every row from the snapshot's xmin on. While a long transaction writes,
+ * every look then reads and analyses again all changes since it began.
  */
 const look = (
   sql: SqlClient.SqlClient,
   tenantId: string,
   indexName: string,
-  known: { readonly versionId: string; readonly snapshot: string; readonly horizon: bigint }
+  wanted: VersionId | undefined,
+  previous: { readonly versionId: string; readonly snapshot: string; readonly horizon: bigint }
 ) => sql<Seen>`
-  SELECT i.active_version::text AS "activeVersion",
+  SELECT v.version_id::text AS "searchedVersion", v.status,
          v.system_identifier <> (SELECT s.system_identifier::text FROM pg_control_system() s) AS "isForeign",
+         v.rules_hash IS DISTINCT FROM ${settingsHash.rules} AS "isOutdated",
+         i.curation_version AS "curationVersion", ${sql.literal(DatabaseIdentity.expression)} AS identity,
          pg_current_snapshot()::text AS snapshot,
          c.doc_id AS "docId", c.xid::text AS xid, c.fields, d.ord, d.popularity
     FROM hm_search_index i
-    JOIN hm_search_index_version v ON v.tenant_id = ${tenantId} AND v.version_id = i.active_version
+    LEFT JOIN hm_search_index_version v
+      ON v.tenant_id = ${tenantId} AND v.index_name = ${indexName}
+     AND v.version_id = coalesce(${wanted ?? null}::text::bigint, i.active_version)
     LEFT JOIN hm_search_change c
-      ON c.tenant_id = ${tenantId} AND c.index_name = ${indexName} AND i.active_version = ${known.versionId}::text::bigint
-     AND c.xid >= LEAST(pg_snapshot_xmin(${known.snapshot}::text::pg_snapshot), ${String(known.horizon)}::text::xid8)
-     AND (NOT pg_visible_in_snapshot(c.xid, ${known.snapshot}::text::pg_snapshot)
-          OR c.xid > ${String(known.horizon)}::text::xid8)
+      ON c.tenant_id = ${tenantId} AND c.index_name = ${indexName} AND v.version_id = ${previous.versionId}::text::bigint
+     AND c.xid >= LEAST(pg_snapshot_xmin(${previous.snapshot}::text::pg_snapshot), ${String(previous.horizon)}::text::xid8)
+     AND (NOT pg_visible_in_snapshot(c.xid, ${previous.snapshot}::text::pg_snapshot)
+          OR c.xid > ${String(previous.horizon)}::text::xid8)
     LEFT JOIN hm_search_document d
-      ON d.tenant_id = ${tenantId} AND d.version = ${known.versionId}::text::bigint AND d.doc_id = c.doc_id
+      ON d.tenant_id = ${tenantId} AND d.version = ${previous.versionId}::text::bigint AND d.doc_id = c.doc_id
    WHERE i.tenant_id = ${tenantId} AND i.index_name = ${indexName}
    LIMIT ${changesMax + 1}
 `
-
-interface OpenedRow {
-  readonly settings: unknown
-  readonly statistics: unknown
-  readonly snapshot: string
-  readonly horizon: string
-}
-
-const decodeSettings = Schema.decodeUnknownEffect(SearchSettings.SearchSettings)
-
-const decodeSummary = Schema.decodeUnknownEffect(VersionSummary)
-
-/** The segment of a version without documents, which has no rows. */
-const emptySegment = (summary: VersionSummary): Segment => {
-  const built = new Builder(summary.settings).finish()
-  const loader = new SegmentLoader(summary)
-  loader.postings(built.postings())
-  loader.columns(built.columns())
-  return loader.finish()
-}
-
-/** A version without its changes; undefined when it is gone. */
-export const open = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  tenantId: string,
-  indexName: string,
-  versionId: string
-): Effect.fn.Return<Live | undefined, SqlError> {
-  const [row] = yield* sql<OpenedRow>`
-    SELECT settings, statistics, built_snapshot::text AS snapshot,
-           -- What the build saw ended has its record on disk before the build's own.
-           (pg_snapshot_xmax(built_snapshot)::text::bigint - 1)::text AS horizon
-      FROM hm_search_index_version
-     WHERE tenant_id = ${tenantId} AND version_id = ${versionId}::text::bigint AND statistics IS NOT NULL
-  `
-  if (row === undefined) return undefined
-  const summary = yield* Effect.orDie(decodeSummary(row.statistics))
-  const segment = summary.documentCount === 0 ? emptySegment(summary) : undefined
-  return {
-    tenantId,
-    indexName,
-    versionId,
-    settings: yield* Effect.orDie(decodeSettings(row.settings)),
-    searcher: new Searcher(summary),
-    delta: new Delta(summary),
-    snapshot: row.snapshot,
-    horizon: BigInt(row.horizon),
-    segment,
-    isSettled: segment !== undefined,
-    usedAtMillis: yield* Clock.currentTimeMillis
-  }
-})
 
 const changesOf = (live: Live, rows: ReadonlyArray<Seen>): ReadonlyArray<Change> =>
   rows.flatMap(({ docId, fields, ord, popularity }) =>
@@ -169,118 +123,59 @@ const changesOf = (live: Live, rows: ReadonlyArray<Seen>): ReadonlyArray<Change>
         ]
   )
 
+const fieldsOf = (rows: ReadonlyArray<Seen>): ReadonlyMap<string, Fields> =>
+  new Map(
+    rows.flatMap(({ docId, fields }) => (docId === null || fields === null ? [] : [[docId, fields] as const]))
+  )
+
 const highestOf = (rows: ReadonlyArray<Seen>, least: bigint): bigint =>
   rows.reduce((highest, { xid }) => (xid !== null && BigInt(xid) > highest ? BigInt(xid) : highest), least)
 
-/** Rows of postings in a statement of a load: 2,000 are some 300 KiB. */
-const loadBatch = 4_000
-
-/** Reads a version into memory: postings in order of term, batch by batch, then its columns. */
-export const load = Effect.fn("liveIndex.load")(function* (
-  sql: SqlClient.SqlClient,
-  live: Live
-): Effect.fn.Return<Segment, SqlError> {
-  const loader = new SegmentLoader(live.searcher.summary)
-  let after = { term: "", chunk: -1 }
-  for (;;) {
-    const rows: ReadonlyArray<PostingChunk> = yield* sql<PostingChunk>`
-      SELECT term, chunk, df, max_impact AS "maxImpact", first_doc AS "firstOrdinal", last_doc AS "lastOrdinal", data
-        FROM hm_search_posting
-       WHERE tenant_id = ${live.tenantId} AND version = ${live.versionId}::text::bigint
-         AND (term, chunk) > (${after.term}::text COLLATE "C", ${after.chunk}::int4)
-       ORDER BY term, chunk
-       LIMIT ${loadBatch}
-    `
-    loader.postings(rows)
-    const last = rows[rows.length - 1]
-    if (last === undefined || rows.length < loadBatch) break
-    after = last
-  }
-  const columns = yield* sql<{ readonly name: string }>`
-    SELECT DISTINCT name
-      FROM hm_search_column
-     WHERE tenant_id = ${live.tenantId} AND version = ${live.versionId}::text::bigint AND part <> 'typo'
-  `
-  for (const { name } of columns) loader.columns(yield* readColumns(sql, live, [name], []))
-  return loader.finish()
-})
-
-/** All of the given columns, and the given buckets of the index for typing mistakes. */
-export const readColumns = (
-  sql: SqlClient.SqlClient,
-  live: Live,
-  names: ReadonlyArray<string>,
-  typoBuckets: ReadonlyArray<number>
-) => sql<ColumnChunk>`
-  SELECT name, part, chunk, data
-    FROM hm_search_column
-   WHERE tenant_id = ${live.tenantId} AND version = ${live.versionId}::text::bigint AND name = ANY (${names}::text[])
-     AND part <> 'typo'
-   UNION ALL
-  SELECT name, part, chunk, data
-    FROM hm_search_column
-   WHERE tenant_id = ${live.tenantId} AND version = ${live.versionId}::text::bigint AND name = ${typoColumn}
-     AND part = 'typo' AND chunk = ANY (${typoBuckets}::int4[])
-`
-
-export const readPostings = (sql: SqlClient.SqlClient, live: Live, terms: ReadonlyArray<string>) =>
-  sql<PostingChunk>`
-    SELECT term, chunk, df, max_impact AS "maxImpact", first_doc AS "firstOrdinal", last_doc AS "lastOrdinal", data
-      FROM hm_search_posting
-     WHERE tenant_id = ${live.tenantId} AND version = ${live.versionId}::text::bigint AND term = ANY (${terms}::text[])
-     ORDER BY term, chunk
-  `
-
-export const readFrequencies = (sql: SqlClient.SqlClient, live: Live, terms: ReadonlyArray<string>) =>
-  sql<TermFrequency>`
-    SELECT term, df
-      FROM hm_search_posting
-     WHERE tenant_id = ${live.tenantId} AND version = ${live.versionId}::text::bigint AND term = ANY (${terms}::text[])
-       AND chunk = 0
-  `
-
-/** No term sorts behind its own beginning with this character. */
-const lastCharacter = "\u{10ffff}"
-
-export const readCompletions = (
-  sql: SqlClient.SqlClient,
-  live: Live,
-  { limit, prefix }: { readonly prefix: string; readonly limit: number }
-) => sql<TermFrequency>`
-  SELECT term, df
-    FROM hm_search_posting
-   WHERE tenant_id = ${live.tenantId} AND version = ${live.versionId}::text::bigint AND chunk = 0
-     AND term >= ${prefix}::text COLLATE "C" AND term < ${prefix + lastCharacter}::text COLLATE "C"
-   ORDER BY df DESC, term
-   LIMIT ${limit}
-`
-
-// ---------------------------------------------------------------------------------------------------------------
-// The indexes of a process
-// ---------------------------------------------------------------------------------------------------------------
-
 interface Entry {
   live: Live | undefined
-  /** Looks that began and that ended well. */
+  /** The number of the latest look that began, and of the latest that succeeded. */
   begun: number
   seen: number
   readonly turn: Semaphore.Semaphore
-  found: Looked
+  result: Looked
 }
 
 export interface LiveIndexes {
-  /** The index as of a look that begins after this call. */
-  readonly fresh: (tenantId: string, indexName: string) => Effect.Effect<Looked, SqlError>
-  /** The index as the caller's open transaction sees it, with its own changes; nobody else gets to see them. */
-  readonly within: (tenantId: string, indexName: string) => Effect.Effect<Looked, SqlError>
-  /** Bytes held by segments and changes. */
+  /** Returns the index as of a look that begins after this call. */
+  readonly fresh: (
+    tenantId: string,
+    indexName: string,
+    versionId?: VersionId
+  ) => Effect.Effect<Looked, SqlError>
+  /**
+   * Returns the index as the caller's next statement sees it, with changes that no other search sees. An overlay lies on
+   * the changes that all searches share, and is of no use once these have moved on. A detached index has read all changes
+   * with their fields, which takes about 40 microseconds each.
+   */
+  readonly within: (
+    tenantId: string,
+    indexName: string,
+    kind: "overlay" | "detached",
+    versionId?: VersionId
+  ) => Effect.Effect<Within, SqlError>
+  /** Returns the bytes held by segments and changes. */
   readonly bytes: () => number
 }
 
-/** Indexes a process keeps changes of; the least recently searched is forgotten. */
+/** Maximum indexes whose changes a process holds; the least recently searched one is dropped. */
 const entriesMax = 10_000
 
-const missing: Looked = { _tag: "Missing" }
+const missing = { _tag: "Missing" } as const
+
+const searchable: ReadonlySet<Status> = new Set(["ready", "active"])
+
+/** The reason why a version cannot be searched. */
+const refusalOf = (seen: Seen): Exclude<Looked, { _tag: "Live" }> | undefined => {
+  if (seen.searchedVersion === null) return { _tag: "NoVersion" }
+  if (!searchable.has(seen.status)) return { _tag: "NotReady", status: seen.status }
+  if (seen.isForeign) return { _tag: "Foreign" }
+  return seen.isOutdated ? { _tag: "Outdated" } : undefined
+}
 
 export const make = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
@@ -289,17 +184,16 @@ export const make = Effect.fnUntraced(function* (
   const scope = yield* Scope.Scope
   const entries = new Map<string, Entry>()
 
-  const entryOf = (tenantId: string, indexName: string): Entry => {
-    const key = `${tenantId}/${indexName}`
-    const known = entries.get(key)
-    const entry = known ?? {
+  const entryOf = (tenantId: string, indexName: string, versionId?: VersionId): Entry => {
+    const key = `${tenantId}/${indexName}/${versionId ?? ""}`
+    const entry = entries.get(key) ?? {
       live: undefined,
       begun: 0,
       seen: 0,
       turn: Semaphore.makeUnsafe(1),
-      found: missing
+      result: missing
     }
-    // A map keeps the order of insertion: the first is the one that was asked for longest ago.
+    // A map keeps the order of insertion: the first entry is the least recently used one.
     entries.delete(key)
     entries.set(key, entry)
     if (entries.size > entriesMax) {
@@ -318,7 +212,7 @@ export const make = Effect.fnUntraced(function* (
     return sum
   }
 
-  /** Lets go of what was not searched for longest, until the rest fits. */
+  /** Drops the least recently searched indexes until the rest fits. */
   const makeRoom = (kept: Live): void => {
     let excess = bytes() - options.residentBytesMax
     for (const entry of entries.values()) {
@@ -328,6 +222,15 @@ export const make = Effect.fnUntraced(function* (
       entry.live = undefined
     }
   }
+
+  /** Returns the rules of an index, which change rarely: only their version is read with every look. */
+  const curatedOf = (
+    { curated, indexName, searcher, tenantId }: Live,
+    { curationVersion }: Seen
+  ): Effect.Effect<Curated.Curated | undefined, SqlError> =>
+    curated?.version === curationVersion
+      ? Effect.succeed(curated)
+      : Curated.read(sql, tenantId, indexName, searcher)
 
   const loadInBackground = (live: Live) =>
     Effect.suspend(() => {
@@ -342,49 +245,63 @@ export const make = Effect.fnUntraced(function* (
             makeRoom(live)
           })
         ),
-        // On demand the answers are the same; a version that was retired meanwhile has no rows.
+        // Without a segment, searches read rows on demand. A version that was retired meanwhile has no rows.
         Effect.catchCause((cause) => Effect.logWarning(`Version ${live.versionId} was not loaded`, cause)),
         Effect.forkIn(scope)
       )
     })
 
-  const step = Effect.fnUntraced(function* (tenantId: string, indexName: string, entry: Entry) {
-    // Twice at most: once to learn which version is active, once to read its changes; again when it changed in between.
+  const step = Effect.fnUntraced(function* (
+    tenantId: string,
+    indexName: string,
+    versionId: VersionId | undefined,
+    entry: Entry
+  ): Effect.fn.Return<Looked, SqlError> {
+    // Usually at most two looks: one to learn the active version, one to read its changes. More if it changes in between.
     for (;;) {
-      const known = entry.live
-      const rows = yield* look(sql, tenantId, indexName, {
-        versionId: known?.versionId ?? "0",
-        snapshot: known?.snapshot ?? nothingSeen,
-        horizon: known?.horizon ?? 0n
+      const current = entry.live
+      const rows = yield* look(sql, tenantId, indexName, versionId, {
+        versionId: current?.versionId ?? "0",
+        snapshot: current?.snapshot ?? nothingSeen,
+        horizon: current?.horizon ?? 0n
       })
       const [first] = rows
       if (first === undefined) return missing
-      if (first.isForeign) return { _tag: "Foreign" } as const
-      if (known?.versionId === first.activeVersion) {
+      const refused = refusalOf(first)
+      if (refused !== undefined) return refused
+      if (current?.versionId === first.searchedVersion && current.identity === first.identity) {
         if (rows.length > changesMax) return { _tag: "Behind" } as const
-        known.delta.apply(changesOf(known, rows))
-        known.snapshot = first.snapshot
-        known.horizon = highestOf(rows, known.horizon)
-        known.usedAtMillis = yield* Clock.currentTimeMillis
-        if (known.delta.size > changesMax) return { _tag: "Behind" } as const
-        yield* loadInBackground(known)
-        return { _tag: "Live", live: known } as const
+        const changes = changesOf(current, rows)
+        if (changes.length > 0) current.generation++
+        current.delta.apply(changes)
+        current.snapshot = first.snapshot
+        current.horizon = highestOf(rows, current.horizon)
+        current.usedAtMillis = yield* Clock.currentTimeMillis
+        if (current.delta.size > changesMax) return { _tag: "Behind" } as const
+        current.curated = yield* curatedOf(current, first)
+        // A version that is not active is searched now and then, to compare it.
+        if (versionId === undefined) yield* loadInBackground(current)
+        return { _tag: "Live", live: current } as const
       }
-      entry.live = yield* open(sql, tenantId, indexName, first.activeVersion)
+      entry.live = yield* open(sql, tenantId, indexName, first.searchedVersion ?? "", first.identity)
     }
   })
 
-  const fresh = (tenantId: string, indexName: string): Effect.Effect<Looked, SqlError> =>
+  const fresh = (
+    tenantId: string,
+    indexName: string,
+    versionId?: VersionId
+  ): Effect.Effect<Looked, SqlError> =>
     Effect.suspend(() => {
-      const entry = entryOf(tenantId, indexName)
+      const entry = entryOf(tenantId, indexName, versionId)
       const wanted = entry.begun + 1
       return entry.turn.withPermits(1)(
         Effect.suspend((): Effect.Effect<Looked, SqlError> => {
-          if (entry.seen >= wanted) return Effect.succeed(entry.found)
+          if (entry.seen >= wanted) return Effect.succeed(entry.result)
           const number = ++entry.begun
-          return Effect.tap(step(tenantId, indexName, entry), (found) =>
+          return Effect.tap(step(tenantId, indexName, versionId, entry), (result) =>
             Effect.sync(() => {
-              entry.found = found
+              entry.result = result
               entry.seen = number
             })
           )
@@ -392,27 +309,51 @@ export const make = Effect.fnUntraced(function* (
       )
     })
 
-  const within = Effect.fnUntraced(function* (tenantId: string, indexName: string) {
-    let shared = entryOf(tenantId, indexName).live
+  const within = Effect.fnUntraced(function* (
+    tenantId: string,
+    indexName: string,
+    kind: "overlay" | "detached",
+    versionId?: VersionId
+  ): Effect.fn.Return<Within, SqlError> {
+    const resident = entryOf(tenantId, indexName, versionId).live
+    let shared = kind === "overlay" ? resident : undefined
     for (;;) {
-      const known = shared
-      const rows = yield* look(sql, tenantId, indexName, {
-        versionId: known?.versionId ?? "0",
-        snapshot: known?.snapshot ?? nothingSeen,
-        horizon: known?.horizon ?? 0n
-      })
+      const current = shared
+      const generation = current?.generation
+      const previous = {
+        versionId: current?.versionId ?? "0",
+        snapshot: current?.snapshot ?? nothingSeen,
+        horizon: current?.horizon ?? 0n
+      }
+      const rows = yield* look(sql, tenantId, indexName, versionId, previous)
       const [first] = rows
       if (first === undefined) return missing
-      if (first.isForeign) return { _tag: "Foreign" } as const
+      const refused = refusalOf(first)
+      if (refused !== undefined) return refused
       if (rows.length > changesMax) return { _tag: "Behind" } as const
-      if (known?.versionId === first.activeVersion) {
+      // The snapshot of a REPEATABLE READ transaction may be older than what the process has searched since.
+      const isSeen = current === undefined || SnapshotText.seesAllOf(first.snapshot, previous.snapshot)
+      if (isSeen && current?.versionId === first.searchedVersion && current.identity === first.identity) {
+        const live: Live = {
+          ...current,
+          curated: yield* curatedOf(current, first),
+          delta: current.delta.overlay(changesOf(current, rows)),
+          snapshot: first.snapshot,
+          horizon: highestOf(rows, previous.horizon)
+        }
         return {
           _tag: "Live",
-          live: { ...known, delta: known.delta.overlay(changesOf(known, rows)) }
+          live,
+          isOfOneMoment: () => current.generation === generation,
+          fields: current === resident ? undefined : fieldsOf(rows)
         } as const
       }
-      // A version of this transaction's own, that no other search gets to see.
-      shared = yield* open(sql, tenantId, indexName, first.activeVersion)
+      // Without changes: the next look reads all of them, for this search alone.
+      const opened = yield* open(sql, tenantId, indexName, first.searchedVersion ?? "", first.identity)
+      shared =
+        opened?.versionId === resident?.versionId && opened !== undefined && resident !== undefined
+          ? { ...opened, searcher: resident.searcher, segment: resident.segment }
+          : opened
     }
   })
 

@@ -5,10 +5,14 @@
  * with their CHECK and attached, and detached CONCURRENTLY before they are dropped: CREATE TABLE ... PARTITION OF and a
  * DROP of an attached partition wait for every reader of the parent, and hold up the readers behind them. Small versions
  * share one partition, because a table takes three files, a row in every plan and a lock: their rows are deleted.
+ *
+ * These statements go over the connection for DDL, as the owner of the tables. Rows are written over the caller's.
  */
+import * as Ddl from "@hypermarket/core/Ddl"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import type { Fragment } from "effect/sql/Statement"
 
 /** Ids from here on have partitions of their own; the migration says the same. */
 const ownFrom = 2n ** 40n
@@ -26,6 +30,24 @@ export const isOwn = (versionId: string): boolean => BigInt(versionId) >= ownFro
 export const idOf = (number: string, own: boolean): string =>
   String(own ? ownFrom + BigInt(number) : BigInt(number))
 
+/**
+ * Returns the expression of a new version's id, from columns of the statement: above the boundary when the index has
+ * enough documents for partitions of its own.
+ */
+export const nextId = (
+  sql: SqlClient.SqlClient,
+  partitionDocuments: number,
+  column: { readonly tenant: string; readonly index: string }
+): Fragment => sql`
+  (SELECT nextval('hm_search_index_version_seq')
+          + CASE WHEN count(*) >= ${partitionDocuments}::int THEN ${ownFromText}::text::bigint ELSE 0 END
+     FROM (SELECT 1
+             FROM hm_search_change c
+            WHERE c.tenant_id = ${sql.literal(column.tenant)} AND c.index_name = ${sql.literal(column.index)}
+              AND c.fields IS NOT NULL
+            LIMIT ${partitionDocuments}::int) counted)
+`
+
 /** The table that a build writes to. */
 export const tableOf = (parent: Parent, versionId: string): string =>
   isOwn(versionId) ? `${parent}_${BigInt(versionId) - ownFrom}` : `${parent}_shared`
@@ -36,11 +58,9 @@ const clausesOf: Readonly<Record<Parent, ReadonlyArray<string>>> = {
   hm_search_column: ["ALTER data SET STORAGE EXTERNAL"]
 }
 
-/** Makes the tables of a version that has its own, not yet attached. Nothing when they are there. */
-export const create = Effect.fnUntraced(function* (
+const createTables = Effect.fnUntraced(function* (
   versionId: string
 ): Effect.fn.Return<void, SqlError, SqlClient.SqlClient> {
-  if (!isOwn(versionId)) return
   const sql = yield* SqlClient.SqlClient
   for (const parent of parents) {
     const table = tableOf(parent, versionId)
@@ -59,6 +79,10 @@ export const create = Effect.fnUntraced(function* (
   }
 })
 
+/** Makes the tables of a version that has its own, not yet attached. Nothing when they are there. */
+export const create = (versionId: string): Effect.Effect<void, SqlError, SqlClient.SqlClient> =>
+  isOwn(versionId) ? Ddl.run(createTables(versionId)) : Effect.void
+
 const isAttached = (table: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.map(
@@ -69,11 +93,9 @@ const isAttached = (table: string) =>
     )
   )
 
-/** Shows the tables of a version under their parents. */
-export const attach = Effect.fnUntraced(function* (
+const attachTables = Effect.fnUntraced(function* (
   versionId: string
 ): Effect.fn.Return<void, SqlError, SqlClient.SqlClient> {
-  if (!isOwn(versionId)) return
   const sql = yield* SqlClient.SqlClient
   const next = String(BigInt(versionId) + 1n)
   for (const parent of parents) {
@@ -87,11 +109,14 @@ export const attach = Effect.fnUntraced(function* (
   }
 })
 
+/** Shows the tables of a version under their parents. */
+export const attach = (versionId: string): Effect.Effect<void, SqlError, SqlClient.SqlClient> =>
+  isOwn(versionId) ? Ddl.run(attachTables(versionId)) : Effect.void
+
 /** A delete of this many rows holds its locks for a fraction of a second. */
 const deleteMax = 10_000
 
-/** Removes all rows of a version. May be repeated after a failure. Outside a transaction. */
-export const remove = Effect.fnUntraced(function* (
+const removeRows = Effect.fnUntraced(function* (
   tenantId: string,
   versionId: string
 ): Effect.fn.Return<void, SqlError, SqlClient.SqlClient> {
@@ -119,6 +144,12 @@ export const remove = Effect.fnUntraced(function* (
     yield* sql`DROP TABLE IF EXISTS ${sql(table)}`
   }
 })
+
+/** Removes all rows of a version. May be repeated after a failure. Outside a transaction. */
+export const remove = (tenantId: string, versionId: string) => {
+  const removal = removeRows(tenantId, versionId)
+  return isOwn(versionId) ? Ddl.run(removal) : removal
+}
 
 /** True for a statement that an old reader held up: the same will work when the reader is gone. */
 export const isHeldUp = (error: unknown): boolean =>

@@ -17,11 +17,11 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { decayed, halfLifeSeconds } from "../ProductPopularity.ts"
+import { halfLifeSeconds } from "../Popularity.ts"
 import * as SearchSettings from "../SearchSettings.ts"
 import { Builder } from "./engine/Builder.ts"
-import * as EngineSettings from "./engine/EngineSettings.ts"
 import * as settingsHash from "./engine/settingsHash.ts"
+import { decayed } from "./decay.ts"
 import { type Fields, toIndexDocument } from "./indexed.ts"
 import * as Partition from "./partition.ts"
 import { patiently } from "./patiently.ts"
@@ -44,8 +44,8 @@ export class BuildRefused extends Schema.TaggedError<BuildRefused>()("BuildRefus
   message: Schema.String
 }) {}
 
-/** Of the rules in this code: versions that were built by others are built anew. */
-export const rulesHash = settingsHash.hash(EngineSettings.defaults)
+/** Of the format and the rules in this code: versions with another one are not read, and are built again. */
+export const rulesHash = settingsHash.rules
 
 const readBatch = 2_000
 /** Rows of a batch of postings: about 150 bytes each on average, 7,600 at most. */
@@ -110,6 +110,8 @@ const copyDocuments = Effect.fnUntraced(function* (build: Leased) {
          FOR UPDATE
     `
     if (held.length === 0) return yield* new LeaseLost({ versionId: build.versionId })
+    // Without statistics, as on a fresh database, nested loops would read all popularity once per document.
+    yield* sql`SELECT set_config('enable_nestloop', 'off', true)`
     // One statement, because each has a snapshot of its own.
     yield* sql`
       WITH source AS (

@@ -13,9 +13,9 @@ const partitioned = (
   ...storage.map((clause) => `ALTER TABLE ${table}_shared ${clause}`)
 ]
 
-export default migration([
-  `CREATE SEQUENCE hm_search_index_version_seq CACHE 1`,
-  `
+export default migration(
+  [
+    `
   CREATE TABLE hm_search_index (
     tenant_id        text        NOT NULL,
     index_name       text        NOT NULL CONSTRAINT index_name_in_range CHECK (index_name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
@@ -32,7 +32,7 @@ export default migration([
     PRIMARY KEY (tenant_id, index_name)
   )
   `,
-  `
+    `
   CREATE TABLE hm_search_index_version (
     tenant_id         text        NOT NULL,
     version_id        bigint      NOT NULL,
@@ -76,20 +76,22 @@ export default migration([
     PRIMARY KEY (tenant_id, version_id)
   )
   `,
-  `CREATE INDEX hm_search_index_version_index ON hm_search_index_version (tenant_id, index_name, version_id)`,
-  // At most one version at a time is built for changes alone.
-  `
+    // Numbers of versions, over all tenants: a version's id is made of one. Owned, so that a dump or a copy of the table finds it.
+    `CREATE SEQUENCE hm_search_index_version_seq CACHE 1 OWNED BY hm_search_index_version.version_id`,
+    `CREATE INDEX hm_search_index_version_index ON hm_search_index_version (tenant_id, index_name, version_id)`,
+    // At most one version at a time is built for changes alone.
+    `
   CREATE UNIQUE INDEX hm_search_index_version_automatic ON hm_search_index_version (tenant_id, index_name)
    WHERE status IN ('building', 'validating') AND reason IN ('changes', 'popularity', 'upgraded', 'restored')
   `,
-  // What the jobs look for, over all tenants.
-  `
+    // What the jobs look for, over all tenants.
+    `
   CREATE INDEX hm_search_index_version_work ON hm_search_index_version (status, recorded_at)
    WHERE status IN ('building', 'validating') OR (status IN ('retired', 'failed') AND removed_at IS NULL)
   `,
-  // The last state of every document, and so the catalogue as search knows it. A version shows the rows that its snapshot
-  // does not see; a build reads them all; a fact with a lower version than the row's is ignored.
-  `
+    // The last state of every document, and so the catalogue as search knows it. A version shows the rows that its snapshot
+    // does not see; a build reads them all; a fact with a lower version than the row's is ignored.
+    `
   CREATE TABLE hm_search_change (
     tenant_id    text        NOT NULL,
     index_name   text        NOT NULL,
@@ -102,10 +104,10 @@ export default migration([
     PRIMARY KEY (tenant_id, index_name, doc_id)
   ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05)
   `,
-  `CREATE INDEX hm_search_change_xid ON hm_search_change (tenant_id, index_name, xid)`,
-  ...partitioned(
-    "hm_search_posting",
-    `
+    `CREATE INDEX hm_search_change_xid ON hm_search_change (tenant_id, index_name, xid)`,
+    ...partitioned(
+      "hm_search_posting",
+      `
     tenant_id    text     NOT NULL,
     version      bigint   NOT NULL,
     term         text     COLLATE "C" NOT NULL,
@@ -117,12 +119,12 @@ export default migration([
     data         bytea    NOT NULL,
     PRIMARY KEY (tenant_id, version, term, chunk)
     `,
-    // A chunk is at most 7,600 bytes: never moved to TOAST, and never compressed, which it is already.
-    ["SET (toast_tuple_target = 8160)", "ALTER data SET STORAGE EXTERNAL"]
-  ),
-  ...partitioned(
-    "hm_search_document",
-    `
+      // A chunk is at most 7,600 bytes: never moved to TOAST, and never compressed, which it is already.
+      ["SET (toast_tuple_target = 8160)", "ALTER data SET STORAGE EXTERNAL"]
+    ),
+    ...partitioned(
+      "hm_search_document",
+      `
     tenant_id    text     NOT NULL,
     version      bigint   NOT NULL,
     ord          integer  NOT NULL,
@@ -133,11 +135,11 @@ export default migration([
     PRIMARY KEY (tenant_id, version, ord),
     CONSTRAINT hm_search_document_doc_id UNIQUE (tenant_id, version, doc_id)
     `,
-    []
-  ),
-  ...partitioned(
-    "hm_search_column",
-    `
+      []
+    ),
+    ...partitioned(
+      "hm_search_column",
+      `
     tenant_id    text     NOT NULL,
     version      bigint   NOT NULL,
     name         text     NOT NULL,
@@ -146,6 +148,8 @@ export default migration([
     data         bytea    NOT NULL,
     PRIMARY KEY (tenant_id, version, name, part, chunk)
     `,
-    ["ALTER data SET STORAGE EXTERNAL"]
-  )
-])
+      ["ALTER data SET STORAGE EXTERNAL"]
+    )
+  ],
+  { since: "0.1.0", oldestRelease: "0.1.0", locks: "none" }
+)

@@ -1,8 +1,9 @@
 import { migration } from "@hypermarket/core/Migrations"
 
-export default migration([
-  // Append only. Partitions by month of occurrence; the default one takes what no month was made for.
-  `
+export default migration(
+  [
+    // Append only. Partitions by month of occurrence; the default one takes what no month was made for.
+    `
   CREATE TABLE hm_user_behavior_signal (
     tenant_id    text        NOT NULL,
     signal_id    uuid        NOT NULL,
@@ -20,10 +21,10 @@ export default migration([
     PRIMARY KEY (tenant_id, signal_id, occurred_at)
   ) PARTITION BY RANGE (occurred_at)
   `,
-  `CREATE TABLE hm_user_behavior_signal_default PARTITION OF hm_user_behavior_signal DEFAULT`,
-  `CREATE INDEX hm_user_behavior_signal_user ON hm_user_behavior_signal (tenant_id, user_key, occurred_at)`,
-  // A signal's identity: a unique key of a partitioned table would have to contain the time.
-  `
+    `CREATE TABLE hm_user_behavior_signal_default PARTITION OF hm_user_behavior_signal DEFAULT`,
+    `CREATE INDEX hm_user_behavior_signal_user ON hm_user_behavior_signal (tenant_id, user_key, occurred_at)`,
+    // A signal's identity: a unique key of a partitioned table would have to contain the time.
+    `
   CREATE TABLE hm_user_behavior_signal_key (
     tenant_id    text        NOT NULL,
     source       text        NOT NULL CONSTRAINT source_in_range CHECK (length(source) BETWEEN 1 AND 500),
@@ -32,9 +33,9 @@ export default migration([
     PRIMARY KEY (tenant_id, source, key)
   )
   `,
-  `CREATE INDEX hm_user_behavior_signal_key_expires_at ON hm_user_behavior_signal_key (expires_at)`,
-  // How much of a user was counted on a day, in all ('' as product) and for one product.
-  `
+    `CREATE INDEX hm_user_behavior_signal_key_expires_at ON hm_user_behavior_signal_key (expires_at)`,
+    // How much of a user was counted on a day, in all ('' as product) and for one product.
+    `
   CREATE TABLE hm_search_user_allowance (
     tenant_id    text        NOT NULL,
     day          date        NOT NULL,
@@ -44,8 +45,8 @@ export default migration([
     PRIMARY KEY (tenant_id, day, user_key, product_id)
   )
   `,
-  `CREATE INDEX hm_search_user_allowance_day ON hm_search_user_allowance (day)`,
-  `
+    `CREATE INDEX hm_search_user_allowance_day ON hm_search_user_allowance (day)`,
+    `
   CREATE TABLE hm_browse_history (
     tenant_id    text        NOT NULL,
     user_key     text        NOT NULL,
@@ -55,9 +56,9 @@ export default migration([
     PRIMARY KEY (tenant_id, user_key, product_id)
   )
   `,
-  `CREATE INDEX hm_browse_history_recent ON hm_browse_history (tenant_id, user_key, viewed_at DESC)`,
-  // What is recorded and not yet part of popularity. Drained in batches; the delete and the sum commit together.
-  `
+    `CREATE INDEX hm_browse_history_recent ON hm_browse_history (tenant_id, user_key, viewed_at DESC)`,
+    // What is recorded and not yet part of popularity. Drained in batches; the delete and the sum commit together.
+    `
   CREATE TABLE hm_search_popularity_pending (
     tenant_id    text        NOT NULL,
     pending_seq  bigint      GENERATED ALWAYS AS IDENTITY,
@@ -68,8 +69,8 @@ export default migration([
     PRIMARY KEY (tenant_id, pending_seq)
   )
   `,
-  // Exponentially decayed sums: score is as of counted_at, and halves every half-life of its window.
-  `
+    // Exponentially decayed sums: score is as of counted_at, and halves every half-life of its window.
+    `
   CREATE TABLE hm_product_popularity_signal (
     tenant_id     text             NOT NULL,
     product_id    text             NOT NULL,
@@ -79,8 +80,8 @@ export default migration([
     PRIMARY KEY (tenant_id, decay_window, product_id)
   )
   `,
-  // What the tenant itself knows of a product: margin, promotion, quality. Settings say how much a signal counts.
-  `
+    // What the tenant itself knows of a product: margin, promotion, quality. Settings say how much a signal counts.
+    `
   CREATE TABLE hm_ranking_signal (
     tenant_id    text        NOT NULL,
     signal       text        NOT NULL CONSTRAINT signal_in_range CHECK (signal ~ '^[a-z][a-z0-9_]{0,62}$'),
@@ -90,8 +91,8 @@ export default migration([
     PRIMARY KEY (tenant_id, signal, product_id)
   )
   `,
-  // What is searched for, and how often nothing was found: the gates try the commonest on a new version.
-  `
+    // What is searched for, and how often nothing was found: the gates try the commonest on a new version.
+    `
   CREATE TABLE hm_search_query (
     tenant_id    text        NOT NULL,
     index_name   text        NOT NULL,
@@ -101,5 +102,7 @@ export default migration([
     PRIMARY KEY (tenant_id, index_name, query)
   )
   `,
-  `CREATE INDEX hm_search_query_common ON hm_search_query (tenant_id, index_name, searches DESC)`
-])
+    `CREATE INDEX hm_search_query_common ON hm_search_query (tenant_id, index_name, searches DESC)`
+  ],
+  { since: "0.1.0", oldestRelease: "0.1.0", locks: "none" }
+)

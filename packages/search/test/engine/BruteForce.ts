@@ -15,6 +15,7 @@ import { Synonyms } from "@hypermarket/search/internal/engine/Synonyms"
 import * as Typo from "@hypermarket/search/internal/engine/Typo"
 
 interface Indexed {
+  readonly surfaces: ReadonlyArray<ReadonlySet<string>>
   readonly document: IndexDocument
   readonly terms: ReadonlyArray<ReadonlyMap<string, number>>
   readonly lengths: ReadonlyArray<number>
@@ -22,14 +23,21 @@ interface Indexed {
 
 interface Candidate {
   readonly document: IndexDocument
+  readonly pin?: number
   readonly place: number
   readonly words: number
   readonly score: number
 }
 
 export interface Answer {
-  readonly hits: ReadonlyArray<{ readonly docId: string; readonly score: number }>
+  readonly hits: ReadonlyArray<{
+    readonly docId: string
+    readonly score?: number
+    readonly missingWords?: number
+    readonly pin?: boolean
+  }>
   readonly nbHits: number
+  readonly nbHitsBest: number
   readonly level: number
   readonly facets: Readonly<Record<string, ReadonlyArray<readonly [string | number, number]>>>
 }
@@ -46,6 +54,7 @@ const holds = (filter: Filter, document: IndexDocument): boolean => {
     case "Not":
       return !holds(filter.filter, document)
     case "In":
+      if (filter.column === "$id") return filter.values.includes(document.docId)
       return filter.values.some(
         (value) =>
           keywords[filter.column]?.includes(value) === true || numbers[filter.column] === Number(value)
@@ -68,6 +77,9 @@ export class BruteForce {
   private readonly base: ReadonlyArray<Indexed>
   private readonly averages: ReadonlyArray<number>
   private readonly frequencies: ReadonlyMap<string, number>
+  /** Words that mistakes are corrected to, and beginnings of words, with their documents. */
+  private readonly written = new Map<string, number>()
+  private readonly begun = new Map<string, number>()
 
   constructor(settings: EngineSettings, documents: ReadonlyArray<IndexDocument>) {
     this.settings = settings
@@ -79,6 +91,20 @@ export class BruteForce {
       return lengths.length === 0 ? 0 : lengths.reduce((sum, length) => sum + length, 0) / lengths.length
     })
     this.frequencies = this.count(this.base)
+    for (const { surfaces } of this.base) {
+      for (const written of new Set(surfaces.flatMap((field) => [...field]))) {
+        if (!/^\p{L}{4,24}$/u.test(written)) continue
+        const all = this.base.filter((one) => one.surfaces.some((field) => field.has(written)))
+        if (all.length > 1 || surfaces[0]?.has(written) === true) this.written.set(written, all.length)
+      }
+    }
+    for (const [written, df] of this.written) {
+      if (df < 2) continue
+      for (let letters = 4; letters <= 7 && letters < written.length; letters++) {
+        const beginning = written.slice(0, letters)
+        this.begun.set(beginning, Math.max(df, this.begun.get(beginning) ?? 0))
+      }
+    }
   }
 
   /** `changes`: the last of each document. */
@@ -103,23 +129,73 @@ export class BruteForce {
       typos: request.typos,
       documentCount: this.base.length
     })
-    const found = documents
-      .filter(({ indexed }) => request.filter === undefined || holds(request.filter, indexed.document))
-      .flatMap(({ indexed, place }) => this.score(plan, request, indexed, place))
-    const level =
-      Array.from({ length: 32 }, (_, n) => 32 - n).find(
-        (words) => found.filter((candidate) => candidate.words >= words).length >= 100
-      ) ?? 1
+    const { boosts, filter, hides, pins, refinements, sort } = request
+    const isKept = (document: IndexDocument) =>
+      (filter === undefined || holds(filter, document)) && !hides.includes(document.docId)
+    const isRefined = (document: IndexDocument, except?: string) =>
+      refinements.every(
+        ({ column, values }) => column === except || holds({ _tag: "In", column, values }, document)
+      )
+    const boostOf = (document: IndexDocument) =>
+      boosts.reduce((all, boost) => (holds(boost.filter, document) ? all * boost.factor : all), 1)
+    const pinned = (sort.length > 0 ? [] : pins).flatMap(({ docId, position }): ReadonlyArray<Candidate> => {
+      const pin = documents.find(({ indexed }) => indexed.document.docId === docId)
+      if (pin === undefined || !isKept(pin.indexed.document) || !isRefined(pin.indexed.document)) return []
+      const { document } = pin.indexed
+      return [{ document, place: pin.place, words: 0, score: 0, pin: position }]
+    })
+    const isPinned = (document: IndexDocument) => pinned.some((pin) => pin.document === document)
+    const wide = documents
+      .filter(({ indexed }) => isKept(indexed.document) && !isPinned(indexed.document))
+      .flatMap(({ indexed, place }) => this.score(plan, indexed, place, boostOf(indexed.document)))
+    const found = wide.filter(({ document }) => isRefined(document))
+    const most = Math.max(1, ...found.map(({ words }) => words))
+    const match = request.match ?? (sort.length > 0 ? "most" : "any")
+    const level = match === "all" ? Math.max(1, plan.counted) : match === "most" ? most : 1
     const hits = found.filter(({ words }) => words >= level)
+    const best = found.filter(({ words }) => words >= most)
+    const isOfBest = request.match === undefined && sort.length === 0
+    const countedLevel = isOfBest ? most : level
+    const counted = (column: string) =>
+      wide.filter(({ document, words }) => words >= countedLevel && isRefined(document, column))
+    const ranked = this.shown(
+      request,
+      hits.toSorted((a, b) => this.compare(request, a, b)),
+      pinned
+    )
     return {
-      nbHits: hits.length,
+      nbHits: ranked.length,
       level,
-      hits: hits
-        .toSorted((a, b) => this.compare(request, a, b))
+      nbHitsBest: best.length,
+      hits: ranked
         .slice(request.offset, request.offset + request.limit)
-        .map(({ document, score }) => ({ docId: document.docId, score })),
-      facets: Object.fromEntries(request.facets.map(({ column }) => [column, this.facet(column, hits)]))
+        .map(({ document, pin, score, words }) => ({
+          docId: document.docId,
+          ...(pin === undefined ? { score, missingWords: Math.max(0, plan.counted - words) } : { pin: true })
+        })),
+      facets: Object.fromEntries(
+        request.facets.map(({ column }) => [column, this.facet(column, [...counted(column), ...pinned])])
+      )
     }
+  }
+
+  /** One group after another is cut, and one pin after another put in. */
+  private shown(
+    { distinct }: SearchRequest,
+    hits: ReadonlyArray<Candidate>,
+    pinned: ReadonlyArray<Candidate>
+  ): ReadonlyArray<Candidate> {
+    const groupOf = ({ document }: Candidate) => document.keywords[distinct?.column ?? ""]?.[0]
+    const before: Array<string | undefined> = pinned.map(groupOf)
+    const all = hits.filter((hit) => {
+      const group = groupOf(hit)
+      if (distinct === undefined || group === undefined) return true
+      const isShown = before.filter((other) => other === group).length < distinct.limit
+      if (isShown) before.push(group)
+      return isShown
+    })
+    for (const pin of pinned) all.splice((pin.pin ?? 1) - 1, 0, pin)
+    return all
   }
 
   private facet(
@@ -142,22 +218,27 @@ export class BruteForce {
       if (left === undefined && right === undefined) continue
       if (left === undefined) return 1
       if (right === undefined) return -1
-      const compared = compareText(left, right)
+      const compared =
+        typeof left === "string" && typeof right === "string"
+          ? left.localeCompare(right, "und", { numeric: true }) || compareText(left, right)
+          : compareText(left, right)
       if (compared !== 0) return direction === "ascending" ? compared : -compared
     }
     if (a.score !== b.score) return b.score - a.score
     return a.place === b.place ? compareText(a.document.docId, b.document.docId) : a.place - b.place
   }
 
-  private score(
-    plan: Plan.Plan,
-    request: SearchRequest,
-    indexed: Indexed,
-    place: number
-  ): ReadonlyArray<Candidate> {
+  private score(plan: Plan.Plan, indexed: Indexed, place: number, boost: number): ReadonlyArray<Candidate> {
     const { document } = indexed
+    const has = (terms: ReadonlyArray<string>) => terms.every((term) => this.impact(indexed, term) > 0)
+    const lacksRequired = plan.words.some(
+      ({ alternatives, isRequired }) => isRequired && !alternatives.some(({ terms }) => has(terms))
+    )
+    if (lacksRequired || plan.excluded.some(has)) return []
     const popularity = 1 + (this.settings.popularityWeight * Math.round(document.popularity * 255)) / 255
-    if (request.query.trim() === "") return [{ document, place, words: 1, score: popularity }]
+    if (plan.analysed.words.length === 0) {
+      return [{ document, place, words: 1, score: Math.fround(boost) * popularity }]
+    }
     let sum = 0
     let words = 0
     let hasExtra = false
@@ -175,6 +256,7 @@ export class BruteForce {
     }
     if (words === 0 && !hasExtra) return []
     const had = Math.max(1, words)
+    sum = Math.fround(sum * boost)
     return [{ document, place, words: had, score: sum * (had / Math.max(1, plan.counted)) * popularity }]
   }
 
@@ -196,6 +278,7 @@ export class BruteForce {
     )
     return {
       document,
+      surfaces: analysed.map(({ surfaces }) => new Set(surfaces)),
       lengths: analysed.map(({ length }) => length),
       terms: analysed.map(
         ({ terms }) =>
@@ -236,14 +319,12 @@ export class BruteForce {
           .filter(({ term }) => !base.has(term))
         return [...own, ...new8].toSorted(byFrequency).slice(0, limit)
       },
-      neighbours: (word) =>
+      neighbours: (token) =>
         most(
-          base,
-          (term) =>
-            (base.get(term) ?? 0) >= 2 &&
-            Typo.isCorrectable(term) &&
-            Typo.distance(word, term, 2) <= (word.length >= 8 && term.length >= 8 ? 2 : 1)
-        )
+          this.written,
+          (written) => Typo.distance(token, written, 2) <= (token.length >= 8 && written.length >= 8 ? 2 : 1)
+        ),
+      beginnings: (token) => most(this.begun, (beginning) => Typo.distance(token, beginning, 1) <= 1)
     }
   }
 }

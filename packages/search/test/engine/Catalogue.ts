@@ -31,9 +31,10 @@ export const settings: EngineSettings.EngineSettings = {
 }
 
 const syllables = "ba ce di fo gu la me ni po ru sa te vi xo zu kra ble tri son mar".split(" ")
-const named = "notebook laptop portable computer headphone head set camera printer cable the for café".split(
-  " "
-)
+const named =
+  "notebook laptop portable computer headphone head set camera printer cable the for café wi-fi c++ 携帯電話ケース l'huile".split(
+    " "
+  )
 const brands = ["Canon", "Nikon", "Acme & Söhne", "Zeta", "Omni"]
 
 export interface Vocabulary {
@@ -69,7 +70,7 @@ export const documentOf = (
     docId,
     popularity,
     text: {
-      title: `${words(6)} ${model} ${Math.floor(random() * 20)} in`,
+      title: `${words(6)} ${model} ${Math.floor(random() * 20)} in${has(0.1) ? " 50x70 wifi" : ""}`,
       ...(has(0.9) ? { brand } : {}),
       ...(has(0.7) ? { description: words(25) } : {}),
       ...(has(0.5) ? { attributes: `${words(8)} ${Math.floor(random() * 9) * 100}GB` } : {})
@@ -122,6 +123,9 @@ export const queryOf = (vocabulary: Vocabulary, random: () => number): string =>
     if (kind < 0.25) return `${Math.floor(random() * 20)} in`
     if (kind < 0.3) return `g${Math.floor(random() * 400)}`
     if (kind < 0.33) return "portable computers"
+    if (kind < 0.35) return `-${word}`
+    if (kind < 0.37) return `"${word}"`
+    if (kind < 0.39) return ["wifi", "ケース", "c++", "huile", "50 x 70"][Math.floor(random() * 5)] ?? word
     return word
   })
   const last = words.pop() ?? ""

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { PostingChunk } from "@hypermarket/search/internal/engine/Block"
-import { Builder, typoColumn } from "@hypermarket/search/internal/engine/Builder"
+import { Builder } from "@hypermarket/search/internal/engine/Builder"
 import type { ColumnChunk } from "@hypermarket/search/internal/engine/ColumnWriter"
 import { type Change, Delta } from "@hypermarket/search/internal/engine/Delta"
 import type { Need, Supplied } from "@hypermarket/search/internal/engine/Fetched"
@@ -40,20 +40,19 @@ class Rows {
   }
 
   supply(need: Need): Supplied {
-    const { completions } = need
     const chunksOf = (terms: ReadonlyArray<string>) => terms.flatMap((term) => this.postings.get(term) ?? [])
     return {
       postings: chunksOf(need.postings),
       frequencies: chunksOf(need.frequencies).filter(({ chunk }) => chunk === 0),
-      completions:
-        completions === undefined
-          ? []
-          : chunksOf([...this.postings.keys()].filter((term) => term.startsWith(completions.prefix)))
-              .filter(({ chunk }) => chunk === 0)
-              .toSorted((a, b) => b.df - a.df || (a.term < b.term ? -1 : 1))
-              .slice(0, completions.limit),
-      columns: this.columns.filter(({ chunk, name }) =>
-        name === typoColumn ? need.typoBuckets.includes(chunk) : need.columns.includes(name)
+      completions: need.completions.map(({ limit, prefix }) => ({
+        prefix,
+        terms: chunksOf([...this.postings.keys()].filter((term) => term.startsWith(prefix)))
+          .filter(({ chunk }) => chunk === 0)
+          .toSorted((a, b) => b.df - a.df || (a.term < b.term ? -1 : 1))
+          .slice(0, limit)
+      })),
+      columns: this.columns.filter(({ chunk, name, part }) =>
+        part === "typo" ? need.typoBuckets[name]?.includes(chunk) === true : need.columns.includes(name)
       )
     }
   }
@@ -64,8 +63,36 @@ const filters = [
   "price 100 TO 2000 AND brand IN [Nikon, Zeta]",
   "NOT (categories = camera OR weight < 3.5)",
   "weight EXISTS AND price != 500",
-  "categories NOT IN [laptop] AND price > 4000"
+  "categories NOT IN [laptop] AND price > 4000",
+  "$id IN [p1, p2, p7, new4, p100] OR price < 300",
+  "$id NOT IN [p3, p4, new8]"
 ].map((text) => Result.getOrThrow(Filter.parse(text)))
+
+/** Undefined as often as the three together. */
+const matches = ["all", "most", "any", undefined, undefined, undefined] as const
+
+/** Some of the documents of the version and of the changes, and one that is in neither. */
+const someId = (random: () => number) =>
+  random() < 0.1
+    ? "none"
+    : random() < 0.3
+      ? `new${Math.floor(random() * 25) * 4}`
+      : `p${Math.floor(random() * documentCount)}`
+
+/** The rules of a shop for a search. */
+const rulesOf = (random: () => number): Partial<SearchRequest.SearchRequest> => {
+  const ids = [...new Set(Array.from({ length: 8 }, () => someId(random)))]
+  return {
+    pins: ids.slice(0, 3).map((docId, n) => ({ docId, position: n * 2 + 1 })),
+    hides: ids.slice(3),
+    boosts: [
+      { filter: filters[0] ?? { _tag: "Exists", column: "brand" }, factor: 2 },
+      { filter: { _tag: "In", column: "$id", values: ids }, factor: 0.5 }
+    ]
+  }
+}
+
+const ordinals = new Map(documents.map(({ docId }, ordinal) => [docId, ordinal]))
 
 const requestOf = (n: number, random: () => number): SearchRequest.SearchRequest => ({
   ...SearchRequest.defaults,
@@ -87,6 +114,20 @@ const requestOf = (n: number, random: () => number): SearchRequest.SearchRequest
           { column: "weight", direction: "descending" }
         ]
       : [],
+  ...(random() < 0.2
+    ? {
+        refinements: [
+          { column: "brand", values: ["Canon", "Zeta"] },
+          ...(random() < 0.5 ? [{ column: "categories", values: ["laptop", "camera", "cable"] }] : [])
+        ]
+      }
+    : {}),
+  ...(random() < 0.2
+    ? { distinct: { column: random() < 0.5 ? "brand" : "categories", limit: random() < 0.5 ? 1 : 3 } }
+    : {}),
+  ...(random() < 0.2 ? rulesOf(random) : {}),
+  ordinals,
+  match: matches[Math.floor(random() * matches.length)],
   offset: random() < 0.2 ? 10 : 0
 })
 
@@ -105,11 +146,12 @@ const onDemand = (
 }
 
 const plainOf = (answer: SearchRequest.SearchAnswer) => ({
-  hits: answer.hits.map(({ docId, ordinal, score }) => ({
+  hits: answer.hits.map(({ docId, missingWords, ordinal, pinned, score }) => ({
     docId: ordinal === undefined ? docId : documents[ordinal]?.docId,
-    score
+    ...(pinned === true ? { pin: true } : { score, missingWords })
   })),
   nbHits: answer.nbHits,
+  nbHitsBest: answer.nbHitsBest,
   level: answer.level,
   facets: Object.fromEntries(
     answer.facets.map(({ column, values }) => [column, values.map(({ count, value }) => [value, count])])
@@ -158,23 +200,23 @@ const compare = (
     if (expected.hits.length > 0) found++
     roundsMost = Math.max(roundsMost, rounds)
   }
-  assert.isAtMost(roundsMost, 4)
+  assert.isAtMost(roundsMost, 5)
   return found
 }
 
-/** Empty answers would agree as well. */
-const foundMin = 0.8
+/** Empty answers would agree as well. Queries with a word that no document has find nothing with `all`. */
+const foundMin = 0.6
 
 describe("A segment, searches on demand and looking at every document", () => {
-  it("give the same hits, scores, counts and facets for 1,000 queries", () => {
-    assert.isAbove(compare(2, 1_000, undefined, new Map()), foundMin * 1_000)
+  it("give the same hits, scores, counts and facets for 200 queries", () => {
+    assert.isAbove(compare(2, 200, undefined, new Map()), foundMin * 200)
   })
 
   it("give the same with changes since the version was built", () => {
     const delta = new Delta(rows.summary)
     const changes = changesOf(300, 3)
     for (let n = 0; n < changes.length; n += 50) delta.apply(changes.slice(n, n + 50))
-    assert.isAbove(compare(4, 1_000, delta, lastOf(changes)), foundMin * 1_000)
+    assert.isAbove(compare(4, 200, delta, lastOf(changes)), foundMin * 200)
   })
 
   it("give the same with a caller's own changes over the shared ones, which do not see them", () => {
@@ -182,8 +224,8 @@ describe("A segment, searches on demand and looking at every document", () => {
     const own = changesOf(100, 6)
     const delta = new Delta(rows.summary)
     delta.apply(shared)
-    assert.isAbove(compare(7, 300, delta.overlay(own), lastOf(shared, own)), foundMin * 300)
-    compare(8, 300, delta, lastOf(shared))
+    assert.isAbove(compare(7, 120, delta.overlay(own), lastOf(shared, own)), foundMin * 120)
+    compare(8, 120, delta, lastOf(shared))
   })
 
   it("give the same after a document has changed thousands of times", () => {
@@ -198,6 +240,6 @@ describe("A segment, searches on demand and looking at every document", () => {
       last.set(docId, change)
     }
     assert.isBelow(delta.slotCount, 2_000)
-    assert.isAbove(compare(10, 300, delta, last), foundMin * 300)
+    assert.isAbove(compare(10, 120, delta, last), foundMin * 120)
   })
 })

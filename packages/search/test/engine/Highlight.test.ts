@@ -23,8 +23,30 @@ describe("Highlighter", () => {
     assert.strictEqual(mark("a 17inch case", "17in"), "a <em>17inch</em> case")
   })
 
+  it("marks parts of a run without spaces, whole words of an elision, and joined forms with all of their parts", () => {
+    assert.strictEqual(mark("パソコンケース黒", "パソ", "ソコ", "コン"), "<em>パソコン</em>ケース黒")
+    assert.strictEqual(mark("ハ\u309aソコン", "パソ"), "<em>ハ\u309aソ</em>コン")
+    assert.strictEqual(mark("Huile d’olive", "olive"), "Huile <em>d’olive</em>")
+    assert.strictEqual(mark("A Wi-Fi router", "wifi"), "A <em>Wi-Fi</em> router")
+    assert.strictEqual(mark("C++ and C", "c++"), "<em>C</em>++ and C")
+  })
+
   it("escapes the text and not the marks", () => {
     assert.strictEqual(mark("<b>red</b>", "red"), "&lt;b><em>red</em>&lt;/b>")
+  })
+
+  it("cuts a text to the words with the most found ones, and says where it is cut", () => {
+    const text = "One two three <b> lamp five six seven brass lamp nine ten eleven twelve thirteen"
+    const snippet = (words: number, ...terms: ReadonlyArray<string>) =>
+      new Highlighter(EngineSettings.defaults, [{ terms }]).snippet(text, words, "[", "]", (piece) =>
+        piece.replaceAll("<", "&lt;")
+      )
+    assert.strictEqual(snippet(4, "lamp", "brass"), "…seven [brass] [lamp] nine…")
+    assert.strictEqual(snippet(2, "lamp", "brass"), "…[brass] [lamp]…")
+    assert.strictEqual(snippet(5, "five"), "…b> lamp [five] six seven…")
+    assert.strictEqual(snippet(3, "none"), "One two three…")
+    assert.strictEqual(snippet(3, "thirteen"), "…eleven twelve [thirteen]")
+    assert.strictEqual(snippet(200, "one"), text.replace("One", "[One]").replaceAll("<", "&lt;"))
   })
 
   it("leaves a text alone when nothing was found", () => {

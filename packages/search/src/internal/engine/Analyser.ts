@@ -1,16 +1,23 @@
 /**
  * From text to terms, for documents and queries alike.
  *
- * 1. Signs for trade mark, registered and copyright are dropped; NFKD, lower case, no combining marks; an apostrophe
- *    inside a word disappears.
- * 2. A token is a run of letters and digits; `.`, `,` and `/` stay between digits (`1/4`, `81.625`). Letters and digits
- *    are not split: `ps4` and `g600` are one token, which is worth 0.027 of NDCG.
- * 3. A number and its unit within two characters (`17 in`, `17"`, `4-ft`) give also their joined form (`17in`); a glued
- *    `4feet` becomes it.
- * 4. Stop words are left out, but for those of a document's first field, so that a query of nothing else finds something.
- * 5. Plurals lose their ending, in tokens of four letters or more, and singulars what their plural loses. A stronger stemmer
- *    was worse on both judged sets.
+ * 1. Characters are folded (`Fold.ts`).
+ * 2. A token is a run of letters and digits; `.`, `,` and `/` stay between digits (`1/4`, `81.625`), and an apostrophe
+ *    inside a word disappears. Letters and digits are not split: `ps4` and `g600` are one token, which is worth 0.027 of
+ *    NDCG. A run of a script without spaces is its bigrams (`Grams.ts`).
+ * 3. An article that ends with an apostrophe is cut off (`l'huile`); the whole word is kept beside what follows.
+ * 4. A number and its unit within two characters (`17 in`, `17"`, `4-ft`) have also their joined form (`17in`); a glued
+ *    `4feet` becomes it. Numbers and names of units have one form each (`Units.ts`).
+ * 5. In the first field, what may be written as one word is indexed so as well (`Joined.ts`): `wi-fi`, `50 x 70`.
+ * 6. Stop words are left out, but for those of a document's first field, so that a query of nothing else finds something.
+ * 7. Singulars and plurals come to one term (`Stem.ts`).
  */
+import { normalise, normaliseWithPlaces } from "./Fold.ts"
+import { type Gram, gramPattern, gramsOf } from "./Grams.ts"
+import * as Joined from "./Joined.ts"
+import * as QuerySyntax from "./QuerySyntax.ts"
+import { stem } from "./Stem.ts"
+import { plainNumber, unitWord, units } from "./Units.ts"
 
 export interface Options {
   readonly stemming: "plural" | "none"
@@ -26,6 +33,10 @@ export const defaults: Options = {
 
 export const queryCharsMax = 1_500
 export const queryWordsMax = 32
+/** Bigrams of one word of a query: a document has to have them all, and each is a list to read. */
+export const queryGramsMax = 32
+/** Words and phrases that a query excludes: each is a list to read. */
+export const exclusionsMax = 16
 /** Longer tokens are cut, in documents and queries alike; a term is part of a primary key. */
 export const termCharsMax = 64
 /** A length is stored in 16 bits while a version is built. */
@@ -33,46 +44,24 @@ export const tokensPerFieldMax = 10_000
 /** Bounds the work of one field before it is cut into tokens. */
 export const fieldCharsMax = 100_000
 
-const units: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    in: "in inch inches",
-    ft: "ft foot feet",
-    yd: "yd yard yards",
-    gal: "gal gallon gallons",
-    lb: "lb lbs pound pounds",
-    oz: "oz ounce ounces",
-    w: "w watt watts",
-    v: "v volt volts",
-    amp: "amp amps",
-    mah: "mah",
-    kb: "kb",
-    mb: "mb",
-    gb: "gb",
-    tb: "tb",
-    hz: "hz",
-    khz: "khz",
-    mhz: "mhz",
-    ghz: "ghz",
-    mm: "mm",
-    cm: "cm",
-    kg: "kg",
-    ml: "ml",
-    mp: "mp megapixel megapixels",
-    pk: "pk pack packs"
-  }).flatMap(([canonical, names]) => names.split(" ").map((name) => [name, canonical]))
-)
-
 const other = 0
 const letter = 1
 const digit = 2
+/** Of a script without spaces. */
+const gram = 3
+/** Part of the letter before it: folding has dropped the others. */
+const mark = 4
 /** Not looked up yet. */
 const unknown = 255
 
 const letterPattern = /^\p{L}$/u
 const numberPattern = /^\p{N}$/u
+const markPattern = /^\p{M}$/u
 const classOfPoint = (point: number): number => {
   const char = String.fromCodePoint(point)
-  return letterPattern.test(char) ? letter : numberPattern.test(char) ? digit : other
+  if (gramPattern.test(char)) return gram
+  if (letterPattern.test(char)) return letter
+  return numberPattern.test(char) ? digit : markPattern.test(char) ? mark : other
 }
 
 const classes = new Uint8Array(0x10000).fill(unknown)
@@ -93,79 +82,19 @@ const slash = 0x2f
 const apostrophe = 0x27
 const quote = 0x22
 
-const asciiPattern = /^\p{ASCII}*$/u
-const droppedPattern = /[\u2122\u00ae\u00a9]/g
-const markPattern = /\p{M}+/gu
-/** A character and the marks upon it. */
-const characterPattern = /.\p{M}*/suy
-
-/** Typographic signs by their plain ones, after NFKD; the final sigma as any other. */
-const plain: ReadonlyMap<string, string> = new Map([
-  ["\u2019", "'"],
-  ["\u02bc", "'"],
-  ["\u2032", "'"],
-  ["\u201d", '"'],
-  ["\u201c", '"'],
-  ["\u2044", "/"],
-  ["\u03c2", "\u03c3"]
-])
-const plainPattern = /[\u2019\u02bc\u2032\u201d\u201c\u2044\u03c2]/g
-
-export const normalise = (text: string): string =>
-  asciiPattern.test(text)
-    ? text.toLowerCase()
-    : text
-        .toWellFormed()
-        .replace(droppedPattern, "")
-        .normalize("NFKD")
-        .toLowerCase()
-        .replace(markPattern, "")
-        .replace(plainPattern, (char) => plain.get(char) ?? char)
-
-/** The same, with the place in the text that each character of the result came from. */
-const normaliseWithPlaces = (
-  text: string
-): { readonly text: string; readonly places: ReadonlyArray<number> } => {
-  const places: Array<number> = []
-  let normalised = ""
-  let place = 0
-  for (const char of text) {
-    const part = normalise(char)
-    for (let n = 0; n < part.length; n++) places.push(place)
-    normalised += part
-    place += char.length
-  }
-  places.push(place)
-  return { text: normalised, places }
-}
-
-const esPattern = /(?:s|x|z|ch|sh)es$/
-
-/** A singular whose plural looks as if it ended in -es: "case" and "cases" must come to the same. */
-const ePattern = /(?:s|x|z|ch|sh)e$/
-
-/** Of a token of letters only. */
-const withoutPlural = (token: string): string => {
-  if (token.endsWith("ie")) return `${token.slice(0, -2)}y`
-  if (token.length < 4) return token
-  if (ePattern.test(token)) return token.slice(0, -1)
-  if (!token.endsWith("s")) return token
-  if (token.endsWith("ies")) return `${token.slice(0, -3)}y`
-  if (esPattern.test(token)) return token.slice(0, -2)
-  return token.endsWith("us") || token.endsWith("ss") ? token : token.slice(0, -1)
-}
+/** Articles and the like of French, Italian and Catalan that lose their vowel before another; English `o'` is none. */
+const elisionPattern =
+  /^(?:l|d|j|m|n|s|t|c|qu|jusqu|lorsqu|puisqu|quelqu|dell|all|nell|sull|dall|un|quell|bell|sant|gl)'([aeiouyh].+)$/
 
 const gluedPattern = /^(\d[\d.,/]*)(\p{L}+)$/u
 const lettersPattern = /^\p{L}+$/u
 const quantityPattern = /^\d[\d.,/]*$/
 
-/** What a token is, found once and remembered. */
+/** The meaning of a token, found once and remembered. */
 interface Token {
   readonly term: string
   readonly isStop: boolean
   readonly isQuantity: boolean
-  /** Canonical, when the token names a unit. */
-  readonly unit: string | undefined
 }
 
 /** Tokens remembered; a catalogue of a million products has about this many, each some 100 bytes. */
@@ -173,11 +102,19 @@ const rememberedMax = 200_000
 
 export interface Word {
   readonly term: string
-  /** The token before stemming: completions are looked for with it. */
+  /** Of a word without spaces, which consists of these. */
+  readonly grams: ReadonlyArray<Gram> | undefined
+  /** The token before stemming: completions and corrections are looked for with it. */
   readonly token: string
   readonly isStop: boolean
   /** The joined form of this number and the unit that follows. */
   readonly joined: string | undefined
+  /** Other forms of this word, or this word with those that follow. */
+  readonly forms: ReadonlyArray<Joined.Form>
+  /** Which token of the text it is, from 0. */
+  readonly place: number
+  /** True for a word in quotes, which a document must have. */
+  readonly isRequired: boolean
   /** In the text as it was given. */
   readonly start: number
   readonly end: number
@@ -185,16 +122,29 @@ export interface Word {
 
 export interface AnalysedQuery {
   readonly words: ReadonlyArray<Word>
+  /** Documents with all words of one of these are not meant. */
+  readonly excluded: ReadonlyArray<ReadonlyArray<Word>>
   readonly truncated: boolean
 }
 
 export interface AnalysedField {
   /** In order, with repetitions; joined forms and, when asked for, stop words among them. */
   readonly terms: ReadonlyArray<string>
+  /** Words as they are written, without stop words, digits and scripts without spaces. */
+  readonly surfaces: ReadonlyArray<string>
   /** Without joined forms and stop words. */
   readonly length: number
   readonly truncated: boolean
 }
+
+/**
+ * Returns the terms that a document with the word has: of a run without spaces all its bigrams, and of a letter with signs
+ * the form with them.
+ */
+export const termsOf = ({ forms, grams, term }: Word): ReadonlyArray<string> =>
+  grams === undefined
+    ? [forms.find(({ isExact }) => isExact)?.term ?? term]
+    : [...new Set(grams.slice(0, queryGramsMax).map((part) => part.term))]
 
 export class Analyser {
   readonly options: Options
@@ -204,6 +154,8 @@ export class Analyser {
   private readonly starts: Array<number> = []
   private readonly ends: Array<number> = []
   private readonly tokens: Array<string> = []
+  /** By token of the last scan, the whole word of which it is what follows the apostrophe. */
+  private readonly elided = new Map<number, string>()
 
   constructor(options: Options) {
     this.options = options
@@ -215,71 +167,110 @@ export class Analyser {
     return this.tokenOf(token).term
   }
 
-  field(text: string, withStopWords: boolean): AnalysedField {
+  field(text: string, isFirst: boolean): AnalysedField {
     const scanned = text.length > fieldCharsMax ? text.slice(0, fieldCharsMax) : text
     const normalised = normalise(scanned)
     this.scan(normalised)
-    const count = Math.min(this.tokens.length, tokensPerFieldMax)
     const terms: Array<string> = []
+    const surfaces: Array<string> = []
     let length = 0
-    let token = count > 0 ? this.tokenOf(this.tokens[0] ?? "") : undefined
-    for (let n = 0; n < count && token !== undefined; n++) {
-      const next = n + 1 < this.tokens.length ? this.tokenOf(this.tokens[n + 1] ?? "") : undefined
+    let n = 0
+    for (; n < this.tokens.length && length < tokensPerFieldMax; n++) {
+      const written = this.tokens[n] ?? ""
+      if (classAt(written, 0) === gram) {
+        const grams = gramsOf(written, tokensPerFieldMax - length)
+        for (const { term } of grams) terms.push(term)
+        length += grams.length
+        continue
+      }
+      const token = this.tokenOf(written)
       if (!token.isStop) {
         terms.push(token.term)
+        if (lettersPattern.test(written)) surfaces.push(written)
         length++
-      } else if (withStopWords) {
+      } else if (isFirst) {
         terms.push(token.term)
       }
-      if (token.isQuantity && this.options.units) {
-        const joined = this.joinedAt(normalised, n, next)
-        if (joined !== undefined) terms.push(joined)
-      }
-      token = next
+      const joined = token.isQuantity && this.options.units ? this.joinedAt(normalised, n) : undefined
+      if (joined !== undefined) terms.push(joined)
+      const whole = this.elided.get(n)
+      if (whole !== undefined) terms.push(this.termOf(whole))
+      if (isFirst) for (const { term } of this.formsAt(normalised, n)) terms.push(term)
     }
-    return { terms, length, truncated: scanned.length < text.length || count < this.tokens.length }
+    return {
+      terms,
+      surfaces,
+      length,
+      truncated: scanned.length < text.length || n < this.tokens.length
+    }
   }
 
   query(text: string): AnalysedQuery {
     const cut = text.length > queryCharsMax ? text.slice(0, queryCharsMax) : text
-    const all = this.words(cut)
+    const syntax = QuerySyntax.parse(cut)
+    const all = this.words(syntax.text).map((word): Word =>
+      syntax.required.some(({ end, start }) => word.start >= start && word.end <= end)
+        ? { ...word, isRequired: true }
+        : word
+    )
     const meant = all.filter(({ isStop }) => !isStop)
     const words = meant.length > 0 ? meant : all
+    const excluded = syntax.excluded
+      .map((phrase) => this.words(phrase).filter(({ isStop }) => !isStop))
+      .filter((phrase) => phrase.length > 0)
     return {
       words: words.slice(0, queryWordsMax),
-      truncated: cut.length < text.length || words.length > queryWordsMax
+      excluded: excluded.slice(0, exclusionsMax),
+      truncated: cut.length < text.length || words.length > queryWordsMax || excluded.length > exclusionsMax
     }
   }
 
   /** Every word with its place in the text. */
   words(text: string): ReadonlyArray<Word> {
-    const { text: normalised, places } = normaliseWithPlaces(text)
+    const { ends, places, text: normalised } = normaliseWithPlaces(text)
     this.scan(normalised)
-    const tokens = this.tokens.map((token) => this.tokenOf(token))
-    return tokens.map((token, n) => ({
-      term: token.term,
-      token: this.tokens[n] ?? "",
-      isStop: token.isStop,
-      joined:
-        token.isQuantity && this.options.units ? this.joinedAt(normalised, n, tokens[n + 1]) : undefined,
-      start: places[this.starts[n] ?? 0] ?? 0,
-      end: this.endIn(text, places, this.ends[n] ?? 0)
-    }))
+    return this.tokens.map((written, n): Word => {
+      const start = this.starts[n] ?? 0
+      const isGrams = classAt(written, 0) === gram
+      const token = isGrams ? undefined : this.tokenOf(written)
+      const whole = this.elided.get(n)
+      return {
+        term: token?.term ?? written,
+        grams: isGrams
+          ? gramsOf(written, tokensPerFieldMax).map((part) => ({
+              term: part.term,
+              start: places[start + part.start] ?? 0,
+              end: ends[start + part.end - 1] ?? 0
+            }))
+          : undefined,
+        token: written,
+        isStop: token?.isStop ?? false,
+        joined: token?.isQuantity === true && this.options.units ? this.joinedAt(normalised, n) : undefined,
+        forms: [
+          ...(whole === undefined ? [] : [{ term: this.termOf(whole), tokens: 1, isExact: false }]),
+          ...(isGrams ? [] : this.formsAt(normalised, n))
+        ],
+        place: n,
+        isRequired: false,
+        start: places[start] ?? 0,
+        end: ends[(this.ends[n] ?? 0) - 1] ?? 0
+      }
+    })
   }
 
-  /** Where the character before `end` ends in the text, with its marks. What else was dropped after it is no part of it. */
-  private endIn(text: string, places: ReadonlyArray<number>, end: number): number {
-    const last = places[end - 1] ?? 0
-    characterPattern.lastIndex = last
-    return last + (characterPattern.exec(text)?.[0].length ?? 1)
+  private formsAt(text: string, n: number): ReadonlyArray<Joined.Form> {
+    const { ends, starts, tokens } = this
+    return Joined.formsAt({ text, tokens, starts, ends }, n, (token) => this.termOf(token))
   }
 
-  private joinedAt(text: string, n: number, next: Token | undefined): string | undefined {
+  private joinedAt(text: string, n: number): string | undefined {
     const end = this.ends[n] ?? 0
-    const quantity = this.tokens[n] ?? ""
+    const quantity = plainNumber(this.tokens[n] ?? "")
     if (text.charCodeAt(end) === quote) return `${quantity}in`
-    if (next?.unit === undefined || (this.starts[n + 1] ?? 0) - end > 2) return undefined
-    return quantity + next.unit
+    const next = this.tokens[n + 1]
+    const unit = next === undefined ? undefined : units.get(next)
+    if (unit === undefined || (this.starts[n + 1] ?? 0) - end > 2) return undefined
+    return quantity + unit
   }
 
   private tokenOf(token: string): Token {
@@ -294,39 +285,51 @@ export class Analyser {
   private make(token: string): Token {
     const isLetters = lettersPattern.test(token)
     const isStop = this.stopWords.has(token)
-    const glued = this.options.units && !isLetters ? gluedPattern.exec(token) : null
-    const unit = units.get(glued?.[2] ?? "")
-    const stemmed = isLetters && !isStop && this.options.stemming === "plural" ? withoutPlural(token) : token
     return {
-      term: unit === undefined ? stemmed : `${glued?.[1] ?? ""}${unit}`,
+      term: isStop ? token : this.termOfMeaning(token, isLetters),
       isStop,
-      isQuantity: quantityPattern.test(token),
-      unit: units.get(token)
+      isQuantity: quantityPattern.test(token)
     }
   }
 
-  /** Cuts normalised text into tokens. The inner loop of indexing: no pattern, no object a token. */
+  private termOfMeaning(token: string, isLetters: boolean): string {
+    if (isLetters) {
+      const unit = this.options.units ? unitWord(token) : undefined
+      return unit ?? (this.options.stemming === "plural" ? stem(token) : token)
+    }
+    if (!this.options.units) return plainNumber(token)
+    const glued = gluedPattern.exec(token)
+    const unit = units.get(glued?.[2] ?? "")
+    return unit === undefined ? plainNumber(token) : `${plainNumber(glued?.[1] ?? "")}${unit}`
+  }
+
+  /** Cuts normalised text into tokens. The inner loop of indexing: no pattern, no object per token. */
   private scan(text: string): void {
-    const { ends, starts, tokens } = this
+    const { elided, ends, starts, tokens } = this
     starts.length = 0
     ends.length = 0
     tokens.length = 0
+    elided.clear()
     const size = text.length
     let at = 0
     while (at < size) {
       let kind = classAt(text, at)
-      if (kind === other) {
+      if (kind === other || kind === mark) {
         at++
         continue
       }
       const start = at
+      const isGrams = kind === gram
       let hasApostrophe = false
       for (;;) {
         const before = kind
         at += isHighSurrogate(text.charCodeAt(at)) ? 2 : 1
         if (at >= size) break
         kind = classAt(text, at)
+        if (kind === mark) kind = before
+        else if (kind !== other && (kind === gram) !== isGrams) break
         if (kind !== other) continue
+        if (isGrams) break
         const code = text.charCodeAt(at)
         const after = at + 1 < size ? classAt(text, at + 1) : other
         if (code === apostrophe && before === letter && after === letter) hasApostrophe = true
@@ -337,10 +340,15 @@ export class Analyser {
         }
       }
       const whole = text.slice(start, at)
-      const token = hasApostrophe ? whole.replaceAll("'", "") : whole
+      const follows = hasApostrophe ? elisionPattern.exec(whole)?.[1] : undefined
+      if (follows !== undefined) elided.set(tokens.length, whole.replaceAll("'", ""))
+      const token = (follows ?? whole).replaceAll("'", "")
       starts.push(start)
       ends.push(at)
-      tokens.push(token.length > termCharsMax ? token.slice(0, termCharsMax).toWellFormed() : token)
+      // A run without spaces is no term: its bigrams are.
+      tokens.push(
+        isGrams || token.length <= termCharsMax ? token : token.slice(0, termCharsMax).toWellFormed()
+      )
     }
   }
 }

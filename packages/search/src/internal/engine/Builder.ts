@@ -10,16 +10,19 @@ import { GrowingUint16 } from "./Growing.ts"
 import { Impacts } from "./Impact.ts"
 import * as IndexDocument from "./IndexDocument.ts"
 import { PostingRuns } from "./PostingRuns.ts"
+import { beginningsOf, Surfaces } from "./Surfaces.ts"
 import * as Typo from "./Typo.ts"
 import type { VersionSummary } from "./VersionSummary.ts"
 
-/** Name of the column whose chunks are the buckets of the index for typing mistakes. */
+/** Names of the columns whose chunks are the buckets of the indexes for typing mistakes: of words, and of beginnings. */
 export const typoColumn = "$typo"
+export const beginningColumn = "$beginning"
 
 export class Builder {
   readonly settings: EngineSettings.EngineSettings
   private readonly analyser: Analyser
   private readonly runs = new PostingRuns()
+  private readonly surfaces = new Surfaces()
   private readonly lengths = new GrowingUint16()
   private readonly columnWriters: ReadonlyArray<KeywordColumnWriter | NumberColumnWriter>
   private readonly popularitySteps: Array<{ level: number; ordinal: number }> = []
@@ -52,10 +55,12 @@ export class Builder {
       this.analyser.field(document.text[name] ?? "", field === 0)
     )
     this.runs.reserve(fields.reduce((sum, { terms }) => sum + terms.length, 0))
-    fields.forEach(({ length, terms, truncated }, field) => {
+    fields.forEach(({ length, surfaces, terms, truncated }, field) => {
       if (truncated) this.truncatedFields++
       this.lengths.push(length)
       for (const term of terms) this.runs.add(term, ordinal, field)
+      for (const surface of surfaces)
+        if (Typo.isCorrectable(surface)) this.surfaces.add(surface, ordinal, field)
     })
     for (const column of this.columnWriters) {
       if (column instanceof KeywordColumnWriter) column.add(document.keywords[column.name] ?? [])
@@ -67,7 +72,7 @@ export class Builder {
   /** About what is held now. */
   get memoryBytes(): number {
     const columns = this.columnWriters.reduce((sum, { bytes }) => sum + bytes, 0)
-    return this.runs.bytes + columns + this.lengths.bytes
+    return this.runs.bytes + this.surfaces.bytes + columns + this.lengths.bytes
   }
 
   finish(): Built {
@@ -78,6 +83,7 @@ export class Builder {
       popularitySteps: this.popularitySteps,
       fieldAverages: this.averages(),
       runs: this.runs,
+      surfaces: this.surfaces,
       lengths: this.lengths.view(),
       columnWriters: this.columnWriters
     })
@@ -104,6 +110,7 @@ interface Gathered extends Pick<
   "settings" | "documentCount" | "truncatedFields" | "popularitySteps" | "fieldAverages"
 > {
   readonly runs: PostingRuns
+  readonly surfaces: Surfaces
   readonly lengths: Uint16Array
   readonly columnWriters: ReadonlyArray<KeywordColumnWriter | NumberColumnWriter>
 }
@@ -142,7 +149,10 @@ export class Built {
 
   *columns(): Generator<ColumnChunk> {
     for (const writer of this.gathered.columnWriters) yield* writer.chunks()
-    yield* this.typoBuckets()
+    const words = this.gathered.surfaces.words()
+    yield* typoBuckets(typoColumn, words)
+    yield* typoBuckets(beginningColumn, beginningsOf(words))
+    yield* wordChunks(words)
   }
 
   /** When all postings have been read: their bytes are not known before. */
@@ -153,6 +163,7 @@ export class Built {
     return {
       settings,
       documentCount,
+      surfaceCount: this.gathered.surfaces.words().length,
       termCount: this.terms.length,
       termBytes: this.terms.reduce((sum, { term }) => sum + Buffer.byteLength(term), 0),
       postingCount: this.postingCount,
@@ -163,19 +174,34 @@ export class Built {
       truncatedFields
     }
   }
+}
 
-  private *typoBuckets(): Generator<ColumnChunk> {
-    const words = this.terms.filter(({ df, term }) => df >= Typo.frequencyMin && Typo.isCorrectable(term))
-    const { hashes, numbers } = Typo.sortedPairs(words.map(({ term }, n) => [n, term] as const))
-    let entries: Array<Typo.BucketEntry> = []
-    for (let n = 0; n < hashes.length; n++) {
-      const hash = hashes[n] ?? 0
-      const word = words[numbers[n] ?? 0]
-      if (word !== undefined) entries.push({ hash, term: word.term, df: word.df })
-      const bucket = Typo.bucketOf(hash)
-      if (n + 1 < hashes.length && Typo.bucketOf(hashes[n + 1] ?? 0) === bucket) continue
-      yield { name: typoColumn, part: "typo", chunk: bucket, data: Typo.encodeBucket(entries) }
-      entries = []
+function* typoBuckets(name: string, words: ReadonlyArray<Typo.TermFrequency>): Generator<ColumnChunk> {
+  const { hashes, numbers } = Typo.sortedPairs(words.map(({ term }, n) => [n, term] as const))
+  let entries: Array<Typo.BucketEntry> = []
+  for (let n = 0; n < hashes.length; n++) {
+    const hash = hashes[n] ?? 0
+    const word = words[numbers[n] ?? 0]
+    if (word !== undefined) entries.push({ hash, term: word.term, df: word.df })
+    const bucket = Typo.bucketOf(hash)
+    if (n + 1 < hashes.length && Typo.bucketOf(hashes[n + 1] ?? 0) === bucket) continue
+    yield { name, part: "typo", chunk: bucket, data: Typo.encodeBucket(entries) }
+    entries = []
+  }
+}
+
+/** Words of a chunk: 4,096 are about 70 kB. */
+const wordsPerChunk = 4_096
+
+/** The words once each, for a process that loads them all and makes the buckets itself. */
+function* wordChunks(words: ReadonlyArray<Typo.TermFrequency>): Generator<ColumnChunk> {
+  for (let at = 0; at < words.length; at += wordsPerChunk) {
+    const entries = words.slice(at, at + wordsPerChunk).map((word) => ({ ...word, hash: 0 }))
+    yield {
+      name: typoColumn,
+      part: "dictionary",
+      chunk: at / wordsPerChunk,
+      data: Typo.encodeBucket(entries)
     }
   }
 }

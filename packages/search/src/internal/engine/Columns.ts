@@ -113,6 +113,12 @@ const keywords = (
   return { kind: "keyword", dictionary, values, starts }
 }
 
+const collator = new Intl.Collator("und", { numeric: true })
+
+/** The order of texts for people, whatever their language: by letters, then accents, then case, and numbers by their value. */
+export const compareTexts = (a: string, b: string): number =>
+  collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0)
+
 export class Columns {
   private readonly loaded: ReadonlyMap<string, LoadedColumn>
   /** By keyword column: the place of each value in the order of all, for sorting. Made when first asked for. */
@@ -175,7 +181,7 @@ export class Columns {
     const ranks = new Uint32Array(dictionary.length + 1)
     dictionary
       .map((value, number) => ({ value, number }))
-      .toSorted((a, b) => (a.value < b.value ? -1 : a.value > b.value ? 1 : 0))
+      .toSorted((a, b) => compareTexts(a.value, b.value))
       .forEach(({ number }, rank) => (ranks[number + 1] = rank))
     this.ranks.set(name, ranks)
     return ranks

@@ -107,6 +107,11 @@ export class Delta {
     return this.slots.size
   }
 
+  /** True without changes in any layer: an overlay of none still lies on the shared changes. */
+  get isEmpty(): boolean {
+    return this.size === 0 && (this.parent === undefined || this.parent.size === 0)
+  }
+
   get bytes(): number {
     return (
       this.postingCount * postingBytes +
@@ -132,6 +137,16 @@ export class Delta {
 
   documentAt(slot: number): DeltaDocument | undefined {
     return this.documents[slot]
+  }
+
+  /** True for the id of a changed document, of a gone one too. */
+  has(docId: string): boolean {
+    return this.slots.has(docId)
+  }
+
+  /** Undefined for a document that is gone or has not changed. */
+  slotOf(docId: string): number | undefined {
+    return this.slots.get(docId)
   }
 
   list(term: string): PostingList | undefined {
@@ -265,8 +280,12 @@ export class DictionaryWithDelta implements Dictionary {
   }
 
   /** Corrections come from the version alone: what few documents have may be a mistake itself. */
-  neighbours(word: string): ReadonlyArray<TermFrequency> | undefined {
-    return this.base.neighbours(word)
+  neighbours(token: string): ReadonlyArray<TermFrequency> | undefined {
+    return this.base.neighbours(token)
+  }
+
+  beginnings(token: string): ReadonlyArray<TermFrequency> | undefined {
+    return this.base.beginnings(token)
   }
 
   private changed(term: string): number {

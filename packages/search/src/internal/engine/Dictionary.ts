@@ -11,8 +11,13 @@ export interface Dictionary {
   readonly frequency: (term: string) => number
   /** Terms that begin with `prefix`: the most frequent, then by term. */
   readonly completions: (prefix: string, limit: number) => ReadonlyArray<TermFrequency>
-  /** Terms that may be a letter or two away, to be verified. Undefined while that is not known. */
-  readonly neighbours: (word: string) => ReadonlyArray<TermFrequency> | undefined
+  /**
+   * Words as they are written that may be a letter or two away from a token, to be verified, with the number of documents
+   * that have them so. Undefined while that is not known.
+   */
+  readonly neighbours: (token: string) => ReadonlyArray<TermFrequency> | undefined
+  /** Beginnings of words that may be a letter away, with the number of documents of their commonest word. */
+  readonly beginnings: (token: string) => ReadonlyArray<TermFrequency> | undefined
 }
 
 /** By UTF-8 bytes, as Postgres orders under the collation "C". UTF-16 units differ where surrogates are. */

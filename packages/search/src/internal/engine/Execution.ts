@@ -2,21 +2,31 @@
  * One search from its plan to its answer, over a version and the changes since. Synchronous: the changes are those of
  * one moment.
  */
-import { impactOf } from "./Block.ts"
 import type { Columns } from "./Columns.ts"
 import type { Delta, DeltaDocument, DeltaLayer } from "./Delta.ts"
-import { type Executor, type Lists, type Popularity, popularityFactor, scoreOf } from "./Executor.ts"
+import { Documents, type Place } from "./Documents.ts"
+import {
+  type Aside,
+  type Executor,
+  type Lists,
+  type Popularity,
+  popularityFactor,
+  scoreOf
+} from "./Executor.ts"
 import * as FacetCounter from "./FacetCounter.ts"
-import * as Filter from "./Filter.ts"
-import { impactMax } from "./Impact.ts"
+import type * as Filter from "./Filter.ts"
+import { Groups } from "./Groups.ts"
 import type { Plan } from "./Plan.ts"
 import * as Ranking from "./Ranking.ts"
 import { ScoreHeap } from "./ScoreHeap.ts"
-import type { Explanation, Hit, Matched, SearchAnswer, SearchRequest, WordOutcome } from "./SearchRequest.ts"
+import {
+  type Hit,
+  type SearchAnswer,
+  type SearchRequest,
+  windowMax,
+  type WordOutcome
+} from "./SearchRequest.ts"
 import type { VersionSummary } from "./VersionSummary.ts"
-
-/** A level with fewer documents is too narrow to count and filter by: the next lower one is taken. */
-export const levelHitsMin = 100
 
 export interface View {
   readonly summary: VersionSummary
@@ -26,156 +36,254 @@ export interface View {
   readonly delta: Delta | undefined
 }
 
-const deltaReader: Filter.Reader<DeltaDocument> = {
-  isIn: (column, values) => {
-    const texts = new Set(values)
-    const numbers = new Set(values.map(Number))
-    return (document) => {
-      const number = document.numbers[column]
-      return number === undefined
-        ? (document.keywords[column] ?? []).some((value) => texts.has(value))
-        : numbers.has(number)
-    }
-  },
-  number: (column) => (document) => document.numbers[column] ?? Number.NaN,
-  exists: (column) => (document) =>
-    document.numbers[column] !== undefined || (document.keywords[column] ?? []).length > 0
+interface Level {
+  /** Words that the documents have at least. */
+  readonly words: number
+  readonly hits: number
 }
 
-/** The highest number of words that enough documents have. */
-const levelOf = (
-  histograms: ReadonlyArray<Uint32Array>
-): { readonly level: number; readonly hits: number } => {
-  const size = Math.max(...histograms.map(({ length }) => length))
+/** The documents with at least a number of words. */
+const levelAt = (histograms: ReadonlyArray<Uint32Array>, words: number): Level => {
   let hits = 0
-  for (let words = size - 1; words > 0; words--) {
-    for (const histogram of histograms) hits += histogram[words] ?? 0
-    if (hits >= levelHitsMin || words === 1) return { level: words, hits }
+  for (const histogram of histograms) {
+    for (let count = words; count < histogram.length; count++) hits += histogram[count] ?? 0
   }
-  return { level: 1, hits }
+  return { words, hits }
 }
 
-const explain = (
-  plan: Plan,
-  words: number,
-  popularity: number,
-  impact: (term: string) => number
-): Explanation => {
-  const matched = plan.words.flatMap((word): ReadonlyArray<Matched> => {
-    for (const { how, terms, weight } of word.alternatives) {
-      const least = Math.min(...terms.map(impact))
-      if (least > 0) return [{ word: word.word, terms, how, score: (word.idf * weight * least) / impactMax }]
-    }
-    return []
-  })
-  const counted = Math.max(1, plan.counted)
-  const sum = plan.words.length === 0 ? 1 : matched.reduce((total, { score }) => total + score, 0)
-  return {
-    words: matched,
-    share: words / counted,
-    popularity,
-    score: scoreOf(sum, words, counted, popularity)
+/** The documents with the highest number of words that any document has. */
+const bestLevel = (histograms: ReadonlyArray<Uint32Array>): Level => {
+  const size = Math.max(...histograms.map(({ length }) => length))
+  for (let words = size - 1; words > 1; words--) {
+    if (histograms.some((histogram) => (histogram[words] ?? 0) > 0)) return levelAt(histograms, words)
   }
+  return levelAt(histograms, 1)
 }
 
 const outcomes = (plan: Plan): ReadonlyArray<WordOutcome> =>
-  plan.analysed.words.map(({ end, start, term }, n) => {
+  plan.analysed.words.map(({ end, start, token }, n) => {
     const alternatives = plan.words[n]?.alternatives ?? []
     return {
-      word: term,
+      word: token,
       start,
       end,
       terms: [...new Set(alternatives.flatMap(({ terms }) => terms))],
+      shown: [
+        ...new Set(
+          alternatives.map(({ how, shown, terms }) => shown ?? (how === "exact" ? token : terms.join(" ")))
+        )
+      ],
       how: alternatives[0]?.how ?? "unknown"
     }
   })
+
+/** The documents of the version, or of a layer of changes, that were found. */
+interface Side {
+  readonly executor: Executor
+  readonly histogram: Uint32Array
+  /** By refinement: the documents that only this one leaves out. */
+  readonly aside: ReadonlyArray<Aside>
+}
+
+/** Puts the pinned ones at their positions among the others. */
+const withPins = (
+  ranked: ReadonlyArray<Ranking.Candidate>,
+  pinned: ReadonlyArray<Ranking.Candidate>
+): ReadonlyArray<Ranking.Candidate> => {
+  if (pinned.length === 0) return ranked
+  const all: Array<Ranking.Candidate> = []
+  let next = 0
+  for (const pin of pinned) {
+    while (all.length + 1 < (pin.pin ?? 1) && next < ranked.length) {
+      const candidate = ranked[next++]
+      if (candidate !== undefined) all.push(candidate)
+    }
+    all.push(pin)
+  }
+  return [...all, ...ranked.slice(next)]
+}
 
 class Execution {
   private readonly view: View
   private readonly plan: Plan
   private readonly request: SearchRequest
   private readonly layers: ReadonlyArray<DeltaLayer>
+  private readonly documents: Documents
   private readonly counted: number
   private readonly popularity: Popularity
   private readonly windowSize: number
+  private readonly groups: Groups | undefined
+  private readonly pinned: ReadonlyArray<Ranking.Candidate>
+  /** Ids of documents that have no place of their own among the hits. */
+  private readonly removed: ReadonlySet<string>
 
   constructor(view: View, plan: Plan, request: SearchRequest) {
     const { delta, summary } = view
     this.view = view
     this.plan = plan
     this.request = request
-    this.layers = delta === undefined || delta.size === 0 ? [] : delta.layers()
+    this.layers = delta === undefined || delta.isEmpty ? [] : delta.layers()
+    this.documents = new Documents(view, this.layers, plan, request)
     this.counted = Math.max(1, plan.counted)
     this.popularity = { weight: summary.settings.popularityWeight, steps: summary.popularitySteps }
-    this.windowSize = request.offset + request.limit
+    this.windowSize = request.explained === undefined ? request.offset + request.limit : windowMax
+    this.groups = request.distinct === undefined ? undefined : new Groups(request.distinct, view.columns)
+    this.pinned = request.sort.length > 0 ? [] : this.pins()
+    this.removed = new Set([...request.hides, ...this.pinned.map(({ docId }) => docId ?? "")])
   }
 
   answer(): SearchAnswer {
     const { plan, request, view } = this
-    const { delta, executor } = view
-    const { filter } = request
-    const isEverything = request.query.trim() === ""
-    const run = (on: Executor, lists: Lists) => (isEverything ? on.matchAll() : on.accumulate(plan, lists))
-    run(executor, view.lists)
-    for (const ordinals of delta?.hiddenOrdinals() ?? []) executor.remove(ordinals)
-    const passes = filter === undefined ? undefined : Filter.compile(filter, view.columns.reader)
-    const histograms = [executor.settle(passes), ...this.layers.map((layer) => this.settle(layer, run))]
-    const { hits: nbHits, level } = levelOf(histograms)
+    const { executor } = view
+    const sides = [this.versionSide(), ...this.layers.map((layer) => this.layerSide(layer))]
+    const histograms = sides.map(({ histogram }) => histogram)
+    const best = bestLevel(histograms)
+    const found = this.foundLevel(histograms, best)
+    const level = found.words
     const selected = executor.select(level)
     const own = this.ofVersion(selected)
-    const least = own.length < this.windowSize ? -Infinity : (own.at(-1)?.score ?? -Infinity)
+    const isCut = this.groups === undefined && own.length === this.windowSize
+    const least = isCut ? (own.at(-1)?.score ?? -Infinity) : -Infinity
     const candidates = [...own, ...this.layers.flatMap((layer, n) => this.ofLayer(layer, n, level, least))]
-    const page = candidates.toSorted(Ranking.comparator(request.sort)).slice(request.offset, this.windowSize)
+    const sorted = candidates.toSorted(Ranking.comparator(request.sort))
+    const ranked = withPins(this.groups?.limit(sorted, this.pinned) ?? sorted, this.pinned)
+    const page = ranked.slice(request.offset, request.offset + request.limit)
+    const hits = page.map((candidate) => this.hit(candidate))
+    const nbHits = this.groups?.count(selected, this.changed(level), this.pinned) ?? found.hits
+    const isOfBest = request.match === undefined && request.sort.length === 0
+    const counted = isOfBest ? best : found
     return {
-      hits: page.map((candidate) => this.hit(candidate)),
-      nbHits,
+      hits,
+      nbHits: nbHits + this.pinned.length,
       level,
+      nbHitsBest: best.hits,
+      levelBest: best.words,
       words: outcomes(plan),
-      facets: this.facets(selected, level),
+      // A selection is a view until the next one: the hits were made from it already.
+      facets: this.facets(
+        sides,
+        counted.words === level ? selected : executor.select(counted.words),
+        counted.words,
+        isOfBest
+      ),
+      ...(request.explained === undefined
+        ? {}
+        : { explained: this.explained(request.explained, level, ranked.slice(0, windowMax)) }),
       truncated: plan.analysed.truncated
     }
   }
 
-  private settle(layer: DeltaLayer, run: (on: Executor, lists: Lists) => void): Uint32Array {
+  private foundLevel(histograms: ReadonlyArray<Uint32Array>, best: Level): Level {
+    const { match, sort } = this.request
+    switch (match ?? (sort.length > 0 ? "most" : "any")) {
+      case "all":
+        return levelAt(histograms, this.counted)
+      case "most":
+        return best
+      case "any":
+        return levelAt(histograms, 1)
+    }
+  }
+
+  private run(executor: Executor, lists: Lists): void {
+    if (this.plan.analysed.words.length === 0) executor.matchAll()
+    else executor.accumulate(this.plan, lists)
+    executor.restrict(this.plan, lists)
+  }
+
+  private versionSide(): Side {
+    const { delta, executor, lists } = this.view
+    const { filter, ordinals } = this.request
+    this.run(executor, lists)
+    for (const hidden of delta?.hiddenOrdinals() ?? []) executor.remove(hidden)
+    executor.remove(Array.from(this.removed, (id) => ordinals.get(id)).filter((at) => at !== undefined))
+    const passes = filter === undefined ? undefined : this.documents.testOfVersion(filter)
+    return this.settle(executor, passes, (wanted) => this.documents.testOfVersion(wanted))
+  }
+
+  private layerSide(layer: DeltaLayer): Side {
     const { filter } = this.request
-    const passes = filter === undefined ? () => true : Filter.compile(filter, deltaReader)
     const executor = layer.delta.executor()
-    run(executor, (term) => layer.delta.list(term))
-    return executor.settle((slot) => {
+    this.run(executor, (term) => layer.delta.list(term))
+    const passes = filter === undefined ? () => true : this.documents.testOfLayer(filter, layer)
+    const isKept = (slot: number) => {
       const document = layer.documentAt(slot)
-      return document !== undefined && passes(document)
-    })
+      return document !== undefined && !this.removed.has(document.docId) && passes(slot)
+    }
+    return this.settle(executor, isKept, (wanted) => this.documents.testOfLayer(wanted, layer))
+  }
+
+  private settle(
+    executor: Executor,
+    passes: ((at: number) => boolean) | undefined,
+    testOf: (filter: Filter.Filter) => (at: number) => boolean
+  ): Side {
+    const { boosts, refinements } = this.request
+    const tests = refinements.map(({ column, values }) => testOf({ _tag: "In", column, values }))
+    if (tests.length > 0 && passes !== undefined) executor.keep(passes)
+    const aside = tests.length === 0 ? [] : executor.setAside(tests)
+    const histogram = executor.settle(tests.length === 0 ? passes : undefined)
+    for (const { factor, filter } of boosts) executor.boost(testOf(filter), factor)
+    return { executor, histogram, aside }
   }
 
   private ofVersion(selected: Uint32Array): ReadonlyArray<Ranking.Candidate> {
     const { executor } = this.view
-    const { sort } = this.request
-    if (sort.length > 0) return this.sorted(selected)
+    if (this.request.sort.length > 0 || this.groups !== undefined) return this.sorted(selected)
     const heap = new ScoreHeap(this.windowSize)
     executor.best(selected, this.counted, this.popularity, heap)
     return heap.sorted().map(({ ordinal, score }) => this.candidate(ordinal, score))
   }
 
   private sorted(selected: Uint32Array): ReadonlyArray<Ranking.Candidate> {
+    if (this.windowSize === 0) return []
     const { columns, executor } = this.view
     const byKeys = Ranking.ordinalComparator(columns, this.request.sort)
     const score = (ordinal: number) =>
-      scoreOf(executor.scoreAt(ordinal), executor.wordsAt(ordinal), this.counted, this.popularityAt(ordinal))
-    const first = new Ranking.FirstOf(this.windowSize, (a, b) => byKeys(a, b) || score(b) - score(a) || a - b)
-    if (this.windowSize > 0) for (const ordinal of selected) first.offer(ordinal)
+      scoreOf(
+        executor.scoreAt(ordinal),
+        executor.wordsAt(ordinal),
+        this.counted,
+        this.documents.popularityOf(ordinal)
+      )
+    const compare = (a: number, b: number) => byKeys(a, b) || score(b) - score(a) || a - b
+    const ordinals = this.groups?.first(selected, this.windowSize, compare)
+    if (ordinals !== undefined) return ordinals.map((ordinal) => this.candidate(ordinal, score(ordinal)))
+    const first = new Ranking.FirstOf(this.windowSize, compare)
+    for (const ordinal of selected) first.offer(ordinal)
     return first.sorted().map((ordinal) => this.candidate(ordinal, score(ordinal)))
   }
 
-  private candidate(ordinal: number, score: number): Ranking.Candidate {
+  private candidate(
+    ordinal: number,
+    score: number,
+    words = this.view.executor.wordsAt(ordinal)
+  ): Ranking.Candidate {
     return {
-      ordinal,
-      layer: -1,
-      slot: -1,
+      at: { _tag: "Version", ordinal },
       docId: undefined,
       score,
-      words: this.view.executor.wordsAt(ordinal),
+      words,
       place: ordinal,
+      group: this.groups?.ofOrdinal(ordinal),
       keys: Ranking.keysOfOrdinal(this.view.columns, this.request.sort, ordinal)
+    }
+  }
+
+  private changedCandidate(
+    at: Extract<Place, { _tag: "Change" }>,
+    score: number,
+    words: number
+  ): Ranking.Candidate {
+    const { document } = at
+    return {
+      at,
+      docId: document.docId,
+      score,
+      words,
+      place: document.ordinal ?? Infinity,
+      group: this.groups?.ofDocument(document),
+      keys: Ranking.keysOfDocument(this.request.sort, document)
     }
   }
 
@@ -194,75 +302,97 @@ class Execution {
       return scoreOf(executor.scoreAt(slot), executor.wordsAt(slot), this.counted, factor)
     }
     const heap = new ScoreHeap(this.windowSize)
-    const isSorted = this.request.sort.length > 0
-    if (!isSorted) for (const slot of selected) heap.offer(scoreAt(slot), slot)
-    const bound = isSorted ? -Infinity : Math.max(least, heap.least)
+    const isWhole = this.request.sort.length > 0 || this.groups !== undefined
+    if (!isWhole) for (const slot of selected) heap.offer(scoreAt(slot), slot)
+    const bound = isWhole ? -Infinity : Math.max(least, heap.least)
     const candidates: Array<Ranking.Candidate> = []
     for (const slot of selected) {
       const score = scoreAt(slot)
       const document = score < bound ? undefined : layer.documentAt(slot)
       if (document === undefined) continue
-      const words = executor.wordsAt(slot)
-      candidates.push({
-        ordinal: undefined,
-        layer: n,
-        slot,
-        docId: document.docId,
-        score,
-        words,
-        place: document.ordinal ?? Infinity,
-        keys: Ranking.keysOfDocument(this.request.sort, document)
-      })
+      const at = { _tag: "Change", layer: n, slot, document } as const
+      candidates.push(this.changedCandidate(at, score, executor.wordsAt(slot)))
     }
     return candidates
   }
 
-  private popularityAt(ordinal: number): number {
-    const { steps, weight } = this.popularity
-    let low = 0
-    let high = steps.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((steps[middle]?.ordinal ?? 0) <= ordinal) low = middle + 1
-      else high = middle
-    }
-    return popularityFactor(weight, steps[low - 1]?.level ?? 0)
+  /** The changed documents that are found. */
+  private changed(level: number): ReadonlyArray<DeltaDocument> {
+    return this.layers.flatMap((layer) =>
+      Array.from(layer.delta.executor().select(level), (slot) => layer.documentAt(slot)).filter(
+        (document) => document !== undefined
+      )
+    )
   }
 
-  private hit(candidate: Ranking.Candidate): Hit {
-    const { docId, ordinal, score } = candidate
-    if (!this.request.explain) return { ordinal, docId, score }
-    return { ordinal, docId, score, explanation: this.explanation(candidate) }
-  }
-
-  private explanation({ layer, ordinal, slot, words }: Ranking.Candidate): Explanation {
-    const { lists } = this.view
-    if (ordinal !== undefined) {
-      return explain(this.plan, words, this.popularityAt(ordinal), (term) => {
-        const list = lists(term)
-        return list === undefined ? 0 : impactOf(list, ordinal)
-      })
-    }
-    const changed = this.layers[layer]
-    const level = changed?.documentAt(slot)?.popularityLevel ?? 0
-    return explain(this.plan, words, popularityFactor(this.popularity.weight, level), (term) => {
-      const list = changed?.delta.list(term)
-      return list === undefined ? 0 : impactOf(list, slot)
+  /** Pinned documents that are in the index, not hidden and in the filter, whether they have the words or not. */
+  private pins(): ReadonlyArray<Ranking.Candidate> {
+    return this.request.pins.flatMap(({ docId, position }) => {
+      const at = this.request.hides.includes(docId) ? undefined : this.documents.find(docId)
+      if (at === undefined || !this.documents.isWanted(at)) return []
+      const { explanation, words } = this.documents.explain(at)
+      const candidate =
+        at._tag === "Version"
+          ? this.candidate(at.ordinal, explanation.score, words)
+          : this.changedCandidate(at, explanation.score, words)
+      return [{ ...candidate, docId, pin: position }]
     })
   }
 
-  private facets(selected: Uint32Array, level: number): SearchAnswer["facets"] {
+  private hit({ at, docId, pin, score, words }: Ranking.Candidate): Hit {
+    return {
+      ordinal: at._tag === "Version" ? at.ordinal : undefined,
+      docId,
+      score,
+      missingWords: Math.max(0, this.plan.counted - words),
+      ...(pin === undefined ? {} : { pinned: true }),
+      ...(this.request.explain ? { explanation: this.documents.explain(at).explanation } : {})
+    }
+  }
+
+  private explained(
+    docId: string,
+    level: number,
+    ranked: ReadonlyArray<Ranking.Candidate>
+  ): SearchAnswer["explained"] {
+    const place = this.documents.find(docId)
+    const n = ranked.findIndex(({ at, docId: id }) =>
+      place?._tag === "Version" && at._tag === "Version" ? at.ordinal === place.ordinal : id === docId
+    )
+    return this.documents.explained(docId, level, n === -1 ? undefined : n + 1)
+  }
+
+  private facets(
+    sides: ReadonlyArray<Side>,
+    selected: Uint32Array,
+    level: number,
+    isOfBest: boolean
+  ): SearchAnswer["facets"] {
     const kinds = new Map(this.view.summary.settings.columns.map(({ kind, name }) => [name, kind]))
     return this.request.facets.map((request) => {
+      const refinement = this.request.refinements.findIndex(({ column }) => column === request.column)
+      const asideOf = (side: Side | undefined): ReadonlyArray<number> => {
+        const aside = side?.aside[refinement]
+        return aside === undefined ? [] : aside.ordinals.filter((_, n) => (aside.words[n] ?? 0) >= level)
+      }
+      const [version, ...changed] = sides
       const counter = FacetCounter.make(request, kinds.get(request.column) ?? "keyword", this.view.columns)
       counter.countVersion(selected)
-      for (const layer of this.layers) {
-        for (const slot of layer.delta.executor().select(level)) {
+      const others = asideOf(version)
+      if (others.length > 0) counter.countVersion(Uint32Array.from(others))
+      this.layers.forEach((layer, n) => {
+        const side = changed[n]
+        const slots = side === undefined ? [] : [...side.executor.select(level), ...asideOf(side)]
+        for (const slot of slots) {
           const document = layer.documentAt(slot)
           if (document !== undefined) counter.countDocument(document)
         }
+      })
+      for (const { at } of this.pinned) {
+        if (at._tag === "Version") counter.countVersion(Uint32Array.of(at.ordinal))
+        else counter.countDocument(at.document)
       }
-      return counter.facet()
+      return { ...counter.facet(), of: isOfBest ? ("best" as const) : ("found" as const) }
     })
   }
 }

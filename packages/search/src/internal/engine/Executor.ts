@@ -20,6 +20,12 @@ const everything = 1
 /** A joined form alone is as good as one word. */
 const wordsOf = (count: number): number => (count < extraFlag ? count : Math.max(1, count - extraFlag))
 
+/** Documents that fail one refinement and pass the others, with their number of words. */
+export interface Aside {
+  readonly ordinals: Array<number>
+  readonly words: Array<number>
+}
+
 /** What multiplies a document's score for its popularity. */
 export interface Popularity {
   readonly weight: number
@@ -31,6 +37,18 @@ export const popularityFactor = (weight: number, level: number): number => 1 + (
 /** The one formula of a score; changes in memory use it too. */
 export const scoreOf = (sum: number, words: number, counted: number, popularity: number): number =>
   sum * (words / counted) * popularity
+
+/** Documents that have all of the terms. */
+const withAll = (terms: ReadonlyArray<string>, lists: Lists): Iterable<number> => {
+  const found = terms.map(lists).filter((list) => list !== undefined)
+  if (found.length < terms.length) return []
+  const [first = new Uint32Array(), ...others] = found
+    .toSorted((a, b) => a.df - b.df)
+    .map((list) => decode(list).ordinals)
+  if (others.length === 0) return first
+  const sets = others.map((ordinals) => new Set(ordinals))
+  return first.filter((ordinal) => sets.every((set) => set.has(ordinal)))
+}
 
 export class Executor {
   readonly documentCount: number
@@ -76,12 +94,62 @@ export class Executor {
     plan.words.forEach((word, n) => this.addWord(word, n + 1, lists))
   }
 
+  /** Removes documents without a word that is required, and those with all terms of what is excluded. */
+  restrict({ excluded, words }: Plan, lists: Lists): void {
+    const { counts } = this
+    for (const { alternatives } of words.filter(({ isRequired }) => isRequired)) {
+      const kept = new Uint8Array(this.documentCount)
+      for (const { terms } of alternatives) for (const ordinal of withAll(terms, lists)) kept[ordinal] = 1
+      for (let ordinal = 0; ordinal < kept.length; ordinal++) if (kept[ordinal] === 0) counts[ordinal] = 0
+    }
+    for (const terms of excluded) for (const ordinal of withAll(terms, lists)) counts[ordinal] = 0
+  }
+
   remove(ordinals: ReadonlyArray<number>): void {
     const { counts } = this
     for (const ordinal of ordinals) counts[ordinal] = 0
   }
 
-  /** Takes out documents that `isKept` refuses, and counts the rest by their number of words. */
+  /** Removes documents that `isKept` refuses. */
+  keep(isKept: (ordinal: number) => boolean): void {
+    const { counts, fours } = this
+    for (let n = 0; n < fours.length; n++) {
+      if (fours[n] === 0) continue
+      for (let ordinal = n * 4; ordinal < n * 4 + 4; ordinal++) {
+        if (counts[ordinal] !== 0 && !isKept(ordinal)) counts[ordinal] = 0
+      }
+    }
+  }
+
+  /**
+   * Removes documents that fail a test. Returns, by test, those that fail this one alone: what would be found without it.
+   */
+  setAside(tests: ReadonlyArray<(ordinal: number) => boolean>): ReadonlyArray<Aside> {
+    const aside = tests.map((): Aside => ({ ordinals: [], words: [] }))
+    this.keep((ordinal) => {
+      let failed = -1
+      for (let n = 0; n < tests.length; n++) {
+        if (tests[n]?.(ordinal) !== false) continue
+        if (failed !== -1) return false
+        failed = n
+      }
+      if (failed === -1) return true
+      aside[failed]?.ordinals.push(ordinal)
+      aside[failed]?.words.push(wordsOf(this.counts[ordinal] ?? 0))
+      return false
+    })
+    return aside
+  }
+
+  /** Multiplies the scores of documents. */
+  boost(isBoosted: (ordinal: number) => boolean, factor: number): void {
+    const { counts, scores } = this
+    for (let ordinal = 0; ordinal < this.documentCount; ordinal++) {
+      if (counts[ordinal] !== 0 && isBoosted(ordinal)) scores[ordinal] = (scores[ordinal] ?? 0) * factor
+    }
+  }
+
+  /** Removes documents that `isKept` refuses, and counts the rest by their number of words. */
   settle(isKept: ((ordinal: number) => boolean) | undefined): Uint32Array {
     if (isKept !== undefined) this.keep(isKept)
     const { fours } = this
@@ -162,16 +230,6 @@ export class Executor {
 
   wordsAt(ordinal: number): number {
     return this.counts[ordinal] ?? 0
-  }
-
-  private keep(isKept: (ordinal: number) => boolean): void {
-    const { counts, fours } = this
-    for (let n = 0; n < fours.length; n++) {
-      if (fours[n] === 0) continue
-      for (let ordinal = n * 4; ordinal < n * 4 + 4; ordinal++) {
-        if (counts[ordinal] !== 0 && !isKept(ordinal)) counts[ordinal] = 0
-      }
-    }
   }
 
   private unflag(): void {

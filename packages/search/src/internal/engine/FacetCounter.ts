@@ -1,10 +1,15 @@
 /**
  * Counts the values of the documents found: those of the version by number of value, those of the changes by value.
  */
-import { normalise } from "./Analyser.ts"
+import { normalise } from "./Fold.ts"
 import { type Columns, type KeywordColumn, numberAt, type NumberColumn } from "./Columns.ts"
 import type { DeltaDocument } from "./Delta.ts"
-import type { Facet, FacetRequest, FacetStats } from "./SearchRequest.ts"
+import type * as SearchRequest from "./SearchRequest.ts"
+
+type FacetRequest = SearchRequest.FacetRequest
+type FacetStats = SearchRequest.FacetStats
+/** What is counted; of which documents, the caller says. */
+type Facet = Omit<SearchRequest.Facet, "of">
 
 export interface FacetCounter {
   readonly countVersion: (ordinals: Uint32Array) => void

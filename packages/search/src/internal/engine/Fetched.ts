@@ -2,7 +2,7 @@
  * What one search on demand has fetched of a version, and what it asked in vain.
  */
 import type { PostingChunk, PostingList } from "./Block.ts"
-import { typoColumn } from "./Builder.ts"
+import { beginningColumn, typoColumn } from "./Builder.ts"
 import { Columns } from "./Columns.ts"
 import type { ColumnChunk } from "./ColumnWriter.ts"
 import { byFrequency, type Dictionary } from "./Dictionary.ts"
@@ -14,10 +14,10 @@ export interface Need {
   readonly postings: ReadonlyArray<string>
   /** Terms of which only the number of documents is needed. */
   readonly frequencies: ReadonlyArray<string>
-  /** The most frequent terms with the prefix: by number of documents, the highest first, then by term. */
-  readonly completions: { readonly prefix: string; readonly limit: number } | undefined
-  /** Chunks of the column for typing mistakes. */
-  readonly typoBuckets: ReadonlyArray<number>
+  /** The most frequent terms with each prefix: by number of documents, the highest first, then by term. */
+  readonly completions: ReadonlyArray<{ readonly prefix: string; readonly limit: number }>
+  /** Chunks of the columns for typing mistakes, by name. */
+  readonly typoBuckets: Readonly<Record<string, ReadonlyArray<number>>>
   /** Columns of which to fetch all chunks. */
   readonly columns: ReadonlyArray<string>
 }
@@ -26,9 +26,46 @@ export interface Need {
 export interface Supplied {
   readonly postings?: Iterable<Pick<PostingChunk, "term" | "chunk" | "df" | "data">>
   readonly frequencies?: Iterable<Typo.TermFrequency>
-  readonly completions?: Iterable<Typo.TermFrequency>
+  readonly completions?: Iterable<{
+    readonly prefix: string
+    readonly terms: ReadonlyArray<Typo.TermFrequency>
+  }>
   /** Of columns, and the buckets. */
   readonly columns?: Iterable<ColumnChunk>
+}
+
+/** The buckets of one index for typing mistakes. */
+class FetchedBuckets {
+  private readonly buckets = new Map<number, ReadonlyArray<Typo.BucketEntry>>()
+  private readonly wanted = new Set<number>()
+
+  get isComplete(): boolean {
+    return this.wanted.size === 0
+  }
+
+  need(): ReadonlyArray<number> {
+    return [...this.wanted]
+  }
+
+  supply(chunks: ReadonlyArray<ColumnChunk>): void {
+    for (const { chunk, data } of chunks) this.buckets.set(chunk, Typo.decodeBucket(data))
+    for (const bucket of this.wanted) if (!this.buckets.has(bucket)) this.buckets.set(bucket, [])
+    this.wanted.clear()
+  }
+
+  lookUp(token: string): ReadonlyArray<Typo.TermFrequency> | undefined {
+    const found = new Map<string, number>()
+    let isKnown = true
+    for (const hash of Typo.neighbourhood(token)) {
+      const bucket = this.buckets.get(Typo.bucketOf(hash))
+      if (bucket === undefined) {
+        this.wanted.add(Typo.bucketOf(hash))
+        isKnown = false
+      }
+      for (const entry of bucket ?? []) if (entry.hash === hash) found.set(entry.term, entry.df)
+    }
+    return isKnown ? Array.from(found, ([term, df]) => ({ term, df })).toSorted(byFrequency) : undefined
+  }
 }
 
 export class Fetched implements Dictionary {
@@ -38,12 +75,12 @@ export class Fetched implements Dictionary {
   private readonly lists = new Map<string, PostingList | undefined>()
   private readonly frequencies = new Map<string, number>()
   private readonly completed = new Map<string, ReadonlyArray<Typo.TermFrequency>>()
-  private readonly buckets = new Map<number, ReadonlyArray<Typo.BucketEntry>>()
+  private readonly typos = new FetchedBuckets()
+  private readonly begun = new FetchedBuckets()
   private readonly wantedPostings = new Set<string>()
   private readonly wantedFrequencies = new Set<string>()
-  private readonly wantedBuckets = new Set<number>()
   private readonly wantedColumns = new Set<string>()
-  private wantedCompletions: Need["completions"]
+  private readonly wantedCompletions = new Map<string, number>()
 
   constructor(summary: VersionSummary, columns: Columns) {
     this.summary = summary
@@ -54,9 +91,10 @@ export class Fetched implements Dictionary {
     return (
       this.wantedPostings.size === 0 &&
       this.wantedFrequencies.size === 0 &&
-      this.wantedBuckets.size === 0 &&
+      this.typos.isComplete &&
+      this.begun.isComplete &&
       this.wantedColumns.size === 0 &&
-      this.wantedCompletions === undefined
+      this.wantedCompletions.size === 0
     )
   }
 
@@ -64,8 +102,8 @@ export class Fetched implements Dictionary {
     return {
       postings: [...this.wantedPostings],
       frequencies: [...this.wantedFrequencies],
-      completions: this.wantedCompletions,
-      typoBuckets: [...this.wantedBuckets],
+      completions: Array.from(this.wantedCompletions, ([prefix, limit]) => ({ prefix, limit })),
+      typoBuckets: { [typoColumn]: this.typos.need(), [beginningColumn]: this.begun.need() },
       columns: [...this.wantedColumns]
     }
   }
@@ -74,17 +112,16 @@ export class Fetched implements Dictionary {
     this.supplyPostings(postings)
     this.supplyFrequencies(frequencies)
     const chunks = [...columns]
-    for (const { chunk, data, name } of chunks) {
-      if (name === typoColumn) this.buckets.set(chunk, Typo.decodeBucket(data))
+    this.typos.supply(chunks.filter(({ name }) => name === typoColumn))
+    this.begun.supply(chunks.filter(({ name }) => name === beginningColumn))
+    for (const { prefix, terms } of completions) {
+      this.completed.set(prefix, terms.toSorted(byFrequency))
+      for (const { df, term } of terms) this.frequencies.set(term, df)
     }
-    for (const bucket of this.wantedBuckets) if (!this.buckets.has(bucket)) this.buckets.set(bucket, [])
-    this.wantedBuckets.clear()
-    if (this.wantedCompletions !== undefined) {
-      const completed = [...completions].toSorted(byFrequency)
-      this.completed.set(this.wantedCompletions.prefix, completed)
-      for (const { df, term } of completed) this.frequencies.set(term, df)
-      this.wantedCompletions = undefined
+    for (const prefix of this.wantedCompletions.keys()) {
+      if (!this.completed.has(prefix)) this.completed.set(prefix, [])
     }
+    this.wantedCompletions.clear()
     if (this.wantedColumns.size === 0) return
     const wanted = chunks.filter(({ name }) => this.wantedColumns.has(name))
     this.columns = this.columns.with(Columns.load(this.summary, wanted))
@@ -119,23 +156,21 @@ export class Fetched implements Dictionary {
 
   completions(prefix: string, limit: number): ReadonlyArray<Typo.TermFrequency> {
     const known = this.completed.get(prefix)
-    if (known === undefined) this.wantedCompletions = { prefix, limit }
+    if (known === undefined) this.wantedCompletions.set(prefix, limit)
     return known ?? []
   }
 
-  neighbours(word: string): ReadonlyArray<Typo.TermFrequency> | undefined {
-    // A word is not known to be unknown while its list, or what it may begin, is still to come.
-    if (this.wantedPostings.has(word) || this.wantedCompletions !== undefined) return undefined
-    const hashes = Typo.neighbourhood(word)
-    const found = new Map<string, number>()
-    for (const hash of hashes) {
-      const bucket = this.buckets.get(Typo.bucketOf(hash))
-      if (bucket === undefined) this.wantedBuckets.add(Typo.bucketOf(hash))
-      for (const entry of bucket ?? []) if (entry.hash === hash) found.set(entry.term, entry.df)
-    }
-    if (this.wantedBuckets.size > 0) return undefined
-    for (const [term, df] of found) this.frequencies.set(term, df)
-    return Array.from(found, ([term, df]) => ({ term, df })).toSorted(byFrequency)
+  neighbours(token: string): ReadonlyArray<Typo.TermFrequency> | undefined {
+    return this.isWaiting ? undefined : this.typos.lookUp(token)
+  }
+
+  beginnings(token: string): ReadonlyArray<Typo.TermFrequency> | undefined {
+    return this.isWaiting ? undefined : this.begun.lookUp(token)
+  }
+
+  /** A word is not known to be unknown while its list, or what it may begin, is still to come. */
+  private get isWaiting(): boolean {
+    return this.wantedPostings.size > 0 || this.wantedCompletions.size > 0
   }
 
   private supplyPostings(chunks: NonNullable<Supplied["postings"]>): void {

@@ -2,28 +2,34 @@
  * The order of hits. By relevance: score, then ordinal (so popularity), then id. Sorted: the sort keys first, documents
  * without a value last in either direction.
  */
-import { type Columns, keywordsAt, numberAt } from "./Columns.ts"
+import { type Columns, compareTexts, keywordsAt, numberAt } from "./Columns.ts"
 import type { DeltaDocument } from "./Delta.ts"
+import type { Place } from "./Documents.ts"
 import type { SortKey } from "./SearchRequest.ts"
 
 export interface Candidate {
-  /** In the version; undefined for a document of the changes. */
-  readonly ordinal: number | undefined
-  /** Of the changes: which layer, and where in it. */
-  readonly layer: number
-  readonly slot: number
+  readonly at: Place
+  /** Known for a document of the changes, and for a pinned one. */
   readonly docId: string | undefined
   readonly score: number
   readonly words: number
   /** A changed document stands where the version's own stood; a new one after all. */
   readonly place: number
   readonly keys: ReadonlyArray<number | string | undefined>
+  /** With `distinct`, the value of its column. */
+  readonly group: string | undefined
+  /** The position of a pinned document. */
+  readonly pin?: number
 }
 
 const compareValues = (a: number | string | undefined, b: number | string | undefined): number => {
   if (a === undefined || b === undefined) return 0
+  if (typeof a === "string" && typeof b === "string") return compareTexts(a, b)
   return a < b ? -1 : a > b ? 1 : 0
 }
+
+const compareIds = (a: string | undefined, b: string | undefined): number =>
+  a === undefined || b === undefined ? 0 : a < b ? -1 : a > b ? 1 : 0
 
 const compareKeys = (sort: ReadonlyArray<SortKey>, a: Candidate, b: Candidate): number => {
   for (let n = 0; n < sort.length; n++) {
@@ -41,7 +47,7 @@ export const comparator =
   (a: Candidate, b: Candidate): number =>
     compareKeys(sort, a, b) ||
     b.score - a.score ||
-    (a.place === b.place ? compareValues(a.docId, b.docId) : a.place - b.place)
+    (a.place === b.place ? compareIds(a.docId, b.docId) : a.place - b.place)
 
 /** Of several values the first counts, as the document has them. */
 const first = (values: ReadonlyArray<string> | undefined): string | undefined => values?.[0]

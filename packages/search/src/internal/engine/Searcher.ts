@@ -11,6 +11,7 @@ import { Columns } from "./Columns.ts"
 import type { Delta } from "./Delta.ts"
 import { DictionaryWithDelta } from "./Delta.ts"
 import type { Dictionary } from "./Dictionary.ts"
+import type { Synonym } from "./EngineSettings.ts"
 import { execute } from "./Execution.ts"
 import { Executor, type Lists } from "./Executor.ts"
 import { Fetched, type Need, type Supplied } from "./Fetched.ts"
@@ -65,12 +66,16 @@ export class Searcher {
       : Result.fail(problem)
   }
 
+  /** Returns the synonyms of the version together with others. */
+  synonymsWith(others: ReadonlyArray<Synonym>): Synonyms {
+    return new Synonyms(this.analyser, [...this.summary.settings.synonyms, ...others])
+  }
+
   plan(dictionary: Dictionary, request: SearchRequest.SearchRequest, delta: Delta | undefined): Plan.Plan {
     const whole =
-      delta === undefined || delta.size === 0
-        ? dictionary
-        : new DictionaryWithDelta(dictionary, delta.layers())
-    return Plan.make(this.analyser, this.synonyms, whole, request.query, {
+      delta === undefined || delta.isEmpty ? dictionary : new DictionaryWithDelta(dictionary, delta.layers())
+    const synonyms = request.synonyms ?? this.synonyms
+    return Plan.make(this.analyser, synonyms, whole, request.query, {
       prefix: request.prefix,
       typos: request.typos,
       documentCount: this.summary.documentCount
@@ -88,17 +93,22 @@ export class Searcher {
   }
 }
 
-const columnsOf = ({ facets, filter, sort }: SearchRequest.SearchRequest): ReadonlySet<string> =>
-  new Set([
+const columnsOf = (request: SearchRequest.SearchRequest): ReadonlySet<string> => {
+  const { boosts, distinct, facets, filter, refinements, sort } = request
+  return new Set([
     ...(filter === undefined ? [] : Filter.columnsOf(filter)),
+    ...boosts.flatMap((boost) => [...Filter.columnsOf(boost.filter)]),
+    ...refinements.map(({ column }) => column),
+    ...(distinct === undefined ? [] : [distinct.column]),
     ...facets.map(({ column }) => column),
     ...sort.map(({ column }) => column)
   ])
+}
 
 /**
- * A search that says what it needs. Each time the plan is made anew from what there is; what it asked and nobody has
- * answered yet is the next need. One round when all words are known and there is neither filter, facet nor sort; at most
- * four.
+ * A search that says what it needs. Each time the plan is made again from what there is; what it asked and
+ * has no answer yet is the next need. One round when all words are known and there is neither filter, facet nor sort; at most
+ * five.
  */
 export class OnDemandSearch {
   private readonly searcher: Searcher

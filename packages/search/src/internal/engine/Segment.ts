@@ -4,9 +4,11 @@
  */
 import { Buffer } from "node:buffer"
 import { headerBytes, type PostingChunk, type PostingList } from "./Block.ts"
+import { typoColumn } from "./Builder.ts"
 import { Columns, type LoadedColumn } from "./Columns.ts"
 import type { ColumnChunk } from "./ColumnWriter.ts"
 import { byFrequency, type Dictionary } from "./Dictionary.ts"
+import { beginningsOf } from "./Surfaces.ts"
 import * as Typo from "./Typo.ts"
 import type { VersionSummary } from "./VersionSummary.ts"
 
@@ -19,11 +21,19 @@ export interface SharedSegment {
   readonly terms: Uint8Array
   readonly termStarts: Uint32Array
   readonly frequencies: Uint32Array
-  /** Sorted hashes of words and their deletions, and for each the place of the word in `correctable`. */
-  readonly typoHashes: Uint32Array
-  readonly typoWords: Uint32Array
-  readonly correctable: Uint32Array
+  /** For typing mistakes: words as they are written, and beginnings of words. */
+  readonly typos: SharedTypos
+  readonly beginnings: SharedTypos
   readonly columns: ReadonlyMap<string, LoadedColumn>
+}
+
+export interface SharedTypos {
+  /** Sorted hashes of words and their deletions, and for each the number of the word. */
+  readonly hashes: Uint32Array
+  readonly numbers: Uint32Array
+  readonly words: Uint8Array
+  readonly wordStarts: Uint32Array
+  readonly frequencies: Uint32Array
 }
 
 export interface SegmentBytes {
@@ -63,12 +73,11 @@ export class Segment implements Dictionary {
   }
 
   get bytes(): SegmentBytes {
-    const { blockStarts, blocks, correctable, frequencies, termStarts, terms, typoHashes, typoWords } =
-      this.shared
+    const { beginnings, blockStarts, blocks, frequencies, termStarts, terms, typos: words } = this.shared
     const postings = blocks.byteLength
     const dictionary =
       terms.byteLength + termStarts.byteLength + blockStarts.byteLength + frequencies.byteLength
-    const typos = typoHashes.byteLength + typoWords.byteLength + correctable.byteLength
+    const typos = bytesOf(words) + bytesOf(beginnings)
     const columns = this.columns.bytes
     return { postings, dictionary, typos, columns, total: postings + dictionary + typos + columns }
   }
@@ -109,22 +118,12 @@ export class Segment implements Dictionary {
     return best.map(({ at, df }) => ({ term: this.termAt(at), df }))
   }
 
-  neighbours(word: string): ReadonlyArray<Typo.TermFrequency> {
-    const { correctable, frequencies, typoHashes, typoWords } = this.shared
-    const found = new Set<number>()
-    for (const hash of Typo.neighbourhood(word)) {
-      let low = 0
-      let high = typoHashes.length
-      while (low < high) {
-        const middle = (low + high) >>> 1
-        if ((typoHashes[middle] ?? 0) < hash) low = middle + 1
-        else high = middle
-      }
-      for (; typoHashes[low] === hash; low++) found.add(correctable[typoWords[low] ?? 0] ?? 0)
-    }
-    return Array.from(found, (at) => ({ term: this.termAt(at), df: frequencies[at] ?? 0 })).toSorted(
-      byFrequency
-    )
+  neighbours(token: string): ReadonlyArray<Typo.TermFrequency> {
+    return lookUp(this.shared.typos, token)
+  }
+
+  beginnings(token: string): ReadonlyArray<Typo.TermFrequency> {
+    return lookUp(this.shared.beginnings, token)
   }
 
   private termAt(at: number): string {
@@ -155,6 +154,51 @@ export class Segment implements Dictionary {
   }
 }
 
+const bytesOf = ({ frequencies, hashes, numbers, wordStarts, words }: SharedTypos): number =>
+  frequencies.byteLength + hashes.byteLength + numbers.byteLength + wordStarts.byteLength + words.byteLength
+
+/** Words of which a deletion has the hash of one of the token's. */
+const lookUp = (shared: SharedTypos, token: string): ReadonlyArray<Typo.TermFrequency> => {
+  const { frequencies, hashes, numbers, words, wordStarts } = shared
+  const found = new Set<number>()
+  for (const hash of Typo.neighbourhood(token)) {
+    let low = 0
+    let high = hashes.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((hashes[middle] ?? 0) < hash) low = middle + 1
+      else high = middle
+    }
+    for (; hashes[low] === hash; low++) found.add(numbers[low] ?? 0)
+  }
+  const text = Buffer.from(words.buffer, words.byteOffset, words.byteLength)
+  return Array.from(found, (number) => ({
+    term: text.toString("utf8", wordStarts[number], wordStarts[number + 1]),
+    df: frequencies[number] ?? 0
+  })).toSorted(byFrequency)
+}
+
+/** An index for typing mistakes of words. */
+const typosOf = (words: ReadonlyArray<Typo.TermFrequency>): SharedTypos => {
+  const { hashes, numbers } = Typo.sortedPairs(words.map(({ term }, number) => [number, term] as const))
+  const texts = words.map(({ term }) => Buffer.from(term))
+  const bytes = sharedUint8(texts.reduce((sum, text) => sum + text.length, 0))
+  const wordStarts = sharedUint32(words.length + 1)
+  let at = 0
+  texts.forEach((text, number) => {
+    bytes.set(text, at)
+    at += text.length
+    wordStarts[number + 1] = at
+  })
+  return {
+    hashes: shareUint32(hashes),
+    numbers: shareUint32(numbers),
+    words: bytes,
+    wordStarts,
+    frequencies: shareUint32(Uint32Array.from(words, ({ df }) => df))
+  }
+}
+
 /** Takes a version's rows, posting chunks in the order of their key, and makes a segment of them. */
 export class SegmentLoader {
   private readonly summary: VersionSummary
@@ -164,8 +208,7 @@ export class SegmentLoader {
   private readonly termStarts: Uint32Array
   private readonly frequencies: Uint32Array
   private readonly columnChunks: Array<ColumnChunk> = []
-  private readonly words: Array<readonly [number: number, term: string]> = []
-  private readonly correctable: Array<number> = []
+  private readonly wordChunks: Array<ColumnChunk> = []
   private readonly encoder = new TextEncoder()
   private termCount = 0
   private termBytes = 0
@@ -193,7 +236,11 @@ export class SegmentLoader {
   }
 
   columns(chunks: Iterable<ColumnChunk>): void {
-    for (const chunk of chunks) if (chunk.part !== "typo") this.columnChunks.push(chunk)
+    for (const chunk of chunks) {
+      if (chunk.part === "typo") continue
+      if (chunk.name === typoColumn) this.wordChunks.push(chunk)
+      else this.columnChunks.push(chunk)
+    }
   }
 
   finish(): Segment {
@@ -208,7 +255,12 @@ export class SegmentLoader {
     const columns = Columns.load(this.summary, this.columnChunks)
     const missing = this.summary.columns.find(({ name }) => !columns.names.has(name))
     if (missing !== undefined) throw new RangeError(`column ${missing.name} has no values`)
-    const { hashes, numbers } = Typo.sortedPairs(this.words)
+    const words = this.wordChunks
+      .toSorted((a, b) => a.chunk - b.chunk)
+      .flatMap(({ data }) => Typo.decodeBucket(data))
+    if (words.length !== this.summary.surfaceCount) {
+      throw new RangeError(`a version of ${this.summary.surfaceCount} written words has ${words.length}`)
+    }
     return new Segment({
       summary: this.summary,
       blocks: this.blocks,
@@ -216,9 +268,8 @@ export class SegmentLoader {
       terms: this.terms,
       termStarts: this.termStarts,
       frequencies: this.frequencies,
-      typoHashes: shareUint32(hashes),
-      typoWords: shareUint32(numbers),
-      correctable: shareUint32(Uint32Array.from(this.correctable)),
+      typos: typosOf(words),
+      beginnings: typosOf(beginningsOf(words)),
       columns: columns.entries()
     })
   }
@@ -231,9 +282,5 @@ export class SegmentLoader {
     this.termBytes += written
     this.termStarts[at + 1] = this.termBytes
     this.frequencies[at] = df
-    if (df >= Typo.frequencyMin && Typo.isCorrectable(term)) {
-      this.words.push([this.correctable.length, term])
-      this.correctable.push(at)
-    }
   }
 }

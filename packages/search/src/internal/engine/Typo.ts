@@ -10,13 +10,37 @@ export const lettersMin = 4
 export const lettersForTwo = 8
 /** Longer ones are no words, and have thousands of deletions. */
 export const lettersMax = 24
-/** A word of one document may be a mistake itself. */
-export const frequencyMin = 2
+/** The beginnings that are kept of longer words, in letters. With fewer, too many words begin alike. */
+const beginningMin = 4
+const beginningMax = 7
 
 const lettersPattern = /^\p{L}+$/u
 
 export const isCorrectable = (word: string): boolean =>
   word.length >= lettersMin && word.length <= lettersMax && lettersPattern.test(word)
+
+/** The beginnings of a word that is longer than they are. */
+export const beginningsOf = (word: string): ReadonlyArray<string> =>
+  Array.from({ length: Math.max(0, Math.min(beginningMax, word.length - 1) - beginningMin + 1) }, (_, n) =>
+    word.slice(0, beginningMin + n)
+  )
+
+const vowels = /^[aeiouy]$/
+/** Letters that sound alike. */
+const alike = new Set(["ck", "kc", "cs", "sc", "sz", "zs"])
+
+/**
+ * Returns true for two words one edit apart whose difference is a mistake of the hand or the ear, and hardly another word.
+ * That is a letter too many or too few, a swap, a vowel for a vowel, or c, k, s and z for each other.
+ */
+export const isLikelyMistake = (a: string, b: string): boolean => {
+  if (a.length !== b.length) return true
+  const at = Array.from(a).findIndex((char, n) => char !== b[n])
+  const left = a[at] ?? ""
+  const right = b[at] ?? ""
+  if (left === b[at + 1] && right === a[at + 1]) return true
+  return (vowels.test(left) && vowels.test(right)) || alike.has(left + right)
+}
 
 export const distanceMax = (a: string, b: string): number =>
   a.length >= lettersForTwo && b.length >= lettersForTwo ? 2 : 1

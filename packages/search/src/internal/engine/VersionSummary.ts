@@ -51,6 +51,8 @@ export const VersionSummary = Schema.Struct({
   settings: EngineSettings,
   documentCount: Count,
   termCount: Count,
+  /** Words as they are written that mistakes are corrected to. */
+  surfaceCount: Count,
   /** Of all terms, in UTF-8. */
   termBytes: Count,
   postingCount: Count,

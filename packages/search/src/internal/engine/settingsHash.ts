@@ -6,13 +6,21 @@ import { createHash } from "node:crypto"
 import type { Options } from "./Analyser.ts"
 import type { EngineSettings } from "./EngineSettings.ts"
 
-/** Raised with every change to the rules: a version built by other rules is built again. */
-const rulesVersion = 2
+/** Raised with every change of what the bytes in a version's rows mean. */
+const formatVersion = 1
+
+/** Raised with every change of the rules by which texts become terms, or documents become scores. */
+const rulesVersion = 3
 
 const ofAnalyser = (options: Options): string =>
   createHash("sha256")
     .update(JSON.stringify([rulesVersion, options.stemming, options.stopWords, options.units]))
     .digest("hex")
+
+/** Hash of format and rules of this code. A process reads only versions that carry it; others are built again. */
+export const rules: string = createHash("sha256")
+  .update(JSON.stringify([formatVersion, rulesVersion]))
+  .digest("hex")
 
 /** The hash a version carries. Weights are in it because impacts are stored with the weights multiplied in. */
 export const hash = (settings: EngineSettings): string =>
