@@ -1,0 +1,146 @@
+import { Menu } from "@base-ui/react/menu"
+import { useIsFetching, useMutation, useQueryClient } from "@tanstack/react-query"
+import { Link, useRouterState } from "@tanstack/react-router"
+import { Check, ChevronsUpDown, LogOut, Moon, Plus, Search, Sun } from "lucide-react"
+import { consolePath, tenantPath } from "../api/base.ts"
+import { holds, signOut } from "../api/session.ts"
+import { installed } from "../registry.ts"
+import { cx } from "../ui/Format.ts"
+import { forgetTheme, setTheme, useTheme } from "../ui/theme.ts"
+import { useAccess } from "./Access.tsx"
+import { Mark } from "./Mark.tsx"
+
+const itemClass = "flex cursor-pointer items-center gap-2 rounded-sm px-2 py-1.5 data-highlighted:bg-hover"
+
+function Account({ onAdd }: { readonly onAdd: () => void }) {
+  const { session, tenant } = useAccess()
+  const theme = useTheme()
+  const queries = useQueryClient()
+  const leaving = useMutation({
+    mutationFn: signOut,
+    onSuccess: () => {
+      forgetTheme()
+      queries.clear()
+      location.assign(consolePath)
+    }
+  })
+  return (
+    <Menu.Root>
+      <Menu.Trigger className="hover:bg-hover flex w-full items-center gap-2.5 rounded-md p-1.5 text-left">
+        <Mark className="size-7 shrink-0" />
+        <span className="min-w-0 leading-tight">
+          <span className="block truncate text-sm font-semibold">{tenant.tenantId}</span>
+          <span className="text-soft block text-2xs">
+            {tenant.scopes.length} {tenant.scopes.length === 1 ? "scope" : "scopes"}
+          </span>
+        </span>
+        <ChevronsUpDown size={14} className="text-soft ml-auto" aria-hidden />
+      </Menu.Trigger>
+      <Menu.Portal>
+        <Menu.Positioner align="start" sideOffset={4} className="z-50">
+          <Menu.Popup className="floating fade w-56 p-1 text-sm">
+            <Menu.Group>
+              <Menu.GroupLabel className="text-soft px-2 pt-1 pb-0.5 text-xs">
+                Tenants of this session
+              </Menu.GroupLabel>
+              {session.tenants.map(({ state, tenantId }) => (
+                <Menu.Item
+                  key={tenantId}
+                  className={itemClass}
+                  // A page of another tenant begins from nothing: no form and no figure of this one goes along.
+                  onClick={() => location.assign(`${tenantPath(tenantId)}/`)}
+                >
+                  <span className="truncate">{tenantId}</span>
+                  {state === "active" ? null : <span className="text-warn text-xs">{state}</span>}
+                  {tenantId === tenant.tenantId ? (
+                    <Check size={14} className="ml-auto" aria-label="shown" />
+                  ) : null}
+                </Menu.Item>
+              ))}
+            </Menu.Group>
+            <Menu.Item className={itemClass} onClick={onAdd}>
+              <Plus size={14} aria-hidden />
+              Add a tenant
+            </Menu.Item>
+            <Menu.Separator className="bg-line my-1 h-px" />
+            <Menu.Item className={itemClass} onClick={() => setTheme(theme === "dark" ? "light" : "dark")}>
+              {theme === "dark" ? <Sun size={14} aria-hidden /> : <Moon size={14} aria-hidden />}
+              {theme === "dark" ? "Light theme" : "Dark theme"}
+            </Menu.Item>
+            <Menu.Item className={itemClass} onClick={() => leaving.mutate()}>
+              <LogOut size={14} aria-hidden />
+              Sign out
+            </Menu.Item>
+          </Menu.Popup>
+        </Menu.Positioner>
+      </Menu.Portal>
+    </Menu.Root>
+  )
+}
+
+/** The sidebar: tenant, search, and the pages of the domains that are installed. */
+export function Navigation({ onAdd, onFind }: { readonly onFind: () => void; readonly onAdd: () => void }) {
+  const { session, tenant } = useAccess()
+  const path = useRouterState({ select: ({ location: { pathname } }) => pathname })
+  const isBusy = useIsFetching() > 0
+  const groups = installed(session).flatMap(({ group, pages }) => {
+    const shown = pages.filter(({ label }) => label !== undefined)
+    return shown.length === 0 ? [] : [{ group, pages: shown }]
+  })
+  // The longest that the address begins with: closes are below sales.
+  const current = groups
+    .flatMap(({ pages }) => pages.map(({ path: to }) => to))
+    .filter((to) => path === to || (to !== "/" && path.startsWith(`${to}/`)))
+    .toSorted((a, b) => b.length - a.length)[0]
+  return (
+    <aside className="border-line bg-sunken flex flex-col border-r px-3 py-3 lg:sticky lg:top-0 lg:h-screen lg:overflow-y-auto">
+      <Account onAdd={onAdd} />
+      <button
+        type="button"
+        className="field text-soft mt-2.5 flex w-full items-center gap-2"
+        onClick={onFind}
+      >
+        <Search size={14} aria-hidden />
+        Find anything
+        <kbd className="border-line-strong bg-sunken text-soft ml-auto rounded-sm border px-1 font-sans text-2xs">
+          ⌘K
+        </kbd>
+      </button>
+      <nav aria-label="Pages" className="mt-3">
+        {groups.map(({ group, pages }, index) => (
+          <div key={pages[0]?.path ?? index}>
+            {group === "" || groups[index - 1]?.group === group ? null : (
+              <p className="text-soft mt-4 mb-1 px-2 text-2xs font-medium">{group}</p>
+            )}
+            <ul className="flex flex-col gap-px">
+              {pages.map(({ icon: Icon, label, path: to, requires }) => {
+                const may = requires === undefined || holds(tenant.scopes, requires)
+                return (
+                  <li key={to}>
+                    <Link
+                      to={to}
+                      aria-current={current === to ? "page" : undefined}
+                      title={may ? undefined : `The session's key lacks the scope ${requires}`}
+                      className={cx(
+                        "flex h-8 items-center gap-2.5 rounded-md px-2 text-sm font-medium",
+                        current === to ? "bg-hover text-ink" : "text-soft hover:bg-hover hover:text-ink",
+                        !may && "italic"
+                      )}
+                    >
+                      {Icon === undefined ? null : <Icon size={15} strokeWidth={1.9} aria-hidden />}
+                      {label}
+                    </Link>
+                  </li>
+                )
+              })}
+            </ul>
+          </div>
+        ))}
+      </nav>
+      <p className="text-soft mt-auto flex items-center gap-2 px-2 pt-4 text-2xs" aria-live="off">
+        {isBusy ? "Asking the API" : "Up to date"}
+        <span className="ml-auto">{session.version}</span>
+      </p>
+    </aside>
+  )
+}

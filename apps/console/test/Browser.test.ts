@@ -1,0 +1,334 @@
+/** The pages in a real browser, against the real API. */
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, layer } from "@effect/vitest"
+import * as Server from "@hypermarket/api/Server"
+import { Shutdown } from "@hypermarket/core/Shutdown"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import { migrationSets } from "@hypermarket/installation/domains"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import axe from "axe-core"
+import { ConfigProvider, Context, Effect, Layer } from "effect"
+import { HttpServer } from "effect/http"
+import { SqlClient } from "effect/sql"
+import { join } from "node:path"
+import type { BrowserContext, Page } from "playwright-core"
+import { absence, isAvailable, launch } from "./Chromium.ts"
+import * as Shop from "./Shop.ts"
+
+/** Longer than any condition that a page is waited for: a guard against hanging, never a statement about speed. */
+const hangGuardMillis = 120_000
+
+const layerConfig = ConfigProvider.layer(
+  ConfigProvider.fromUnknown({
+    HM_API_ACCESS_LOG: "false",
+    HM_CONSOLE_FOLDER: join(import.meta.dirname, "../dist")
+  })
+)
+
+const layerServer = Server.layerRoutes(Layer.empty).pipe(
+  Layer.provide([Shutdown.layer, layerConfig]),
+  Layer.provideMerge(Layer.provide(Shop.layerServices, layerConfig)),
+  Layer.provide(Wakeup.layerSend),
+  Layer.provideMerge(TestDatabase.layer(...migrationSets)),
+  Layer.provideMerge(NodeHttpServer.layerTest)
+)
+
+interface Opened {
+  readonly page: Page
+  /** Everything that a clean page has none of. */
+  readonly faults: Array<string>
+}
+
+/** The console at its address, with sessions of a key each. */
+class Console extends Context.Service<
+  Console,
+  {
+    readonly url: string
+    readonly secret: string
+    /** A page of a browser without a session. */
+    readonly visit: Effect.Effect<Opened>
+    readonly wide: Effect.Effect<Opened>
+    readonly narrow: Effect.Effect<Opened>
+  }
+>()("@hypermarket/console/test/Console") {
+  static readonly layer = Layer.effect(
+    Console,
+    Effect.gen(function* () {
+      const { address } = yield* HttpServer.HttpServer
+      const url = `http://127.0.0.1:${"port" in address ? address.port : 0}/console/`
+      const secrets = yield* Shop.make
+      const browser = yield* launch
+      const makeContext = Effect.promise(async () => {
+        const context = await browser.newContext({
+          locale: "en-US",
+          timezoneId: "UTC",
+          viewport: { width: 1_440, height: 900 }
+        })
+        context.setDefaultTimeout(hangGuardMillis)
+        // A violation of the policy is an event in the page, and becomes an error of it.
+        await context.addInitScript(() =>
+          addEventListener("securitypolicyviolation", ({ blockedURI, violatedDirective }) =>
+            reportError(new Error(`policy: ${violatedDirective} ${blockedURI}`))
+          )
+        )
+        return context
+      })
+      const open = (context: BrowserContext): Effect.Effect<Opened> =>
+        Effect.promise(async () => {
+          const page = await context.newPage()
+          const faults: Array<string> = []
+          page.on("console", (message) => {
+            if (message.type() === "error" || message.type() === "warning") faults.push(message.text())
+          })
+          page.on("pageerror", (error) => faults.push(error.message))
+          page.on("request", (request) => {
+            if (!request.url().startsWith(new URL(url).origin)) faults.push(`outside: ${request.url()}`)
+          })
+          return { page, faults }
+        })
+      const signedIn = (secret: string) =>
+        Effect.gen(function* () {
+          const context = yield* makeContext
+          const { page } = yield* open(context)
+          yield* Effect.promise(async () => {
+            await page.goto(url)
+            await page.getByLabel("Key").fill(secret)
+            await page.getByRole("button", { name: "Sign in" }).click()
+            await page.getByRole("navigation", { name: "Pages" }).waitFor()
+            await page.close()
+          })
+          return context
+        })
+      const wide = yield* signedIn(secrets.wide)
+      const narrow = yield* signedIn(secrets.narrow)
+      return {
+        url,
+        secret: secrets.wide,
+        visit: Effect.flatMap(makeContext, open),
+        wide: open(wide),
+        narrow: open(narrow)
+      }
+    })
+  )
+}
+
+declare global {
+  interface Window {
+    readonly axe: typeof axe
+  }
+}
+
+/** The theme changes colours alone: the second one is asked for their contrast. */
+const themes = [
+  { theme: "light", rules: undefined },
+  { theme: "dark", rules: ["color-contrast"] }
+] as const
+
+const standards = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+const violations = async (page: Page, only?: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
+  await page.evaluate(axe.source)
+  return page.evaluate(
+    async (runOnly) => {
+      const { violations } = await window.axe.run(document, { runOnly })
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)
+    },
+    only === undefined
+      ? { type: "tag" as const, values: standards }
+      : { type: "rule" as const, values: [...only] }
+  )
+}
+
+interface Expected {
+  readonly path: string
+  readonly heading: string
+  /** Texts that the page shows, of the shop's data. */
+  readonly shows: ReadonlyArray<string>
+}
+
+const pages: ReadonlyArray<Expected> = [
+  { path: "", heading: "What needs you", shows: ["3 jobs of erp-export are dead", "€258.00", "Exact"] },
+  { path: "/sales", heading: "Sales", shows: ["€454.00", "Lighting", "Seating", "Exact"] },
+  { path: "/sales/closes", heading: "Closes", shows: ["1 Jan 2026 to 31 Jan 2026"] },
+  {
+    path: "/search?q=brass%20lamp&hit=lamp-1",
+    heading: "Search playground",
+    shows: ["desk", "as typed", "Score"]
+  },
+  { path: "/indexes", heading: "Search indexes", shows: ["products"] },
+  { path: "/indexes/products", heading: "Search indexes / products", shows: ["active", "Settings"] },
+  { path: "/queues", heading: "Queues", shows: ["erp-export"] },
+  {
+    path: "/queues/erp-export",
+    heading: "Queues / erp-export",
+    shows: ["Timeout: no answer", "Rejected: no tax code"]
+  },
+  { path: "/schedules", heading: "Schedules", shows: ["There is no schedule"] },
+  { path: "/subscriptions", heading: "Subscriptions", shows: ["For erp-export"] },
+  {
+    path: "/timeline/order/o-1001",
+    heading: "Order o-1001",
+    shows: ["Order placed: 1 line, 2 units", "€98.00"]
+  },
+  { path: "/timeline", heading: "Orders & customers", shows: ["Which one?"] },
+  { path: "/keys", heading: "Keys", shows: ["operator", "search:read"] }
+]
+
+const asText = (text: string): string => text.replaceAll(/\s+/g, " ").trim()
+
+describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${absence}`}`, () => {
+  layer(Console.layer.pipe(Layer.provideMerge(layerServer)), { excludeTestServices: true })(
+    "against the API",
+    (it) => {
+      for (const { heading, path, shows } of pages) {
+        it.effect(
+          `opens ${path === "" ? "/" : path} by its address, clean and accessible in both themes`,
+          () =>
+            Effect.gen(function* () {
+              const { url, wide } = yield* Console
+              const { faults, page } = yield* wide
+              yield* Effect.promise(async () => {
+                await page.goto(`${url}t/acme${path}`)
+                const title = page.getByRole("heading", { level: 1 })
+                await title.waitFor()
+                assert.strictEqual(asText(await title.innerText()), heading)
+                for (const text of shows) await page.getByText(text).first().waitFor()
+                for (const { rules, theme } of themes) {
+                  await page.evaluate((name) => (document.documentElement.dataset["theme"] = name), theme)
+                  assert.deepStrictEqual(await violations(page, rules), [], theme)
+                }
+                await page.close()
+              })
+              assert.deepStrictEqual(faults, [])
+            })
+        )
+      }
+
+      it.effect("shows a product's title as text, whatever it looks like", () =>
+        Effect.gen(function* () {
+          const { url, wide } = yield* Console
+          const { faults, page } = yield* wide
+          yield* Effect.promise(async () => {
+            await page.goto(`${url}t/acme/search?q=desk`)
+            await page.getByText("<img src=x onerror").first().waitFor()
+            assert.strictEqual(await page.locator("img").count(), 0)
+            assert.match(await page.title(), /^Search playground/)
+            await page.close()
+          })
+          assert.deepStrictEqual(faults, [])
+        })
+      )
+
+      it.effect("finds an order by the keyboard alone", () =>
+        Effect.gen(function* () {
+          const { url, wide } = yield* Console
+          const { page } = yield* wide
+          yield* Effect.promise(async () => {
+            await page.goto(`${url}t/acme/keys`)
+            await page.getByRole("heading", { level: 1 }).waitFor()
+            await page.keyboard.press("/")
+            await page.getByRole("combobox", { name: "Find anything" }).fill("o-1001")
+            await page.getByRole("option", { name: "Order o-1001" }).waitFor()
+            await page.keyboard.press("Enter")
+            await page.getByText("Order placed: 1 line, 2 units").waitFor()
+            assert.match(page.url(), /\/t\/acme\/timeline\/order\/o-1001$/)
+            await page.close()
+          })
+        })
+      )
+
+      it.effect("redrives the jobs of one error and says how many they were", () =>
+        Effect.gen(function* () {
+          const { url, wide } = yield* Console
+          const sql = yield* SqlClient.SqlClient
+          const { page } = yield* wide
+          yield* Effect.promise(async () => {
+            await page.goto(`${url}t/acme/queues/${Shop.redriven}`)
+            await page.getByRole("button", { name: "Rejected: no tax code" }).click()
+            await page.getByRole("button", { name: "Redrive", exact: true }).click()
+            const dialog = page.getByRole("alertdialog")
+            await dialog.getByText(`Redrive 1 dead job of ${Shop.redriven}`).waitFor()
+            await dialog.getByRole("button", { name: "Redrive" }).click()
+            await page.getByText("1 job redriven").waitFor()
+            await page.close()
+          })
+          const dead = yield* sql<{ readonly error: string }>`
+            SELECT errors -> 0 ->> 'error' AS error
+              FROM hm_event_dead
+             WHERE tenant_id = ${Shop.acme} AND queue = ${Shop.redriven}
+          `
+          assert.deepStrictEqual(
+            dead.filter(({ error }) => error.startsWith("Rejected")),
+            []
+          )
+          assert.isAbove(dead.length, 0)
+        })
+      )
+
+      it.effect("tells a narrow key what it may not see, and never that there is nothing", () =>
+        Effect.gen(function* () {
+          const { narrow, url } = yield* Console
+          const { faults, page } = yield* narrow
+          yield* Effect.promise(async () => {
+            await page.goto(`${url}t/acme/queues`)
+            await page.getByText("Its key lacks the scope events:read").waitFor()
+            assert.deepStrictEqual(await violations(page), [])
+            await page.goto(`${url}t/acme/`)
+            await page.getByText("Not in this list: ").waitFor()
+            await page.goto(`${url}t/acme/indexes/products`)
+            assert.isTrue(
+              await page.getByRole("button", { name: "Go back to the version before" }).isDisabled()
+            )
+            await page.close()
+          })
+          assert.deepStrictEqual(faults, [])
+        })
+      )
+
+      it.effect("says that the API cannot be reached, and shows nothing as empty", () =>
+        Effect.gen(function* () {
+          const { url, wide } = yield* Console
+          const { page } = yield* wide
+          yield* Effect.promise(async () => {
+            await page.route("**/v1/events/**", (route) => route.abort())
+            await page.goto(`${url}t/acme/queues`)
+            await page.getByRole("alert").getByText("The API cannot be reached").waitFor()
+            assert.strictEqual(await page.getByText("There is no queue").count(), 0)
+            await page.close()
+          })
+        })
+      )
+
+      it.effect("keeps no secret in the browser, and signs out", () =>
+        Effect.gen(function* () {
+          const { secret, url, visit } = yield* Console
+          const { faults, page } = yield* visit
+          yield* Effect.promise(async () => {
+            await page.goto(url)
+            assert.deepStrictEqual(await violations(page), [])
+            await page.getByLabel("Key").fill(secret)
+            await page.getByRole("button", { name: "Sign in" }).click()
+            await page.getByRole("heading", { name: "What needs you" }).waitFor()
+            const kept = await page.evaluate(() =>
+              [
+                ...Object.values(localStorage),
+                ...Object.values(sessionStorage),
+                document.cookie,
+                location.href
+              ].join(" ")
+            )
+            assert.notInclude(kept, secret)
+            assert.notInclude(await page.content(), secret)
+            await page.getByRole("button", { name: "acme" }).click()
+            await page.getByRole("menuitem", { name: "Sign out" }).click()
+            await page.getByLabel("Key").waitFor()
+            await page.goto(`${url}t/acme/queues`)
+            await page.getByLabel("Key").waitFor()
+            await page.close()
+          })
+          assert.deepStrictEqual(faults, [])
+        })
+      )
+    }
+  )
+})
