@@ -1,16 +1,21 @@
 /**
- * `/docs`: the API reference as a page, and `/docs/problems`: every problem type the API answers with.
+ * `/docs`: the API reference as a page. `/docs/problems`: every problem type with its cause and its remedy, as a page for
+ * browsers and as JSON for programs; `/docs/problems#<type>` is the place of one.
  */
 import * as Problems from "@hypermarket/core/Problems"
+import type { ProblemProse } from "@hypermarket/core/Reference"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as Layer from "effect/Layer"
 import * as SchemaAST from "effect/SchemaAST"
-import { Api } from "./Api.ts"
+import { problems as consoleProblems } from "./console/problems.ts"
+import { coreProblems } from "./coreProblems.ts"
+import { Api, references } from "./endpoints.ts"
 
-interface Documented extends Problems.Problem {
+interface Documented extends Problems.Problem, Partial<ProblemProse> {
   readonly operations: ReadonlyArray<string>
 }
 
@@ -29,6 +34,11 @@ const problemOf = (ast: SchemaAST.AST, status: number): Problems.Problem | undef
   const title = member("title")
   return typeof type === "string" && typeof title === "string" ? { type, status, title } : undefined
 }
+
+const proseOf: Readonly<Record<string, ProblemProse | undefined>> = Object.assign(
+  { ...coreProblems },
+  ...references.map((reference) => reference.problems)
+)
 
 /** Every problem, with the operations that answer it; those of every endpoint come from core. */
 export const problems = (): ReadonlyArray<Documented> => {
@@ -54,17 +64,57 @@ export const problems = (): ReadonlyArray<Documented> => {
   const everywhere = Problems.all
     .filter((problem) => !found.has(problem.type))
     .map((problem) => ({ ...problem, operations: ["*"] }))
-  return [...declared, ...everywhere].toSorted((a, b) => (a.type < b.type ? -1 : 1))
+  const ofConsole = consoleProblems.map((problem) => ({ ...problem, operations: ["*"] }))
+  return [...declared, ...everywhere, ...ofConsole]
+    .map((problem) => ({ ...problem, ...proseOf[problem.type] }))
+    .toSorted((a, b) => (a.type < b.type ? -1 : 1))
 }
 
-/** The page's script is three megabytes: loaded when somebody asks for it, and not when the process starts. */
+const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" }
+
+const escape = (text: string): string => text.replaceAll(/[&<>"]/g, (character) => entities[character] ?? "")
+
+/** Text in backticks is code. */
+const formatted = (text: string): string => escape(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>")
+
+const section = ({ cause = "", operations, remedy = "", status, title, type }: Documented): string => `
+    <section id="${escape(type)}">
+      <h2>${escape(title)}</h2>
+      <p><code>${escape(type)}</code>, status ${status}</p>
+      <p>${formatted(cause)}</p>
+      <p>${formatted(remedy)}</p>
+      <p>${operations.includes("*") ? "Any operation." : operations.map((name) => `<code>${escape(name)}</code>`).join(", ")}</p>
+    </section>`
+
+const problemsPage = (): string => `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <title>Problems</title>
+  </head>
+  <body>
+    <h1>Problems</h1>${problems().map(section).join("")}
+  </body>
+</html>
+`
+
+/** The page loads nothing from elsewhere, shows fields in the order of the schemas, and offers no service of Scalar's. */
+const scalarSettings = {
+  withDefaultFonts: false,
+  showDeveloperTools: "never",
+  hideClientButton: true,
+  orderSchemaPropertiesBy: "preserve"
+}
+
+/** The page's script is three megabytes: loaded when a reader asks for it, and not when the process starts. */
 const referenceRouter = Effect.cached(
   Effect.gen(function* () {
     const HttpApiScalar = yield* Effect.promise(() => import("effect/http-api/HttpApiScalar"))
     const router = yield* HttpRouter.make
     yield* Effect.scoped(
       Layer.build(
-        HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }).pipe(
+        HttpApiScalar.layer(Api, { path: "/docs", scalar: scalarSettings }).pipe(
           Layer.provide(Layer.succeed(HttpRouter.HttpRouter, router))
         )
       )
@@ -81,7 +131,15 @@ export const layer = HttpRouter.use(
     yield* router.add(
       "GET",
       "/docs/problems",
-      Effect.sync(() => HttpServerResponse.jsonUnsafe({ items: problems() }))
+      Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+        HttpServerResponse.setHeader(
+          (headers["accept"] ?? "").includes("text/html")
+            ? HttpServerResponse.html(problemsPage())
+            : HttpServerResponse.jsonUnsafe({ items: problems() }),
+          "vary",
+          "accept"
+        )
+      )
     )
   })
 )

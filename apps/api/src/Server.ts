@@ -1,31 +1,30 @@
 /**
  * The API as a layer: the composed groups, the operators' routes and the docs, on one listening server.
  */
-import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
-import * as AnalyticsHttp from "@hypermarket/analytics/AnalyticsHttp"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
-import * as Authorization from "@hypermarket/core/Authorization"
+import * as RequestChain from "@hypermarket/core/RequestChain"
+import * as ClientAddress from "@hypermarket/core/ClientAddress"
+import * as Cors from "@hypermarket/core/Cors"
 import * as Database from "@hypermarket/core/Database"
 import * as Main from "@hypermarket/core/Main"
+import * as Problems from "@hypermarket/core/Problems"
 import * as Setting from "@hypermarket/core/Setting"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import * as EventsDomain from "@hypermarket/events/EventsDomain"
-import * as EventsHttp from "@hypermarket/events/EventsHttp"
+import { layerContracts } from "@hypermarket/installation/domains"
+import * as Listener from "@hypermarket/installation/Listener"
 import * as Operations from "@hypermarket/installation/Operations"
 import * as Startup from "@hypermarket/installation/Startup"
 import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
-import * as PlatformHttp from "@hypermarket/platform/PlatformHttp"
-import * as SearchDomain from "@hypermarket/search/SearchDomain"
-import * as SearchHttp from "@hypermarket/search/SearchHttp"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
-import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as Layer from "effect/Layer"
-import { Api } from "./Api.ts"
+import * as Console from "./console/Console.ts"
+import * as ConsoleSettings from "./console/Settings.ts"
 import * as Docs from "./Docs.ts"
+import * as Endpoints from "./endpoints.ts"
 
 const port = Setting.make({
   name: "HM_API_PORT",
@@ -48,7 +47,13 @@ const accessLog = Setting.make({
   defaultValue: true
 })
 
-export const settings: ReadonlyArray<Setting.Any> = [port, host, accessLog]
+export const settings: ReadonlyArray<Setting.Any> = [
+  port,
+  host,
+  accessLog,
+  ...ClientAddress.settings,
+  ...ConsoleSettings.settings
+]
 
 /** Where the API listens. */
 export const options = Config.all({ port: port.config, host: host.config })
@@ -57,31 +62,26 @@ const layerAccessLog = Layer.unwrap(
   Effect.map(accessLog.config, (isOn) => (isOn ? AccessLog.layer : AccessLog.layerDiscard))
 )
 
-const layerDomains = Layer.mergeAll(
-  PlatformDomain.layer,
-  AnalyticsDomain.layer,
-  EventsDomain.layer.pipe(Layer.provide(Wakeup.layerSend)),
-  SearchDomain.layer
-)
-
-const layerApi = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([PlatformHttp.layer, EventsHttp.layer, AnalyticsHttp.layer, SearchHttp.layer]),
-  Layer.provide(layerDomains),
-  Layer.provide([Authorization.layer, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })]),
-  Layer.provide(KeyCredentials.layer)
+const layerApi = HttpApiBuilder.layer(Endpoints.Api, { openapiPath: "/openapi.json" }).pipe(
+  Layer.provide(Endpoints.layer),
+  Layer.merge(Endpoints.layerProtocols),
+  Layer.merge(Console.layer.pipe(Layer.provide(PlatformDomain.layer))),
+  Layer.provide(layerContracts),
+  Layer.provide([RequestChain.layer, Problems.layerInput]),
+  Layer.provide([KeyCredentials.layer, ClientAddress.layer])
 )
 
 /**
  * Serves the API, and what else is given, on a listening server.
  */
 export const layerRoutes = <A, E, R>(further: Layer.Layer<A, E, R>) =>
-  ApiServer.layer(Layer.mergeAll(layerApi, Operations.layer, Docs.layer, further)).pipe(
-    Layer.provide(layerAccessLog)
-  )
+  ApiServer.layer(
+    Layer.mergeAll(layerApi, Cors.layer(Endpoints.Api), Operations.layer, Docs.layer, further)
+  ).pipe(Layer.provide(layerAccessLog))
 
-/** The whole API on its port. Requires the database. */
+/** The whole API on its port. Requires the database, and a `Wakeup` that listens. */
 export const layer = (listen: { readonly port: number; readonly host: string }) =>
-  layerRoutes(Layer.empty).pipe(Layer.provideMerge(Operations.layerServer(listen)))
+  layerRoutes(Layer.empty).pipe(Layer.provideMerge(Listener.layer(listen)))
 
 /** The process: settings and database from the environment. */
 export const service = Layer.unwrap(
@@ -90,6 +90,11 @@ export const service = Layer.unwrap(
     yield* Main.boundYoungGeneration
     const listen = yield* options
     const database = yield* Database.options
-    return layer(listen).pipe(Layer.provide(Startup.layerDatabase(database, "hypermarket-api")))
+    return Startup.layerAnnounced("api", listen, database).pipe(
+      Layer.provideMerge(layer(listen)),
+      Layer.provide(Wakeup.layer(Database.listen(database))),
+      Layer.provide(Startup.layerFaults(database)),
+      Layer.provide(Startup.layerDatabase(database, "hypermarket-api"))
+    )
   })
 )

@@ -1,19 +1,25 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
-import { Api } from "@hypermarket/api/Api"
+import { coreProblems } from "@hypermarket/api/coreProblems"
+import { Api, references } from "@hypermarket/api/endpoints"
 import { problems } from "@hypermarket/api/Docs"
 import * as Server from "@hypermarket/api/Server"
+import * as AccessScope from "@hypermarket/core/AccessScope"
 import { RequiredScope } from "@hypermarket/core/Authorization"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import * as Wakeup from "@hypermarket/core/Wakeup"
 import { migrationSets } from "@hypermarket/installation/domains"
-import { ApiKeys, type NewApiKey } from "@hypermarket/platform/ApiKey"
+import type { NewApiKey } from "@hypermarket/platform/ApiKey"
+import { ApiKeys } from "@hypermarket/platform/ApiKeys"
+import { ConsoleSessions } from "@hypermarket/platform/ConsoleSessions"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
-import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
+import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { ConfigProvider, Context, DateTime, Effect, Layer, Schema, Stream } from "effect"
-import { HttpClient, HttpClientRequest, HttpRouter, HttpServerResponse } from "effect/http"
+import { ConfigProvider, Context, DateTime, Effect, Layer, Redacted, Schema, Stream } from "effect"
+import { HttpClient, HttpClientRequest, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { HttpApi, type HttpApiEndpoint } from "effect/http-api"
+import { SqlClient } from "effect/sql"
 import { gzipSync } from "node:zlib"
 
 /** Routes that misbehave, to see what the server makes of it. */
@@ -33,6 +39,7 @@ const TestServer = Server.layerRoutes(misbehaving).pipe(
     )
   ]),
   Layer.provideMerge(PlatformDomain.layer),
+  Layer.provide(Wakeup.layerSend),
   Layer.provideMerge(TestDatabase.layer(...migrationSets)),
   Layer.provideMerge(NodeHttpServer.layerTest)
 )
@@ -86,7 +93,9 @@ const keyWith = (scopes: ReadonlyArray<string>) => Effect.map(issue(acme, { scop
 /** Texts that open nothing, each for a reason of its own. */
 const worthlessKeys = Effect.gen(function* () {
   const keys = yield* ApiKeys
-  const scopes = [...new Set(endpoints.map(({ scope }) => scope))].filter((scope) => scope !== "system:admin")
+  const scopes = [...new Set(endpoints.map(({ scope }) => scope))].filter(
+    (scope) => scope !== AccessScope.systemAdmin && scope !== AccessScope.everyKey
+  )
   const sound = yield* issue(acme, { scopes })
   const expired = yield* issue(acme, { scopes, expiresAt: DateTime.makeUnsafe("2020-01-01T00:00:00Z") })
   const revoked = yield* issue(acme, { scopes })
@@ -109,6 +118,7 @@ const assertProblem = (answer: Effect.Success<ReturnType<typeof send>>, status: 
   assert.strictEqual(answer.problem.status, status)
   assert.isString(answer.problem.title)
   assert.isString(answer.headers["x-request-id"])
+  assert.strictEqual(answer.headers["x-content-type-options"], "nosniff")
 }
 
 layer(TestServer, { excludeTestServices: true })("API", (it) => {
@@ -117,7 +127,7 @@ layer(TestServer, { excludeTestServices: true })("API", (it) => {
       `${endpoint.method} ${endpoint.path} has a scope and answers 401 to no, wrong, expired and revoked keys`,
       () =>
         Effect.gen(function* () {
-          assert.match(scope, /^[a-z]+:(read|write|admin)$/)
+          if (scope !== AccessScope.everyKey) assert.match(scope, /^[a-z]+:(read|write|admin)$/)
           const request = HttpClientRequest.make(endpoint.method)(path(endpoint))
           const refused = [yield* send(request), yield* send(HttpClientRequest.basicAuth(request, "hm", "x"))]
           for (const key of Object.values(yield* worthlessKeys)) refused.push(yield* send(request, key))
@@ -223,7 +233,7 @@ layer(TestServer, { excludeTestServices: true })("API", (it) => {
         key
       )
       assertProblem(answer, 400)
-      assert.include(JSON.stringify(answer.problem.errors), '["payload","colour"]')
+      assert.include(JSON.stringify(answer.problem.errors), '["colour"]')
     })
   )
 
@@ -265,6 +275,89 @@ layer(TestServer, { excludeTestServices: true })("API", (it) => {
       }
     })
   )
+
+  it.effect("shows the reference without services of others, and each problem at its own place", () =>
+    Effect.gen(function* () {
+      const docs = yield* send(HttpClientRequest.get("/docs"))
+      assert.include(docs.text, '"showDeveloperTools":"never"')
+      assert.include(docs.text, '"hideClientButton":true')
+      assert.include(docs.text, '"orderSchemaPropertiesBy":"preserve"')
+      const page = yield* send(
+        HttpClientRequest.get("/docs/problems").pipe(HttpClientRequest.setHeader("accept", "text/html"))
+      )
+      assert.include(page.text, 'id="urn:hypermarket:problem:core:version-stale"')
+      assert.include(page.text, "<code>If-Match</code>")
+      const list = yield* send(HttpClientRequest.get("/docs/problems"))
+      assert.include(list.text, '"remedy":')
+    })
+  )
+
+  it.effect(
+    "opens no other tenant to a session of the console, on any endpoint, and records who acts through it",
+    () =>
+      Effect.gen(function* () {
+        const { address } = yield* HttpServer.HttpServer
+        const sessions = yield* ConsoleSessions
+        const { apiKeyId } = yield* issue(acme, { scopes: ["platform:admin", "events:admin"] })
+        yield* issue(globex, { scopes: ["platform:admin"] })
+        const { token } = yield* sessions.open({
+          apiKeyId,
+          label: "Ann",
+          userAgent: undefined,
+          address: "127.0.0.1",
+          replaces: undefined
+        })
+        const cookie = `hm_console_${"port" in address ? address.port : 0}=${Redacted.value(token)}`
+        const through = (request: HttpClientRequest.HttpClientRequest, tenantId: TenantId) =>
+          send(
+            HttpClientRequest.setHeaders(request, {
+              cookie,
+              "x-hypermarket-console": "1",
+              "x-hypermarket-tenant": tenantId
+            })
+          )
+        for (const { endpoint } of endpoints) {
+          const answer = yield* through(HttpClientRequest.make(endpoint.method)(path(endpoint)), globex)
+          assertProblem(answer, 403)
+          assert.strictEqual(answer.problem.type, "urn:hypermarket:problem:console:tenant-not-held")
+        }
+        const made = yield* through(
+          HttpClientRequest.post("/v1/platform/keys").pipe(
+            HttpClientRequest.setHeader("idempotency-key", "made-in-the-console"),
+            HttpClientRequest.bodyJsonUnsafe({ name: "made in the console", scopes: ["platform:read"] })
+          ),
+          acme
+        )
+        assert.strictEqual(made.status, 201, made.text)
+        const sql = yield* SqlClient.SqlClient
+        const [entry] = yield* sql<{ readonly onBehalfOf: string; readonly id: string }>`
+        SELECT actor::jsonb ->> 'onBehalfOf' AS "onBehalfOf", actor::jsonb ->> 'id' AS id
+          FROM hm_platform_activity_log
+         WHERE tenant_id = ${acme} AND action = 'key.created'
+         ORDER BY recorded_at DESC
+         LIMIT 1
+      `
+        assert.deepStrictEqual(entry, { onBehalfOf: "console: Ann", id: apiKeyId })
+      })
+  )
+
+  it("has cause and remedy of every problem, and of no problem that does not exist", () => {
+    const listed = problems()
+    assert.deepStrictEqual(
+      listed.flatMap(({ cause, remedy, type }) =>
+        cause === undefined || remedy === undefined ? [type] : []
+      ),
+      []
+    )
+    const types = new Set(listed.map(({ type }) => type))
+    const described = [coreProblems, ...references.map((reference) => reference.problems)].flatMap(
+      Object.keys
+    )
+    assert.deepStrictEqual(
+      described.filter((type) => !types.has(type)),
+      []
+    )
+  })
 
   it("lists every problem with the operations that answer it", () => {
     const types = problems().map((problem) => problem.type)

@@ -2,10 +2,16 @@
 import * as Server from "@hypermarket/api/Server"
 import * as Database from "@hypermarket/core/Database"
 import { Shutdown } from "@hypermarket/core/Shutdown"
-import * as Operations from "@hypermarket/installation/Operations"
+import * as Sse from "@hypermarket/core/Sse"
+import { provide, TenantId } from "@hypermarket/core/Tenant"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import * as Listener from "@hypermarket/installation/Listener"
 import * as Startup from "@hypermarket/installation/Startup"
 import { Effect, Layer, Schedule, Stream } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
+
+/** More than the test opens. */
+const streamsMax = 5_000
 
 const routes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
@@ -16,13 +22,23 @@ const routes = HttpRouter.use(
     ).pipe(Stream.encodeText)
     const stream = (body: typeof ticks) =>
       HttpServerResponse.stream(body, { contentType: "text/event-stream" })
-    yield* router.add("GET", "/test/stream", stream(ticks.pipe(Stream.interruptWhen(shutdown.stopping))))
+    const events = Stream.concat(Stream.succeed({ data: "open" }), Stream.never)
+    yield* router.add(
+      "GET",
+      "/test/events",
+      Sse.respond(events, { tenantMax: streamsMax, credentialMax: streamsMax }).pipe(
+        provide(TenantId.make("acme")),
+        Effect.provideService(Shutdown, shutdown),
+        Effect.orDie
+      )
+    )
     yield* router.add("GET", "/test/deaf-stream", stream(ticks))
     yield* router.add(
       "GET",
       "/test/slow",
       Effect.as(Effect.sleep("60 seconds"), HttpServerResponse.text("late"))
     )
+    yield* router.add("POST", "/test/echo", (request) => Effect.map(request.text, HttpServerResponse.text))
     yield* router.add(
       "GET",
       "/test/brief",
@@ -36,7 +52,8 @@ const service = Layer.unwrap(
     const listen = yield* Server.options
     const database = yield* Database.options
     return Server.layerRoutes(routes).pipe(
-      Layer.provide(Operations.layerServer(listen)),
+      Layer.provide(Listener.layer(listen)),
+      Layer.provide(Wakeup.layer(Database.listen(database))),
       Layer.provide(Startup.layerDatabase(database, "hm-test-stoppable"))
     )
   })

@@ -7,6 +7,7 @@
 import type { MigrationRefused } from "@hypermarket/core/Migrations"
 import * as Storage from "@hypermarket/core/Storage"
 import type { EmbeddedPostgresError } from "@hypermarket/embedded-postgres/EmbeddedPostgres"
+import type { QueueTablesOutdated } from "@hypermarket/queue/QueueMigrations"
 import * as CliError from "effect/cli/CliError"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -36,6 +37,7 @@ export const misused = (message: string) => new CommandFailed({ message, exitCod
 type Known =
   | CommandFailed
   | MigrationRefused
+  | QueueTablesOutdated
   | SqlError
   | Config.ConfigError
   | EmbeddedPostgresError
@@ -64,6 +66,7 @@ export const fromKnown = (error: Known): CommandFailed => {
     case "CommandFailed":
       return error
     case "MigrationRefused":
+    case "QueueTablesOutdated":
       return new CommandFailed({ message: error.message, exitCode: exitCodes.schemaRefused })
     case "SqlError":
       return new CommandFailed({

@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Credentials } from "@hypermarket/core/Credentials"
 import * as Database from "@hypermarket/core/Database"
 import { migrationSets } from "@hypermarket/installation/domains"
+import { ConsoleSessions } from "@hypermarket/platform/ConsoleSessions"
 import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
@@ -183,5 +184,42 @@ layer(TestDatabase.layerDatabase(...migrationSets), { excludeTestServices: true 
         "belong to the tenant-less credential"
       )
     })
+  )
+
+  it.effect(
+    "prints a link that opens the console once, with the read scopes of every domain and those given",
+    () =>
+      Effect.gen(function* () {
+        const { options, url } = yield* TestDatabase.TestDatabase
+        yield* Cli.query(
+          url,
+          `INSERT INTO hm_tenant (tenant_id, name, plan, status, recorded_at, updated_at)
+           SELECT 'linked' || n, 'L', 'standard', 'active', now(), now() FROM generate_series(1, 2) n`
+        )
+        const ambiguous = yield* command("console")
+        assert.strictEqual(ambiguous.code, 2, ambiguous.stderr)
+        assert.include(ambiguous.stderr, "Give --tenant, one of ")
+        const { stdout } = yield* Cli.run(["console", "--tenant", "linked1", "--scope", "events:write"], {
+          DATABASE_URL: url,
+          HM_CONSOLE_PUBLIC_URL: "https://tools.example/hm/"
+        })
+        const [, code = ""] =
+          /^https:\/\/tools\.example\/hm\/console\/#tenant=linked1&code=([\w-]{43})$/m.exec(stdout) ?? []
+        const sessions = ConsoleSessions.layer.pipe(Layer.provide(Database.layer(options, "hm-test-redeems")))
+        const [first, second] = yield* Effect.flatMap(ConsoleSessions, ({ redeemCode }) =>
+          Effect.all([redeemCode(Redacted.make(code)), redeemCode(Redacted.make(code))])
+        ).pipe(Effect.provide(sessions))
+        assert.isTrue(Option.isSome(first))
+        assert.isTrue(Option.isNone(second))
+        const [key] = yield* Cli.query(
+          url,
+          "SELECT api_key_id::text AS id, name, scopes, expires_at FROM hm_api_key WHERE tenant_id = 'linked1'"
+        )
+        assert.strictEqual(key?.id, Option.getOrUndefined(first))
+        assert.match(String(key?.name), /^console-\d{4}-\d\d-\d\d-/)
+        assert.isNotNull(key?.expires_at)
+        const scopes = ["analytics:read", "flags:read", "search:read", "events:write"]
+        assert.includeMembers(Array.isArray(key?.scopes) ? key.scopes : [], scopes)
+      })
   )
 })

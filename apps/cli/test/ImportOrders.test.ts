@@ -12,7 +12,8 @@ const Summary = Schema.Struct({
   sent: Schema.Int,
   refused: Schema.Int,
   refusals: Schema.Array(Schema.Struct({ line: Schema.Int, message: Schema.String })),
-  resumedAfterLine: Schema.Int
+  resumedAfterLine: Schema.Int,
+  outcomes: Schema.Record(Schema.String, Schema.Int)
 })
 
 const Issued = Schema.Struct({ secret: Schema.String })
@@ -84,7 +85,20 @@ layer(Layer.empty, { excludeTestServices: true })("import orders", (it) => {
            FROM (SELECT orders, gross FROM hm_order_summary WHERE grain = 6
                  UNION ALL SELECT orders, gross FROM hm_order_delta) f`
         )
-        for (const file of [plain, zipped, plain]) {
+        const refund = { refundId: "r1", version: 1, at: "2026-03-12T12:00:00Z", reason: "late", lines: [] }
+        const refunds = Path.join(folder, "refunds.ndjson")
+        Fs.writeFileSync(
+          refunds,
+          [
+            { ...refund, orderId: "o2", amount: "150" },
+            { ...refund, orderId: "o99", amount: "150" },
+            { ...refund, refundId: "cn-1", region: "DE", currency: "EUR", amount: "70" }
+          ]
+            .map((data) => JSON.stringify({ type: "order.refunded", data }))
+            .join("\n")
+        )
+        for (const [index, file] of [plain, zipped, plain].entries()) {
+          const isFirst = index === 0
           const finished = yield* Cli.run(["import", "orders", file, "--json"], env)
           assert.strictEqual(finished.code, 0, finished.stderr)
           const summary = yield* Cli.decode(Summary)(finished)
@@ -93,10 +107,32 @@ layer(Layer.empty, { excludeTestServices: true })("import orders", (it) => {
             [3, 4, 5, 7, 8]
           )
           assert.deepInclude(summary, { rows: 8, sent: 3, refused: 5, resumedAfterLine: 0 })
-          assert.match(summary.refusals[1]?.message ?? "", /^currency: /)
+          assert.match(summary.refusals[1]?.message ?? "", /^data\.currency: /)
           assert.match(finished.stderr, /^line 3: not a JSON object$/m)
           assert.deepStrictEqual(yield* figures, [{ orders: 2, gross: 4_000 }])
+          assert.deepStrictEqual(summary.outcomes, {
+            applied: isFirst ? 2 : 0,
+            waiting: 0,
+            duplicate: isFirst ? 0 : 2,
+            superseded: 1
+          })
         }
+        const finished = yield* Cli.run(["import", "orders", refunds, "--json"], env)
+        assert.strictEqual(finished.code, 0, finished.stderr)
+        const importedRefunds = yield* Cli.decode(Summary)(finished)
+        assert.deepStrictEqual(importedRefunds.outcomes, {
+          applied: 2,
+          waiting: 1,
+          duplicate: 0,
+          superseded: 0
+        })
+        // A figure that was changed by hand is repaired from the facts.
+        yield* Cli.query(url, "UPDATE hm_order_summary SET gross = gross + 1 WHERE grain = 6")
+        const rebuilt = yield* Cli.run(["analytics", "rebuild", "shop", "2026-03", "--json"], {
+          DATABASE_URL: url
+        })
+        assert.strictEqual(rebuilt.code, 0, rebuilt.stderr)
+        assert.deepStrictEqual(yield* figures, [{ orders: 2, gross: 4_000 }])
       }).pipe(Effect.scoped, Effect.provide(Layer.fresh(TestDatabase.layerDatabase())))
   )
 

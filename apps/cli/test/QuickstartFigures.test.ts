@@ -3,6 +3,7 @@
  * arithmetic here is not that of the code under test, and no table is read that the summary reads.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Bucketing from "@hypermarket/core/Bucketing"
 import { Effect, Schema } from "effect"
 import * as Fs from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -18,17 +19,66 @@ const Document = Schema.Struct({
   apiUrl: Schema.String,
   tables: Schema.Array(Schema.Struct({ name: Schema.String, rows: Schema.Int })),
   domains: Schema.Struct({
+    risk: Schema.Struct({
+      good: Schema.Literal(24),
+      goodStopped: Schema.Literal(0),
+      "card testing": Schema.Literal("block, block, block"),
+      "account take-over": Schema.Literal("hold"),
+      "refund abuse": Schema.Literal("review")
+    }),
+    observability: Schema.Struct({
+      events: Schema.Int,
+      users: Schema.Int,
+      issues: Schema.Array(
+        Schema.Struct({
+          title: Schema.String,
+          status: Schema.String,
+          events: Schema.Int,
+          users: Schema.Int,
+          regressed: Schema.Boolean
+        })
+      )
+    }),
+    notifications: Schema.Struct({
+      explained: Schema.Array(
+        Schema.Struct({ order: Schema.String, state: Schema.String, reason: Schema.NullOr(Schema.String) })
+      )
+    }),
     platform: Schema.Struct({
       tenant: Schema.Literal("demo"),
       plan: Schema.Literal("standard"),
       status: Schema.Literal("active"),
-      withoutKey: Schema.Literal(401)
+      withoutKey: Schema.Literal(401),
+      flags: Schema.Struct({ customers: Schema.Int, withNewCheckout: Schema.Int }),
+      policy: Schema.Json,
+      audit: Schema.Json
     }),
     events: Schema.Struct({
       facts: Schema.Record(Schema.String, Schema.Int),
       ordersHandled: Schema.Int,
       customersWithOrders: Schema.Int,
       topCustomers: Schema.Array(Schema.Struct({ customerId: Schema.String, orders: Schema.Int }))
+    }),
+    webhooks: Schema.Struct({
+      type: Schema.Literal("com.example.order.packed"),
+      verified: Schema.Literal(2),
+      answers: Schema.Tuple([Schema.Literal(503), Schema.Literal(204)]),
+      ids: Schema.Literal(1)
+    }),
+    workflows: Schema.Struct({
+      steps: Schema.Tuple([
+        Schema.Literal("reserve"),
+        Schema.Literal("charge"),
+        Schema.Literal("paid"),
+        Schema.Literal("ship")
+      ]),
+      workers: Schema.Literal(2),
+      undone: Schema.Tuple([
+        Schema.Literal("reserve"),
+        Schema.Literal("charge"),
+        Schema.Literal("refund"),
+        Schema.Literal("release")
+      ])
     }),
     search: Schema.Struct({
       searches: Schema.Int,
@@ -47,7 +97,22 @@ const Document = Schema.Struct({
       gatesPassed: Schema.Int,
       versionsThatAnswered: Schema.Literal(2)
     }),
-    analytics: Schema.Struct({ netByYear: Amounts, netByRegion: Amounts, netByCategory: Amounts })
+    analytics: Schema.Struct({ netByYear: Amounts, netByRegion: Amounts, netByCategory: Amounts }),
+    quotas: Schema.Struct({
+      ordersQuota: Schema.Literal(6_000),
+      ordersUsed: Schema.Int,
+      ordersRemaining: Schema.Int,
+      checksAllowed: Schema.Literal(5),
+      checksDenied: Schema.Literal(3)
+    }),
+    experiments: Schema.Struct({
+      units: Schema.Array(Schema.Int),
+      buyers: Schema.Array(Schema.Int),
+      lift: Schema.Finite,
+      low: Schema.Finite,
+      high: Schema.Finite,
+      outcome: Schema.Literal("ship")
+    })
   })
 })
 
@@ -160,7 +225,55 @@ describe("the quickstart's figures", () => {
       const { databaseUrl, domains, tables } = yield* Schema.decodeEffect(Schema.fromJsonString(Document))(
         service.output()
       )
-      const { analytics, events, search } = domains
+      const { analytics, events, experiments, notifications, observability, platform, quotas, search } =
+        domains
+
+      // Twelve customers meet one failure, six of them a second time and the other failure, and one the new release.
+      assert.deepStrictEqual(observability, {
+        events: 25,
+        users: 12,
+        issues: [
+          {
+            title: "TypeError: cart is undefined (simulated)",
+            status: "unresolved",
+            events: 19,
+            users: 12,
+            regressed: true
+          },
+          {
+            title: "PaymentError: Card declined (simulated)",
+            status: "unresolved",
+            events: 6,
+            users: 6,
+            regressed: false
+          }
+        ]
+      })
+
+      // Two customers have an address, one has none; nothing is sent.
+      assert.deepStrictEqual(notifications.explained, [
+        { order: "demo-1", state: "caught", reason: "catch" },
+        { order: "demo-2", state: "caught", reason: "catch" },
+        { order: "demo-3", state: "filtered", reason: "no-address" }
+      ])
+
+      // Which simulated customers buy is decided by a hash, and every second one is in the new arm.
+      const buyers = [0.3, 0.36].map(
+        (rate, arm) =>
+          Array.from({ length: 4_000 }, (_, index) => index).filter(
+            (index) =>
+              index % 2 === arm &&
+              Bucketing.bucket("murmur3", "demo-ranking-buys", `simulated-${index}`) < rate
+          ).length
+      )
+      assert.deepStrictEqual(experiments.units, [2_000, 2_000])
+      assert.deepStrictEqual(experiments.buyers, buyers)
+      const [old = 0, young = 0] = buyers
+      assert.isBelow(Math.abs(experiments.lift - (young / old - 1)), 1e-12)
+      // The interval of the logarithm of the ratio: 1.9606 is the 97.5 % point of Student's t with 3,990 degrees of freedom.
+      const half = 1.9606 * Math.sqrt((1 - old / 2_000) / old + (1 - young / 2_000) / young)
+      assert.isBelow(Math.abs(experiments.low - Math.expm1(Math.log(young / old) - half)), 1e-4)
+      assert.isBelow(Math.abs(experiments.high - Math.expm1(Math.log(young / old) + half)), 1e-4)
 
       // Published facts leave their names, whoever handled them.
       const published = yield* Cli.query(
@@ -190,7 +303,36 @@ describe("the quickstart's figures", () => {
       assert.strictEqual(factsOf.get("order.shipped"), ordersReplayed)
       assert.strictEqual(factsOf.get("product.changed"), products.size)
 
+      assert.strictEqual(quotas.ordersUsed, ordersReplayed)
+      assert.strictEqual(quotas.ordersRemaining, quotas.ordersQuota - ordersReplayed)
+
       const customers = Array.from(new Set(replayedRows.map((row) => row.customer)))
+      const counted = yield* Cli.query(
+        databaseUrl,
+        `SELECT customer_id AS customer, orders_count AS orders
+           FROM hm_quickstart_customer
+          WHERE tenant_id = 'demo' AND orders_count > 0`
+      )
+      assert.deepStrictEqual(
+        new Map(counted.map(({ customer, orders }) => [String(customer), orders])),
+        new Map(customers.map((customer) => [customer, ordersOf(customer)]))
+      )
+      // A quarter of the buckets, found as the README of the platform specifies them.
+      const first = customers.toSorted((a, b) => (a < b ? -1 : 1)).slice(0, 200)
+      const seed = Bucketing.murmur3("new-checkout", 0)
+      const reached = first.filter(
+        (customer) => Math.floor((Bucketing.murmur3(customer, seed) * 100_000) / 2 ** 32) < 25_000
+      )
+      // Of 18 questions one is about cutlery in Utah, and one about cutlery in Nevada.
+      assert.deepStrictEqual(platform.policy, {
+        before: "allow",
+        after: "deny",
+        because: ["utah-cutlery"],
+        dryRun: { questions: 18, deniedBefore: 1, deniedAfter: 2 }
+      })
+      assert.deepStrictEqual(platform.audit, { problems: 0, tampered: "row" })
+      assert.deepStrictEqual(platform.flags, { customers: first.length, withNewCheckout: reached.length })
+
       assert.strictEqual(events.ordersHandled, ordersReplayed)
       assert.strictEqual(events.customersWithOrders, customers.length)
       const most = customers.map(ordersOf).toSorted((a, b) => b - a)

@@ -21,6 +21,22 @@ const Findings = Schema.Struct({
   )
 })
 
+const Plan = Schema.Struct({
+  migrations: Schema.Array(
+    Schema.Struct({
+      domain: Schema.String,
+      id: Schema.Int,
+      name: Schema.String,
+      since: Schema.String,
+      oldestRelease: Schema.String,
+      locks: Schema.Literals(["none", "brief", "writes", "all"]),
+      transactional: Schema.Boolean,
+      sql: Schema.String,
+      tables: Schema.Array(Schema.Struct({ table: Schema.String, rows: Schema.Number }))
+    })
+  )
+})
+
 const empty = Effect.provide(Layer.fresh(TestDatabase.layerDatabase()))
 
 layer(Layer.empty, { excludeTestServices: true })("migrate and doctor", (it) => {
@@ -61,19 +77,91 @@ layer(Layer.empty, { excludeTestServices: true })("migrate and doctor", (it) => 
     }).pipe(empty)
   )
 
-  it.effect("exits with 4 on a database that is newer than the command, and changes nothing", () =>
+  it.effect("prints a plan with locks, oldest release and tables, and a file of SQL", () =>
+    Effect.gen(function* () {
+      const { command } = yield* database
+      const { migrations } = yield* Cli.decode(Plan)(yield* command("migrate", "--plan", "--json"))
+      const [first] = migrations
+      assert.deepInclude(first, {
+        domain: "core",
+        id: 1,
+        name: "idempotency_key",
+        since: "0.1.0",
+        oldestRelease: "0.1.0",
+        locks: "none",
+        transactional: true,
+        tables: []
+      })
+      assert.match(first?.sql ?? "", /^-- |^CREATE TABLE hm_idempotency_key \(/)
+      const file = yield* command("migrate", "--sql")
+      assert.strictEqual(file.code, 0, file.stderr)
+      assert.include(
+        file.stdout,
+        "INSERT INTO hm_search_migrations (id, name, checksum, oldest_release, applied_by)"
+      )
+      assert.strictEqual((yield* command("migrate", "--json")).code, 2)
+      assert.strictEqual((yield* command("migrate", "--plan", "--sql")).code, 2)
+    }).pipe(empty)
+  )
+
+  const addOfNextRelease = (url: string, oldestRelease: string) =>
+    Cli.query(
+      url,
+      `INSERT INTO hm_core_migrations (id, name, checksum, oldest_release, applied_by)
+       VALUES (99, 'of_tomorrow', 'x', '${oldestRelease}', '0.9.4')`
+    )
+
+  it.effect(
+    "exits with 4 on a schema that this release does not work with, and names the one to install",
+    () =>
+      Effect.gen(function* () {
+        const { command, url } = yield* database
+        yield* command("migrate")
+        yield* addOfNextRelease(url, "0.9.0")
+        for (const args of [["migrate"], ["migrate", "--plan"], ["doctor"], ["worker"]]) {
+          const refused = yield* command(...args)
+          assert.strictEqual(refused.code, 4, `${args.join(" ")}: ${refused.stderr}`)
+          assert.include(
+            refused.stderr,
+            "the schema is of 0.9.4, and 0.0.0 does not work with it: install 0.9.0 or newer"
+          )
+        }
+      }).pipe(empty)
+  )
+
+  it.effect("doctor runs every check on a newer schema that this release works with, and warns", () =>
     Effect.gen(function* () {
       const { command, url } = yield* database
       yield* command("migrate")
+      yield* addOfNextRelease(url, "0.0.0")
+      const checked = yield* command("doctor", "--json")
+      assert.strictEqual(checked.code, 0, checked.stderr)
+      const { findings } = yield* Cli.decode(Findings)(checked)
+      assert.deepInclude(findings[0], {
+        check: "schema",
+        status: "warn",
+        message: "the schema is of 0.9.4, this is 0.0.0"
+      })
+      assert.isTrue(findings.some(({ domain }) => domain === "search"))
+      const migrated = yield* command("migrate")
+      assert.strictEqual(migrated.code, 0, migrated.stderr)
+      assert.include(migrated.stderr, "the schema is of 0.9.4, this is 0.0.0")
+    }).pipe(empty)
+  )
+
+  it.effect("exits with 4 and one line on a database from before the first release", () =>
+    Effect.gen(function* () {
+      const { command, url } = yield* database
       yield* Cli.query(
         url,
-        "INSERT INTO hm_core_migrations (id, name, checksum) VALUES (99, 'of_tomorrow', 'x')"
+        "CREATE TABLE hm_core_migrations (id integer PRIMARY KEY, name text, checksum text)"
       )
-      for (const args of [["migrate"], ["doctor"], ["worker"]]) {
-        const refused = yield* command(...args)
-        assert.strictEqual(refused.code, 4, `${args.join(" ")}: ${refused.stderr}`)
-        assert.include(refused.stderr, "install the newer version")
-      }
+      const refused = yield* command("migrate")
+      assert.strictEqual(refused.code, 4)
+      assert.match(
+        refused.stderr.trim(),
+        /^ERROR\n {2}core: the tables are older than the first release.*remove the database.*$/
+      )
     }).pipe(empty)
   )
 })

@@ -43,7 +43,7 @@ describe("the metrics", () => {
       metrics
     )
     for (const name of metrics)
-      assert.match(name, /^(?:hm_[a-z]+|process)_[a-z_]+_(?:total|seconds|bytes|jobs)$/)
+      assert.match(name, /^(?:hm_[a-z]+|process)_[a-z_]+_(?:total|seconds|bytes|jobs|closed)$/)
   })
 })
 

@@ -45,7 +45,9 @@ describe("the sample shop", () => {
           ...shop.shipments
         ]
         assert.lengthOf(new Set(facts.map(({ id }) => id)), facts.length)
-        yield* Effect.forEach(facts, (fact) => Commerce.check(fact.type, fact.data))
+        yield* Effect.forEach(facts, (fact) =>
+          Commerce.check(fact.type, fact.data, new Date("2026-11-28T00:00:00Z"))
+        )
       })
     )
 

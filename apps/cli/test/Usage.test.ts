@@ -3,7 +3,17 @@ import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import { Effect } from "effect"
 import * as Cli from "./Cli.ts"
 
-const commands = ["quickstart", "api", "worker", "migrate", "doctor", "tenants", "keys"]
+const commands = [
+  "quickstart",
+  "api",
+  "worker",
+  "migrate",
+  "doctor",
+  "tenants",
+  "keys",
+  "console",
+  "analytics"
+]
 
 describe("hypermarket", () => {
   it.live("shows its commands with --help, without colours when nobody watches a terminal", () =>
@@ -36,9 +46,15 @@ describe("hypermarket", () => {
     ["a missing argument", ["tenants", "create"], "Missing required argument: tenant"],
     ["a malformed tenant", ["tenants", "create", "A B"], "1 to 63 of a-z"],
     ["a malformed scope", ["keys", "create", "acme", "--scope", "all"], "<domain>:read"],
+    ["a malformed month", ["analytics", "rebuild", "acme", "2026-13"], "Expected a month"],
     ["a port out of range", ["quickstart", "--exit", "--port", "99999"], "99999 is not a port"],
     ["a key for nobody", ["keys", "create", "--scope", "events:read"], "Name a tenant, or give --system"],
     ["a system key for a tenant", ["keys", "create", "acme", "--system"], "--system takes no tenant"],
+    [
+      "a system console of a tenant",
+      ["console", "--system", "--tenant", "acme"],
+      "--system takes no --tenant"
+    ],
     ["a key without a scope", ["keys", "create", "acme"], "Give at least one --scope"]
   ]
   for (const [what, args, said] of misused) {

@@ -3,15 +3,21 @@
  */
 import type { PgClient } from "@effect/sql-pg"
 import * as Database from "@hypermarket/core/Database"
+import * as DatabaseProbe from "@hypermarket/core/DatabaseProbe"
+import * as LongRequests from "@hypermarket/core/LongRequests"
+import * as DatabaseSchema from "@hypermarket/core/DatabaseSchema"
+import * as Ddl from "@hypermarket/core/Ddl"
 import * as Main from "@hypermarket/core/Main"
-import * as Partitions from "@hypermarket/core/Partitions"
+import * as MigrationPlan from "@hypermarket/core/MigrationPlan"
 import * as Migrations from "@hypermarket/core/Migrations"
+import * as ReadOnlySessions from "@hypermarket/core/ReadOnlySessions"
+import * as Partitions from "@hypermarket/core/Partitions"
 import * as Setting from "@hypermarket/core/Setting"
+import * as StandardError from "@hypermarket/core/StandardError"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as EventWorker from "@hypermarket/events/EventWorker"
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -20,7 +26,9 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import manifest from "@hypermarket/core/package.json" with { type: "json" }
 import { domains, migrationSets } from "./domains.ts"
+import * as Grants from "./Grants.ts"
 
 export const logLevel = Setting.make({
   name: "HM_LOG_LEVEL",
@@ -44,7 +52,7 @@ export const layerLogger: Layer.Layer<never, Config.ConfigError> = Layer.unwrap(
     Layer.mergeAll(
       Logger.layer([
         Logger.make((options) => {
-          process.stderr.write(`${Logger.formatJson.log(options)}\n`)
+          StandardError.write(`${Logger.formatJson.log(options)}\n`)
         })
       ]),
       Layer.succeed(References.MinimumLogLevel, level),
@@ -73,21 +81,82 @@ const setRoleDefaults = Effect.fnUntraced(function* (options: Database.Options) 
   }
 })
 
+/** Sets, behind a pooler, the defaults of the role, which is that of the application and not the owner. */
+const withRoleDefaults = <A, E>(options: Database.Options, migrated: Effect.Effect<A, E>) => {
+  if (options.prepare) return migrated
+  const direct = Effect.provide(Layer.fresh(Database.layerDirect(options, "hypermarket-migrate")))
+  return DatabaseSchema.requireRoleIsFree(options.schema).pipe(
+    direct,
+    Effect.andThen(migrated),
+    Effect.tap(() => direct(setRoleDefaults(options)))
+  )
+}
+
 const partitions = domains.flatMap((domain) => domain.partitions)
+
+/** A role that does not own the tables leaves it to one that does. */
+const ensurePartitions = Effect.flatMap(Ddl.ownsTables, (owns) =>
+  owns ? Effect.forEach(partitions, Partitions.ensureAhead, { discard: true }) : Effect.void
+)
 
 /** Applies what is pending and makes the partitions of the days ahead, over a direct connection that it closes again. */
 export const migrate = (
   options: Database.Options
 ): Effect.Effect<ReadonlyArray<Migrations.Pending>, Migrations.MigrationRefused | SqlError> =>
-  Migrations.run(migrationSets, options.schema).pipe(
-    Effect.tap(() => (options.prepare ? Effect.void : setRoleDefaults(options))),
-    Effect.tap(() => EventWorker.register(domains)),
-    Effect.tap(() => Effect.forEach(partitions, Partitions.ensureAhead, { discard: true })),
+  withRoleDefaults(
+    options,
+    Migrations.run(migrationSets, options.schema).pipe(
+      Effect.tap(() => EventWorker.register(domains)),
+      Effect.tap(() => ensurePartitions),
+      Effect.provide(Database.layerOwner(options, "hypermarket-migrate"))
+    )
+  )
+
+/** Makes the partitions of the days ahead and drops those past their time, as the owner. Returns the dropped ones. */
+export const maintainPartitions = (options: Database.Options) =>
+  Effect.forEach(partitions, Partitions.maintain).pipe(
+    Effect.map((dropped) => dropped.flat()),
+    Effect.provide(Database.layerOwner(options, "hypermarket-partitions"))
+  )
+
+/** Grants the roles what their part needs, as the owner; returns the number of statements. */
+export const grant = (options: Database.Options, roles: Grants.Roles) =>
+  Grants.apply(options.schema, roles).pipe(
+    Effect.provide(Database.layerOwner(options, "hypermarket-migrate"))
+  )
+
+/** The statements that {@link grant} runs. */
+export const grantScript = (options: Database.Options, roles: Grants.Roles) =>
+  Grants.statements(options.schema, roles).pipe(
+    Effect.map((statements) => ["BEGIN", ...statements, "COMMIT"].map((text) => `${text};`).join("\n")),
+    Effect.provide(Database.layerOwner(options, "hypermarket-migrate"))
+  )
+
+/** Statements that make, attach and drop tables while a worker runs. */
+export const layerDdl = (options: Database.Options): Layer.Layer<never, SqlError> =>
+  Layer.effectDiscard(
+    Effect.flatMap(Effect.service(Ddl.Ddl), ({ isOwner }) =>
+      isOwner
+        ? Effect.void
+        : Effect.logWarning(
+            "The role of DATABASE_OWNER_URL does not own the tables: this worker leaves their partitions alone, and `hypermarket partitions maintain` has to run"
+          )
+    )
+  ).pipe(Layer.provideMerge(Ddl.layer(Database.layerDdl(options))))
+
+/** How the database compares with this release. Changes nothing. */
+export const examine = (options: Database.Options) =>
+  Migrations.examine(migrationSets).pipe(Effect.provide(Database.layerDirect(options, "hypermarket-migrate")))
+
+/** Returns what is pending, and the tables that it touches. */
+export const plan = (options: Database.Options) =>
+  Effect.flatMap(Migrations.plan(migrationSets), MigrationPlan.describe).pipe(
     Effect.provide(Database.layerDirect(options, "hypermarket-migrate"))
   )
 
-export const plan = (options: Database.Options) =>
-  Migrations.plan(migrationSets).pipe(Effect.provide(Database.layerDirect(options, "hypermarket-migrate")))
+/** Returns what is pending, as one file of SQL. */
+export const script = (options: Database.Options) =>
+  Effect.map(examine(options), ({ pending }) => MigrationPlan.script(migrationSets, pending, options.schema))
 
 /** The pool, on a schema that fits this code. */
 export const layerDatabase = (
@@ -106,8 +175,44 @@ export const layerDatabase = (
           Effect.provide(Database.layerDirect(options, applicationName))
         )
       }
-      return Database.layer(options, applicationName)
+      return Layer.effectDiscard(DatabaseSchema.requireOnly(options.schema)).pipe(
+        Layer.provideMerge(Database.layer(options, applicationName))
+      )
     })
+  )
+
+/** A lock on it that stays stops publishing and every job. */
+const tablesOfAllWork = ["hm_event_queue"]
+
+/** How a process tells a fault of the database from a slow request, and keeps the slow from stopping the others. */
+export const layerFaults = (options: Database.Options) =>
+  Layer.mergeAll(
+    DatabaseProbe.layer(options, tablesOfAllWork),
+    ReadOnlySessions.layer(options.poolMax),
+    Layer.succeed(LongRequests.Current, LongRequests.make(options.poolMax))
+  )
+
+/**
+ * Logs that a process takes work, with its address, version and schema, and that it begins to stop.
+ */
+export const layerAnnounced = (
+  name: "api" | "worker",
+  listen: { readonly host: string; readonly port: number },
+  database: Database.Options
+) =>
+  Layer.effectDiscard(
+    Effect.acquireRelease(
+      Effect.logInfo("Started", {
+        process: name,
+        address: `${listen.host}:${listen.port}`,
+        version: manifest.version,
+        schema: database.schema,
+        migrations: domains
+          .map(({ migrations, name }) => `${name} ${migrations.migrations.length}`)
+          .join(", ")
+      }),
+      () => Effect.logInfo("Stopping", { process: name })
+    )
   )
 
 /** The log has said what ended the process; only the exit code is left to say. */
@@ -126,9 +231,7 @@ export const run = <A, E>(service: Layer.Layer<A, E, Shutdown>): void =>
         (cause) => !Cause.hasInterruptsOnly(cause),
         (cause) => Effect.andThen(Effect.logFatal("Ended", cause), Effect.fail(new ServiceEnded()))
       ),
+      Effect.onInterrupt(() => Effect.logInfo("Stopped")),
       Effect.provide([Shutdown.layer, layerLogger])
     )
   )
-
-/** How long requests in flight may go on after SIGTERM; the promise is an exit within 10 seconds. */
-export const gracefulShutdownTimeout = Duration.seconds(8)

@@ -4,22 +4,30 @@
  */
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import type * as Domain from "@hypermarket/core/Domain"
-import type { AllTenants, Tenant } from "@hypermarket/core/Tenant"
+import * as Domain from "@hypermarket/core/Domain"
+import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
+import * as RiskDomain from "@hypermarket/risk/RiskDomain"
+import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDomain"
+import * as NotificationsDomain from "@hypermarket/notifications/NotificationsDomain"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
 import * as SearchDomain from "@hypermarket/search/SearchDomain"
-import type { SqlClient } from "effect/sql/SqlClient"
 
-/** What the handlers and jobs of all of them are made of; the worker provides it. */
-export type Requirements = SqlClient | Tenant | AllTenants | SearchDomain.Services
-
-export const domains: ReadonlyArray<Domain.Domain<Requirements>> = [
+export const domains: ReadonlyArray<Domain.Any> = [
   CoreDomain.domain,
   PlatformDomain.domain,
   EventsDomain.domain,
   AnalyticsDomain.domain,
-  SearchDomain.domain
+  SearchDomain.domain,
+  QuotasDomain.domain,
+  ExperimentsDomain.domain,
+  RiskDomain.domain,
+  ObservabilityDomain.domain,
+  NotificationsDomain.domain
 ]
 
 export const migrationSets = domains.map((domain) => domain.migrations)
+
+/** The contracts of core that these domains fill for one another. */
+export const layerContracts = Domain.contracts(domains)

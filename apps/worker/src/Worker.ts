@@ -9,11 +9,11 @@ import * as Main from "@hypermarket/core/Main"
 import * as Setting from "@hypermarket/core/Setting"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as EventWorker from "@hypermarket/events/EventWorker"
-import { JobSchedules } from "@hypermarket/events/JobScheduler"
 import { domains } from "@hypermarket/installation/domains"
+import * as Listener from "@hypermarket/installation/Listener"
 import * as Operations from "@hypermarket/installation/Operations"
 import * as Startup from "@hypermarket/installation/Startup"
-import * as SearchDomain from "@hypermarket/search/SearchDomain"
+import { ClaimClient } from "@hypermarket/queue/ClaimClient"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -49,32 +49,29 @@ const heapGrowingPercent = 100
 /** Where the worker listens. */
 export const options = Config.all({ port: port.config, host: host.config })
 
-/** What the domains' handlers and jobs are made of. */
-const layerServices = SearchDomain.layer
-
-/** The domains' subscriptions and jobs. */
-const layerWork = <R>(
+/** The domains' subscriptions, jobs and handlers. */
+const layerWork = (
   database: Database.Options,
-  run: ReadonlyArray<Domain.Domain<R>>,
-  kept: Duration.Duration
+  run: ReadonlyArray<Domain.Any>,
+  leaseDuration: Duration.Duration
 ) =>
-  Layer.effectDiscard(EventWorker.run({ domains: run, queue: { lease: kept } })).pipe(
-    Layer.provide([JobSchedules.layer, layerServices]),
-    Layer.provide([Wakeup.layer(Database.listen(database)), Database.layerClaims(database)])
+  Layer.effectDiscard(EventWorker.run({ domains: run, queue: { lease: leaseDuration } })).pipe(
+    Layer.provide(Startup.layerDdl(database)),
+    Layer.provide([Wakeup.layer(Database.listen(database)), ClaimClient.layer(database)])
   )
 
 /** The whole worker, for the domains given. Requires the database. */
-export const layer = <R>(
+export const layer = (
   listen: { readonly port: number; readonly host: string },
   database: Database.Options,
-  run: ReadonlyArray<Domain.Domain<R>>,
-  kept: Duration.Duration
+  run: ReadonlyArray<Domain.Any>,
+  leaseDuration: Duration.Duration
 ) =>
   Layer.merge(
-    layerWork(database, run, kept),
+    layerWork(database, run, leaseDuration),
     // Probes and scrapes are not worth a line each.
     ApiServer.layer(Operations.layer).pipe(Layer.provide(AccessLog.layerDiscard))
-  ).pipe(Layer.provideMerge(Operations.layerServer(listen)))
+  ).pipe(Layer.provideMerge(Listener.layer(listen)))
 
 /** The process: settings and database from the environment. */
 export const service = Layer.unwrap(
@@ -84,7 +81,9 @@ export const service = Layer.unwrap(
     const listen = yield* options
     // A worker's statements are long and write: each has its connection.
     const database = { ...(yield* Database.options), multiplex: false }
-    return layer(listen, database, domains, yield* lease.config).pipe(
+    return Startup.layerAnnounced("worker", listen, database).pipe(
+      Layer.provideMerge(layer(listen, database, domains, yield* lease.config)),
+      Layer.provide(Startup.layerFaults(database)),
       Layer.provide(Startup.layerDatabase(database, "hypermarket-worker"))
     )
   })

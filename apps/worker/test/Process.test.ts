@@ -33,8 +33,7 @@ describe("the worker process", () => {
       yield* startWorker
       const keys = sql<{ readonly name: string }>`SELECT idempotency_key AS name FROM hm_idempotency_key`
       const left = yield* keys.pipe(
-        Effect.repeat({ until: (rows) => rows.length < 2, schedule: Schedule.spaced("20 millis") }),
-        Effect.timeout("60 seconds")
+        Effect.repeat({ until: (rows) => rows.length < 2, schedule: Schedule.spaced("20 millis") })
       )
       assert.deepStrictEqual(left, [{ name: "kept" }])
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer(...migrationSets)))
@@ -48,8 +47,7 @@ describe("the worker process", () => {
       )
       const done = /^hm_queue_jobs_total\{queue="job.core.idempotency-key.prune",outcome="done"\} 1$/m
       yield* metrics.pipe(
-        Effect.repeat({ until: (text) => done.test(text), schedule: Schedule.spaced("20 millis") }),
-        Effect.timeout("60 seconds")
+        Effect.repeat({ until: (text) => done.test(text), schedule: Schedule.spaced("20 millis") })
       )
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layerDatabase(...migrationSets)))
   )
@@ -75,5 +73,37 @@ describe("the worker process", () => {
       assert.include(service.log(), "run `hypermarket migrate`")
       assert.strictEqual(service.output(), "")
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layerDatabase()))
+  )
+
+  it.live(
+    "starts, stops and starts again on the schema of the next release, and refuses one that is too new",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* PgClient.PgClient
+        yield* sql`ALTER TABLE hm_job_scheduler ADD COLUMN of_next_release text`
+        yield* sql`
+        INSERT INTO hm_event_migrations (id, name, checksum, oldest_release, applied_by)
+        VALUES (99, 'of_next_release', 'x', '0.0.0', '0.9.0')
+      `
+        for (let times = 0; times < 2; times++) {
+          const { service } = yield* startWorker
+          assert.strictEqual(
+            service.log().split("the schema is of 0.9.0, this is 0.0.0").length,
+            2,
+            service.log()
+          )
+          yield* service.signal("SIGTERM")
+          assert.deepStrictEqual(yield* service.exit, { code: 0, signal: null }, service.log())
+        }
+        yield* sql`
+        UPDATE hm_event_migrations
+           SET oldest_release = '0.9.0'
+         WHERE id = 99
+      `
+        const { url } = yield* TestDatabase.TestDatabase
+        const service = yield* ServiceProcess.start(script, [], { DATABASE_URL: url })
+        assert.deepStrictEqual(yield* service.exit, { code: 1, signal: null })
+        assert.include(service.log(), "install 0.9.0 or newer")
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer(...migrationSets)))
   )
 })

@@ -1,6 +1,8 @@
 /** `hypermarket doctor`: looks at the installation behind DATABASE_URL. */
 import type * as Check from "@hypermarket/core/Check"
 import * as Database from "@hypermarket/core/Database"
+import * as DatabaseSchema from "@hypermarket/core/DatabaseSchema"
+import * as Migrations from "@hypermarket/core/Migrations"
 import { domains } from "@hypermarket/installation/domains"
 import * as Startup from "@hypermarket/installation/Startup"
 import * as Command from "effect/cli/Command"
@@ -14,19 +16,24 @@ interface Line extends Check.Finding {
   readonly check: string
 }
 
-const schemaLines = Effect.fnUntraced(function* (database: Database.Options) {
-  const pending = yield* Startup.plan(database)
-  const line: Line =
-    pending.length === 0
-      ? { domain: "core", check: "schema", status: "ok", message: "every migration is applied" }
-      : {
-          domain: "core",
-          check: "schema",
-          status: "fail",
-          message: `${pending.length} migrations are pending`,
-          hint: "run `hypermarket migrate`"
-        }
-  return [line]
+const schemaLine = Effect.fnUntraced(function* (database: Database.Options) {
+  const { newer, pending } = yield* Startup.examine(database)
+  const newerText = Migrations.newerText(newer)
+  const lineOf = (finding: Check.Finding): Line => ({ domain: "core", check: "schema", ...finding })
+  if (pending.length > 0) {
+    return lineOf({
+      status: "fail",
+      message: `${pending.length} migrations are pending`,
+      hint: "run `hypermarket migrate`"
+    })
+  }
+  return newerText === undefined
+    ? lineOf({ status: "ok", message: "every migration is applied" })
+    : lineOf({
+        status: "warn",
+        message: newerText,
+        hint: "this release works with it; replace it when the upgrade is over"
+      })
 })
 
 const linesOf = (domain: string, checks: ReadonlyArray<Check.Check>) =>
@@ -38,13 +45,13 @@ const linesOf = (domain: string, checks: ReadonlyArray<Check.Check>) =>
 
 /** A missing table would fail every check behind it: the schema is looked at first. */
 const examine = Effect.fn("Doctor.examine")(function* (database: Database.Options) {
-  const schema = yield* schemaLines(database)
-  if (schema.some((line) => line.status === "fail")) return schema
+  const schema = yield* schemaLine(database)
+  if (schema.status === "fail") return [schema]
   const found = yield* Effect.all([
-    linesOf("core", [Database.sessionCheck(database)]),
+    linesOf("core", [DatabaseSchema.check(database.schema), Database.sessionCheck(database)]),
     ...domains.map((domain) => linesOf(domain.name, domain.checks))
   ]).pipe(Effect.provide(Database.layer(database, "hypermarket-doctor")))
-  return [...schema, ...found.flat()]
+  return [schema, ...found.flat()]
 })
 
 const render = (lines: ReadonlyArray<Line>) =>

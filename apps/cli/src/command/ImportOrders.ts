@@ -1,7 +1,7 @@
 /** `hypermarket import orders`: order facts from a file, such as the past of a shop. */
 import { NodeHttpClient } from "@effect/platform-node"
 import { AnalyticsApi } from "@hypermarket/analytics/AnalyticsApi"
-import type { OrderFactInvalid } from "@hypermarket/analytics/OrderFact"
+import { linesMax, type OrderFactInvalid, type Outcome } from "@hypermarket/analytics/OrderFact"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,7 @@ import * as Progress from "../quickstart/Progress.ts"
 const Row = Schema.Struct({
   type: Schema.String.check(
     Schema.isPattern(
-      /^(com\.hypermarket\.shop\.)?order\.(placed|changed|cancelled|shipped|refunded)(\.v1)?$/,
+      /^(com\.hypermarket\.shop\.)?order\.(placed|changed|cancelled|deleted|shipped|refunded)(\.v1)?$/,
       {
         message: "Expected the type of an order's fact, such as order.placed"
       }
@@ -52,6 +52,32 @@ const refusalsOf = (items: Items, { errors }: OrderFactInvalid): ReadonlyArray<I
 /** A statement takes that many at once, and a bulk merges as it goes. */
 const importBatchMax = 1_000
 
+const isOfLines = Schema.is(Schema.Struct({ lines: Schema.Array(Schema.Json) }))
+
+const linesOf = ({ item: { data } }: Items[number]): number => (isOfLines(data) ? data.lines.length : 0)
+
+/** Parts of a batch whose lines one call may have. */
+const partsOf = (items: Items): ReadonlyArray<Items> => {
+  const parts: Array<Array<Items[number]>> = []
+  let lines = 0
+  for (const named of items) {
+    lines += linesOf(named)
+    const part = parts.at(-1)
+    if (part === undefined || lines > linesMax) {
+      parts.push([named])
+      lines = linesOf(named)
+    } else part.push(named)
+  }
+  return parts
+}
+
+const outcomeText = (outcomes: Readonly<Record<Outcome, number>>): string =>
+  [
+    `${outcomes.applied} are counted now`,
+    `${outcomes.duplicate + outcomes.superseded} were counted before, in this version or a higher one`,
+    `${outcomes.waiting} refunds and shipments are in no figure until their orders arrive`
+  ].join("\n")
+
 export const importOrders = Command.make(
   "orders",
   { file: fileArgument, restart: restartFlag, json: Output.jsonFlag },
@@ -60,9 +86,13 @@ export const importOrders = Command.make(
       const address = yield* ApiClient.fromEnvironment
       const client = yield* ApiClient.make(AnalyticsApi, address)
 
+      const outcomes = { applied: 0, waiting: 0, duplicate: 0, superseded: 0 }
       const sendOnce = (items: Items) =>
         client.analytics.recordFacts({ payload: { facts: items.map(({ item }) => item) } }).pipe(
-          Effect.as<ReadonlyArray<Import.Refusal>>([]),
+          Effect.map((answer): ReadonlyArray<Import.Refusal> => {
+            for (const outcome of answer.items) outcomes[outcome]++
+            return []
+          }),
           Effect.catchTag("OrderFactInvalid", (error) => Effect.succeed(refusalsOf(items, error))),
           Effect.catchTag("OrderFactConflict", ({ id, index, kind, version }) =>
             Effect.succeed([
@@ -76,7 +106,7 @@ export const importOrders = Command.make(
         )
 
       /** A batch is all or nothing: without what was refused it is sent again, until nothing is. */
-      const send = Effect.fnUntraced(function* (
+      const sendPart = Effect.fnUntraced(function* (
         items: Items
       ): Effect.fn.Return<ReadonlyArray<Import.Refusal>, CommandFailed> {
         const refused = new Map<number, Import.Refusal>()
@@ -90,6 +120,9 @@ export const importOrders = Command.make(
         return Array.from(refused.values())
       })
 
+      const send = (items: Items) =>
+        Effect.map(Effect.forEach(partsOf(items), sendPart), (refusals) => refusals.flat())
+
       const summary = yield* Import.run({
         file,
         format: "ndjson",
@@ -100,7 +133,9 @@ export const importOrders = Command.make(
         decode: factOf,
         send
       })
-      yield* json ? Output.json(summary) : Console.log(textOf("facts", summary))
+      yield* json
+        ? Output.json({ ...summary, outcomes })
+        : Console.log([textOf("facts", summary), outcomeText(outcomes)].join("\n"))
     },
     Effect.provide([Progress.layer, NodeHttpClient.layerUndici]),
     orCommandFailed

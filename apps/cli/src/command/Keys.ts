@@ -2,8 +2,10 @@
 import { AccessScope } from "@hypermarket/core/AccessScope"
 import * as Database from "@hypermarket/core/Database"
 import * as Tenant from "@hypermarket/core/Tenant"
-import { type ApiKey, ApiKeyId, ApiKeys, type IssuedKey, type NewApiKey } from "@hypermarket/platform/ApiKey"
-import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
+import { ActivityLog } from "@hypermarket/platform/ActivityLog"
+import { type ApiKey, ApiKeyId, type IssuedKey, type NewApiKey } from "@hypermarket/platform/ApiKey"
+import { ApiKeys } from "@hypermarket/platform/ApiKeys"
+import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -20,7 +22,7 @@ import { tenantArgument } from "./Tenants.ts"
 
 const services = Layer.unwrap(
   Effect.map(Database.options, (options) =>
-    Layer.mergeAll(ApiKeys.layer, TenantAccounts.layer).pipe(
+    Layer.mergeAll(ApiKeys.layer, TenantAccounts.layer, ActivityLog.layerAudit).pipe(
       Layer.provide(Database.layer(options, "hypermarket-cli"))
     )
   )

@@ -7,9 +7,12 @@ import * as Database from "@hypermarket/core/Database"
 import * as Migrations from "@hypermarket/core/Migrations"
 import { AllTenants } from "@hypermarket/core/Tenant"
 import { Shutdown } from "@hypermarket/core/Shutdown"
+import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import { domains } from "@hypermarket/installation/domains"
 import * as Startup from "@hypermarket/installation/Startup"
+import type { ApiKeyId } from "@hypermarket/platform/ApiKey"
+import { ConsoleSessions } from "@hypermarket/platform/ConsoleSessions"
 import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import * as Worker from "@hypermarket/worker/Worker"
@@ -30,7 +33,9 @@ import * as Path from "effect/Path"
 import * as References from "effect/References"
 import * as SqlClient from "effect/sql/SqlClient"
 import { failed, fromKnown } from "../CommandFailed.ts"
+import * as ConsoleLink from "../ConsoleLink.ts"
 import * as Output from "../Output.ts"
+import * as ConsoleBuild from "../quickstart/ConsoleBuild.ts"
 import * as CustomerOrders from "../quickstart/CustomerOrders.ts"
 import * as Demo from "../quickstart/Demo.ts"
 import * as Journal from "../quickstart/Journal.ts"
@@ -38,7 +43,9 @@ import type { Installation, Part, Shown } from "../quickstart/Part.ts"
 import { parts } from "../quickstart/parts.ts"
 import * as Progress from "../quickstart/Progress.ts"
 import * as Replay from "../quickstart/Replay.ts"
+import * as SecretsKeys from "../quickstart/SecretsKeys.ts"
 import * as Summary from "../quickstart/Summary.ts"
+import * as WebhookReceiver from "../quickstart/WebhookReceiver.ts"
 import * as Superstore from "../superstore/Superstore.ts"
 
 const host = "127.0.0.1"
@@ -84,13 +91,18 @@ const listening = Effect.fnUntraced(function* <E, R>(
 })
 
 interface Running extends Installation {
+  readonly apiKeyId: ApiKeyId
   readonly workerUrl: string
   readonly dataDirectory: string
   /** What was replayed of the visits. */
   readonly journalFile: string
 }
 
-const start = Effect.fn("quickstart.start")(function* (dataDirectory: string, port: Option.Option<number>) {
+const start = Effect.fn("quickstart.start")(function* (
+  dataDirectory: string,
+  port: Option.Option<number>,
+  receiver: WebhookReceiver.WebhookReceiver
+) {
   const path = yield* Path.Path
   const progress = yield* Progress.Progress
   yield* progress.step("Starting Postgres")
@@ -108,7 +120,11 @@ const start = Effect.fn("quickstart.start")(function* (dataDirectory: string, po
   )
   yield* progress.step("Starting API and worker")
   const api = yield* listening(
-    (listen) => Server.layer(listen).pipe(Layer.provide(Layer.succeedContext(database))),
+    (listen) =>
+      Server.layer(listen).pipe(
+        Layer.provide(Wakeup.layer(Database.listen(options))),
+        Layer.provide(Layer.succeedContext(database))
+      ),
     port
   )
   const ofWorker = { ...options, multiplex: false }
@@ -130,6 +146,7 @@ const start = Effect.fn("quickstart.start")(function* (dataDirectory: string, po
     databaseUrl: url,
     dataDirectory: server.dataDirectory,
     journalFile: path.join(dataDirectory, "replay.ndjson"),
+    receiver,
     ...demo
   }
   return { running, database }
@@ -140,7 +157,7 @@ const databaseOptions = (url: string) =>
     const environment = yield* ConfigProvider.ConfigProvider
     return yield* Database.options.parse(
       ConfigProvider.orElse(
-        ConfigProvider.fromUnknown({ DATABASE_URL: url, DATABASE_DIRECT_URL: url }),
+        ConfigProvider.fromUnknown({ DATABASE_URL: url, DATABASE_DIRECT_URL: url, DATABASE_OWNER_URL: url }),
         environment
       )
     )
@@ -153,8 +170,10 @@ interface Result {
 
 const text = (
   running: Running,
+  secretsFile: string | undefined,
   results: ReadonlyArray<Result>,
   tables: ReadonlyArray<Summary.TableCount>,
+  consoleLink: string | undefined,
   millis: number
 ) => {
   const where = Output.columns([
@@ -162,13 +181,21 @@ const text = (
     ["  Worker", running.workerUrl, `${running.workerUrl}/metrics`],
     ["  Postgres", running.databaseUrl, ""],
     ["  Data", running.dataDirectory, ""],
+    ...(secretsFile === undefined
+      ? []
+      : [["  Secrets", secretsFile, "the key that seals secrets; keep it with the data"]]),
     ["  Tenant", running.tenantId, ""]
   ])
   const rows = tables.reduce((sum, table) => sum + table.rows, 0)
+  const console =
+    consoleLink === undefined
+      ? []
+      : ["", "Console, signed in for one browser within ten minutes", `  ${consoleLink}`]
   return [
     `Hypermarket runs (${(millis / 1000).toFixed(1)} s)`,
     "",
     where,
+    ...console,
     ...results.flatMap(({ part, shown }) => ["", part.title, ...shown.lines.map((line) => `  ${line}`)]),
     "",
     `${rows} rows in ${tables.length} tables hm_*; --json lists them`,
@@ -219,14 +246,25 @@ const run = Effect.fn("quickstart")(function* (options: {
   readonly json: boolean
   readonly exit: boolean
   readonly orders: Option.Option<number>
+  readonly secretsFile: string | undefined
+  readonly receiver: WebhookReceiver.WebhookReceiver
 }) {
   const progress = yield* Progress.Progress
   const shutdown = yield* Shutdown
   const before = yield* Clock.currentTimeMillis
-  const { database, running } = yield* start(options.dataDirectory, options.port)
+  // A document is kept in logs and pipes, and after --exit there is no console to open.
+  const opensConsole = !options.json && !options.exit
+  if (opensConsole) yield* ConsoleBuild.start(ConsoleBuild.folderDefault)
+  const { database, running } = yield* start(options.dataDirectory, options.port, options.receiver)
   const results = yield* replay(running, options.orders).pipe(Effect.provideContext(database))
   const tables = yield* Summary.tables.pipe(Effect.provideContext(database))
   const millis = (yield* Clock.currentTimeMillis) - before
+  const consoleLink = !opensConsole
+    ? undefined
+    : yield* ConsoleLink.make(running.apiUrl, running.tenantId, running.apiKeyId).pipe(
+        Effect.provide(ConsoleSessions.layer),
+        Effect.provideContext(database)
+      )
   yield* progress.done
   yield* options.json
     ? Output.json({
@@ -238,7 +276,7 @@ const run = Effect.fn("quickstart")(function* (options: {
         tables,
         domains: Object.fromEntries(results.map(({ part, shown }) => [part.domain, shown.figures]))
       })
-    : Console.log(text(running, results, tables, millis))
+    : Console.log(text(running, options.secretsFile, results, tables, consoleLink, millis))
   if (options.exit) return yield* shutdown.begin
   if (!options.json) yield* Console.log("\nCtrl-C stops everything; the data stays for next time.")
   return yield* Effect.onInterrupt(Effect.never, () => shutdown.begin)
@@ -275,7 +313,10 @@ export const command = Command.make(
   },
   Effect.fn(
     function* (options) {
-      return yield* run(options).pipe(quietly)
+      const withKeys = SecretsKeys.provide(options.dataDirectory)
+      return yield* WebhookReceiver.provide((receiver) =>
+        withKeys((secretsFile) => run({ ...options, secretsFile, receiver }))
+      ).pipe(quietly)
     },
     Effect.scoped,
     Effect.provide([Progress.layer, NodeHttpClient.layerUndici]),

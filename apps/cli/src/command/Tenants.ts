@@ -1,7 +1,9 @@
 /** `hypermarket tenants`: list, create, suspend, activate. */
 import * as Database from "@hypermarket/core/Database"
 import { AllTenants, TenantId } from "@hypermarket/core/Tenant"
-import { type TenantAccount, TenantAccounts, type TenantChange } from "@hypermarket/platform/TenantAccount"
+import { ActivityLog } from "@hypermarket/platform/ActivityLog"
+import type { TenantAccount, TenantChange } from "@hypermarket/platform/TenantAccount"
+import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -15,7 +17,9 @@ import * as Output from "../Output.ts"
 
 const services = Layer.unwrap(
   Effect.map(Database.options, (options) =>
-    TenantAccounts.layer.pipe(Layer.provide(Database.layer(options, "hypermarket-cli")))
+    Layer.merge(TenantAccounts.layer, ActivityLog.layerAudit).pipe(
+      Layer.provide(Database.layer(options, "hypermarket-cli"))
+    )
   )
 )
 

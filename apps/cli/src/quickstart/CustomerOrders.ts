@@ -10,10 +10,12 @@ import * as Migrations from "@hypermarket/core/Migrations"
 import * as Subscription from "@hypermarket/core/Subscription"
 import { Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
 
-const ordersMigration = Migrations.migration([
-  `
+const ordersMigration = Migrations.migration(
+  [
+    `
   CREATE TABLE hm_quickstart_order (
     tenant_id   text NOT NULL,
     order_id    text NOT NULL,
@@ -21,7 +23,7 @@ const ordersMigration = Migrations.migration([
     PRIMARY KEY (tenant_id, order_id)
   )
   `,
-  `
+    `
   CREATE TABLE hm_quickstart_customer (
     tenant_id    text    NOT NULL,
     customer_id  text    NOT NULL,
@@ -29,7 +31,9 @@ const ordersMigration = Migrations.migration([
     PRIMARY KEY (tenant_id, customer_id)
   ) WITH (fillfactor = 70)
   `
-])
+  ],
+  { since: "0.1.0", oldestRelease: "0.1.0", locks: "none" }
+)
 
 const countOrders = Effect.fn("CustomerOrders.count")(function* (orders: ReadonlyArray<Commerce.Order>) {
   const sql = yield* SqlClient.SqlClient
@@ -48,9 +52,15 @@ const countOrders = Effect.fn("CustomerOrders.count")(function* (orders: Readonl
   `
 })
 
-export const domain = Domain.make<SqlClient.SqlClient | Tenant>({
+export const domain = Domain.make({
   name: "quickstart",
-  migrations: Migrations.make("quickstart", { "0001_customer_orders": ordersMigration }),
+  tables: ["hm_quickstart_"],
+  layer: Layer.empty,
+  migrations: Migrations.make(
+    "quickstart",
+    { "0001_customer_orders": ordersMigration },
+    { release: "0.1.0" }
+  ),
   subscriptions: [
     Subscription.make<SqlClient.SqlClient | Tenant>({
       name: "quickstart.customer-orders",
@@ -85,4 +95,17 @@ export const read = Effect.fn("CustomerOrders.read")(function* (tenantId: string
      ORDER BY orders_count DESC, customer_id COLLATE "C" LIMIT ${topMax}
   `
   return { customers: sum?.customers ?? 0, orders: sum?.orders ?? 0, top } satisfies Customers
+})
+
+/** The first customers with orders, in the order of their ids. */
+export const firstIds = Effect.fn("CustomerOrders.firstIds")(function* (tenantId: string, limit: number) {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ readonly customerId: string }>`
+    SELECT customer_id AS "customerId"
+      FROM hm_quickstart_customer
+     WHERE tenant_id = ${tenantId}
+     ORDER BY customer_id COLLATE "C"
+     LIMIT ${limit}
+  `
+  return rows.map(({ customerId }) => customerId)
 })

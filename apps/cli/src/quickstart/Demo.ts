@@ -3,8 +3,9 @@
  */
 import * as Tenant from "@hypermarket/core/Tenant"
 import { Credentials } from "@hypermarket/core/Credentials"
-import { ApiKeys } from "@hypermarket/platform/ApiKey"
-import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
+import { ApiKeyId } from "@hypermarket/platform/ApiKey"
+import { ApiKeys } from "@hypermarket/platform/ApiKeys"
+import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -22,6 +23,9 @@ const scopes = [
   "search:admin",
   "risk:admin",
   "platform:admin",
+  "flags:admin",
+  "policy:admin",
+  "audit:admin",
   "analytics:admin",
   "notifications:admin",
   "quotas:admin",
@@ -38,7 +42,7 @@ const readKept = Effect.fnUntraced(function* (file: string) {
   if (Option.isNone(kept)) return Option.none()
   // The database may have been made anew since.
   const known = yield* credentials.authenticate(Redacted.make(kept.value.apiKey))
-  return Option.isSome(known) ? kept : Option.none()
+  return Option.map(known, ({ keyId }) => ({ ...kept.value, apiKeyId: ApiKeyId.make(keyId) }))
 })
 
 export const ensure = Effect.fn("Demo.ensure")(function* (file: string) {
@@ -54,7 +58,7 @@ export const ensure = Effect.fn("Demo.ensure")(function* (file: string) {
   const issued = yield* keys
     .create({ name: "quickstart", scopes }, "operator")
     .pipe(Tenant.provide(tenantId), Effect.catchTag("ScopeTooWide", Effect.die))
-  const made = { tenantId, apiKey: issued.secret ?? "" }
+  const made = { tenantId, apiKey: issued.secret ?? "", apiKeyId: issued.apiKey.apiKeyId }
   const text = yield* Effect.orDie(Schema.encodeEffect(Kept)(made))
   // Written whole or not at all: a kill in between must not leave half a file.
   const fresh = `${file}.new`

@@ -11,6 +11,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { CommandFailed } from "../CommandFailed.ts"
 import type { Progress } from "./Progress.ts"
 import type { Replayed } from "./Replay.ts"
+import type { WebhookReceiver } from "./WebhookReceiver.ts"
 
 /** Where the running installation is, and a key for it. */
 export interface Installation {
@@ -18,6 +19,8 @@ export interface Installation {
   readonly databaseUrl: string
   readonly tenantId: string
   readonly apiKey: string
+  /** A receiver of webhooks on this machine. */
+  readonly receiver: WebhookReceiver
 }
 
 export interface Shown {

@@ -14,6 +14,7 @@ import type { Installation, Part } from "../Part.ts"
 import { Progress } from "../Progress.ts"
 
 const pollInterval = "50 millis"
+const searchInterval = "20 millis"
 const index = { params: { indexName: products } }
 
 const clientOf = Effect.fnUntraced(function* (installation: Installation) {
@@ -40,18 +41,19 @@ const clientOf = Effect.fnUntraced(function* (installation: Installation) {
         .pipe(ApiClient.orCommandFailed("Validating a version")),
     activate: (versionId: VersionId) =>
       client.searchVersions
-        .activateVersion(version(versionId))
+        .activateVersion({ ...version(versionId), payload: {} })
         .pipe(ApiClient.orCommandFailed("Activating a version")),
     rollBack: client.searchIndexes.rollBackIndex(index).pipe(ApiClient.orCommandFailed("Rolling back"))
   }
 })
 
-/** Searches until it is interrupted, and notes which versions answered. */
+/** Searches until it is interrupted, and counts the answers of each version. The pause leaves the processor to the build. */
 const keepSearching = (client: Effect.Success<ReturnType<typeof clientOf>>, named: Map<string, number>) =>
   client.search({ query: "chair", limit: 5 }).pipe(
     Effect.tap(({ indexVersion }) =>
       Effect.sync(() => void named.set(indexVersion, (named.get(indexVersion) ?? 0) + 1))
     ),
+    Effect.andThen(Effect.sleep(searchInterval)),
     Effect.forever
   )
 

@@ -1,0 +1,391 @@
+/**
+ * Sends every example of the API reference to the composed API, and compares the responses.
+ *
+ * With `HM_UPDATE_EXAMPLES=1` the responses that differ are written to the `XApi.examples.json` of their domain. A status is
+ * written by hand, because a change of it is a change of the API.
+ */
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { coreProblems } from "@hypermarket/api/coreProblems"
+import { Api, references } from "@hypermarket/api/endpoints"
+import * as Server from "@hypermarket/api/Server"
+import { RequiredScope } from "@hypermarket/core/Authorization"
+import * as EndpointRules from "@hypermarket/core/Endpoint"
+import * as Reference from "@hypermarket/core/Reference"
+import { Shutdown } from "@hypermarket/core/Shutdown"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import { migrationSets } from "@hypermarket/installation/domains"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { Config, ConfigProvider, Context, Effect, Layer, Schema } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { HttpApi, type HttpApiEndpoint, OpenApi } from "effect/http-api"
+import { SqlClient } from "effect/sql"
+import { randomBytes } from "node:crypto"
+import { globSync, readFileSync, writeFileSync } from "node:fs"
+import * as Path from "node:path"
+import { isDeepStrictEqual } from "node:util"
+import * as DemoShop from "./DemoShop.ts"
+
+/** A value that is taken from another response. Templates of Liquid have spaces in their braces. */
+const placeholder = /\{\{[\w.]+\//
+
+const packages = Path.resolve(import.meta.dirname, "../../../packages")
+
+const layerConfig = ConfigProvider.layer(
+  ConfigProvider.fromUnknown({
+    HM_API_ACCESS_LOG: "false",
+    HM_QUOTAS_CHECK_DEADLINE: "30 seconds",
+    HM_SECRETS_KEYS: `reference:${randomBytes(32).toString("base64")}`
+  })
+)
+
+const layerServer = Server.layerRoutes(Layer.empty).pipe(
+  Layer.provide([Shutdown.layer, layerConfig]),
+  // The services are built once, for the server and for the shop.
+  Layer.provideMerge(Layer.provide(DemoShop.layerServices, layerConfig)),
+  Layer.provide(Wakeup.layerSend),
+  Layer.provideMerge(TestDatabase.layer(...migrationSets)),
+  Layer.provideMerge(NodeHttpServer.layerTest)
+)
+
+interface Endpoint {
+  readonly endpoint: HttpApiEndpoint.Top
+  readonly scope: string
+  readonly isOfSystem: boolean
+}
+
+const endpoints = new Map<string, Endpoint>()
+HttpApi.reflect(Api, {
+  onGroup: () => undefined,
+  onEndpoint: ({ endpoint, group, mergedAnnotations }) => {
+    const scope = Context.get(mergedAnnotations, RequiredScope)
+    endpoints.set(`${group.identifier}.${endpoint.identifier}`, {
+      endpoint,
+      scope,
+      isOfSystem: scope.startsWith("system:")
+    })
+  }
+})
+
+/** The action of each audited endpoint. */
+const audited = EndpointRules.auditedActions(Api)
+
+const operations = new Map(
+  references.flatMap((reference) => reference.operations).map((operation) => [operation.name, operation])
+)
+
+/** Values that differ from run to run, by their form. */
+const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
+const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z$/
+const secret = /^hm_[0-9a-f]{32}_[\w-]{43}$/
+const numberOf: ReadonlySet<string> = new Set([
+  "version",
+  "currentVersion",
+  "oldestAgeSeconds",
+  "batchMillis",
+  "latencyMicros",
+  "score",
+  // Of the entries that the examples before it have recorded.
+  "unsealed"
+])
+const textOf: ReadonlySet<string> = new Set([
+  "nextCursor",
+  "queryId",
+  "seq",
+  "versionId",
+  "indexVersion",
+  "activeVersion",
+  "previousVersion"
+])
+
+const formOf = (value: Schema.Json, name = ""): Schema.Json => {
+  if (typeof value === "number") return numberOf.has(name) ? `<${name}>` : value
+  if (typeof value === "string") {
+    if (textOf.has(name)) return `<${name}>`
+    if (instant.test(value)) return "<instant>"
+    return secret.test(value) ? "<secret>" : value.replaceAll(uuid, "<uuid>")
+  }
+  if (Array.isArray(value)) return value.map((element) => formOf(element, name))
+  if (value === null || typeof value !== "object") return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, formOf(member, key)]))
+}
+
+const decodeBody = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
+
+const send = Effect.fnUntraced(function* (
+  { endpoint, isOfSystem }: Endpoint,
+  example: Reference.Example,
+  keys: DemoShop.Keys
+) {
+  const path = endpoint.path.replaceAll(/:(\w+)/g, (_, name: string) =>
+    encodeURIComponent(example.params?.[name] ?? "")
+  )
+  const request = HttpClientRequest.make(endpoint.method)(path).pipe(
+    HttpClientRequest.setUrlParams(example.query ?? {}),
+    HttpClientRequest.bearerToken(isOfSystem ? keys.system : keys.tenant)
+  )
+  const withBody =
+    example.body === undefined
+      ? request
+      : HttpClientRequest.bodyText(request, JSON.stringify(example.body), "application/json")
+  const response = yield* HttpClient.execute(HttpClientRequest.setHeaders(withBody, example.headers ?? {}))
+  const text = yield* response.text
+  if (text === "") return { status: response.status, body: undefined }
+  const isLines = response.headers["content-type"]?.startsWith("application/x-ndjson") === true
+  return { status: response.status, body: isLines ? text : yield* decodeBody(text) }
+})
+
+interface Answer {
+  readonly status: number
+  readonly body: Schema.Json | undefined
+}
+
+const isUpdating = Config.Boolean("HM_UPDATE_EXAMPLES").pipe(Config.withDefault(false))
+
+/** The examples in the order of their groups and operations, each with its own name. */
+const examples = Array.from(endpoints, ([operation, endpoint]) =>
+  (operations.get(operation)?.examples ?? []).map((example) => ({
+    name: `${operation}/${example.name}`,
+    operation,
+    endpoint,
+    example
+  }))
+).flat()
+
+const formOfAnswer = ({ body, status }: Answer) => ({ status, body: formOf(body ?? null) })
+
+const isAsWritten = (example: Reference.Example, answer: Answer): boolean =>
+  isDeepStrictEqual(formOfAnswer(answer), formOfAnswer({ status: example.status, body: example.response }))
+
+/** Opens nothing, whatever its id. */
+const noSecret = "A".repeat(43)
+
+/** A response without the secrets of this run. */
+const published = (value: Schema.Json): Schema.Json =>
+  Schema.decodeSync(Schema.fromJsonString(Schema.Json))(
+    JSON.stringify(value).replaceAll(/(?<=hm_[0-9a-f]{32}_)[\w-]{43}/g, noSecret)
+  )
+
+/** Writes the responses that differ. Others keep the ids and instants that they have. */
+const update = (answers: ReadonlyMap<string, Answer>) => {
+  for (const file of globSync("*/src/*Api.examples.json", { cwd: packages })) {
+    const written = Schema.decodeUnknownSync(Schema.fromJsonString(Reference.Examples))(
+      readFileSync(`${packages}/${file}`, "utf8")
+    )
+    const updated = Object.entries(written).map(([operation, list]) => [
+      operation,
+      list.map((example) => {
+        const answer = answers.get(`${operation}/${example.name}`)
+        if (answer === undefined || isAsWritten(example, answer)) return example
+        return answer.body === undefined ? example : { ...example, response: published(answer.body) }
+      })
+    ])
+    writeFileSync(`${packages}/${file}`, `${JSON.stringify(Object.fromEntries(updated), null, 2)}\n`)
+  }
+}
+
+/** The activity log after the examples. */
+interface Recorded {
+  /** Audited examples that succeeded and left no entry with the action of their endpoint. */
+  readonly missing: ReadonlyArray<string>
+  /** Actions whose endpoint has an example that succeeded. */
+  readonly actions: ReadonlySet<string>
+  /** The rows as text. */
+  readonly rows: ReadonlyArray<string>
+}
+
+/** The activity log after the examples of one run. */
+class Log extends Context.Service<Log, Recorded>()("@hypermarket/api/test/Reference/Log") {}
+
+/** The answers of one run. Examples depend on earlier ones, and tests run in any order. */
+class Answers extends Context.Service<Answers, ReadonlyMap<string, Answer>>()(
+  "@hypermarket/api/test/Reference/Answers"
+) {
+  static readonly layer = Layer.effectContext(
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const entriesOf = (action: string) =>
+        Effect.map(
+          sql<{ readonly count: number }>`
+            SELECT count(*)::int AS count
+              FROM hm_platform_activity_log
+             WHERE action = ${action}
+          `,
+          ([row]) => row?.count ?? 0
+        )
+      const missing: Array<string> = []
+      const actions = new Set<string>()
+      const scopes = Array.from(endpoints.values()).flatMap(({ isOfSystem, scope }) =>
+        isOfSystem ? [] : [scope]
+      )
+      const keys = yield* DemoShop.make(Array.from(new Set(scopes)))
+      const answers = new Map<string, Answer>()
+      for (const { endpoint, example, name, operation } of examples) {
+        const filled = Reference.fill(example, (earlier) => answers.get(earlier)?.body)
+        assert.notMatch(
+          JSON.stringify({ ...filled, response: null }),
+          placeholder,
+          `${name}: no earlier answer has it`
+        )
+        const action = audited.get(operation)
+        const before = action === undefined ? 0 : yield* entriesOf(action)
+        const answer = yield* send(endpoint, filled, keys)
+        answers.set(name, answer)
+        // A request that repeats one is answered from its record, and an unchanged setting stays.
+        if (action === undefined || answer.status >= 300) continue
+        actions.add(action)
+        if ((yield* entriesOf(action)) === before) missing.push(`${name} left no entry ${action}`)
+      }
+      const rows = yield* sql<{ readonly text: string }>`
+        SELECT log::text AS text
+          FROM hm_platform_activity_log AS log
+      `
+      if (yield* isUpdating) update(answers)
+      return Context.make(Answers, answers).pipe(
+        Context.add(Log, { missing, actions, rows: rows.map(({ text }) => text) })
+      )
+    })
+  )
+}
+
+layer(Answers.layer.pipe(Layer.provide(layerServer)), { excludeTestServices: true })(
+  "The API reference",
+  (it) => {
+    it.effect("shows of each audited operation a request that leaves an entry in the activity log", () =>
+      Effect.gen(function* () {
+        const { actions, missing } = yield* Log
+        assert.deepStrictEqual(missing, [])
+        assert.deepStrictEqual(
+          Array.from(audited.values()).filter((action) => !actions.has(action)),
+          [],
+          "add an example that succeeds to the XApi.examples.json of the endpoint with this action"
+        )
+      })
+    )
+
+    it.effect("brings no secret of any request or response into the activity log", () =>
+      Effect.gen(function* () {
+        const answers = yield* Answers
+        const { rows } = yield* Log
+        const secrets = Array.from(
+          JSON.stringify(Array.from(answers.values())).matchAll(/hm_[0-9a-f]{32}_[\w-]{43}/g),
+          ([text]) => text
+        )
+        assert.isNotEmpty(secrets)
+        for (const text of secrets) {
+          const own = text.slice(text.indexOf("_", 3) + 1)
+          assert.isEmpty(rows.filter((row) => row.includes(own)))
+        }
+      })
+    )
+
+    for (const { example, name, operation } of examples) {
+      it.effect(`\`${operation}\` ${example.name} answers ${example.status} as written`, () =>
+        Effect.gen(function* () {
+          const answers = yield* Answers
+          const answer = answers.get(name) ?? { status: 0, body: undefined }
+          assert.deepStrictEqual(
+            formOfAnswer(answer),
+            formOfAnswer({ status: example.status, body: example.response })
+          )
+        })
+      )
+    }
+  }
+)
+
+const document = JSON.stringify(OpenApi.fromApi(Api))
+const isOperation = Schema.is(
+  Schema.Struct({
+    operationId: Schema.String,
+    summary: Schema.String,
+    description: Schema.String,
+    parameters: Schema.Array(Schema.Struct({ name: Schema.String, schema: Schema.Json }))
+  })
+)
+
+const isProblem = Schema.is(
+  Schema.Struct({
+    properties: Schema.Struct({ type: Schema.Json, status: Schema.Json, title: Schema.Json }),
+    required: Schema.Array(Schema.String)
+  })
+)
+
+/** Every object of the document that is an operation with its prose. */
+const documented = new Map<
+  string,
+  typeof isOperation extends ((value: unknown) => value is infer A) ? A : never
+>()
+JSON.parse(document, (_, value: unknown) => {
+  if (isOperation(value)) documented.set(value.operationId, value)
+  return value
+})
+
+describe("The document", () => {
+  it("has a summary and a description of every operation", () => {
+    assert.sameMembers(Array.from(documented.keys()), Array.from(endpoints.keys()))
+  })
+
+  it("has bearer in lower case, and no bound that is only that of a safe integer", () => {
+    assert.include(document, '"scheme":"bearer"')
+    assert.notInclude(document, String(Number.MAX_SAFE_INTEGER))
+  })
+
+  it("has integers of a query as integers, with their range", () => {
+    const limit = documented.get("keys.listKeys")?.parameters.find(({ name }) => name === "limit")
+    assert.deepStrictEqual(limit?.schema, { type: "integer", minimum: 1, maximum: 200 })
+  })
+
+  it("has the content types of a publication", () => {
+    assert.include(document, '"application/cloudevents+json":{')
+    assert.include(document, '"application/cloudevents-batch+json":{')
+  })
+
+  it("requires the title of every problem", () => {
+    const required: Array<ReadonlyArray<string>> = []
+    JSON.parse(document, (_, value: unknown) => {
+      if (isProblem(value)) required.push(value.required)
+      return value
+    })
+    assert.isAtLeast(required.length, Object.keys(coreProblems).length)
+    assert.deepStrictEqual(
+      required.filter((names) => !names.includes("title")),
+      []
+    )
+  })
+})
+
+describe("An example", () => {
+  it("has a problem among the examples of its group", () => {
+    const groups = Map.groupBy(operations.values(), ({ name }) => name.slice(0, name.indexOf(".")))
+    for (const [group, members] of groups) {
+      const statuses = members.flatMap(({ examples }) => examples.map(({ status }) => status))
+      assert.isTrue(
+        statuses.some((status) => status >= 400),
+        `${group} has no example of a problem`
+      )
+    }
+  })
+
+  it("that differs from the response in anything but its form is noticed", () => {
+    const run = {
+      id: "0199a000-0000-7000-8000-000000000000",
+      at: "2026-01-01T00:00:00.000Z",
+      version: 3,
+      found: 2
+    }
+    const later = {
+      id: "0199b000-0000-7000-8000-000000000001",
+      at: "2027-01-01T00:00:00Z",
+      version: 4,
+      found: 2
+    }
+    assert.deepStrictEqual(formOf(run), formOf(later))
+    assert.notDeepEqual(formOf(run), formOf({ ...later, found: 3 }))
+    assert.notDeepEqual(formOf(run), formOf({ ...later, at: null }))
+  })
+
+  it("is in the document with the values that it takes from another", () => {
+    assert.notMatch(document, placeholder)
+  })
+})

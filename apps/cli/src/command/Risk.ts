@@ -1,0 +1,161 @@
+/** `hypermarket risk`: versions of rules, tried on the past. */
+import { NodeHttpClient } from "@effect/platform-node"
+import { Instant } from "@hypermarket/core/Instant"
+import { RiskApi } from "@hypermarket/risk/RiskApi"
+import type { BacktestReport } from "@hypermarket/risk/RiskReport"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as ApiClient from "../ApiClient.ts"
+import { failed, orCommandFailed } from "../CommandFailed.ts"
+import * as Output from "../Output.ts"
+import * as Progress from "../quickstart/Progress.ts"
+
+const dayMillis = 86_400_000
+/** A year of days; more are asked for in parts. */
+const daysMax = 400
+
+interface Summary {
+  readonly version: number
+  readonly days: number
+  readonly truncatedDays: number
+  readonly decisions: number
+  readonly different: number
+  readonly alerts: number
+  readonly alertsPerDay: number
+  readonly outcomes: BacktestReport["outcomes"]
+  readonly labelled: number
+  readonly bad: number
+  readonly precision: number | null
+  readonly recall: number | null
+  readonly valueSaved: Readonly<Record<string, string>>
+  readonly missingFeatures: number
+}
+
+const share = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole)
+
+/** Adds up the days' reports. */
+const summarise = (version: number, reports: ReadonlyArray<BacktestReport>): Summary => {
+  const sum = (of: (report: BacktestReport) => number) =>
+    reports.reduce((total, report) => total + of(report), 0)
+  const outcomes = new Map<string, BacktestReport["outcomes"][number]>()
+  const saved = new Map<string, bigint>()
+  for (const report of reports) {
+    for (const cell of report.outcomes) {
+      const place = `${cell.decided}/${cell.version}`
+      const existing = outcomes.get(place)
+      outcomes.set(place, { ...cell, decisions: cell.decisions + (existing?.decisions ?? 0) })
+    }
+    for (const [currency, amount] of Object.entries(report.valueSaved)) {
+      saved.set(currency, (saved.get(currency) ?? 0n) + BigInt(amount))
+    }
+  }
+  return {
+    version,
+    days: reports.length,
+    truncatedDays: reports.filter(({ truncated }) => truncated).length,
+    decisions: sum(({ decisions }) => decisions),
+    different: sum(({ different }) => different),
+    alerts: sum(({ alerts }) => alerts),
+    alertsPerDay: sum(({ alerts }) => alerts) / Math.max(reports.length, 1),
+    outcomes: Array.from(outcomes.values()).toSorted((left, right) => right.decisions - left.decisions),
+    labelled: sum(({ labelled }) => labelled),
+    bad: sum(({ bad }) => bad),
+    precision: share(
+      sum(({ badAlerts }) => badAlerts),
+      sum(({ labelledAlerts }) => labelledAlerts)
+    ),
+    recall: share(
+      sum(({ badAlerts }) => badAlerts),
+      sum(({ bad }) => bad)
+    ),
+    valueSaved: Object.fromEntries(
+      Array.from(saved, ([currency, amount]) => [currency, String(amount)] as const)
+    ),
+    missingFeatures: sum(({ missingFeatures }) => missingFeatures)
+  }
+}
+
+const percent = (value: number | null): string =>
+  value === null ? "no labels" : `${(100 * value).toFixed(1)} %`
+
+const textOf = (summary: Summary): string =>
+  [
+    `Version ${summary.version} over ${summary.decisions} decisions of ${summary.days} days: ${summary.different} differ`,
+    `${summary.alerts} alerts, ${summary.alertsPerDay.toFixed(1)} per day`,
+    `precision ${percent(summary.precision)}, recall ${percent(summary.recall)} (${summary.labelled} labelled, ${summary.bad} bad)`,
+    ...Object.entries(summary.valueSaved).map(
+      ([currency, amount]) => `saved ${amount} minor units of ${currency}`
+    ),
+    ...(summary.missingFeatures === 0
+      ? []
+      : [`${summary.missingFeatures} decisions did not freeze a feature that the version reads`]),
+    ...(summary.truncatedDays === 0
+      ? []
+      : [`${summary.truncatedDays} days have more decisions than one report reads`]),
+    "",
+    Output.columns([
+      ["DECIDED", "VERSION", "DECISIONS"],
+      ...summary.outcomes.map(({ decided, decisions, version }) => [decided, version, String(decisions)])
+    ])
+  ].join("\n")
+
+const backtest = Command.make(
+  "backtest",
+  {
+    version: Flag.Int("rules").pipe(Flag.withDescription("The version of the rule set")),
+    from: Flag.String("from").pipe(
+      Flag.withDescription("The first instant, such as 2026-03-01T00:00:00Z"),
+      Flag.withSchema(Instant)
+    ),
+    to: Flag.String("to").pipe(
+      Flag.withDescription("The instant before which decisions are tried"),
+      Flag.withSchema(Instant)
+    ),
+    asOf: Flag.String("as-of").pipe(
+      Flag.withDescription("Labels count that could be known at this instant; by default now"),
+      Flag.withSchema(Instant),
+      Flag.optional
+    ),
+    json: Output.jsonFlag
+  },
+  Effect.fn(
+    function* ({ asOf, from, json, to, version }) {
+      const days = Math.ceil((to.epochMilliseconds - from.epochMilliseconds) / dayMillis)
+      if (days < 1 || days > daysMax)
+        return yield* failed(`Expected 1 to ${daysMax} days between --from and --to`)
+      const client = yield* ApiClient.make(RiskApi, yield* ApiClient.fromEnvironment)
+      const progress = yield* Progress.Progress
+      const reports: Array<BacktestReport> = []
+      for (let day = 0; day < days; day++) {
+        const start = from.epochMilliseconds + day * dayMillis
+        reports.push(
+          yield* client.riskRules
+            .backtest({
+              payload: {
+                version,
+                from: DateTime.makeUnsafe(start),
+                to: DateTime.makeUnsafe(Math.min(start + dayMillis, to.epochMilliseconds)),
+                ...(Option.isSome(asOf) ? { asOf: asOf.value } : {})
+              }
+            })
+            .pipe(ApiClient.orCommandFailed(`Trying version ${version}`))
+        )
+        yield* progress.bar("Trying decisions", day + 1, days)
+      }
+      yield* progress.done
+      const summary = summarise(version, reports)
+      yield* json ? Output.json(summary) : Console.log(textOf(summary))
+    },
+    Effect.provide([Progress.layer, NodeHttpClient.layerUndici]),
+    orCommandFailed
+  )
+).pipe(Command.withDescription("Alerts, precision and recall of a version over decisions of the past"))
+
+export const command = Command.make("risk").pipe(
+  Command.withDescription("The risk rules of the installation behind HM_API_URL"),
+  Command.withSubcommands([backtest])
+)
