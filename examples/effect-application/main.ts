@@ -6,11 +6,12 @@ import * as Database from "@hypermarket/core/Database"
 import { retryDefault } from "@hypermarket/core/Job"
 import { provide, type Tenant, TenantId } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import type { Handler } from "@hypermarket/core/WorkQueue"
 import { Events } from "@hypermarket/events/Events"
-import { EventSubscriptions } from "@hypermarket/events/EventSubscription"
+import { EventSubscriptions } from "@hypermarket/events/EventSubscriptions"
 import * as EventWorker from "@hypermarket/events/EventWorker"
-import { JobSchedules } from "@hypermarket/events/JobScheduler"
+import { JobSchedules } from "@hypermarket/events/JobSchedules"
+import { ClaimClient } from "@hypermarket/queue/ClaimClient"
+import type { Handler } from "@hypermarket/queue/QueueJob"
 import { Console, Context, Effect, Layer, Schedule, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { strict as assert } from "node:assert"
@@ -142,7 +143,7 @@ const layer = Layer.unwrap(
   Effect.map(Database.options, (options) => {
     const services = Layer.mergeAll(Orders.layer, JobSchedules.layer).pipe(
       Layer.provideMerge(Layer.mergeAll(Events.layer, EventSubscriptions.layer)),
-      Layer.provideMerge(Layer.merge(Wakeup.layer(Database.listen(options)), Database.layerClaims(options)))
+      Layer.provideMerge(Layer.merge(Wakeup.layer(Database.listen(options)), ClaimClient.layer(options)))
     )
     return services.pipe(Layer.provideMerge(Database.layer(options)))
   })

@@ -1,9 +1,9 @@
 /** Makes a tenant with two keys, starts the server, and asks it with each of them and with none. */
 import * as Database from "@hypermarket/core/Database"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
-import { ApiKeys } from "@hypermarket/platform/ApiKey"
+import { ApiKeys } from "@hypermarket/platform/ApiKeys"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
-import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
+import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
 import { Effect, Layer } from "effect"
 import { strict as assert } from "node:assert"
 import { spawn } from "node:child_process"

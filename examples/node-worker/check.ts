@@ -2,7 +2,7 @@
 import * as Database from "@hypermarket/core/Database"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import { Events } from "@hypermarket/events/Events"
-import { EventSubscriptions } from "@hypermarket/events/EventSubscription"
+import { EventSubscriptions } from "@hypermarket/events/EventSubscriptions"
 import { Effect, Layer } from "effect"
 import { strict as assert } from "node:assert"
 import { spawn } from "node:child_process"

@@ -1,13 +1,15 @@
 /** A worker in plain Node: an ordinary async function handles the events of a queue, several at a time, until SIGTERM. */
-import { Database, Job, Main, Shutdown, Wakeup, type WorkQueue } from "@hypermarket/core"
-import { EventWorker, JobScheduler } from "@hypermarket/events"
+import { Database, Job, Main, Shutdown, Wakeup } from "@hypermarket/core"
+import { EventWorker, JobSchedules } from "@hypermarket/events"
+import { ClaimClient } from "@hypermarket/queue/ClaimClient"
+import type * as QueueJob from "@hypermarket/queue/QueueJob"
 import { Effect, Layer } from "effect"
 
 // It may run twice for one job, when a worker dies in the middle: the job's id is the key to do it once.
-const sendMail = async ({ jobId, payload }: WorkQueue.LeasedJob) =>
+const sendMail = async ({ jobId, payload }: QueueJob.LeasedJob) =>
   console.log(JSON.stringify({ jobId, payload }))
 
-const mails: WorkQueue.Handler<never> = {
+const mails: QueueJob.Handler<never> = {
   queue: "mails",
   batchMax: 1,
   concurrency: 8,
@@ -18,8 +20,8 @@ const mails: WorkQueue.Handler<never> = {
 }
 const options = await Effect.runPromise(Database.options)
 const worker = Layer.effectDiscard(EventWorker.run({ domains: [], handlers: [mails] })).pipe(
-  Layer.provide(JobScheduler.JobSchedules.layer),
-  Layer.provide([Wakeup.layer(Database.listen(options)), Database.layerClaims(options)]),
+  Layer.provide(JobSchedules.JobSchedules.layer),
+  Layer.provide([Wakeup.layer(Database.listen(options)), ClaimClient.layer(options)]),
   Layer.provide(Database.layer(options))
 )
 Main.run(Main.launch(worker).pipe(Effect.provide(Shutdown.Shutdown.layer)))

@@ -1,3 +1,4 @@
+import { sequence } from "@hypermarket/testing/vitestConfig"
 import { defineConfig } from "vitest/config"
 
 export default defineConfig({
@@ -5,6 +6,7 @@ export default defineConfig({
     name: "@hypermarket/soak",
     include: ["test/**/*.test.ts"],
     setupFiles: ["@hypermarket/testing/leakCheck"],
+    sequence,
     reporters: ["default", ["json", { outputFile: ".reports/test.json" }]],
     silent: "passed-only",
     // A guard against hanging; a run has its own.

@@ -4,11 +4,12 @@ import * as Database from "@hypermarket/core/Database"
 import { retryDefault } from "@hypermarket/core/Job"
 import * as Tenant from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import type { Handler, LeasedJob } from "@hypermarket/core/WorkQueue"
 import { Events } from "@hypermarket/events/Events"
-import { EventSubscriptions } from "@hypermarket/events/EventSubscription"
+import { EventSubscriptions } from "@hypermarket/events/EventSubscriptions"
 import * as EventWorker from "@hypermarket/events/EventWorker"
-import { JobSchedules } from "@hypermarket/events/JobScheduler"
+import { JobSchedules } from "@hypermarket/events/JobSchedules"
+import { ClaimClient } from "@hypermarket/queue/ClaimClient"
+import type { Handler, LeasedJob } from "@hypermarket/queue/QueueJob"
 import * as Command from "@hypermarket/testing/Command"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Context, Effect, Layer, Option, PubSub, Redacted, Schedule, Schema, type Scope } from "effect"
@@ -59,7 +60,7 @@ const services = Layer.mergeAll(Events.layer, EventSubscriptions.layer, JobSched
 /** What a worker or an API process consists of, with the pool behind the pooler. */
 const layerProcess = Layer.unwrap(
   Effect.map(Pooled, ({ options }) => {
-    const direct = Layer.merge(Wakeup.layer(Database.listen(options)), Database.layerClaims(options))
+    const direct = Layer.merge(Wakeup.layer(Database.listen(options)), ClaimClient.layer(options))
     return services.pipe(
       Layer.provideMerge(direct),
       Layer.provideMerge(Database.layer(options, "behind-pooler"))

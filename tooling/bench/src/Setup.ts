@@ -5,9 +5,9 @@ import * as Database from "@hypermarket/core/Database"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as Startup from "@hypermarket/installation/Startup"
-import { ApiKeys } from "@hypermarket/platform/ApiKey"
+import { ApiKeys } from "@hypermarket/platform/ApiKeys"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
-import { TenantAccounts } from "@hypermarket/platform/TenantAccount"
+import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Effect from "effect/Effect"
@@ -99,7 +99,12 @@ export const database = Effect.fnUntraced(function* (
   scopes: ReadonlyArray<string> = ["platform:admin"]
 ) {
   const server = yield* EmbeddedPostgres.start({ durability: "production", settings })
-  const options = TestDatabase.optionsOf(server.url)
+  return yield* tenantWithKey(server.url, scopes)
+})
+
+/** Migrates a server's database and creates the tenant `bench` with a key. */
+export const tenantWithKey = Effect.fnUntraced(function* (url: string, scopes: ReadonlyArray<string>) {
+  const options = TestDatabase.optionsOf(url)
   yield* Startup.migrate(options)
   const issued = yield* Effect.gen(function* () {
     const accounts = yield* TenantAccounts
@@ -110,15 +115,19 @@ export const database = Effect.fnUntraced(function* (
     Effect.provideService(AllTenants, { actor: "bench" }),
     Effect.provide(PlatformDomain.layer.pipe(Layer.provide(Database.layer(options, "hm-bench"))))
   )
-  return { url: server.url, options, key: issued.secret ?? "", apiKeyId: issued.apiKey.apiKeyId }
+  return { url, options, key: issued.secret ?? "", apiKeyId: issued.apiKey.apiKeyId }
 })
+
+/** The API with streams that never end and requests that are slow, as its own test of stopping starts it. */
+export const stoppableScript = Path.join(root, "apps/api/test/stoppable.ts")
 
 export const startApi = Effect.fnUntraced(function* (
   url: string,
-  env: Readonly<Record<string, string>> = {}
+  env: Readonly<Record<string, string>> = {},
+  script = apiScript
 ) {
   const port = yield* ServiceProcess.freePort
-  const service = yield* ServiceProcess.start(apiScript, [], {
+  const service = yield* ServiceProcess.start(script, [], {
     DATABASE_URL: url,
     HM_API_PORT: String(port),
     ...env

@@ -14,12 +14,13 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import * as Bench from "./Bench.ts"
 import { analytics } from "./benches/analytics.ts"
+import { audit } from "./benches/audit.ts"
 import { contracts } from "./benches/contracts.ts"
 import { events } from "./benches/events.ts"
 import { http } from "./benches/http.ts"
 import { search } from "./benches/search.ts"
 
-const benches = [analytics, contracts, events, http, search]
+const benches = [analytics, audit, contracts, events, http, search]
 
 class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
   override readonly [Runtime.errorExitCode] = 2

@@ -30,8 +30,7 @@ const isAlive = (pid: number): boolean => {
 
 const until = (condition: () => boolean) =>
   Effect.sync(condition).pipe(
-    Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("20 millis") }),
-    Effect.timeout("60 seconds")
+    Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("20 millis") })
   )
 
 /** Another process that starts a persistent server, prints its pid and sleeps, until it is killed. */

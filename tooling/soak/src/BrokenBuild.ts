@@ -28,7 +28,7 @@ interface Break {
 
 /** A heartbeat that finds its lease gone stops the handlers: then hardly any of them gets as far as the fence. */
 const notice: Clause = {
-  file: "packages/core/src/WorkQueueWorker.ts",
+  file: "packages/queue/src/internal/housekeeping.ts",
   text: "batch.lost.openUnsafe()",
   instead: "continue"
 }
@@ -41,8 +41,8 @@ const breaks: Readonly<Record<Kind, Break>> = {
     clauses: [
       notice,
       {
-        file: "packages/core/src/internal/workQueue/handling.ts",
-        text: "if (lanes === 0) return yield* Effect.die(new LeaseLost())",
+        file: "packages/queue/src/internal/handling/transactional.ts",
+        text: "if (acknowledged === 0) return yield* Effect.die(new LeaseLost())",
         instead: ""
       }
     ],
@@ -52,7 +52,7 @@ const breaks: Readonly<Record<Kind, Break>> = {
   order: {
     clauses: [
       {
-        file: "packages/core/src/internal/workQueue/statements/enqueue.ts",
+        file: "packages/queue/src/internal/statements/enqueue.ts",
         text: "SELECT i.n, i.tenant_id, i.queue, i.priority, i.ordering_key, i.job_id,",
         instead: "SELECT i.n, i.tenant_id, i.queue, i.priority, NULL::text AS ordering_key, i.job_id,"
       }
@@ -77,6 +77,7 @@ const root = Path.resolve(import.meta.dirname, "../../..")
 const packages = [
   "packages/core",
   "packages/events",
+  "packages/queue",
   "tooling/embedded-postgres",
   "tooling/testing",
   "tooling/soak"

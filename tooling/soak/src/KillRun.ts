@@ -5,7 +5,8 @@
  */
 import { prefix } from "@hypermarket/events/Events"
 import * as Tenant from "@hypermarket/core/Tenant"
-import * as WorkQueue from "@hypermarket/core/WorkQueue"
+import type * as QueueJob from "@hypermarket/queue/QueueJob"
+import * as WorkQueue from "@hypermarket/queue/WorkQueue"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -15,7 +16,7 @@ import * as Path from "node:path"
 import * as Ledger from "./Ledger.ts"
 import * as Plan from "./Plan.ts"
 import * as Run from "./Run.ts"
-import { attemptsMax, attemptsMaxGood, batchMax, pipes, stallMillis } from "./Settings.ts"
+import { attemptsMax, attemptsMaxGood, batchMax, claimConcurrency, stallMillis } from "./Settings.ts"
 
 class RolledBack extends Schema.TaggedError<RolledBack>()("RolledBack", {}) {}
 
@@ -37,7 +38,7 @@ const publish = Effect.fnUntraced(function* (batch: Plan.PlannedBatch) {
                     ${batch.jobs.map(({ orderingKey }) => orderingKey ?? "")}::text[]) AS j (n, queue, kind, ordering_key)
     `
     yield* queue.enqueue(
-      batch.jobs.map((job): WorkQueue.NewJob => ({
+      batch.jobs.map((job): QueueJob.NewJob => ({
         queue: job.queue,
         type: String(job.n),
         payload: { n: job.n, kind: job.kind, padding: "x".repeat(job.bytes) },
@@ -59,7 +60,7 @@ const stallsOf = (marks: string): ReadonlyArray<Ledger.Cause> =>
   Fs.readdirSync(marks).map((name) => ({
     atMillis: Fs.statSync(Path.join(marks, name)).mtimeMs,
     lastedMillis: stallMillis,
-    repeatsMax: pipes * batchMax
+    repeatsMax: claimConcurrency * batchMax
   }))
 
 export const run = Effect.fn("KillRun.run")(function* (seed: number, size: Plan.Size) {
@@ -77,7 +78,7 @@ export const run = Effect.fn("KillRun.run")(function* (seed: number, size: Plan.
     yield* crew.stop
     const broken = yield* Ledger.verify
     const allCauses = [...causes, ...Run.causesOfDeaths(crew), ...stallsOf(marks)]
-    const repeated = yield* Ledger.verifyRepeats(allCauses, crew.leasesLost() * pipes * batchMax)
+    const repeated = yield* Ledger.verifyRepeats(allCauses, crew.leasesLost() * claimConcurrency * batchMax)
     const published = parts.flatMap(({ batches }) =>
       batches.flatMap(({ jobs, rollsBack }) => (rollsBack ? [] : jobs))
     )

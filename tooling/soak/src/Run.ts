@@ -15,7 +15,7 @@ import * as Cluster from "./Cluster.ts"
 import * as Crew from "./Crew.ts"
 import * as Ledger from "./Ledger.ts"
 import type { Incident } from "./Plan.ts"
-import { batchMax, pipes, stallMillis } from "./Settings.ts"
+import { batchMax, claimConcurrency, stallMillis } from "./Settings.ts"
 
 export interface Report {
   readonly seed: number
@@ -61,7 +61,7 @@ export const setUp = Effect.fn("Run.setUp")(function* (mode: "kill" | "publish",
 export const persist = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
   self.pipe(Effect.retry(Schedule.spaced("50 millis")), Effect.orDie)
 
-const capacity = pipes * batchMax
+const capacity = claimConcurrency * batchMax
 
 /** Makes an incident happen, and tells what it may repeat. */
 export const happen = Effect.fnUntraced(function* (

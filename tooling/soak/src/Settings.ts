@@ -14,10 +14,10 @@ export const tenants = [
 ] as const
 
 /** Short, so that what a dead worker held comes back within a run; a loaded machine must still keep it alive. */
-export const leaseMillis = 2_000
+export const leaseMillis = 3_000
 /** Longer than the lease and the reaper's interval together: the batch is run elsewhere meanwhile. */
-export const stallMillis = 4_500
-export const pipes = 2
+export const stallMillis = 6_000
+export const claimConcurrency = 2
 export const batchMax = 60
 export const attemptsMax = 3
 /** For jobs that must not die of Postgres being away. */

@@ -11,6 +11,7 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { parseArgs } from "node:util"
+import * as ApiSoak from "./api/ApiSoak.ts"
 import * as OrderRun from "./analytics/OrderRun.ts"
 import * as BrokenBuild from "./BrokenBuild.ts"
 import * as KillRun from "./KillRun.ts"
@@ -28,7 +29,7 @@ class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds:
 }
 
 const usage =
-  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order] [--json], or pnpm soak search, which has options of its own"
+  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order] [--json], or pnpm soak search or api, which have options of their own"
 
 const defaults = {
   kill: { jobs: 5_000, incidents: 12 },
@@ -120,7 +121,7 @@ const toStandardError = Logger.layer([
 
 /** Each domain has options of its own. */
 const program = Effect.suspend((): Effect.Effect<void, unknown, Scope.Scope> =>
-  process.argv[2] === "search" ? SearchSoak.program : events
+  process.argv[2] === "search" ? SearchSoak.program : process.argv[2] === "api" ? ApiSoak.program : events
 )
 
 Main.run(program.pipe(Effect.scoped, Effect.provide(toStandardError)))

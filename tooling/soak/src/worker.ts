@@ -8,11 +8,12 @@ import * as Migrations from "@hypermarket/core/Migrations"
 import * as Subscription from "@hypermarket/core/Subscription"
 import { Tenant } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import type * as WorkQueue from "@hypermarket/core/WorkQueue"
-import * as WorkQueueWorker from "@hypermarket/core/WorkQueueWorker"
 import { prefix } from "@hypermarket/events/Events"
 import * as EventWorker from "@hypermarket/events/EventWorker"
-import { JobSchedules } from "@hypermarket/events/JobScheduler"
+import { ClaimClient } from "@hypermarket/queue/ClaimClient"
+import type * as QueueJob from "@hypermarket/queue/QueueJob"
+import type { QueueTablesOutdated } from "@hypermarket/queue/QueueMigrations"
+import * as WorkQueueWorker from "@hypermarket/queue/WorkQueueWorker"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -26,7 +27,15 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Ledger from "./Ledger.ts"
 import { queues } from "./Plan.ts"
-import { attemptsMaxGood, batchMax, environment, leaseMillis, pipes, stallMillis, up } from "./Settings.ts"
+import {
+  attemptsMaxGood,
+  batchMax,
+  environment,
+  leaseMillis,
+  claimConcurrency,
+  stallMillis,
+  up
+} from "./Settings.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { n: Schema.Int }) {}
 
@@ -51,7 +60,7 @@ const stallOnce = (marks: string, n: number) => {
 }
 
 const runJobs = (worker: number, marks: string) =>
-  Effect.fnUntraced(function* (jobs: ReadonlyArray<WorkQueue.LeasedJob>) {
+  Effect.fnUntraced(function* (jobs: ReadonlyArray<QueueJob.LeasedJob>) {
     const payloads = yield* Effect.forEach(jobs, ({ payload }) => decode(payload))
     if (payloads.some(({ kind }) => kind === "poison")) process.kill(process.pid, "SIGKILL")
     for (const [index, { kind, n }] of payloads.entries()) {
@@ -70,7 +79,7 @@ const runJobs = (worker: number, marks: string) =>
 const handlerOf = (
   queue: (typeof queues)[number],
   run: ReturnType<typeof runJobs>
-): WorkQueue.Handler<SqlClient.SqlClient> => ({
+): QueueJob.Handler<SqlClient.SqlClient> => ({
   queue,
   batchMax: queue === "soak.each" ? 1 : 10,
   concurrency: 8,
@@ -82,9 +91,11 @@ const handlerOf = (
 
 /** The publish run goes the whole way: a domain's subscription, as the worker app runs it. */
 const subscriber = (worker: number) =>
-  Domain.make<Tenant | SqlClient.SqlClient>({
+  Domain.make({
     name: "soak",
-    migrations: Migrations.make("soak", {}),
+    tables: [],
+    layer: Layer.empty,
+    migrations: Migrations.make("soak", {}, { release: "0.0.0" }),
     subscriptions: [
       Subscription.make<Tenant | SqlClient.SqlClient>({
         name: Ledger.subscriptionName,
@@ -106,24 +117,23 @@ const reconnect = Schedule.spaced("100 millis")
 const program = Effect.gen(function* () {
   const { marks, mode, url, worker } = yield* settings
   const options = TestDatabase.optionsOf(url)
-  const layer = JobSchedules.layer.pipe(
-    Layer.provideMerge(Layer.mergeAll(Wakeup.layer(Database.listen(options)), Database.layerClaims(options))),
+  const layer = Layer.mergeAll(Wakeup.layer(Database.listen(options)), ClaimClient.layer(options)).pipe(
     Layer.provideMerge(Database.layer(options, "hm-soak-worker"))
   )
   const run: Effect.Effect<
     void,
-    SqlError,
-    Scope.Scope | SqlClient.SqlClient | WorkQueue.ClaimClient | Wakeup.Wakeup | JobSchedules
+    SqlError | QueueTablesOutdated | Config.ConfigError,
+    Scope.Scope | SqlClient.SqlClient | ClaimClient | Wakeup.Wakeup
   > =
     mode === "kill"
       ? WorkQueueWorker.run({
           prefix,
           handlers: queues.map((queue) => handlerOf(queue, runJobs(worker, marks))),
           batchMax,
-          pipes,
+          claimConcurrency,
           lease: leaseMillis
         })
-      : EventWorker.run({ domains: [subscriber(worker)], queue: { pipes, lease: leaseMillis } })
+      : EventWorker.run({ domains: [subscriber(worker)], queue: { claimConcurrency, lease: leaseMillis } })
   // Postgres may be away when a worker starts.
   const context = yield* Effect.retry(Layer.build(layer), reconnect)
   yield* Effect.retry(run, reconnect).pipe(Effect.provideContext(context))

@@ -31,7 +31,8 @@ describe.concurrent("Events under kill -9 of workers and Postgres", () => {
   )
 })
 
-describe.concurrent("The harness", () => {
+// One at a time: five clusters at once starve each other of processor until leases are lost.
+describe("The harness", () => {
   it.live("finds effects that happen twice when fencing is taken out", () =>
     Effect.map(BrokenBuild.check("fencing", seed), (found) => assert.isNotEmpty(found))
   )

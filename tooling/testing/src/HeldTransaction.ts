@@ -1,4 +1,4 @@
-/** A transaction that a test holds open on a connection of its own while others go on. */
+/** A transaction that a test holds open on its own connection while others go on. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -6,7 +6,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 
 /**
  * Begins a transaction and stays in it when `first` has run. What it gives runs `last` in it, commits, and ends with its
- * result. One that fails before it is ready fails here: nobody waits for it.
+ * result. One that fails before it is ready fails here, because no test waits for it.
  */
 export const hold = Effect.fnUntraced(function* <A, E, R, E2, R2>(
   first: Effect.Effect<unknown, E2, R2>,

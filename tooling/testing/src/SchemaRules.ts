@@ -1,6 +1,7 @@
 /**
- * The rules for tables, checked in the catalogue of a migrated database: every table but the named global ones begins
- * with `tenant_id text`, and every primary key, unique constraint, foreign key and index that is unique carries it first.
+ * The rules for tables, checked in the catalogue of a migrated database. Every table but the named global ones begins
+ * with `tenant_id text`. Every primary key, unique constraint, foreign key and unique index carries it first. Every
+ * table can be replicated, and every sequence is found from a table.
  */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -17,8 +18,13 @@ interface Key {
   readonly firstColumn: string | null
 }
 
-/** What breaks the rules, in words; empty when nothing does. */
-export const violations = Effect.fn("SchemaRules.violations")(function* (globals: ReadonlyArray<string>) {
+/** Returns a sentence per violation of the rules. */
+export const violations = Effect.fn("SchemaRules.violations")(function* (
+  globals: ReadonlyArray<string>,
+  options: {
+    /** Those that several tables share, so that no column owns them. */ readonly sequences?: ReadonlyArray<string>
+  } = {}
+) {
   const sql = yield* SqlClient.SqlClient
   const tables = yield* sql<Table>`
     SELECT c.relname AS table, a.attname AS "firstColumn", format_type(a.atttypid, a.atttypmod) AS "firstType"
@@ -42,9 +48,39 @@ export const violations = Effect.fn("SchemaRules.violations")(function* (globals
      WHERE k.contype = 'f' AND c.relname = ANY (${tables.map((one) => one.table)}::text[])
   `
   const triggers = yield* sql<{ readonly name: string }>`
-    SELECT tgname AS name FROM pg_trigger WHERE NOT tgisinternal
+    SELECT tgname AS name
+      FROM pg_trigger
+     WHERE NOT tgisinternal
+  `
+  // Without either, a publication breaks updates and deletes of the table. Partitions inherit a primary key, and not a
+  // replica identity: each is looked at.
+  const unidentified = yield* sql<{ readonly table: string }>`
+    SELECT c.relname AS table
+      FROM pg_class c
+     WHERE c.relkind IN ('r', 'p')
+       AND c.relname LIKE 'hm\_%'
+       AND (c.relreplident = 'n'
+            OR (c.relreplident = 'd'
+                AND NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisprimary)))
+     ORDER BY 1
+  `
+  const sequences = yield* sql<{ readonly name: string }>`
+    SELECT c.relname AS name
+      FROM pg_class c
+     WHERE c.relkind = 'S'
+       AND c.relname LIKE 'hm\_%'
+       AND NOT EXISTS (SELECT
+                         FROM pg_depend d
+                        WHERE d.classid = 'pg_class'::regclass
+                          AND d.objid = c.oid
+                          AND d.refclassid = 'pg_class'::regclass
+                          AND d.deptype IN ('a', 'i'))
+       AND NOT c.relname = ANY (${options.sequences ?? []}::text[])
+     ORDER BY 1
   `
   return [
+    ...unidentified.map(({ table }) => `${table} has neither a primary key nor a replica identity`),
+    ...sequences.map(({ name }) => `no column owns the sequence ${name}`),
     ...tables
       .filter((one) => one.firstColumn !== "tenant_id" || one.firstType !== "text")
       .map((one) => `${one.table} begins with ${one.firstColumn} ${one.firstType}, not with tenant_id text`),

@@ -18,9 +18,9 @@ export interface Exit {
 
 export interface ServiceProcess {
   readonly pid: number
-  /** What it has written to standard error so far. */
+  /** Returns its standard error so far. */
   readonly log: () => string
-  /** What it has written to standard output so far; all of it once it has ended. */
+  /** Returns its standard output so far: all of it once it has ended. */
   readonly output: () => string
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   readonly exit: Effect.Effect<Exit>
@@ -73,14 +73,17 @@ export const start = (script: string, args: ReadonlyArray<string>, env: Readonly
     (service) => Effect.andThen(service.signal("SIGKILL"), service.exit)
   )
 
+/** A request that gets no answer by then is sent again. */
+const answerMillisMax = 5_000
+
 /** Waits until a URL answers with the status. Fails when the process ends first. */
 export const answers = (service: ServiceProcess, url: string, status = 200) =>
   Effect.raceFirst(
     Effect.promise((signal) =>
-      fetch(url, { signal }).then(
-        (response) => response.body?.cancel().then(() => response.status),
-        () => 0
-      )
+      fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(answerMillisMax)]) })
+        // A body that is cancelled instead has left its connection, and the wait, hanging.
+        .then((response) => response.arrayBuffer().then(() => response.status))
+        .catch(() => 0)
     ).pipe(
       Effect.repeat({ until: (found) => found === status, schedule: Schedule.spaced("25 millis") }),
       Effect.asVoid

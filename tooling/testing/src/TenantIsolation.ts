@@ -1,9 +1,13 @@
 /**
- * The promise that no tenant reads or changes another's things, tried on every endpoint of an API: a stranger with every
- * scope, who knows the owner's ids, asks for each of them.
+ * The promise that no tenant reads or changes another's things, tried on every endpoint, protocol route and token route. A
+ * stranger with every scope, who knows the owner's ids, asks for each of them.
  */
 import { assert, type Vitest } from "@effect/vitest"
 import { RequiredScope } from "@hypermarket/core/Authorization"
+import type { ProtocolRoute } from "@hypermarket/core/ProtocolRoute"
+import { SignedToken, type Claims } from "@hypermarket/core/SignedToken"
+import { provide, type TenantId } from "@hypermarket/core/Tenant"
+import type { TokenRoute } from "@hypermarket/core/TokenRoute"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -64,6 +68,21 @@ const send = (key: string, { endpoint }: Target, path: string, payload: Schema.J
   return HttpClient.execute(withBody)
 }
 
+/** A write that has happened is in what a second attempt compares with: it would not be seen again. */
+export const onceOnly = { retry: 0 }
+
+/** Reads what the owner sees. */
+export const readOf = ({ ownerKey, watched }: Pick<Seeded, "ownerKey" | "watched">) =>
+  Effect.forEach(
+    watched,
+    Effect.fnUntraced(function* (path) {
+      const answer = yield* HttpClient.get(path, { headers: { authorization: `Bearer ${ownerKey}` } })
+      // Two refusals are the same too: what is compared must be there.
+      assert.strictEqual(answer.status, 200, `the owner's ${path}`)
+      return yield* answer.text
+    })
+  )
+
 /**
  * Registers one test an endpoint. `seed` makes the owner's things and the two keys.
  */
@@ -79,17 +98,7 @@ export const suite = <Id extends string, Groups extends HttpApiGroup.Constraint,
       () =>
         Effect.gen(function* () {
           const seeded = yield* seed
-          const read = Effect.forEach(
-            seeded.watched,
-            Effect.fnUntraced(function* (path) {
-              const answer = yield* HttpClient.get(path, {
-                headers: { authorization: `Bearer ${seeded.ownerKey}` }
-              })
-              // Two refusals are the same too: what is compared must be there.
-              assert.strictEqual(answer.status, 200, `the owner's ${path}`)
-              return yield* answer.text
-            })
-          )
+          const read = readOf(seeded)
           const before = yield* read
           const path = fill(endpoint.path, seeded.params)
           const payload = seeded.payloads[endpoint.identifier]
@@ -101,7 +110,126 @@ export const suite = <Id extends string, Groups extends HttpApiGroup.Constraint,
           // Last, because it may change things: the same request finds them with the owner's key.
           const owned = yield* send(seeded.ownerKey, target, path, payload)
           assert.notStrictEqual(owned.status, 404, `the owner's ${endpoint.method} ${path}`)
-        }) as Effect.Effect<void, unknown, R>
+        }) as Effect.Effect<void, unknown, R>,
+      onceOnly
+    )
+  }
+}
+
+/** A request to a protocol route with the key in the first place where the protocol has it. */
+const protocolRequest = (
+  route: ProtocolRoute,
+  key: string,
+  params: Readonly<Record<string, string>>,
+  payload: Schema.Json | undefined
+): HttpClientRequest.HttpClientRequest => {
+  const [place] = route.key
+  const kind = place.slice(0, place.indexOf(":"))
+  const name = place.slice(place.indexOf(":") + 1)
+  const path = fill(route.path, kind === "path" ? { ...params, [name]: key } : params)
+  const request = HttpClientRequest.make(route.method)(kind === "query" ? `${path}?${name}=${key}` : path)
+  const withBody =
+    payload === undefined || route.method === "GET"
+      ? request
+      : HttpClientRequest.bodyJsonUnsafe(request, payload)
+  switch (place) {
+    case "bearer":
+      return HttpClientRequest.bearerToken(withBody, key)
+    case "basic":
+      return HttpClientRequest.basicAuth(withBody, "key", key)
+    case "bare":
+      return HttpClientRequest.setHeader(withBody, "authorization", key)
+    case "x-api-key":
+      return HttpClientRequest.setHeader(withBody, "x-api-key", key)
+    default:
+      return withBody
+  }
+}
+
+/**
+ * Registers one test for all protocol routes. `payloads` are by the route's template. A route with parameters refuses the
+ * stranger; one without shows nothing of the owner's.
+ */
+export const protocols = <R>(
+  it: Vitest.MethodsNonLive<R>,
+  routes: Effect.Effect<ReadonlyArray<ProtocolRoute>, unknown, R>,
+  seed: Effect.Effect<Seeded, unknown, R | HttpClient.HttpClient>
+): void => {
+  it.effect(
+    "a stranger gets nothing from any protocol route",
+    () =>
+      Effect.gen(function* () {
+        const list = yield* routes
+        assert.isNotEmpty(list)
+        for (const route of list) {
+          const seeded = yield* seed
+          const read = readOf(seeded)
+          const before = yield* read
+          const name = `${route.method} ${route.path}`
+          const ask = Effect.fnUntraced(function* (key: string) {
+            const answer = yield* HttpClient.execute(
+              protocolRequest(route, key, seeded.params, seeded.payloads[route.path])
+            )
+            return { status: answer.status, text: yield* answer.text }
+          })
+          const stranger = yield* ask(seeded.strangerKey)
+          const ids = Object.entries(seeded.params)
+          if (ids.some(([param]) => route.path.includes(`:${param}`))) {
+            assert.isAtLeast(stranger.status, 400, `${name}: ${stranger.text}`)
+          } else for (const [, id] of ids) assert.notInclude(stranger.text, id, name)
+          assert.deepStrictEqual(yield* read, before, name)
+          const owned = yield* ask(seeded.ownerKey)
+          assert.isBelow(owned.status, 400, `the owner's ${name}: ${owned.text}`)
+        }
+      }) as Effect.Effect<void, unknown, R>,
+    onceOnly
+  )
+}
+
+export interface SeededToken extends Pick<Seeded, "ownerKey" | "watched"> {
+  readonly owner: TenantId
+  readonly stranger: TenantId
+  /** The claims of a token that changes something of the owner's. */
+  readonly claims: Claims
+}
+
+/**
+ * Registers one test a token route: a token of another tenant with the owner's claims, and one of the owner's with another
+ * purpose, change nothing. The owner's own token does.
+ */
+export const tokens = <R>(
+  it: Vitest.MethodsNonLive<R | SignedToken>,
+  routes: ReadonlyArray<{
+    readonly route: TokenRoute
+    readonly seed: Effect.Effect<SeededToken, unknown, R | HttpClient.HttpClient>
+  }>
+): void => {
+  for (const { route, seed } of routes) {
+    it.effect(
+      `a token of another tenant or purpose changes nothing by ${route.method} ${route.path}`,
+      () =>
+        Effect.gen(function* () {
+          const signer = yield* SignedToken
+          const seeded = yield* seed
+          const read = readOf(seeded)
+          const before = yield* read
+          const use = Effect.fnUntraced(function* (tenantId: TenantId, purpose: string) {
+            const token = yield* signer
+              .make({ purpose, claims: seeded.claims, expiresIn: "1 hour" })
+              .pipe(provide(tenantId))
+            return yield* HttpClient.execute(
+              HttpClientRequest.make(route.method)(fill(route.path, { token }))
+            )
+          })
+          yield* use(seeded.stranger, route.purpose)
+          const otherPurpose = yield* use(seeded.owner, `${route.purpose}.other`)
+          assert.isAtLeast(otherPurpose.status, 400)
+          assert.deepStrictEqual(yield* read, before)
+          const owned = yield* use(seeded.owner, route.purpose)
+          assert.isBelow(owned.status, 400)
+          if (route.method !== "GET") assert.notDeepEqual(yield* read, before)
+        }) as Effect.Effect<void, unknown, R | SignedToken>,
+      onceOnly
     )
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Gives every test file its own database, cloned from a migrated template, and fails when connections to it are left.
+ * Creates a database per test file, cloned from a migrated template, and fails when connections to it are left.
  */
 import { PgClient } from "@effect/sql-pg"
 import * as Database from "@hypermarket/core/Database"
@@ -32,6 +32,7 @@ const urlOf = (admin: string, database: string): string => {
 export const optionsOf = (url: string): Database.Options => ({
   url: Redacted.make(url),
   directUrl: Redacted.make(url),
+  ownerUrl: Redacted.make(url),
   prepare: true,
   schema: "public",
   poolMax: 5,
@@ -41,9 +42,24 @@ export const optionsOf = (url: string): Database.Options => ({
   idleTransactionTimeout: Duration.seconds(30)
 })
 
-const templateNameOf = (sets: ReadonlyArray<Migrations.MigrationSet>): string =>
+/** With `HM_TEST_EXTRA_COLUMN=1` every table has a column that this release does not know, as the next one may add. */
+const extraColumn = Config.withDefault(Config.Boolean("HM_TEST_EXTRA_COLUMN"), false)
+
+const addExtraColumns = Effect.gen(function* () {
+  const sql = yield* PgClient.PgClient
+  const tables = yield* sql<{ readonly name: string }>`
+    SELECT c.relname AS name
+      FROM pg_class c
+     WHERE c.relkind IN ('r', 'p')
+       AND NOT c.relispartition
+       AND c.relname LIKE 'hm\_%'
+  `
+  for (const { name } of tables) yield* sql`ALTER TABLE ${sql(name)} ADD COLUMN of_next_release text`
+})
+
+const templateNameOf = (sets: ReadonlyArray<Migrations.MigrationSet>, isExtended: boolean): string =>
   `hm_template_${createHash("sha256")
-    .update(JSON.stringify(sets.map((set) => [set.domain, set.migrations.map((one) => one.checksum)])))
+    .update(JSON.stringify([isExtended, sets.map((set) => [Migrations.bookkeepingStatement(set), set])]))
     .digest("hex")
     .slice(0, 16)}`
 
@@ -55,17 +71,25 @@ const ensureTemplate = Effect.fn("TestDatabase.ensureTemplate")(function* (
   sets: ReadonlyArray<Migrations.MigrationSet>
 ) {
   const sql = yield* PgClient.PgClient
-  const name = templateNameOf(sets)
+  const isExtended = yield* extraColumn
+  const name = templateNameOf(sets, isExtended)
   // Test files run in parallel processes: only one of them may build the template.
   const build = Effect.gen(function* () {
     yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`
-    const ready = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${name} AND datistemplate`
+    const ready = yield* sql`
+      SELECT 1
+        FROM pg_database
+       WHERE datname = ${name} AND datistemplate
+    `
     if (ready.length > 0) return
     // CREATE DATABASE refuses to run inside the transaction that holds the lock.
     const side = Context.get(yield* Layer.build(client(admin, 1)), PgClient.PgClient)
     yield* side`DROP DATABASE IF EXISTS ${side(name)}`
     yield* side`CREATE DATABASE ${side(name)}`
-    yield* Migrations.run(sets, "public").pipe(Effect.provide(client(urlOf(admin, name), 1)))
+    yield* Migrations.run(sets, "public").pipe(
+      Effect.andThen(isExtended ? addExtraColumns : Effect.void),
+      Effect.provide(client(urlOf(admin, name), 1))
+    )
     yield* side`ALTER DATABASE ${side(name)} IS_TEMPLATE true`
   })
   yield* sql.withTransaction(Effect.scoped(build))
@@ -83,16 +107,17 @@ const leftoverPatience = "10 seconds"
 
 const assertNoConnections = Effect.fnUntraced(function* (name: string) {
   const sql = yield* PgClient.PgClient
-  const leftovers = yield* sql<Leftover>`
-    SELECT application_name, state, query FROM pg_stat_activity WHERE datname = ${name}
-  `.pipe(
+  const read = sql<Leftover>`
+    SELECT application_name, state, query
+      FROM pg_stat_activity
+     WHERE datname = ${name} AND backend_type = 'client backend'
+  `
+  const leftovers = yield* read.pipe(
     Effect.repeat({
       until: (rows) => rows.length === 0,
       schedule: Schedule.spaced("50 millis").pipe(Schedule.upTo({ duration: leftoverPatience }))
     }),
-    Effect.andThen(sql<Leftover>`
-      SELECT application_name, state, query FROM pg_stat_activity WHERE datname = ${name}
-    `)
+    Effect.andThen(read)
   )
   if (leftovers.length > 0) {
     return yield* Effect.die(new Error(`connections are left open: ${JSON.stringify(leftovers)}`))
@@ -122,6 +147,26 @@ export const layerDatabase = (...sets: ReadonlyArray<Migrations.MigrationSet>) =
       return { url, options: optionsOf(url) }
     })
   )
+
+/**
+ * Creates a role that can log in, with the password of the test's own user, and drops it with all it owns when the scope
+ * ends. Returns the URL of the test's database for it.
+ */
+export const loginRole = Effect.fn("TestDatabase.loginRole")(function* (role: string) {
+  const { url } = yield* TestDatabase
+  const sql = yield* PgClient.PgClient
+  const roleUrl = new URL(url)
+  roleUrl.username = role
+  const password = decodeURIComponent(roleUrl.password)
+  // CREATE ROLE takes no parameters, and roles belong to the server, not to the database that goes with the test.
+  yield* Effect.acquireRelease(
+    password === ""
+      ? sql`CREATE ROLE ${sql(role)} LOGIN`
+      : sql`CREATE ROLE ${sql(role)} LOGIN PASSWORD ${sql.literal(`'${password.replaceAll("'", "''")}'`)}`,
+    () => Effect.ignore(Effect.andThen(sql`DROP OWNED BY ${sql(role)} CASCADE`, sql`DROP ROLE ${sql(role)}`))
+  )
+  return roleUrl.href
+})
 
 /** A migrated database and a pool to it. */
 export const layer = (

@@ -1,10 +1,12 @@
-/** What vitest's JSON reporter writes, as far as it is read here. */
+/** The part of vitest's JSON report that is read here. */
 import * as Schema from "effect/Schema"
 
 const TestFile = Schema.Struct({
   name: Schema.String,
   status: Schema.String,
   message: Schema.String,
+  startTime: Schema.Finite,
+  endTime: Schema.Finite,
   assertionResults: Schema.Array(
     Schema.Struct({
       title: Schema.String,

@@ -6,18 +6,25 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, assert, beforeAll } from "vitest"
 
+declare global {
+  /** The watched timers of this worker. */
+  var hmTimers: Set<NodeJS.Timeout> | undefined
+}
+
 /**
  * Every timer that is made by the global functions from here on. The runner took the functions before this module ran, so
- * its own timers, which come and go at any time, are not among them.
+ * its own timers, which come and go at any time, are not among them. The files of a worker run one after another in the
+ * same globals, so the functions are watched once.
  */
-const timers = new Set<NodeJS.Timeout>()
+const isWatched = globalThis.hmTimers !== undefined
+const timers = (globalThis.hmTimers ??= new Set<NodeJS.Timeout>())
 /** After so many more the dead ones are dropped. */
 const timersKept = 1_000
 let timersMax = timersKept
 
 /**
- * Whether it holds the process. That it fired or was cleared Node tells in a property that is not documented; without it
- * every file would fail here, which nobody could overlook.
+ * Returns true while the timer holds the process. Node keeps that it fired or was cleared in an undocumented property;
+ * without the property every file would fail here.
  */
 const isAlive = (timer: NodeJS.Timeout & { readonly _destroyed?: boolean }) =>
   timer.hasRef() && timer._destroyed !== true
@@ -39,10 +46,12 @@ const watch = <Make extends (...args: never) => NodeJS.Timeout>(make: Make): Mak
     }
   })
 
-globalThis.setTimeout = watch(globalThis.setTimeout)
-globalThis.setInterval = watch(globalThis.setInterval)
+if (!isWatched) {
+  globalThis.setTimeout = watch(globalThis.setTimeout)
+  globalThis.setInterval = watch(globalThis.setInterval)
+}
 
-/** What only its number is known of. */
+/** Resources of which Node reports the number only. */
 const counted = ["TCPSocketWrap", "TCPServerWrap", "ProcessWrap"]
 
 const count = (): Map<string, number> => {
@@ -70,7 +79,7 @@ beforeAll(() => {
 
 afterAll(async () => {
   for (let i = 0; i < patience.times && leaks().length > 0; i++) await sleep(patience.millis)
-  // A timer that was due meanwhile has fired: nobody waits for one.
+  // A timer that was due meanwhile has fired: no code waits for one.
   dropDeadTimers()
   const left = [...(timers.size > 0 ? [["Timeout", timers.size] as const] : []), ...leaks()]
   assert.deepStrictEqual(

@@ -1,7 +1,7 @@
 /**
- * Shows that what is published works where it is installed: packs every published package, lints the tarballs, installs
- * them with npm into empty projects, type-checks and loads every module, runs the README examples against a Postgres,
- * and runs the packed command's quickstart. Run after `pnpm build`, by `pnpm hygiene`.
+ * Shows that the published packages work where they are installed. Packs and lints them, installs the tarballs with npm
+ * into empty projects, type-checks and loads every module, runs the README examples against a Postgres, and runs the
+ * packed command's quickstart. Run after `pnpm build`, by `pnpm hygiene`.
  *
  * Prints one line a check and exits with 1 when one fails.
  */
@@ -16,6 +16,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { randomBytes } from "node:crypto"
 import * as Path from "node:path"
 import * as Command from "./Command.ts"
 
@@ -36,7 +37,7 @@ const Manifest = Schema.fromJsonString(
   })
 )
 
-/** What `quickstart --exit --json` prints; the CLI's own tests look closer. */
+/** The output of `quickstart --exit --json`; the CLI's own tests look closer. */
 const Quickstart = Schema.fromJsonString(
   Schema.Struct({ apiUrl: Schema.String, apiKey: Schema.String, durationMillis: Schema.Int })
 )
@@ -195,7 +196,11 @@ const runExample = Effect.fnUntraced(function* (
   )
   const url = new URL(server.url)
   url.pathname = `/${database}`
-  yield* mustRun("node", [exampleFile(one)], project, { DATABASE_URL: url.toString() })
+  yield* mustRun("node", [exampleFile(one)], project, {
+    DATABASE_URL: url.toString(),
+    // A key of this run alone, for the domains that seal.
+    HM_SECRETS_KEYS: `packaging:${randomBytes(32).toString("base64")}`
+  })
 })
 
 const runQuickstart = Effect.fnUntraced(function* (project: string) {
@@ -226,7 +231,7 @@ const program = Effect.gen(function* () {
   })
 
   const folder = yield* fs.makeTempDirectoryScoped({ prefix: "hm-packaging-" })
-  // The quickstart's Postgres does not run as root, and stands in there.
+  // The quickstart's Postgres does not run as root, and is in there.
   yield* fs.chmod(folder, 0o755)
   const packed: Array<Published> = []
   for (const one of yield* findPublished) {

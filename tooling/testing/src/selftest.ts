@@ -55,7 +55,7 @@ it("holds", () => {
 interface Case {
   readonly name: string
   readonly planted: Planted
-  /** What the output must say. */
+  /** Matches the output that names the fault. */
   readonly evidence: RegExp
   readonly isGreen: boolean
 }
@@ -204,5 +204,4 @@ const program = Effect.gen(function* () {
   if (failures > 0) return yield* new SelftestFailed({ message: "a broken test run looked green" })
 })
 
-/** What went wrong is in the lines above, or in the message. */
 Main.run(program.pipe(Effect.scoped, Effect.provide(NodeServices.layer)))

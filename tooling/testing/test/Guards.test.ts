@@ -10,11 +10,11 @@ const fixtures = `${import.meta.dirname}/fixtures`
 
 interface Result {
   readonly isGreen: boolean
-  /** What failed, in vitest's words. */
+  /** The failures, in vitest's words. */
   readonly said: string
 }
 
-/** What became of each file, by its name; and everything the run printed: the report is silent on hooks of a block. */
+/** The result of each file by its name, and the whole output: the report is silent on hooks of a block. */
 class Results extends Context.Service<
   Results,
   { readonly files: ReadonlyMap<string, Result>; readonly output: string }

@@ -6,8 +6,9 @@ import { assert, layer } from "@effect/vitest"
 import * as Column from "@hypermarket/core/Column"
 import * as Database from "@hypermarket/core/Database"
 import * as Storage from "@hypermarket/core/Storage"
-import * as WorkQueue from "@hypermarket/core/WorkQueue"
+import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as Events from "@hypermarket/events/Events"
+import * as WorkQueue from "@hypermarket/queue/WorkQueue"
 import { BigDecimal, DateTime, Deferred, Effect, Fiber, Queue, Result, Schema, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { asTenant, committed, type Connect, Driven, failed, inTransaction } from "./driven.ts"
@@ -245,14 +246,14 @@ export const clientSuite = (name: string, connect: Connect): void =>
       Effect.gen(function* () {
         const pg = yield* PgClient.PgClient
         const driver = yield* Driven
-        const heard = yield* pg.listen("hm_wake")
+        const heard = yield* pg.listen(Wakeup.channelOf("public"))
         const { flush, result } = yield* inTransaction(
           Effect.flatMap(WorkQueue.make({ prefix: Events.prefix }), (queue) =>
             queue.enqueue([{ queue: "wake", type: "t", payload: null }])
           ).pipe(asTenant)
         )
         assert.isTrue(Result.isSuccess(result))
-        yield* pg.notify("hm_wake", "nothing was sent before")
+        yield* pg.notify(Wakeup.channelOf("public"), "nothing was sent before")
         yield* flush(driver.outside)
         assert.strictEqual((yield* Queue.take(heard)).payload, "nothing was sent before")
         assert.include((yield* Queue.take(heard)).payload, "wake")

@@ -2,15 +2,15 @@
  * A driver under test, and how a test gets inside its transaction with every service.
  */
 import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
-import { SalesQueries } from "@hypermarket/analytics/SalesQuery"
+import { SalesQueries } from "@hypermarket/analytics/SalesQueries"
 import * as Database from "@hypermarket/core/Database"
-import * as EventQueue from "@hypermarket/events/EventQueue"
+import { EventQueues } from "@hypermarket/events/EventQueues"
 import * as Events from "@hypermarket/events/Events"
-import * as EventSubscription from "@hypermarket/events/EventSubscription"
-import * as JobScheduler from "@hypermarket/events/JobScheduler"
+import * as EventSubscriptions from "@hypermarket/events/EventSubscriptions"
+import * as JobSchedules from "@hypermarket/events/JobSchedules"
 import * as Tenant from "@hypermarket/core/Tenant"
-import * as ApiKey from "@hypermarket/platform/ApiKey"
-import * as TenantAccount from "@hypermarket/platform/TenantAccount"
+import * as ApiKeys from "@hypermarket/platform/ApiKeys"
+import * as TenantAccounts from "@hypermarket/platform/TenantAccounts"
 import { Context, Effect, Layer, Result, type Scope } from "effect"
 
 /** A driver, as an adopter would use it. */
@@ -33,14 +33,14 @@ export type Connect = (url: string) => Effect.Effect<Driver, unknown, Scope.Scop
 export class Driven extends Context.Service<Driven, Driver>()("@hypermarket/adoption/Driven") {}
 
 const services = Layer.mergeAll(
-  ApiKey.ApiKeys.layer,
+  ApiKeys.ApiKeys.layer,
   OrderFacts.layer,
   SalesQueries.layer,
-  TenantAccount.TenantAccounts.layer,
+  TenantAccounts.TenantAccounts.layer,
   Events.Events.layer,
-  EventQueue.EventQueues.layer,
-  EventSubscription.EventSubscriptions.layer,
-  JobScheduler.JobSchedules.layer
+  EventQueues.layer,
+  EventSubscriptions.EventSubscriptions.layer,
+  JobSchedules.JobSchedules.layer
 )
 
 export const tenantId = Tenant.TenantId.make("acme")

@@ -4,15 +4,15 @@
 import { assert, layer } from "@effect/vitest"
 import { OrderFactConflict } from "@hypermarket/analytics/OrderFact"
 import * as OrderFacts from "@hypermarket/analytics/OrderFacts"
-import * as SalesQuery from "@hypermarket/analytics/SalesQuery"
+import * as SalesQueries from "@hypermarket/analytics/SalesQueries"
 import * as Commerce from "@hypermarket/core/Commerce"
-import * as EventQueue from "@hypermarket/events/EventQueue"
+import { EventQueues } from "@hypermarket/events/EventQueues"
 import * as Events from "@hypermarket/events/Events"
-import * as EventSubscription from "@hypermarket/events/EventSubscription"
-import * as JobScheduler from "@hypermarket/events/JobScheduler"
+import * as EventSubscriptions from "@hypermarket/events/EventSubscriptions"
+import * as JobSchedules from "@hypermarket/events/JobSchedules"
 import { EventConflict } from "@hypermarket/events/Receipt"
-import * as ApiKey from "@hypermarket/platform/ApiKey"
-import * as TenantAccount from "@hypermarket/platform/TenantAccount"
+import * as ApiKeys from "@hypermarket/platform/ApiKeys"
+import * as TenantAccounts from "@hypermarket/platform/TenantAccounts"
 import { DateTime, Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { asOperator, asTenant, committed, type Connect, failed, inTransaction, tenantId } from "./driven.ts"
@@ -26,7 +26,7 @@ export const serviceSuite = (name: string, connect: Connect): void =>
         Effect.gen(function* () {
           const sql = yield* SqlClient.SqlClient
           yield* committed(
-            Effect.flatMap(EventSubscription.EventSubscriptions, (subscriptions) =>
+            Effect.flatMap(EventSubscriptions.EventSubscriptions, (subscriptions) =>
               subscriptions.create({
                 name: "orders",
                 queue: "orders",
@@ -109,11 +109,11 @@ export const serviceSuite = (name: string, connect: Connect): void =>
           const expiresAt = DateTime.makeUnsafe("2999-12-31T23:59:59.999Z")
           const read = yield* committed(
             Effect.gen(function* () {
-              const accounts = yield* TenantAccount.TenantAccounts
-              const keys = yield* ApiKey.ApiKeys
-              const schedules = yield* JobScheduler.JobSchedules
-              const subscriptions = yield* EventSubscription.EventSubscriptions
-              const queues = yield* EventQueue.EventQueues
+              const accounts = yield* TenantAccounts.TenantAccounts
+              const keys = yield* ApiKeys.ApiKeys
+              const schedules = yield* JobSchedules.JobSchedules
+              const subscriptions = yield* EventSubscriptions.EventSubscriptions
+              const queues = yield* EventQueues
               const account = yield* asOperator(
                 accounts.create({ tenantId, name: `Acme "&" Söhne`, region: "DE-BY" })
               )
@@ -222,7 +222,7 @@ export const serviceSuite = (name: string, connect: Connect): void =>
           const conflict = yield* failed(record({ ...order, channel: "app" }))
           assert.instanceOf(conflict, OrderFactConflict)
           const figures = yield* committed(
-            Effect.flatMap(SalesQuery.SalesQueries, (sales) =>
+            Effect.flatMap(SalesQueries.SalesQueries, (sales) =>
               sales.run({
                 measures: ["orders", "units", "gross", "net"],
                 dimensions: ["currency"],

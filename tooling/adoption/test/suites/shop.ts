@@ -3,13 +3,14 @@
  */
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
+import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import { now } from "@hypermarket/core/Now"
-import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import type * as CloudEvent from "@hypermarket/events/CloudEvent"
 import * as Events from "@hypermarket/events/Events"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+import type * as QueueJob from "@hypermarket/queue/QueueJob"
+import * as WorkQueue from "@hypermarket/queue/WorkQueue"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { DateTime, Effect, Layer, Schema } from "effect"
 import { HttpServerRequest } from "effect/http"
@@ -73,7 +74,7 @@ const hourMillis = 60 * 60 * 1000
 
 export const decodeEnvelope = Schema.decodeUnknownSync(Schema.Struct({ data: Schema.Json }))
 
-const jobs = (runAt: Date): ReadonlyArray<WorkQueue.NewJob> => [
+const jobs = (runAt: Date): ReadonlyArray<QueueJob.NewJob> => [
   { queue: "plain", type: "mail", payload: trickyJson },
   { queue: "later", type: "mail", payload: null, runAt, priority: -5 },
   {
@@ -87,7 +88,7 @@ const jobs = (runAt: Date): ReadonlyArray<WorkQueue.NewJob> => [
   { queue: "large", type: "mail", payload: `"\\${"x".repeat(20_000)}` }
 ]
 
-const remembered = IdempotencyKey.make({
+const remembered = IdempotentRequests.make({
   operation: "test.order.place",
   answer: Schema.Struct({ orderId: Schema.String })
 })

@@ -20,7 +20,7 @@ const pick = <A>(dice: OrderMix.Random, values: ReadonlyArray<A>, otherwise: A):
 
 const decodeOrder = Schema.decodeUnknownSync(Commerce.Order)
 const decodeShipment = Schema.decodeUnknownSync(Commerce.Shipment)
-const decodeRefund = Schema.decodeUnknownSync(Commerce.Refund)
+const decodeRefund = Schema.decodeUnknownSync(Commerce.OrderRefund)
 
 const dayMillis = 86_400_000
 /** The last day of the dataset. */

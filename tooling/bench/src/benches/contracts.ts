@@ -1,6 +1,8 @@
 /**
- * `bench contracts`: the times that are promised: starting, stopping under load, revocation; and idle memory.
+ * `bench contracts`: the times that are promised: starting, stopping under load and under open streams, revocation, answers
+ * while the database is unavailable and after it; and idle memory.
  */
+import * as DatabaseOutage from "@hypermarket/testing/DatabaseOutage"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -14,6 +16,11 @@ const settle = "3 seconds"
 const loadMillis = 4_000
 const loadConnections = 64
 const megabyte = 1024 * 1024
+const openStreams = 200
+const slowRequests = 20
+const outageClients = 1_000
+/** Longer than every deadline of a request: each client is refused several times. */
+const outageDuration = "20 seconds"
 
 const startAndRest = Effect.fnUntraced(function* (start: ReturnType<typeof Setup.startApi>) {
   const before = yield* Clock.currentTimeMillis
@@ -41,6 +48,46 @@ const stopUnderLoad = Effect.fnUntraced(function* (url: string, key: string) {
   yield* api.service.signal("SIGTERM")
   yield* api.service.exit
   return (yield* Clock.currentTimeMillis) - before
+}, Effect.scoped)
+
+const stopUnderStreams = Effect.fnUntraced(function* (url: string) {
+  const api = yield* Setup.startApi(url, { HM_API_ACCESS_LOG: "false" }, Setup.stoppableScript)
+  yield* api.ready
+  const agent = yield* DatabaseOutage.agentOf(Infinity)
+  const ask = (path: string) => DatabaseOutage.request(agent, `http://127.0.0.1:${api.port}${path}`)
+  for (let n = 0; n < openStreams; n++)
+    yield* Effect.forkScoped(ask(n % 10 === 0 ? "/test/deaf-stream" : "/test/stream"))
+  for (let n = 0; n < slowRequests; n++) yield* Effect.forkScoped(ask("/test/slow"))
+  yield* Effect.sleep("1 second")
+  const before = yield* Clock.currentTimeMillis
+  yield* api.service.signal("SIGTERM")
+  yield* api.service.exit
+  return (yield* Clock.currentTimeMillis) - before
+}, Effect.scoped)
+
+/** Returns the longest answer of 1,000 clients, and how long after the return of the database all were served again. */
+const outage = Effect.fnUntraced(function* <E, R>(start: Effect.Effect<DatabaseOutage.Database, E, R>) {
+  const database = yield* start
+  const { key } = yield* Setup.tenantWithKey(database.server.url, ["platform:read"])
+  const api = yield* Setup.startApi(database.server.url, { HM_API_ACCESS_LOG: "false" })
+  yield* api.ready
+  const asking = yield* DatabaseOutage.startClients({
+    url: `http://127.0.0.1:${api.port}/v1/platform/tenant`,
+    headers: { authorization: `Bearer ${key}` },
+    clients: outageClients
+  })
+  yield* asking.untilEachGot(200, 1)
+  yield* database.leave
+  yield* Effect.sleep(outageDuration)
+  yield* asking.untilEachGot(503, 1)
+  yield* database.comeBack
+  const backMillis = yield* Clock.currentTimeMillis
+  yield* asking.untilEachGot(200, 1)
+  const recoveryMillis = (yield* Clock.currentTimeMillis) - backMillis
+  let longestMillis = 0
+  for (const { answeredMillis, sentMillis } of asking.answers())
+    longestMillis = Math.max(longestMillis, answeredMillis - sentMillis)
+  return { longestMillis, recoveryMillis }
 }, Effect.scoped)
 
 const status = (port: number, method: string, path: string, key: string, body?: unknown) =>
@@ -88,12 +135,16 @@ export const contracts = {
       worker: [] as Array<{ millis: number; megabytes: number }>
     }
     const stops: Array<number> = []
+    const streamStops: Array<number> = []
     for (let round = 1; round <= rounds; round++) {
       starts.api.push(yield* startAndRest(Setup.startApi(url)))
       starts.worker.push(yield* startAndRest(Setup.startWorker(url)))
       stops.push(yield* stopUnderLoad(url, key))
+      streamStops.push(yield* stopUnderStreams(url))
       yield* Bench.say(`round ${round} of ${rounds}`)
     }
+    const shutDown = yield* outage(DatabaseOutage.shutDown)
+    const frozen = yield* outage(DatabaseOutage.frozen)
     const own = (figure: string, unit: string, ours: number): Bench.Figure => ({
       figure,
       unit,
@@ -106,6 +157,11 @@ export const contracts = {
       own("api idle memory", "MB", Bench.median(starts.api.map(({ megabytes }) => megabytes))),
       own("worker idle memory", "MB", Bench.median(starts.worker.map(({ megabytes }) => megabytes))),
       own("api stop under load", "ms", Math.max(...stops)),
+      own("api stop under open streams", "ms", Math.max(...streamStops)),
+      own("longest answer, database shut down", "ms", shutDown.longestMillis),
+      own("longest answer, database frozen", "ms", frozen.longestMillis),
+      own("recovery, database shut down", "ms", shutDown.recoveryMillis),
+      own("recovery, database frozen", "ms", frozen.recoveryMillis),
       own("key revocation delay", "ms", yield* revocation(url, key))
     ]
   })

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Bench from "../Bench.ts"
+import * as Documented from "../search/Documented.ts"
 import * as Service from "../search/Service.ts"
 import * as Relevance from "../search/Relevance.ts"
 import * as Speed from "../search/Speed.ts"
@@ -17,11 +18,12 @@ export const search = {
     Effect.gen(function* () {
       const isWanted = (part: string) => only.length === 0 || only.includes(part)
       const relevance = isWanted("relevance") ? yield* Relevance.run : []
+      const documented = only.includes("documented") ? yield* Documented.run : []
       const speed = yield* Effect.forEach(
         sizes.filter(([name]) => isWanted(name)),
         ([name, size]) => Effect.scoped(Speed.run(name, Math.round(size * scale)))
       )
       const service = isWanted("service") ? yield* Effect.scoped(Service.run(scale)) : []
-      return [...relevance, ...speed.flat(), ...service]
+      return [...relevance, ...documented, ...speed.flat(), ...service]
     })
 }

@@ -4,8 +4,11 @@
 import * as Database from "@hypermarket/core/Database"
 import * as Tenant from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import * as WorkQueue from "@hypermarket/core/WorkQueue"
 import { prefix } from "@hypermarket/events/Events"
+import { ClaimClient } from "@hypermarket/queue/ClaimClient"
+import * as WorkQueue from "@hypermarket/queue/WorkQueue"
+import * as Statements from "@hypermarket/queue/internal/statements"
+import { tablesOf } from "@hypermarket/queue/internal/tables"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -30,17 +33,17 @@ const smallEvery = "40 millis"
 
 type Engines = Effect.Success<ReturnType<typeof Engine.make>>
 
-/** The claiming client, for a statement of the queue alone. */
+/** The claiming client as the process's client, for a single statement of the queue. */
 const claimLayer = (url: string) =>
-  Layer.effect(SqlClient.SqlClient, WorkQueue.ClaimClient).pipe(
-    Layer.provide(Database.layerClaims(TestDatabase.optionsOf(url))),
+  Layer.effect(SqlClient.SqlClient, ClaimClient).pipe(
+    Layer.provide(ClaimClient.layer(TestDatabase.optionsOf(url))),
     Layer.merge(Wakeup.layerSilent)
   )
 
 const sweepMillis = (url: string) =>
   Effect.gen(function* () {
-    const { statements } = yield* WorkQueue.make({ prefix })
     const sql = yield* SqlClient.SqlClient
+    const statements = Statements.make(sql, tablesOf(prefix))
     // What the worker that emptied the queue knows of it, and calls this with.
     const known = yield* sql<{ readonly hint: number }>`SELECT last_value::float8 AS hint FROM hm_event_seq`
     const hints = known.map(({ hint }) => ({ tenantId: "tenant-0", queue: "noop", priority: 0, hint }))

@@ -9,10 +9,12 @@ import * as Migrations from "@hypermarket/core/Migrations"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as Tenant from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import * as WorkQueue from "@hypermarket/core/WorkQueue"
-import * as WorkQueueWorker from "@hypermarket/core/WorkQueueWorker"
 import { prefix } from "@hypermarket/events/Events"
 import { migrations } from "@hypermarket/events/EventsMigrations"
+import { ClaimClient } from "@hypermarket/queue/ClaimClient"
+import type * as QueueJob from "@hypermarket/queue/QueueJob"
+import * as WorkQueue from "@hypermarket/queue/WorkQueue"
+import * as WorkQueueWorker from "@hypermarket/queue/WorkQueueWorker"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -43,7 +45,7 @@ const send = (message: Readonly<Record<string, unknown>>) => Effect.sync(() => v
 
 const tenantOf = (n: number, tenants: number) => Tenant.TenantId.make(`tenant-${n % tenants}`)
 
-const jobOf = (n: number, bytes: number): WorkQueue.NewJob => ({
+const jobOf = (n: number, bytes: number): QueueJob.NewJob => ({
   queue: queueName,
   type: "noop",
   payload: { ...payloadOf(n, bytes) }
@@ -68,7 +70,7 @@ const counter = Effect.fnUntraced(function* (watchesWaits: boolean) {
     return send({ _tag: "Progress", count, firstAt, lastAt, residentBytes })
   })
   yield* Effect.andThen(report, Effect.sleep(reportInterval)).pipe(Effect.forever, Effect.forkScoped)
-  return (job: WorkQueue.LeasedJob | undefined) => {
+  return (job: QueueJob.LeasedJob | undefined) => {
     lastAt = sinceEpoch()
     if (count === 0) firstAt = lastAt
     count++
@@ -87,7 +89,7 @@ const untilTold = Effect.callback<void>((resume) => {
 /** The same concurrency as graphile-worker's settings have; each job by itself. */
 const concurrency = 24
 
-const handlerOf = (onJob: (job: WorkQueue.LeasedJob | undefined) => void): WorkQueue.Handler<never> => ({
+const handlerOf = (onJob: (job: QueueJob.LeasedJob | undefined) => void): QueueJob.Handler<never> => ({
   queue: queueName,
   batchMax: 1,
   concurrency,
@@ -101,11 +103,11 @@ const layerOf = (url: string, settings: Settings) => {
   const options = { ...TestDatabase.optionsOf(url), poolMax: 10 }
   return Layer.mergeAll(
     Wakeup.layer(Database.listen(options)),
-    Database.layerClaims(options, settings.commit)
+    ClaimClient.layer(options, settings.commit)
   ).pipe(Layer.provideMerge(Database.layer(options, "hm-bench")))
 }
 
-const worker = (onJob: (job: WorkQueue.LeasedJob | undefined) => void, { batchMax }: Settings) =>
+const worker = (onJob: (job: QueueJob.LeasedJob | undefined) => void, { batchMax }: Settings) =>
   WorkQueueWorker.run({
     prefix,
     handlers: [handlerOf(onJob)],

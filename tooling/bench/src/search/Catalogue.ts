@@ -82,20 +82,55 @@ export interface JudgedQuery {
   readonly ratings: ReadonlyMap<string, number>
 }
 
-/** Queries with a product that is rated above 0: the others say nothing about an order. */
-export const judgedQueries = Effect.try((): ReadonlyArray<JudgedQuery> => {
-  const lines = readFileSync(Path.join(folder, "judgments.csv"), "utf8").trim().split(/\r?\n/).slice(1)
-  const ratings = new Map<string, Map<string, number>>()
-  for (const line of lines) {
-    const parts = /^(.*),([^,]*),([^,]*)$/.exec(line)
-    const query = parts?.[1] ?? ""
-    const ofQuery = ratings.get(query) ?? new Map<string, number>()
-    ratings.set(query, ofQuery.set(parts?.[2] ?? "", Number(parts?.[3])))
-  }
-  return Array.from(ratings, ([query, ofQuery]) => ({ query, ratings: ofQuery })).filter(({ ratings }) =>
-    [...ratings.values()].some((rating) => rating > 0)
-  )
-})
+/** Reads the judgments of a folder. Queries without a product that is rated above 0 say nothing about an order. */
+export const judgedIn = (folder: string) =>
+  Effect.try((): ReadonlyArray<JudgedQuery> => {
+    const lines = readFileSync(Path.join(folder, "judgments.csv"), "utf8").trim().split(/\r?\n/).slice(1)
+    const ratings = new Map<string, Map<string, number>>()
+    for (const line of lines) {
+      const parts = /^(.*),([^,]*),([^,]*)$/.exec(line)
+      const query = parts?.[1] ?? ""
+      const ofQuery = ratings.get(query) ?? new Map<string, number>()
+      ratings.set(query, ofQuery.set(parts?.[2] ?? "", Number(parts?.[3])))
+    }
+    return Array.from(ratings, ([query, ofQuery]) => ({ query, ratings: ofQuery })).filter(({ ratings }) =>
+      [...ratings.values()].some((rating) => rating > 0)
+    )
+  })
+
+export const judgedQueries = judgedIn(folder)
+
+const JudgedProduct = Schema.fromJsonString(
+  Schema.Struct({
+    id: Schema.String,
+    title: Schema.String,
+    brand: Schema.optionalKey(Schema.String),
+    description: Schema.optionalKey(Schema.String),
+    attributes: Schema.optionalKey(Schema.Array(Schema.String))
+  })
+)
+const decodeJudged = Schema.decodeUnknownEffect(JudgedProduct)
+
+/** Reads the products of a judged set. */
+export const productsIn = (folder: string) =>
+  Effect.gen(function* () {
+    const text = yield* Effect.try(() => readFileSync(Path.join(folder, "products.ndjson"), "utf8"))
+    const lines = text.split("\n").filter((line) => line.trim() !== "")
+    return yield* Effect.forEach(lines, (line) =>
+      Effect.map(
+        decodeJudged(line),
+        ({ attributes = [], brand = "", description = "", id, title }): Product => ({
+          id,
+          title,
+          brand,
+          description,
+          attributes,
+          kind: undefined,
+          price: 0
+        })
+      )
+    )
+  })
 
 /** Numbers from 0 to 1 (mulberry32). */
 export const randomOf = (seed: number): (() => number) => {

@@ -11,7 +11,6 @@ import { Analyser } from "@hypermarket/search/internal/engine/Analyser"
 import type { ColumnChunk } from "@hypermarket/search/internal/engine/ColumnWriter"
 import type { Delta } from "@hypermarket/search/internal/engine/Delta"
 import type { EngineSettings } from "@hypermarket/search/internal/engine/EngineSettings"
-import { levelHitsMin } from "@hypermarket/search/internal/engine/Execution"
 import { Impacts } from "@hypermarket/search/internal/engine/Impact"
 import type { IndexDocument } from "@hypermarket/search/internal/engine/IndexDocument"
 import type { Plan } from "@hypermarket/search/internal/engine/Plan"
@@ -186,12 +185,9 @@ class Occurring {
     }
     const found = Array.from(scores.keys()).filter((ordinal) => (scores[ordinal] ?? 0) > 0)
     const wordsOf = (ordinal: number) => Math.max(1, counts[ordinal] ?? 0)
-    let level = plan.counted
-    while (level > 1 && found.filter((ordinal) => wordsOf(ordinal) >= level).length < levelHitsMin) level--
     const scoreOf = (ordinal: number) =>
       (scores[ordinal] ?? 0) * (wordsOf(ordinal) / Math.max(1, plan.counted))
     return found
-      .filter((ordinal) => wordsOf(ordinal) >= level)
       .map((ordinal) => ({ ordinal, score: scoreOf(ordinal) }))
       .toSorted((a, b) => b.score - a.score || a.ordinal - b.ordinal)
       .slice(0, 10)

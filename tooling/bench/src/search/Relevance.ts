@@ -2,16 +2,14 @@
  * Relevance on the judged queries of the Chorus data set, ours and the peers', each tuned by the procedure of
  * `Tuning.ts`. Differences below 0.02 are ties: 61 queries cannot tell more.
  */
-import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import * as Database from "@hypermarket/core/Database"
-import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as SqlClient from "effect/sql/SqlClient"
 import * as Bench from "../Bench.ts"
 import * as Setup from "../Setup.ts"
 import * as Catalogue from "./Catalogue.ts"
+import * as Documented from "./Documented.ts"
 import * as Ours from "./Ours.ts"
+import * as PlainPostgres from "./PlainPostgres.ts"
 import * as Tuning from "./Tuning.ts"
 
 type Rankings = ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>>
@@ -168,50 +166,6 @@ const score = Effect.fnUntraced(function* (
   return scored
 })
 
-/** Weighted tsvector, websearch_to_tsquery and ts_rank_cd, as the manual shows them. */
-const plainPostgres = (
-  products: ReadonlyArray<Catalogue.Product>,
-  judged: ReadonlyArray<Catalogue.JudgedQuery>
-) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const server = yield* EmbeddedPostgres.start({ durability: "production", settings: {} })
-      return yield* Effect.provide(
-        Effect.gen(function* () {
-          const sql = yield* SqlClient.SqlClient
-          yield* sql`CREATE TABLE product (ord integer PRIMARY KEY, document tsvector NOT NULL)`
-          yield* sql`
-            INSERT INTO product
-            SELECT ord::integer - 1,
-                   setweight(to_tsvector('english', title), 'A') || setweight(to_tsvector('english', brand), 'B')
-                   || setweight(to_tsvector('english', description), 'C')
-                   || setweight(to_tsvector('english', attributes), 'D')
-              FROM unnest(${products.map(({ title }) => title)}::text[], ${products.map(({ brand }) => brand)}::text[],
-                          ${products.map(({ description }) => description)}::text[],
-                          ${products.map(({ attributes }) => attributes.join(" "))}::text[])
-                   WITH ORDINALITY AS input (title, brand, description, attributes, ord)`
-          yield* sql`CREATE INDEX product_document ON product USING gin (document)`
-          return yield* Effect.forEach(judged, ({ query, ratings }) =>
-            Effect.map(
-              sql<{ readonly ord: number }>`
-                SELECT ord
-                  FROM product, websearch_to_tsquery('english', ${query}) AS query
-                 WHERE document @@ query
-                 ORDER BY ts_rank_cd(document, query) DESC, ord
-                 LIMIT 10`,
-              (rows) =>
-                Tuning.ndcg(
-                  rows.map(({ ord }) => products[ord]?.id ?? ""),
-                  ratings
-                )
-            )
-          )
-        }),
-        Database.layer(TestDatabase.optionsOf(server.url), "hm-bench")
-      )
-    })
-  )
-
 export const run = Effect.gen(function* () {
   yield* Setup.installPeers
   const products = yield* Catalogue.products
@@ -219,7 +173,18 @@ export const run = Effect.gen(function* () {
   const scored = yield* Effect.forEach(enginesOf(products, judged), (engine) =>
     score(engine, products, judged)
   )
-  const plain = Tuning.mean(yield* plainPostgres(products, judged))
+  const rankedByPostgres = yield* PlainPostgres.rank(
+    products,
+    judged.map(({ query }) => query)
+  )
+  const plain = Tuning.mean(
+    judged.map(({ ratings }, n) =>
+      Tuning.ndcg(
+        (rankedByPostgres[n] ?? []).map((ordinal) => products[ordinal]?.id ?? ""),
+        ratings
+      )
+    )
+  )
   yield* Bench.say(`websearch_to_tsquery: ${plain.toFixed(4)}`)
   const [ours, ...peers] = scored
   if (ours === undefined) return []
@@ -247,5 +212,5 @@ export const run = Effect.gen(function* () {
     )
     figures.push({ figure: `NDCG@10, above ${name}`, unit: "of 1", ours: difference, peers: {} })
   }
-  return figures
+  return [...figures, ...(yield* Documented.compare(products, judged))]
 })

@@ -2,7 +2,7 @@
  * The rows of a version in Postgres, in tables as `@hypermarket/search` has them, and the two ways out of them: a
  * segment is loaded, a search fetches what it needs. The driver carries binary columns as they are.
  */
-import { typoColumn } from "@hypermarket/search/internal/engine/Builder"
+import { beginningColumn, typoColumn } from "@hypermarket/search/internal/engine/Builder"
 import type { ColumnChunk } from "@hypermarket/search/internal/engine/ColumnWriter"
 import type { Need, Supplied } from "@hypermarket/search/internal/engine/Fetched"
 import { SegmentLoader } from "@hypermarket/search/internal/engine/Segment"
@@ -140,6 +140,8 @@ export const load = Effect.fnUntraced(function* (summary: VersionSummary) {
 export const fetch = Effect.fnUntraced(function* (need: Need) {
   const sql = yield* SqlClient.SqlClient
   const { completions } = need
+  const words = need.typoBuckets[typoColumn] ?? []
+  const beginnings = need.typoBuckets[beginningColumn] ?? []
   const none = Effect.succeed([])
   const supplied: Supplied = yield* Effect.all(
     {
@@ -159,25 +161,28 @@ export const fetch = Effect.fnUntraced(function* (need: Need) {
                 FROM posting
                WHERE tenant_id = ${tenant} AND version = ${version} AND chunk = 0
                  AND term = ANY (${need.frequencies}::text[])`,
-      completions:
-        completions === undefined
-          ? none
-          : sql<{ readonly term: string; readonly df: number }>`
-              SELECT term, df
-                FROM posting
-               WHERE tenant_id = ${tenant} AND version = ${version} AND chunk = 0
-                 AND term >= ${completions.prefix} AND term < ${completions.prefix} || U&'\\+10FFFF'
-               ORDER BY df DESC, term
-               LIMIT ${completions.limit}`,
+      completions: Effect.forEach(completions, ({ limit, prefix }) =>
+        Effect.map(
+          sql<{ readonly term: string; readonly df: number }>`
+            SELECT term, df
+              FROM posting
+             WHERE tenant_id = ${tenant} AND version = ${version} AND chunk = 0
+               AND term >= ${prefix} AND term < ${prefix} || U&'\\+10FFFF'
+             ORDER BY df DESC, term
+             LIMIT ${limit}`,
+          (terms) => ({ prefix, terms })
+        )
+      ),
       columns:
-        need.typoBuckets.length + need.columns.length === 0
+        words.length + beginnings.length + need.columns.length === 0
           ? none
           : sql<ColumnChunk>`
               SELECT name, part, chunk, data
                 FROM "column"
                WHERE tenant_id = ${tenant} AND version = ${version}
                  AND (name = ANY (${need.columns}::text[])
-                      OR (name = ${typoColumn} AND part = 'typo' AND chunk = ANY (${need.typoBuckets}::integer[])))`
+                      OR (name = ${typoColumn} AND part = 'typo' AND chunk = ANY (${words}::integer[]))
+                      OR (name = ${beginningColumn} AND part = 'typo' AND chunk = ANY (${beginnings}::integer[])))`
     },
     { concurrency: 1 }
   )

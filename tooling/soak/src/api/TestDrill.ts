@@ -1,0 +1,65 @@
+/** Drills that are tests of their packages, run together on a server of production durability. */
+import * as Command from "@hypermarket/testing/Command"
+import { NodeServices } from "@effect/platform-node"
+import * as Effect from "effect/Effect"
+import * as Path from "node:path"
+
+const root = Path.resolve(import.meta.dirname, "../../../..")
+
+/** Test files of one package. */
+export interface Suite {
+  readonly folder: string
+  readonly files: ReadonlyArray<string>
+}
+
+/**
+ * Slow and withheld bodies. A database that is read-only, locked, on a full disk or out of connections. A log on a full disk
+ * (ENOSPC) or without a reader (EPIPE). Requests in flight at SIGTERM, and tenants that ask long questions.
+ */
+export const faults: ReadonlyArray<Suite> = [
+  { folder: "apps/api", files: ["Bodies", "Faults", "LongRequests", "Stopping"] }
+]
+
+/** One bad row of each kind in every loop over all tenants. */
+export const poison: ReadonlyArray<Suite> = [
+  { folder: "packages/analytics", files: ["Poison"] },
+  { folder: "packages/queue", files: ["WorkQueueFailures"] },
+  { folder: "packages/search", files: ["Poison"] }
+]
+
+/** Generated requests with a hostile value each. */
+export const fuzz: ReadonlyArray<Suite> = [{ folder: "apps/api", files: ["Hostile"] }]
+
+export interface Report {
+  readonly suites: number
+  readonly failures: ReadonlyArray<string>
+}
+
+/** Longest part of a failed run that is reported: its end names the tests. */
+const outputLengthMax = 4_000
+
+/** Runs the suites one after the other. */
+export const run = Effect.fn("TestDrill.run")(function* (
+  databaseUrl: string,
+  suites: ReadonlyArray<Suite>,
+  settings: Readonly<Record<string, string>> = {}
+) {
+  const failures: Array<string> = []
+  for (const { files, folder } of suites) {
+    const { code, stderr, stdout } = yield* Command.run(
+      "npx",
+      ["vitest", "run", ...files.map((file) => `test/${file}.test.ts`)],
+      {
+        cwd: Path.join(root, folder),
+        env: {
+          PATH: `${root}/node_modules/.bin:${process.env["PATH"] ?? ""}`,
+          HOME: process.env["HOME"] ?? "",
+          HM_TEST_DATABASE_URL: databaseUrl,
+          ...settings
+        }
+      }
+    )
+    if (code !== 0) failures.push(`${folder}: ${`${stdout}${stderr}`.slice(-outputLengthMax)}`)
+  }
+  return { suites: suites.length, failures } satisfies Report
+}, Effect.provide(NodeServices.layer))
