@@ -47,7 +47,7 @@ class Orders extends Context.Service<
           events.publish([
             { specversion: "1.0", id: order.orderId, source: "/shop", type, data: { ...order } }
           ]),
-          "EventConflict",
+          ["EventConflict", "EventInvalid"],
           Effect.die
         )
         if (stock === 0) return yield* new OutOfStock({ orderId: order.orderId })

@@ -188,7 +188,7 @@ const create = Effect.fnUntraced(function* (self: Partitions, period: Period) {
     sql,
     Effect.gen(function* () {
       // One maker at a time; the others find it made.
-      yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', current_schema(), ${period.name}::text), 0))`
+      yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', current_schema(), ${period.name}::text), 0))::text`
       const [there] = yield* sql<{ readonly exists: boolean }>`
         SELECT to_regclass(${period.name}) IS NOT NULL AS exists
       `

@@ -135,7 +135,7 @@ const makeSignal = Effect.fnUntraced(function* (
     const signals = waiting.take()
     // A NOTIFY writes a commit record. Nobody needs it after a crash: waiting for the disk would only delay the wake-up.
     const notify = sql`
-      SELECT pg_notify(${sql.literal(channelIn("current_schema()"))}, s), set_config('synchronous_commit', 'off', true)
+      SELECT pg_notify(${sql.literal(channelIn("current_schema()"))}, s)::text, set_config('synchronous_commit', 'off', true)
         FROM unnest(${wordsOf(origin, signals)}::text[]) AS s
     `
     return Effect.andThen(tell(signals), notify.pipe(Storage.within(sendDeadline), Effect.ignore))

@@ -128,7 +128,7 @@ export class EventSubscriptions extends Context.Service<
         return yield* transactionOf(sql)(
           Effect.gen(function* () {
             // No index makes names unique: two processes that start at once take turns.
-            yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`${ensureLock} ${tenant.id} ${name}`}, 0))`
+            yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`${ensureLock} ${tenant.id} ${name}`}, 0))::text`
             const [existing] = yield* sql<{ readonly id: string }>`
               SELECT subscription_id::text AS id
                 FROM hm_event_subscription

@@ -137,7 +137,7 @@ export class JobSchedules extends Context.Service<
       /** Counts under a lock: two requests at once create no schedule more than the limit. */
       const checkLimit = Effect.fnUntraced(function* (tenantId: string) {
         yield* sql`
-          SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', current_schema(), 'schedules', ${tenantId}::text), 0))
+          SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', current_schema(), 'schedules', ${tenantId}::text), 0))::text
         `
         const [row] = yield* sql<{ readonly count: number }>`
           SELECT count(*)::int AS count

@@ -196,7 +196,7 @@ const make = Effect.gen(function* () {
     const endpoint = yield* inTransaction(
       Effect.gen(function* () {
         // Two creations at once would both find room for one.
-        yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`${createLock} ${tenant.id}`}, 0))`
+        yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`${createLock} ${tenant.id}`}, 0))::text`
         const rows = yield* sql`
           INSERT INTO hm_webhook_endpoint (tenant_id, endpoint_id, url, description, filters, compiled, reads, ordered,
                                            format, status, recorded_at, updated_at)

@@ -117,7 +117,7 @@ export class NotificationTemplates extends Context.Service<
           Effect.gen(function* () {
             // Two drafts at a time would both be the next version.
             yield* sql`
-              SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', current_schema(), 'hm_notification_template', ${tenant.id}::text), 0))
+              SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', current_schema(), 'hm_notification_template', ${tenant.id}::text), 0))::text
             `
             const [row] = yield* sql`
               INSERT INTO hm_notification_template (tenant_id, template, template_version, state, strict, contents, recorded_at)

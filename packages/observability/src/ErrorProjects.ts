@@ -134,7 +134,7 @@ export class ErrorProjects extends Context.Service<
         const now = yield* Now.now
         const write = Effect.gen(function* () {
           // Two that are made at once would get the same number.
-          yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`hm_error_project ${tenant.id}`}, 0))`
+          yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`hm_error_project ${tenant.id}`}, 0))::text`
           const [existing] = yield* sql<{
             readonly count: number
             readonly last: number

@@ -32,7 +32,7 @@ export const makeDispatcher = Effect.gen(function* () {
   return transactionOf(sql)(
     Effect.gen(function* () {
       const tenant = yield* Tenant
-      yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`${dispatchLock} ${tenant.id}`}, 0))`
+      yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`${dispatchLock} ${tenant.id}`}, 0))::text`
       const chosen = yield* Statements.dispatch(sql, tenant.id, yield* Now.now)
       if (chosen.length === 0) return 0
       // The schedule is in the delivery's row: a job tries once.

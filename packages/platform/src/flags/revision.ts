@@ -131,8 +131,8 @@ const revisionsOf = (
       .map((environment) => keyOf(tenant.id, environment))
     yield* waitingFor([keyOf(tenant.id), ...keys])(
       Effect.gen(function* () {
-        yield* sql`SELECT pg_advisory_xact_lock_shared(hashtextextended(${keyOf(tenant.id)}, 0))`
-        for (const key of keys) yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`
+        yield* sql`SELECT pg_advisory_xact_lock_shared(hashtextextended(${keyOf(tenant.id)}, 0))::text`
+        for (const key of keys) yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))::text`
       })
     )
     yield* sign
@@ -141,7 +141,7 @@ const revisionsOf = (
   const lockAll = Effect.gen(function* () {
     const tenant = yield* Tenant
     yield* waitingFor([keyOf(tenant.id)])(
-      sql`SELECT pg_advisory_xact_lock(hashtextextended(${keyOf(tenant.id)}, 0))`
+      sql`SELECT pg_advisory_xact_lock(hashtextextended(${keyOf(tenant.id)}, 0))::text`
     )
     yield* sign
   })

@@ -66,7 +66,7 @@ export const make = (sql: SqlClient.SqlClient) => ({
   lockEntities: (tenantId: string, entities: ReadonlyArray<bigint>) => sql`
     SELECT pg_advisory_xact_lock(
              hashtextextended(concat_ws(' ', 'hm_fraud_entity', current_schema(), ${tenantId}::text, ordered.entity), 0)
-           )
+           )::text
       FROM (
            SELECT entity
              FROM unnest(${entities.map(String)}::bigint[]) AS entity
