@@ -370,7 +370,9 @@ layer(layerFilled, { excludeTestServices: true })("The activity log", (it) => {
         // What COPY writes: the text of each row.
         const textsOf = (table: string) =>
           sql.unsafe<{ readonly line: string }>(
-            `SELECT t::text AS line FROM ${table} t WHERE tenant_id = 'dumped'`
+            `SELECT t::text AS line
+               FROM ${table} AS t
+              WHERE tenant_id = 'dumped'`
           )
         const rows = yield* textsOf(log)
         const sealed = yield* textsOf(checkpoints)

@@ -16,7 +16,7 @@ const globex = TenantId.make("globex")
 const retain = Effect.flatMap(ActivitySeals, (seals) => seals.retain).pipe(Support.asSystem)
 const sweep = Effect.flatMap(ActivitySeals, (seals) => seals.sweep).pipe(Support.asSystem)
 
-/** What the job of all partitioned tables does. Returns the months that it dropped. */
+/** Maintains the partitions as their job does. Returns the months that it dropped. */
 const maintain = Effect.map(
   Effect.forEach(PlatformDomain.domain.partitions, Partitions.maintain),
   (dropped) => dropped.flat()

@@ -26,7 +26,7 @@ interface Break {
   readonly clauses: ReadonlyArray<Clause>
   /** The rule that is then found broken; undefined when none may be. */
   readonly rule: Violation["rule"] | AuditRun.Violation["rule"] | undefined
-  /** What is run, without the seed. */
+  /** Arguments of the run, without the seed. */
   readonly args: ReadonlyArray<string>
 }
 

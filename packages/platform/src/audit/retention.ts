@@ -63,7 +63,7 @@ export const make = (sql: SqlClient.SqlClient, sealRows: ReturnType<typeof Seali
                         updated_at = excluded.updated_at
     `
 
-  /** What holds an owner's rows before an instant back, in words. */
+  /** The reason that holds an owner's rows before an instant back, in words. */
   const obstacleOf = Effect.fnUntraced(function* (tenantId: string, before: Date, now: Date) {
     const [row] = yield* sql<{ readonly isUnsealed: boolean; readonly isYoung: boolean }>`
       SELECT EXISTS (
@@ -134,7 +134,7 @@ export const make = (sql: SqlClient.SqlClient, sealRows: ReturnType<typeof Seali
     return { count: 1, hasMore: false }
   })
 
-  /** Takes the ids of rows from checkpoints whose rows are gone. */
+  /** Removes the ids of rows from checkpoints whose rows are gone. */
   const empty = Effect.fnUntraced(function* (retention: Retention, now: Date) {
     const { droppedBefore } = retention
     yield* sql`

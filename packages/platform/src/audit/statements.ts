@@ -247,7 +247,7 @@ export const make = (sql: SqlClient.SqlClient) => {
        LIMIT ${limit}
     `
 
-  /** Takes the lock of the sealer of a tenant until the transaction ends, and returns whether it was free. */
+  /** Locks the log of a tenant for sealing until the transaction ends, and returns whether it was free. */
   const tryLock = (tenantId: string) =>
     Effect.map(
       sql<{ readonly isMine: boolean }>`

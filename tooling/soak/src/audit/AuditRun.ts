@@ -2,9 +2,8 @@
  * The activity log under writers whose transactions last up to seconds and are now and then rolled back, while it is sealed and
  * verified all the time and another transaction stays open.
  *
- * What must hold: after each round of sealing, every row that was committed before the round is under a checkpoint; no
- * verification raises an alarm; in the end each committed row is under exactly one checkpoint, and no row of a transaction that was
- * rolled back is there.
+ * After each round of sealing, every row that was committed before the round must be under a checkpoint. No verification may raise
+ * an alarm. In the end each committed row must be under exactly one checkpoint, and no row of a rollback may be there.
  */
 import * as Audit from "@hypermarket/core/Audit"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
@@ -144,7 +143,9 @@ export const run = Effect.fn("AuditRun.run")(function* (seed: number, size: Size
           FROM hm_platform_activity_log
          WHERE tenant_id = ${tenant}
            AND activity_id NOT IN (
-               SELECT unnest(activity_ids) FROM hm_platform_activity_checkpoint WHERE tenant_id = ${tenant})
+               SELECT unnest(activity_ids)
+                 FROM hm_platform_activity_checkpoint
+                WHERE tenant_id = ${tenant})
       `
       const unsealed = new Set(rows.map(({ id }) => id))
       const nowMillis = yield* Clock.currentTimeMillis
