@@ -4,7 +4,8 @@ import * as FraudSignal from "@hypermarket/risk/FraudSignal"
 import { Risk } from "@hypermarket/risk/Risk"
 import * as RiskDomain from "@hypermarket/risk/RiskDomain"
 import * as SubjectData from "@hypermarket/core/SubjectData"
-import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import * as Audit from "@hypermarket/core/Audit"
+import { AllTenants, provide, system, TenantId } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import { domains, migrationSets } from "@hypermarket/installation/domains"
 import { SubjectRequests } from "@hypermarket/platform/SubjectRequests"
@@ -88,42 +89,44 @@ const layerAll = services.pipe(
 )
 
 /** Writes a row. Columns that it does not name and that must have a value get one of their type. */
-const plant = Effect.fnUntraced(function* (table: string, row: Readonly<Record<string, unknown>>) {
-  const sql = yield* SqlClient.SqlClient
-  const columns = yield* sql<{ readonly name: string; readonly type: string; readonly isNeeded: boolean }>`
+const plantFor = (owner: TenantId) =>
+  Effect.fnUntraced(function* (table: string, row: Readonly<Record<string, unknown>>) {
+    const sql = yield* SqlClient.SqlClient
+    const columns = yield* sql<{ readonly name: string; readonly type: string; readonly isNeeded: boolean }>`
     SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
            a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS "isNeeded"
       FROM pg_attribute AS a
      WHERE a.attrelid = to_regclass(${table}) AND a.attnum > 0 AND NOT a.attisdropped
      ORDER BY a.attnum
   `
-  const fillers: Readonly<Record<string, unknown>> = {
-    text: "x",
-    uuid: randomUUID(),
-    json: "{}",
-    jsonb: "{}",
-    boolean: false,
-    date: "2026-03-01",
-    bytea: Buffer.alloc(32),
-    "timestamp with time zone": "2026-03-01T00:00:00Z"
-  }
-  const values = columns.flatMap(({ isNeeded, name, type }) => {
-    if (Object.hasOwn(row, name)) return [{ name, type, value: row[name] }]
-    if (name === "tenant_id") return [{ name, type, value: acme }]
-    return isNeeded ? [{ name, type, value: fillers[type] ?? (type.endsWith("[]") ? "{}" : 1) }] : []
-  })
-  yield* sql.unsafe(
-    `INSERT INTO ${table} (${values.map(({ name }) => name).join(", ")})
+    const fillers: Readonly<Record<string, unknown>> = {
+      text: "x",
+      uuid: randomUUID(),
+      json: "{}",
+      jsonb: "{}",
+      boolean: false,
+      date: "2026-03-01",
+      bytea: Buffer.alloc(32),
+      "timestamp with time zone": "2026-03-01T00:00:00Z"
+    }
+    const values = columns.flatMap(({ isNeeded, name, type }) => {
+      if (Object.hasOwn(row, name)) return [{ name, type, value: row[name] }]
+      if (name === "tenant_id") return [{ name, type, value: owner }]
+      return isNeeded ? [{ name, type, value: fillers[type] ?? (type.endsWith("[]") ? "{}" : 1) }] : []
+    })
+    yield* sql.unsafe(
+      `INSERT INTO ${table} (${values.map(({ name }) => name).join(", ")})
      VALUES (${values.map(({ type, value }, place) => (value instanceof Uint8Array ? `$${place + 1}` : `$${place + 1}::text::${type}`)).join(", ")})`,
-    values.map(({ value }) => (value instanceof Uint8Array ? value : String(value)))
-  )
-})
+      values.map(({ value }) => (value instanceof Uint8Array ? value : String(value)))
+    )
+  })
 
 const decodeSignal = Schema.decodeUnknownEffect(FraudSignal.NewSignal)
 
 /** A person in each table that may hold one, through the services where a hash is in the way. */
-const plantPerson = Effect.fnUntraced(function* (id: string, email: string) {
+const plantPerson = Effect.fnUntraced(function* (id: string, email: string, owner: TenantId = acme) {
   const risk = yield* Risk
+  const plant = plantFor(owner)
   const text = JSON.stringify({ customerId: id, contact: { email } })
   const job = { queue: "mails", payload: text, errors: JSON.stringify([{ error: `no mailbox ${email}` }]) }
   const execution = `welcome-${randomUUID()}`
@@ -251,7 +254,7 @@ const plantPerson = Effect.fnUntraced(function* (id: string, email: string) {
         entities: { account: id, email }
       })
     ])
-    .pipe(provide(acme))
+    .pipe(provide(owner))
 })
 
 const asOperator = Effect.provideService(AllTenants, { actor: "test" })
@@ -339,9 +342,9 @@ layer(layerAll, { excludeTestServices: true })("the data of persons in all domai
           readonly used: string
           readonly signals: number
         }>`
-          SELECT (SELECT sum(gross)::text FROM hm_order_line) AS gross,
-                 (SELECT sum(amount)::text FROM hm_quota_ledger) AS used,
-                 (SELECT count(*)::int FROM hm_fraud_signal) AS signals
+          SELECT (SELECT sum(gross)::text FROM hm_order_line WHERE tenant_id = ${acme}) AS gross,
+                 (SELECT sum(amount)::text FROM hm_quota_ledger WHERE tenant_id = ${acme}) AS used,
+                 (SELECT count(*)::int FROM hm_fraud_signal WHERE tenant_id = ${acme}) AS signals
         `
         // Entities are hashes, which no dump shows: of two signals the other person's is left.
         assert.deepStrictEqual(amounts, { gross: "1000", used: "14", signals: 1 })
@@ -351,5 +354,52 @@ layer(layerAll, { excludeTestServices: true })("the data of persons in all domai
         assert.strictEqual((yield* requests.finish(acme, again.requestId).pipe(asOperator)).rows, 0)
         assert.isAbove((yield* SubjectData.Sources).length, 9)
       })
+  )
+
+  it.effect("of a suspended tenant is erased as a whole, and nothing of another tenant", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const requests = yield* SubjectRequests
+      const initech = TenantId.make("initech")
+      yield* plantFor(initech)("hm_tenant", { name: "Initech", plan: "standard", status: "active" })
+      yield* plantFor(initech)("hm_api_key", {
+        api_key_id: randomUUID(),
+        name: "first",
+        kind: "server",
+        scopes: "{platform:read}",
+        secret_hash: randomBytes(32),
+        environment: "live"
+      })
+      yield* plantPerson("c-900", "peter@initech.example", initech)
+      yield* plantPerson("c-901", "ann@globex.example", TenantId.make("globex"))
+      yield* sql
+        .withTransaction(
+          Audit.record({ action: "listing.published", target: { type: "listing", id: "l-1" } })
+        )
+        .pipe(provide(initech))
+      const active = yield* requests.createForTenant(initech).pipe(asOperator, Effect.flip)
+      assert.strictEqual(active._tag, "TenantNotSuspended")
+      yield* sql`
+        UPDATE hm_tenant
+           SET status = 'suspended', status_reason = 'closed'
+         WHERE tenant_id = 'initech'
+      `
+      const isOf = (owner: string) => (line: string) => line.includes(`"tenant_id":"${owner}"`)
+      const before = yield* dump
+      const planted = new Set(before.filter(isOf("initech")).map((line) => line.split(" ")[0]))
+      assert.isAbove(planted.size, 35)
+
+      const { requestId } = yield* requests.createForTenant(initech).pipe(asOperator)
+      const receipt = yield* requests.finish(system, requestId).pipe(asOperator)
+      assert.deepInclude(receipt, { state: "done", kind: "tenant-erasure" })
+      assert.isAtLeast(receipt.rows, planted.size)
+
+      const after = yield* dump
+      assert.deepStrictEqual(after.filter(isOf("initech")), [])
+      assert.deepStrictEqual(naming(after, "initech", "c-900"), [], "the receipt names no tenant either")
+      assert.deepStrictEqual(after.filter(isOf("globex")), before.filter(isOf("globex")))
+      const again = yield* requests.createForTenant(initech).pipe(asOperator, Effect.flip)
+      assert.strictEqual(again._tag, "TenantNotFound")
+    })
   )
 })

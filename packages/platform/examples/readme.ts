@@ -16,14 +16,18 @@ await acme.policies.create({
 })
 
 const policy = await acme.policy.open()
-const decision = policy.decide({ action: "listing.publish", region: "US-UT", category: "wine" })
-console.log(decision.effect, decision.because)
+const attributes = { sellerVerified: true }
+const question = { action: "listing.publish", region: "US-UT", category: "wine", attributes }
+const decision = policy.decide(question)
+if (decision.effect === "deny") console.log("refused:", decision.because) // [{ policyKey, version, legalBasis, source }]
+for (const need of decision.requires) console.log("to be asked for:", need) // "age_check", "vat_id"
 
 await hm.transaction("acme", async (tx) => {
   await tx.query("CREATE TABLE listing (id text PRIMARY KEY, state text NOT NULL)")
   await tx.query("INSERT INTO listing VALUES ($1, 'refused')", ["l-1"])
   const target = { type: "listing", id: "l-1" }
-  await tx.audit.record({ actor, action: "listing.refused", target, after: { state: "refused" } })
+  const [before, after] = [{ state: "draft" }, { state: "refused" }]
+  await tx.audit.record({ actor, action: "listing.refused", target, before, after })
 })
 const { items } = await acme.audit.list({})
 console.log(items.map(({ action, actorType }) => `${action} by ${actorType}`))

@@ -37,6 +37,9 @@ export const ActivityAction = Schema.String.check(
 
 const TargetType = Text.make({ max: 100 })
 
+/** Entries of erasures and retention excuse what is missing: only this package records them. */
+const ownNoun = "activity."
+
 /**
  * A change of the adopter's data, recorded in the transaction of the change.
  *
@@ -46,7 +49,13 @@ const TargetType = Text.make({ max: 100 })
 export const NewActivity = Schema.Struct({
   /** Who acts; the actor of the call without it. */
   actor: Schema.optionalKey(ActorSchema),
-  action: ActivityAction,
+  action: ActivityAction.check(
+    Schema.makeFilter((action: string) =>
+      action.startsWith(ownNoun)
+        ? "Expected an action of yours: activity.* are those of the log itself"
+        : undefined
+    )
+  ),
   target: Schema.Struct({ type: TargetType, id: Text.make({ max: 200 }) }),
   /** The target before and after. The members that are equal in both are left out. No secret belongs here. */
   before: Schema.optionalKey(Schema.Json),
@@ -221,6 +230,8 @@ export class ActivityReport extends Schema.Class<ActivityReport>("@hypermarket/p
   unsealed: Schema.Int,
   /** Rows from which a person was erased. */
   erased: Schema.Int,
+  /** Rows that retention has dropped: an entry of the log names their checkpoints. */
+  dropped: Schema.Int,
   unsigned: Schema.Int,
   /** Rows that were sealed later than by the first checkpoint after their time, the first 100. */
   late: Schema.Array(

@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import {
   Activity,
   ActivityFilter,
+  ActivityFormat,
   ActivityHead,
   ActivityKey,
   ActivityReport,
@@ -48,9 +49,13 @@ export class ActivityGroup extends Endpoint.group(
   }).annotate(RequiredScope, "audit:read"),
   HttpApiEndpoint.get("exportActivity", "/v1/platform/activity/export", {
     query: {
-      after: Schema.optionalKey(BoundedInt.fromText({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
+      after: Schema.optionalKey(BoundedInt.fromText({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+      format: Schema.optionalKey(ActivityFormat)
     },
-    success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "application/x-ndjson" }))
+    success: [
+      Schema.String.pipe(HttpApiSchema.asText({ contentType: "application/x-ndjson" })),
+      Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/csv" }))
+    ]
   })
     .annotate(Audited, "activity.exported")
     .annotate(RequiredScope, "audit:read")

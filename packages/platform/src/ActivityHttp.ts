@@ -5,9 +5,32 @@
  */
 import * as Storage from "@hypermarket/core/Storage"
 import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import type { ActivityExport, ActivityFormat } from "./Activity.ts"
 import { ActivityApi } from "./ActivityApi.ts"
 import { ActivityLog } from "./ActivityLog.ts"
+
+/** The number of the checkpoint to continue after. Absent when the export is complete. */
+const nextHeader = "x-next-after"
+
+const contentTypes: Readonly<Record<ActivityFormat, string>> = {
+  ndjson: "application/x-ndjson",
+  ocsf: "application/x-ndjson",
+  csv: "text/csv; charset=utf-8"
+}
+
+/** RFC 4180 ends lines so. */
+const csvLineEnd = "\r\n"
+
+/** Only `ndjson` has a line for the number to continue after: all formats have it in the header. */
+const textOf = ({ lines, next }: ActivityExport, format: ActivityFormat) => {
+  const end = format === "csv" ? csvLineEnd : "\n"
+  return HttpServerResponse.text(lines.map((line) => `${line}${end}`).join(""), {
+    contentType: contentTypes[format],
+    headers: next === null ? {} : { [nextHeader]: String(next) }
+  })
+}
 
 /**
  * @category layers
@@ -22,9 +45,9 @@ export const layer = HttpApiBuilder.group(
       listActivity: ({ query }) => log.list(query).pipe(Storage.orUnavailable),
       getHead: () => Effect.all({ head: log.head, keys: log.keys }).pipe(Storage.orUnavailable),
       listAuditKeys: () => Effect.map(log.keys, (items) => ({ items })).pipe(Storage.orUnavailable),
-      exportActivity: ({ query }) =>
-        log.exportAfter(query.after ?? 0).pipe(
-          Effect.map(({ lines }) => `${lines.join("\n")}\n`),
+      exportActivity: ({ query: { after = 0, format = "ndjson" } }) =>
+        log.exportAfter(after, format).pipe(
+          Effect.map((part) => textOf(part, format)),
           Storage.orUnavailable
         ),
       verifyActivity: ({ payload }) => log.verify(payload).pipe(Storage.orUnavailable)

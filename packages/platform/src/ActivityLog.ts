@@ -56,8 +56,11 @@ const decodeDetail = Schema.decodeUnknownEffect(Detail)
 const decodeActor = Schema.decodeUnknownEffect(Schema.fromJsonString(ActivityActor))
 const decodeActorType = Schema.decodeUnknownEffect(Actor.ActorType)
 
-/** Rows of one export, and at least one checkpoint: some megabytes. */
+/** Rows of one export, and at least one checkpoint: most often some megabytes. */
 const exportRowsMax = 10_000
+
+/** Text of one export after which no further checkpoint is read. A checkpoint has about as much at most. */
+const exportCharactersMax = 16 * 1_048_576
 
 /** Sealing takes a minute; a row that is older by an hour was added later, or nothing seals. */
 const unsealedMinutesMax = 60
@@ -84,7 +87,7 @@ export class ActivityLog extends Context.Service<
     /** Reads the public keys that have signed checkpoints of this installation, the first one first. */
     readonly keys: Effect.Effect<ReadonlyArray<ActivityKey>, SqlError, Tenant>
     /**
-     * Exports the checkpoints after a number with their rows, about 10,000 rows at a time. Records that it was read.
+     * Exports the checkpoints after a number with their rows, about 10,000 rows or 16 MiB at a time. Records that it was read.
      *
      * `ndjson` can be verified. `csv` and `ocsf` have the rows alone, for spreadsheets and collectors of security events.
      */
@@ -236,12 +239,16 @@ export class ActivityLog extends Context.Service<
           if (format === "csv" && number === 0) lines.push(Formats.csvHeader)
           let last = number
           let rows = 0
+          let characters = 0
           let isComplete = false
-          while (!isComplete && rows < exportRowsMax) {
+          while (!isComplete && rows < exportRowsMax && characters < exportCharactersMax) {
             const [checkpoint] = yield* statements.checkpoints(tenant.id, last, 1)
             isComplete = checkpoint === undefined
             if (checkpoint === undefined || (rows > 0 && rows + checkpoint.rows > exportRowsMax)) break
-            lines.push(...(yield* partOf(checkpoint)))
+            for (const line of yield* partOf(checkpoint)) {
+              lines.push(line)
+              characters += line.length
+            }
             last = checkpoint.number
             rows += checkpoint.rows
           }
@@ -250,7 +257,7 @@ export class ActivityLog extends Context.Service<
           yield* write({
             action: "activity.exported",
             target: { type: "activity", id: tenant.id },
-            after: { after: number, rows }
+            after: { after: number, format, rows }
           })
           return { lines, next }
         })

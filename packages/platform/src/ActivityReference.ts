@@ -33,7 +33,7 @@ export const reference = Reference.make(
       exportActivity: {
         summary: "Export checkpoints and entries",
         description:
-          "Returns lines of JSON: the public keys, then each checkpoint with its entries in the order of their leaves, then `end`. About 10,000 entries are returned at a time: send `next` of the last line as `after` until it is null. Entries without a checkpoint are not in it.\n\nThe package's README describes each line, byte by byte, so that anyone can verify it. The request is recorded as `activity.exported`."
+          "Returns lines of JSON: the public keys, then each checkpoint with its entries in the order of their leaves, then `end`. About 10,000 entries or 16 MiB are returned at a time: send the header `X-Next-After` of the response as `after` until it is absent; `next` of the last line has it too. Entries without a checkpoint are not in it.\n\nWith `format` `csv` the response is `text/csv` (RFC 4180) with a header in the first part; with `ocsf` it has one event of the Open Cybersecurity Schema Framework per line. Both have the entries without their proofs.\n\nThe package's README describes each line, byte by byte, so that anyone can verify it. The request is recorded as `activity.exported`."
       },
       verifyActivity: {
         summary: "Verify the log",

@@ -8,19 +8,16 @@
  */
 import * as EachTenant from "@hypermarket/core/EachTenant"
 import * as Now from "@hypermarket/core/Now"
-import * as Outbox from "@hypermarket/core/Outbox"
-import { AllTenants, system, Tenant } from "@hypermarket/core/Tenant"
+import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import * as Leaf from "./audit/leaf.ts"
-import * as Merkle from "./audit/merkle.ts"
-import * as Signing from "./audit/signing.ts"
+import * as Retention from "./audit/retention.ts"
+import * as Sealing from "./audit/sealing.ts"
 import * as Statements from "./audit/statements.ts"
 import * as Settings from "./PlatformSettings.ts"
 
@@ -30,18 +27,13 @@ import * as Settings from "./PlatformSettings.ts"
  * @category limits
  * @since 0.1.0
  */
-export const checkpointRowsMax = 10_000
+export const checkpointRowsMax: number = Sealing.checkpointRowsMax
 
 /** A transaction ends long before: sessions of ours end after 30 idle seconds, and statements have a timeout. */
 const recentHours = 2
 const hourMillis = 3_600_000
 
 const roundLimit = "50 seconds"
-
-const sealedTotal = Metric.counter("hm_platform_activity_sealed_total", {
-  description: "Rows of the activity log that were put under a checkpoint",
-  incremental: true
-})
 
 /**
  * @category services
@@ -54,6 +46,11 @@ export class ActivitySeals extends Context.Service<
     readonly seal: Effect.Effect<number, SqlError, AllTenants>
     /** Seals rows of any age that were left out. */
     readonly sweep: Effect.Effect<number, SqlError, AllTenants>
+    /**
+     * Names the checkpoints of months that are older than kept, in the log of each owner, and then lets the months be dropped.
+     * Returns the instant before which they are; undefined while none is. A row without a checkpoint holds its month back.
+     */
+    readonly retain: Effect.Effect<Date | undefined, SqlError, AllTenants>
   }
 >()("@hypermarket/platform/ActivitySeals") {
   static readonly layer: Layer.Layer<ActivitySeals, Config.ConfigError, SqlClient.SqlClient> = Layer.effect(
@@ -61,72 +58,15 @@ export class ActivitySeals extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [key] = yield* Settings.signingKeys
+      const keepDays = yield* Settings.activityKeepDays.config
       const statements = Statements.make(sql)
+      const sealRows = Sealing.make(sql, key)
+      const retention = Retention.make(sql, sealRows)
 
       /** One sealer per tenant at a time. The others go on with other tenants: this one seals the rows. */
-      const lock = (tenantId: string) =>
-        Effect.map(
-          sql<{ readonly isMine: boolean }>`
-            SELECT pg_try_advisory_xact_lock(
-                     hashtextextended(concat_ws(' ', current_schema(), 'activity', ${tenantId}::text), 0)) AS "isMine"
-          `,
-          ([row]) => row?.isMine === true
-        )
-
-      const publish = Effect.fnUntraced(function* (
-        tenantId: string,
-        text: string,
-        signature: Buffer | null,
-        now: Date
-      ) {
-        // No tenant subscribes to events of the installation.
-        if (tenantId === system) return
-        const outbox = yield* Outbox.Outbox
-        const event = yield* Outbox.event({
-          domain: "platform",
-          name: "activity.sealed",
-          subject: tenantId,
-          time: now,
-          data: {
-            hash: Leaf.hex(Merkle.textHash(text)),
-            checkpoint: text,
-            signature: signature === null ? null : signature.toString("base64")
-          }
-        })
-        yield* outbox.publish([event])
-      })
-
       const sealTenant = Effect.fnUntraced(function* (since: Date) {
-        const { id: tenantId } = yield* Tenant
-        const now = yield* Now.now
-        if (!(yield* lock(tenantId))) return { count: 0, hasMore: false }
-        const rows = yield* statements.unsealed(tenantId, since, checkpointRowsMax)
-        const [first] = rows
-        const last = rows.at(-1)
-        if (first === undefined || last === undefined) return { count: 0, hasMore: false }
-        const previous = yield* statements.newest(tenantId)
-        const checkpoint = {
-          tenantId,
-          number: (previous?.number ?? 0) + 1,
-          previous: previous === undefined ? null : Merkle.textHash(Leaf.checkpointText(previous)),
-          root: Merkle.root(rows.map(({ leafHash }) => leafHash)),
-          rows: rows.length,
-          sealedAt: Leaf.instantText(now),
-          keyId: key?.keyId ?? null
-        }
-        const text = Leaf.checkpointText(checkpoint)
-        const signature = key === undefined ? null : Signing.sign(key, text)
-        if (key !== undefined) yield* statements.insertKey(key.keyId, key.publicKey, now)
-        yield* statements.insertCheckpoint({
-          ...checkpoint,
-          signature,
-          activityIds: rows.map(({ activityId }) => activityId),
-          firstRecordedAt: first.recordedAt,
-          lastRecordedAt: last.recordedAt
-        })
-        yield* publish(tenantId, text, signature, now)
-        yield* sql.afterCommit(Metric.update(sealedTotal, rows.length))
-        return { count: rows.length, hasMore: rows.length === checkpointRowsMax }
+        const { id } = yield* Tenant
+        return (yield* statements.tryLock(id)) ? yield* sealRows(since) : { count: 0, hasMore: false }
       })
 
       const round = Effect.fnUntraced(function* (since: Date) {
@@ -146,7 +86,11 @@ export class ActivitySeals extends Context.Service<
 
       const sweep = round(new Date(0)).pipe(Effect.withSpan("ActivitySeals.sweep"))
 
-      return ActivitySeals.of({ seal, sweep })
+      const retain = Effect.andThen(AllTenants, retention.retain(keepDays)).pipe(
+        Effect.withSpan("ActivitySeals.retain")
+      )
+
+      return ActivitySeals.of({ seal, sweep, retain })
     })
   )
 }

@@ -3,13 +3,16 @@
  *
  * @since 0.1.0
  */
+import * as Audit from "@hypermarket/core/Audit"
+import * as AuditedChange from "@hypermarket/core/AuditedChange"
 import type * as Page from "@hypermarket/core/Page"
 import type { VersionStale } from "@hypermarket/core/Precondition"
 import { AllTenants, system } from "@hypermarket/core/Tenant"
+import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as SqlClient from "effect/sql/SqlClient"
+import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { PolicySets } from "./policy/policySets.ts"
 import type {
@@ -62,11 +65,43 @@ export class InstallationPolicies extends Context.Service<
   static readonly layer: Layer.Layer<InstallationPolicies, never, SqlClient.SqlClient> = Layer.effect(
     InstallationPolicies,
     Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
       const { store } = yield* PolicySets
+
+      /** An act on the one tenant that a policy names is in that tenant's log too. */
+      const inTenantsLog = <A extends RegionPolicy | void, E>(
+        self: Effect.Effect<A, E>,
+        policyKey: string,
+        action: string,
+        read: Effect.Effect<RegionPolicy | undefined, E>
+      ) =>
+        transactionOf(sql)(
+          Effect.gen(function* () {
+            const before = yield* read
+            const result = yield* self
+            const after = result ?? undefined
+            for (const tenant of new Set([before?.tenant, after?.tenant])) {
+              if (tenant === undefined) continue
+              yield* AuditedChange.change(sql, Effect.void, {
+                action,
+                target: { type: "region-policy", id: policyKey },
+                ...(before === undefined ? {} : { before: Effect.succeed(before) }),
+                after: () => after
+              }).pipe(Audit.inLogOf(tenant))
+            }
+            return result
+          })
+        )
+
       return InstallationPolicies.of({
         create: Effect.fn("InstallationPolicies.create")(function* (policy) {
           yield* AllTenants
-          return yield* store.create(system, policy, true)
+          return yield* inTenantsLog(
+            store.create(system, policy, true),
+            policy.policyKey,
+            "region-policy.created",
+            Effect.succeed(undefined)
+          )
         }),
         get: Effect.fn("InstallationPolicies.get")(function* (policyKey) {
           yield* AllTenants
@@ -78,11 +113,21 @@ export class InstallationPolicies extends Context.Service<
         }),
         change: Effect.fn("InstallationPolicies.change")(function* (policyKey, version, policy) {
           yield* AllTenants
-          return yield* store.change(system, policyKey, version, policy, true)
+          return yield* inTenantsLog(
+            store.change(system, policyKey, version, policy, true),
+            policyKey,
+            "region-policy.changed",
+            store.get(system, policyKey)
+          )
         }),
         remove: Effect.fn("InstallationPolicies.remove")(function* (policyKey, version) {
           yield* AllTenants
-          return yield* store.remove(system, policyKey, version)
+          return yield* inTenantsLog(
+            store.remove(system, policyKey, version),
+            policyKey,
+            "region-policy.removed",
+            store.get(system, policyKey)
+          )
         })
       })
     })

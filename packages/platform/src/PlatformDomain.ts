@@ -21,6 +21,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { ActivityFormat, ActivityRequest, ActivityVerify, CheckpointNumber, NewActivity } from "./Activity.ts"
 import * as ActivityChecks from "./audit/checks.ts"
 import * as Erasure from "./audit/erasure.ts"
+import * as Retention from "./audit/retention.ts"
 import { ActivityLog } from "./ActivityLog.ts"
 import { ActivitySeals } from "./ActivitySeals.ts"
 import { ApiKeyId, NewApiKey, Reason, Rotation, SystemKeyName } from "./ApiKey.ts"
@@ -123,12 +124,22 @@ const pruneSubjectParts = Job.scheduled<SubjectRequests | AllTenants>({
   run: Effect.flatMap(SubjectRequests, (requests) => requests.prune)
 })
 
+const retain = Job.scheduled<ActivitySeals | AllTenants>({
+  name: "platform.activity.retain",
+  every: "1 day",
+  deadline: "10 minutes",
+  run: Effect.flatMap(ActivitySeals, (seals) => Effect.asVoid(seals.retain))
+})
+
 /** Two months ahead: a worker that is away for weeks leaves no row without its partition. */
 const activityPartitions = Partitions.make({
   table: "hm_platform_activity_log",
   by: "recorded_at",
   every: "month",
-  ahead: 2
+  // Months go only when the logs of their owners name them, by the setting: `droppable` says so.
+  keep: `${Settings.activityKeepDaysMin} days`,
+  ahead: 2,
+  oldestInUse: Retention.droppable
 })
 
 const { Environment, FlagChange, FlagEnvironment, FlagKey, FlagReason, NewFeatureFlag } = FeatureFlag
@@ -238,7 +249,7 @@ export const domain = Domain.make({
   },
   internalServices: [ActivitySeals, ConsoleSessions],
   contracts: Layer.merge(ActivityLog.layerAudit, RegionPolicies.layerPolicy),
-  jobs: [seal, sweep, pruneSessions, runSubjectRequests, pruneSubjectParts],
+  jobs: [seal, sweep, retain, pruneSessions, runSubjectRequests, pruneSubjectParts],
   partitions: [activityPartitions],
   subjectData: SubjectData.join([Erasure.subjectData, SubjectTables.subjectData]),
   settings: Settings.settings,

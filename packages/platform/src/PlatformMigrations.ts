@@ -10,6 +10,7 @@ import activity from "./migrations/0004_activity.ts"
 import policy from "./migrations/0005_policy.ts"
 import consoleSession from "./migrations/0006_console.ts"
 import subject from "./migrations/0007_subject.ts"
+import activityRetention from "./migrations/0008_activity_retention.ts"
 
 /**
  * @category migrations
@@ -24,7 +25,8 @@ export const migrations = Migrations.make(
     "0004_activity": activity,
     "0005_policy": policy,
     "0006_console": consoleSession,
-    "0007_subject": subject
+    "0007_subject": subject,
+    "0008_activity_retention": activityRetention
   },
   { release: manifest.version }
 )

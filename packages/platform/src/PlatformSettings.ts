@@ -42,6 +42,28 @@ export const signingKeys: Config.Config<ReadonlyArray<SigningKey>> = Config.flat
 )
 
 /**
+ * The least that entries of the activity log are kept, in days. Retention drops nothing younger, and a verification accepts no
+ * younger rows as dropped.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const activityKeepDaysMin = 31
+
+/**
+ * The age at which entries of the activity log are dropped, in days.
+ *
+ * @category settings
+ * @since 0.1.0
+ */
+export const activityKeepDays = Setting.make({
+  name: "HM_PLATFORM_ACTIVITY_KEEP_DAYS",
+  doc: "Days that entries of the activity log are kept at least, 31 to 36500. Whole months that are older are dropped; their checkpoints stay.",
+  read: (name) => Config.schema(BoundedInt.fromText({ minimum: activityKeepDaysMin, maximum: 36_500 }), name),
+  defaultValue: 400
+})
+
+/**
  * The age at which a session of the console ends, in hours.
  *
  * @category settings
@@ -71,4 +93,9 @@ export const consoleIdleMinutes = Setting.make({
  * @category settings
  * @since 0.1.0
  */
-export const settings: ReadonlyArray<Setting.Any> = [auditKey, consoleSessionHours, consoleIdleMinutes]
+export const settings: ReadonlyArray<Setting.Any> = [
+  auditKey,
+  activityKeepDays,
+  consoleSessionHours,
+  consoleIdleMinutes
+]

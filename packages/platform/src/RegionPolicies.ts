@@ -31,7 +31,7 @@ import {
   type PolicyNotFound,
   type PolicyQuestion,
   PolicyTie,
-  RegionDecision,
+  type RegionDecision,
   type RegionPolicy,
   type RegionPolicyChange
 } from "./RegionPolicy.ts"
@@ -60,7 +60,7 @@ const engineQuestion = (question: PolicyQuestion, nowMillis: number): Engine.Que
 const revisionOf = (pair: Pair): bigint => pair.installation.revision + pair.tenant.revision
 
 /**
- * Decides by the compiled policies. Pure.
+ * Decides by the compiled policies. Pure. The lists of the decision are frozen: later ones share them.
  *
  * @category accessors
  * @since 0.1.0
@@ -70,14 +70,10 @@ export const decideBy = (
   tenantId: string,
   question: PolicyQuestion,
   nowMillis: number
-): RegionDecision =>
-  new RegionDecision(
-    {
-      ...Engine.decide(pair.installation, pair.tenant, engineQuestion(question, nowMillis), tenantId),
-      revision: String(revisionOf(pair))
-    },
-    { disableChecks: true }
-  )
+): RegionDecision => ({
+  ...Engine.decide(pair.installation, pair.tenant, engineQuestion(question, nowMillis), tenantId),
+  revision: String(revisionOf(pair))
+})
 
 /**
  * @category services

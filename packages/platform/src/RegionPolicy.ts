@@ -238,7 +238,7 @@ export type PolicyQuestion = typeof PolicyQuestion.Type
  * @category models
  * @since 0.1.0
  */
-export class RegionDecision extends Schema.Class<RegionDecision>("@hypermarket/platform/RegionDecision")({
+export const RegionDecision = Schema.Struct({
   effect: Schema.Literals(["allow", "deny"]),
   value: Schema.optionalKey(Schema.Json),
   /** Requirements of an allowed action, in alphabetical order. */
@@ -257,7 +257,13 @@ export class RegionDecision extends Schema.Class<RegionDecision>("@hypermarket/p
   undetermined: Schema.Boolean,
   /** Of the policies that it was made with, as text. */
   revision: Schema.String
-}) {}
+}).annotate({ identifier: "RegionDecision" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type RegionDecision = typeof RegionDecision.Type
 
 /**
  * @category schemas

@@ -123,6 +123,12 @@ export class SubjectRequests extends Context.Service<
         )
       })
 
+      /** An act of the installation on a tenant is in that tenant's log too. */
+      const inLogOfTenant =
+        (tenantId: TenantId) =>
+        (self: Effect.Effect<SubjectRequest, SqlError>): Effect.Effect<SubjectRequest, SqlError> =>
+          recorded(self, "tenant.erasure-requested").pipe(Audit.inLogOf(tenantId))
+
       const createForTenant = Effect.fn("SubjectRequests.createForTenant")(function* (tenantId: TenantId) {
         const now = yield* Now.now
         const requestId = yield* Identifier.next
@@ -137,7 +143,7 @@ export class SubjectRequests extends Context.Service<
             now
           }),
           "tenant.erasure-requested"
-        ).pipe(Audit.inLogOf(system))
+        ).pipe(Audit.inLogOf(system), inLogOfTenant(tenantId))
       })
 
       const list = Effect.fn("SubjectRequests.list")(function* (request: Page.Request) {

@@ -59,32 +59,32 @@ layer(TestServer, { excludeTestServices: true })("PolicyHttp", (it) => {
 
   DoorIsolation.suite(it, { domain: PlatformDomain, services: ["policies", "installationPolicies"], seed })
 
-  TenantIsolation.suite(
-    it,
-    HttpApi.make(Api.id).add(SubjectGroup),
-    Effect.gen(function* () {
-      const requests = yield* SubjectRequests
-      const request = { kind: "export", subject: { kind: "customer", id: "c-1" } } as const
-      const { requestId } = yield* requests.create(request).pipe(provide(TenantId.make("owner")))
-      const sql = yield* SqlClient.SqlClient
-      yield* sql`
-        UPDATE hm_platform_subject_request
-           SET state = 'done', finished_at = now(), parts = 71717
-         WHERE request_id = ${requestId}::uuid
-      `
-      yield* sql`
-        INSERT INTO hm_platform_subject_part (tenant_id, request_id, number, lines)
-        VALUES ('owner', ${requestId}::uuid, 71717, '{"table":"hm_order_line"}')
-      `
-      return {
-        ownerKey: "owner",
-        strangerKey: "stranger",
-        params: { requestId, part: "71717" },
-        payloads: { createSubjectRequest: request },
-        watched: [`/v1/platform/subjects/requests/${requestId}`]
-      }
-    })
-  )
+  const subjectSeed = Effect.gen(function* () {
+    const requests = yield* SubjectRequests
+    const request = { kind: "export", subject: { kind: "customer", id: "c-1" } } as const
+    const { requestId } = yield* requests.create(request).pipe(provide(TenantId.make("owner")))
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`
+      UPDATE hm_platform_subject_request
+         SET state = 'done', finished_at = now(), parts = 71717
+       WHERE request_id = ${requestId}::uuid
+    `
+    yield* sql`
+      INSERT INTO hm_platform_subject_part (tenant_id, request_id, number, lines)
+      VALUES ('owner', ${requestId}::uuid, 71717, '{"table":"hm_order_line"}')
+    `
+    return {
+      ownerKey: "owner",
+      strangerKey: "stranger",
+      params: { requestId, part: "71717" },
+      payloads: { createSubjectRequest: request },
+      watched: [`/v1/platform/subjects/requests/${requestId}`]
+    }
+  })
+
+  TenantIsolation.suite(it, HttpApi.make(Api.id).add(SubjectGroup), subjectSeed)
+
+  DoorIsolation.suite(it, { domain: PlatformDomain, services: ["subjectRequests"], seed: subjectSeed })
 
   it.effect("names the field of a region that is not assigned, and the code to write", () =>
     Effect.gen(function* () {

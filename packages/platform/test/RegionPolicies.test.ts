@@ -3,6 +3,7 @@ import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Now from "@hypermarket/core/Now"
 import * as Policy from "@hypermarket/core/Policy"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { ActivityLog } from "@hypermarket/platform/ActivityLog"
 import { InstallationPolicies } from "@hypermarket/platform/InstallationPolicies"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import * as PolicyHandle from "@hypermarket/platform/PolicyHandle"
@@ -182,6 +183,36 @@ layer(services, { excludeTestServices: true, timeout: 60_000 })("RegionPolicies"
       assert.strictEqual(refused._tag, "PolicyInvalid")
       yield* installation.remove("one", 1).pipe(asSystem)
     })
+  )
+
+  it.effect(
+    "that name one tenant are in that tenant's log too, when they are made, changed and removed",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const installation = yield* InstallationPolicies
+        const [first, second] = [TenantId.make("named-first"), TenantId.make("named-second")]
+        yield* installation.create({ policyKey: "named", tenant: first, ...deny })
+        yield* installation.change("named", 1, { tenant: second, ...deny })
+        yield* installation.remove("named", 2)
+        const rows = yield* sql<{ readonly tenantId: string; readonly action: string }>`
+        SELECT tenant_id AS "tenantId", action
+          FROM hm_platform_activity_log
+         WHERE tenant_id LIKE 'named-%' OR tenant_id = '_system' AND detail LIKE '%"targetId":"named"}'
+      `
+        assert.sameMembers(
+          rows.map(({ action, tenantId }) => `${tenantId} ${action}`),
+          [
+            "_system region-policy.created",
+            "_system region-policy.changed",
+            "_system region-policy.removed",
+            "named-first region-policy.created",
+            "named-first region-policy.changed",
+            "named-second region-policy.changed",
+            "named-second region-policy.removed"
+          ]
+        )
+      }).pipe(asSystem, Effect.provide(ActivityLog.layerAudit))
   )
 
   it.effect("hold a deny and not an allow for an unknown place, a missing attribute and a broken rule", () =>

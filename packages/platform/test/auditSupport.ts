@@ -10,6 +10,7 @@ import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { createHash } from "node:crypto"
+import { strangersVerdict } from "./strangersVerifier.ts"
 
 /** One id always has the same seed. */
 export const keyEntry = (id: string): string =>
@@ -66,3 +67,37 @@ export const tamper = (...statements: ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
   )
+
+const exported = Effect.gen(function* () {
+  const log = yield* ActivityLog
+  const lines: Array<string> = []
+  let next: number | null = 0
+  while (next !== null) {
+    const part: { readonly lines: ReadonlyArray<string>; readonly next: number | null } =
+      yield* log.exportAfter(next)
+    lines.push(...part.lines)
+    next = part.next
+  }
+  return lines
+})
+
+/** The head and the public keys, as they are kept elsewhere. */
+export const kept = Effect.gen(function* () {
+  const log = yield* ActivityLog
+  const head = yield* log.head
+  const keys = yield* log.keys
+  return {
+    tenantId: head?.tenantId ?? "",
+    number: head?.number ?? 0,
+    hash: head?.hash ?? "",
+    keys: Object.fromEntries(keys.map(({ keyId, publicKey }) => [keyId, publicKey]))
+  }
+})
+
+/** The verdicts of the command and of the stranger, who have the head and the keys from before. */
+export const verdicts = Effect.fnUntraced(function* (before: Effect.Success<typeof kept>) {
+  const log = yield* ActivityLog
+  const { hash, keys, number, tenantId } = before
+  const report = yield* log.verify({ head: { tenantId, number, hash }, keys })
+  return { report, stranger: strangersVerdict(yield* exported, before) }
+})

@@ -26,6 +26,26 @@ const isSigned = (publicKey: string, text: string, signature: string): boolean =
   return verify(null, Buffer.from(text), keyObject, Buffer.from(signature, "base64"))
 }
 
+/** Checkpoints whose rows retention dropped: an entry, at least 31 days younger, names them. Returns a test of a checkpoint. */
+const dropsIn = (lines: ReadonlyArray<string>) => {
+  const entries = lines.flatMap((text) => {
+    const { detail, leaf, type } = JSON.parse(text)
+    const { action, recordedAt } = type === "row" ? JSON.parse(leaf) : {}
+    if (action !== "activity.dropped" || detail === null) return []
+    return [{ until: Date.parse(recordedAt) - 31 * 86_400_000, ranges: JSON.parse(detail).after.checkpoints }]
+  })
+  return (checkpoint: { readonly number: number; readonly sealedAt: string }): boolean =>
+    entries.some(
+      ({ ranges, until }) =>
+        Date.parse(checkpoint.sealedAt) <= until &&
+        ranges.some(([first, last]: ReadonlyArray<number>) =>
+          first === undefined || last === undefined
+            ? false
+            : first <= checkpoint.number && checkpoint.number <= last
+        )
+    )
+}
+
 export const strangersVerdict = (
   lines: ReadonlyArray<string>,
   kept: { readonly keys: Readonly<Record<string, string>>; readonly number: number; readonly hash: string }
@@ -33,11 +53,15 @@ export const strangersVerdict = (
   const wrong: Array<string> = []
   let previous: string | null = null
   let number = 0
-  let open: { readonly number: number; readonly root: string; readonly rows: number } | undefined
+  const isDropped = dropsIn(lines)
+  let open:
+    | { readonly number: number; readonly root: string; readonly rows: number; readonly sealedAt: string }
+    | undefined
   let leaves: Array<Buffer> = []
   let isHeadFound = kept.number === 0
   const close = () => {
     if (open === undefined) return
+    if (leaves.length === 0 && isDropped(open)) return
     if (leaves.length !== open.rows) wrong.push(`${open.number}: ${leaves.length} rows of ${open.rows}`)
     else if (treeHash(leaves).toString("hex") !== open.root) wrong.push(`${open.number}: another root`)
     leaves = []
@@ -63,7 +87,7 @@ export const strangersVerdict = (
         const text = line[part]
         if (text === null) continue
         const hash = sha256(Buffer.from(line[`${part}Salt`], "hex"), text).toString("hex")
-        if (hash !== leaf[part]) wrong.push(`${leaf.activityId}: another ${part}`)
+        if (hash !== leaf[part]) wrong.push(`${number}: another ${part} of ${leaf.activityId}`)
       }
     }
   }

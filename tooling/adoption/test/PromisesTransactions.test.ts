@@ -92,6 +92,46 @@ layer(Door.layerDatabase, { excludeTestServices: true })("over", (it) => {
     )
   }
 
+  it.effect("asks a policy, and records a change with its entry in a transaction of pg, or neither", () =>
+    Effect.gen(function* () {
+      yield* createTable
+      const hm = yield* Door.door()
+      const shop = hm.over(pg(yield* Door.pgPool))
+      const acme = hm.tenant("acme")
+      const run = async (isPaid: boolean) => {
+        const policy = await acme.policy.open()
+        const { effect } = policy.decide({ action: "listing.publish", region: "US-UT", category: "wine" })
+        assert.strictEqual(effect, "allow")
+        await policy.close()
+        return shop.transaction("acme", async (tx, client) => {
+          await client.query("INSERT INTO shop_order VALUES ($1)", ["audited"])
+          const target = { type: "listing", id: "l-1" }
+          const actor = { type: "user", id: "ann" } as const
+          await tx.audit.record({
+            actor,
+            action: "listing.published",
+            target,
+            before: { state: "draft" },
+            after: { state: "live" }
+          })
+          if (!isPaid) throw new Error("not paid")
+        })
+      }
+      yield* Effect.promise(() => Door.rejection(run(false)))
+      const entries = Effect.promise(() => acme.audit.list({ action: "listing.published" }))
+      assert.deepStrictEqual((yield* entries).items, [])
+      assert.strictEqual(yield* countOrders("audited"), 0)
+      yield* Effect.promise(() => run(true))
+      const { items } = yield* entries
+      assert.deepInclude(items[0], {
+        actorType: "user",
+        before: { state: "draft" },
+        after: { state: "live" }
+      })
+      assert.strictEqual(yield* countOrders("audited"), 1)
+    })
+  )
+
   it.effect("throws the driver's own errors untouched", () =>
     Effect.gen(function* () {
       yield* createTable

@@ -8,11 +8,13 @@ import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Cluster from "./Cluster.ts"
+import type * as AuditRun from "./audit/AuditRun.ts"
 import type { Violation } from "./Ledger.ts"
 
+/** Those of `pnpm soak events`. */
 export const kinds = ["notice", "fencing", "order"] as const
 
-export type Kind = (typeof kinds)[number]
+export type Kind = (typeof kinds)[number] | "horizon"
 
 interface Clause {
   readonly file: string
@@ -23,8 +25,13 @@ interface Clause {
 interface Break {
   readonly clauses: ReadonlyArray<Clause>
   /** The rule that is then found broken; undefined when none may be. */
-  readonly rule: Violation["rule"] | undefined
+  readonly rule: Violation["rule"] | AuditRun.Violation["rule"] | undefined
+  /** Arguments of the run, without the seed. */
+  readonly args: ReadonlyArray<string>
 }
+
+/** Few jobs suffice, and none of what takes its time; a kill could meet the very worker that is to come back too late. */
+const events = ["events", "--jobs", "600", "--incidents", "0", "--poison", "0"]
 
 /** A heartbeat that finds its lease gone stops the handlers: then hardly any of them gets as far as the fence. */
 const notice: Clause = {
@@ -35,7 +42,7 @@ const notice: Clause = {
 
 const breaks: Readonly<Record<Kind, Break>> = {
   // Without it everything still holds: the fence alone is enough.
-  notice: { clauses: [notice], rule: undefined },
+  notice: { clauses: [notice], rule: undefined, args: events },
   // A worker that lost its lease commits its handler's effects all the same.
   fencing: {
     clauses: [
@@ -46,7 +53,8 @@ const breaks: Readonly<Record<Kind, Break>> = {
         instead: ""
       }
     ],
-    rule: "not_exactly_once"
+    rule: "not_exactly_once",
+    args: events
   },
   // Jobs with a key are enqueued like any other.
   order: {
@@ -57,7 +65,20 @@ const breaks: Readonly<Record<Kind, Break>> = {
         instead: "SELECT i.n, i.tenant_id, i.queue, i.priority, NULL::text AS ordering_key, i.job_id,"
       }
     ],
-    rule: "order"
+    rule: "order",
+    args: events
+  },
+  // Sealing looks at rows after the newest one under a checkpoint: a row that commits late is left out.
+  horizon: {
+    clauses: [
+      {
+        file: "packages/platform/src/audit/statements.ts",
+        text: "log.activity_id NOT IN (\n             SELECT unnest(activity_ids)",
+        instead: "log.recorded_at > ALL (\n             SELECT last_recorded_at"
+      }
+    ],
+    rule: "not_exactly_one",
+    args: ["audit", "--seconds", "10"]
   }
 }
 
@@ -77,6 +98,7 @@ const root = Path.resolve(import.meta.dirname, "../../..")
 const packages = [
   "packages/core",
   "packages/events",
+  "packages/platform",
   "packages/queue",
   "tooling/embedded-postgres",
   "tooling/testing",
@@ -136,18 +158,15 @@ const Document = Schema.fromJsonString(
   })
 )
 
-/** Few jobs suffice, and none of what takes its time; a kill could meet the very worker that is to come back too late. */
-const size = ["--jobs", "600", "--incidents", "0", "--poison", "0"]
-
 /** Runs the harness on the broken copy, and fails unless it finds what it must. Gives what it found. */
 export const check = Effect.fn("BrokenBuild.check")(function* (kind: Kind, seed: number) {
-  const { clauses, rule } = breaks[kind]
+  const { args, clauses, rule } = breaks[kind]
   const folder = yield* Cluster.temporaryFolder(`without-${kind}`)
   yield* Effect.sync(() => copyTree(folder))
   yield* Effect.forEach(clauses, (clause) => takeOut(folder, clause), { discard: true })
   const service = yield* ServiceProcess.start(
     Path.join(folder, "tooling/soak/src/main.ts"),
-    ["events", "--json", "--seed", String(seed), ...size],
+    [...args, "--json", "--seed", String(seed)],
     {}
   )
   const exit = yield* service.exit

@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { parseArgs } from "node:util"
 import * as ApiSoak from "./api/ApiSoak.ts"
+import * as AuditSoak from "./audit/AuditSoak.ts"
 import * as OrderRun from "./analytics/OrderRun.ts"
 import * as BrokenBuild from "./BrokenBuild.ts"
 import * as KillRun from "./KillRun.ts"
@@ -29,7 +30,7 @@ class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds:
 }
 
 const usage =
-  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order] [--json], or pnpm soak search or api, which have options of their own"
+  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order] [--json], or pnpm soak search, api or audit, which have options of their own"
 
 const defaults = {
   kill: { jobs: 5_000, incidents: 12 },
@@ -120,8 +121,17 @@ const toStandardError = Logger.layer([
 ])
 
 /** Each domain has options of its own. */
-const program = Effect.suspend((): Effect.Effect<void, unknown, Scope.Scope> =>
-  process.argv[2] === "search" ? SearchSoak.program : process.argv[2] === "api" ? ApiSoak.program : events
-)
+const program = Effect.suspend((): Effect.Effect<void, unknown, Scope.Scope> => {
+  switch (process.argv[2]) {
+    case "search":
+      return SearchSoak.program
+    case "api":
+      return ApiSoak.program
+    case "audit":
+      return AuditSoak.program
+    default:
+      return events
+  }
+})
 
 Main.run(program.pipe(Effect.scoped, Effect.provide(toStandardError)))

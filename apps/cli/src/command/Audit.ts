@@ -49,7 +49,7 @@ const readHead = Effect.fnUntraced(function* (path: string) {
 
 const render = (report: ActivityReport): ReadonlyArray<string> => [
   `${report.tenantId}: ${report.problems.length === 0 ? "intact" : "NOT INTACT"}, ${report.rows} rows under ${report.checkpoints} checkpoints` +
-    `${report.unsigned === 0 ? "" : `, ${report.unsigned} of them not signed`}, ${report.unsealed} rows not sealed yet, ${report.erased} erased`,
+    `${report.unsigned === 0 ? "" : `, ${report.unsigned} of them not signed`}, ${report.unsealed} rows not sealed yet, ${report.erased} erased, ${report.dropped} dropped by retention`,
   ...report.problems.map(
     ({ checkpoint, id, kind, reason }) =>
       `  ${kind} ${id}${kind === "row" && checkpoint !== null ? ` of checkpoint ${checkpoint}` : ""}: ${reason}`

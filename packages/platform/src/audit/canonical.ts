@@ -7,17 +7,29 @@ import type * as Schema from "effect/Schema"
 const isObject = (value: Schema.Json): value is Schema.JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
+const textOf = (value: string): string => JSON.stringify(value.isWellFormed() ? value : value.toWellFormed())
+
+/** Names of a literal of ours most often are, and sorting them costs more than the rest. */
+const isSorted = (names: ReadonlyArray<string>): boolean => {
+  let before = ""
+  for (const name of names) {
+    if (name < before) return false
+    before = name
+  }
+  return true
+}
+
 export const write = (value: Schema.Json): string => {
-  if (typeof value === "string") return JSON.stringify(value.toWellFormed())
+  if (typeof value === "string") return textOf(value)
   if (Array.isArray(value)) return `[${value.map(write).join(",")}]`
   if (!isObject(value)) return JSON.stringify(value)
-  const members = Object.keys(value)
-    .toSorted()
-    .flatMap((name) => {
-      const member = value[name]
-      return member === undefined ? [] : [`${JSON.stringify(name.toWellFormed())}:${write(member)}`]
-    })
-  return `{${members.join(",")}}`
+  const names = Object.keys(value)
+  let text = ""
+  for (const name of isSorted(names) ? names : names.toSorted()) {
+    const member = value[name]
+    if (member !== undefined) text += `${text === "" ? "" : ","}${textOf(name)}:${write(member)}`
+  }
+  return `{${text}}`
 }
 
 /** The members of two objects that differ; both as they are when one of them is no object. */
@@ -32,7 +44,7 @@ export const differences = (
     Object.fromEntries(
       Object.entries(from).filter(([name, member]) => {
         const counterpart = Object.hasOwn(other, name) ? other[name] : undefined
-        return counterpart === undefined || write(member) !== write(counterpart)
+        return member !== counterpart && (counterpart === undefined || write(member) !== write(counterpart))
       })
     )
   return { before: pick(before, after), after: pick(after, before) }

@@ -32,7 +32,7 @@ export interface LogRow {
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
 /** RFC 3339 in UTC with microseconds. */
-export const instantText = (at: Date): string => at.toISOString().replace("Z", "000Z")
+export const instantText = (at: Date): string => `${at.toISOString().slice(0, -1)}000Z`
 
 export const leafText = (
   row: Pick<
@@ -48,15 +48,15 @@ export const leafText = (
   >
 ): string =>
   Canonical.write({
-    v: version,
-    tenantId: row.tenantId,
-    activityId: row.activityId,
-    recordedAt: row.recordedAt,
     action: row.action,
-    actorType: row.actorType,
+    activityId: row.activityId,
     actor: hex(row.actorHash),
+    actorType: row.actorType,
+    detail: hex(row.detailHash),
+    recordedAt: row.recordedAt,
     targetType: row.targetType,
-    detail: hex(row.detailHash)
+    tenantId: row.tenantId,
+    v: version
   })
 
 export const leafHash = (row: Parameters<typeof leafText>[0]): Buffer => Merkle.leafHash(leafText(row))
@@ -64,15 +64,16 @@ export const leafHash = (row: Parameters<typeof leafText>[0]): Buffer => Merkle.
 /** Longest `before` or `after` that is kept, in characters of JSON: longer ones are kept as their hash. */
 const stateCharactersMax = 65_536
 
-const bounded = (state: Schema.Json): Schema.Json => {
+const stateText = (state: Schema.Json): string => {
   const text = Canonical.write(state)
   return text.length <= stateCharactersMax
-    ? state
-    : { omitted: true, characters: text.length, sha256: hex(Merkle.textHash(text)) }
+    ? text
+    : Canonical.write({ characters: text.length, omitted: true, sha256: hex(Merkle.textHash(text)) })
 }
 
 /** No column holds U+0000. */
-const storable = (text: string): string => text.toWellFormed().replaceAll("\u0000", "\uFFFD")
+const storable = (text: string): string =>
+  text.includes("\u0000") ? text.toWellFormed().replaceAll("\u0000", "\uFFFD") : text
 
 export const actorText = (actor: {
   readonly id: string
@@ -83,25 +84,24 @@ export const actorText = (actor: {
 }): string => {
   const { address, id, onBehalfOf, requestId, traceId } = actor
   return Canonical.write({
+    ...(address === undefined ? {} : { address: storable(address) }),
     id: storable(id),
     ...(onBehalfOf === undefined ? {} : { onBehalfOf: storable(onBehalfOf) }),
-    ...(address === undefined ? {} : { address: storable(address) }),
     ...(requestId === undefined ? {} : { requestId: storable(requestId) }),
     ...(traceId === undefined ? {} : { traceId })
   })
 }
 
+/** Canonical: the members are in order. */
 export const detailText = (
   targetId: string,
   before: Schema.Json | undefined,
   after: Schema.Json | undefined
 ): string => {
   const states = Canonical.differences(before, after)
-  return Canonical.write({
-    targetId: storable(targetId),
-    ...(states.before === undefined ? {} : { before: bounded(states.before) }),
-    ...(states.after === undefined ? {} : { after: bounded(states.after) })
-  })
+  const afterMember = states.after === undefined ? "" : `"after":${stateText(states.after)},`
+  const beforeMember = states.before === undefined ? "" : `"before":${stateText(states.before)},`
+  return `{${afterMember}${beforeMember}"targetId":${Canonical.write(storable(targetId))}}`
 }
 
 export interface CheckpointRow {

@@ -1,20 +1,24 @@
 /** The Merkle tree of RFC 9162, section 2.1, over SHA-256. */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 
-const leafPrefix = Buffer.of(0)
-const nodePrefix = Buffer.of(1)
+const leafPrefix = Uint8Array.of(0)
+const nodePrefix = Uint8Array.of(1)
 
-const sha256 = (...parts: ReadonlyArray<Uint8Array | string>): Buffer => {
-  const hash = createHash("sha256")
-  for (const part of parts) hash.update(part)
-  return hash.digest()
+/** One call without an object for the state: half the time for texts as short as ours. */
+const sha256 = (bytes: Uint8Array | string): Buffer => hash("sha256", bytes, "buffer")
+
+const behind = (prefix: Uint8Array, text: string): Buffer => {
+  const bytes = Buffer.allocUnsafe(prefix.length + Buffer.byteLength(text))
+  bytes.set(prefix)
+  bytes.write(text, prefix.length)
+  return bytes
 }
 
 /** Hash of a leaf whose data is a text in UTF-8. */
-export const leafHash = (text: string): Buffer => sha256(leafPrefix, text)
+export const leafHash = (text: string): Buffer => sha256(behind(leafPrefix, text))
 
 /** Hash of a text in UTF-8 behind a salt. */
-export const saltedHash = (salt: Uint8Array, text: string): Buffer => sha256(salt, text)
+export const saltedHash = (salt: Uint8Array, text: string): Buffer => sha256(behind(salt, text))
 
 export const textHash = (text: string): Buffer => sha256(text)
 
@@ -31,7 +35,7 @@ export const root = (leaves: ReadonlyArray<Uint8Array>): Buffer => {
       const left = level[index]
       const right = level[index + 1]
       if (left === undefined) break
-      next.push(right === undefined ? left : sha256(nodePrefix, left, right))
+      next.push(right === undefined ? left : sha256(Buffer.concat([nodePrefix, left, right])))
     }
     level = next
   }

@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import { ActivityProblem, ActivityReport, type ActivityVerify } from "../Activity.ts"
 import * as Canonical from "./canonical.ts"
+import * as Drops from "./drops.ts"
 import * as Leaf from "./leaf.ts"
 import * as Merkle from "./merkle.ts"
 import * as Signing from "./signing.ts"
@@ -15,6 +16,9 @@ import type * as Statements from "./statements.ts"
 
 /** Problems and late rows that a report names: more would hide the first. */
 const namedMax = 100
+
+/** Checkpoints of one round follow each other within it; rounds are a minute apart. */
+const roundMillisMax = 10_000
 
 /** Checkpoints per statement: with their ids at most some megabytes. */
 const checkpointsPerPage = 20
@@ -67,9 +71,12 @@ export const verify = Effect.fnUntraced(function* (
   const problems: Array<ActivityProblem> = []
   const late: Array<{ activityId: string; recordedAt: string; checkpoint: number }> = []
   const erased = new Set<string>()
-  const count = { checkpoints: 0, rows: 0, unsigned: 0, erased: 0 }
+  const namedErased = new Set<string>()
+  const entryOfDrop = Drops.make(yield* statements.ofAction(tenantId, Drops.droppedAction))
+  const usedDrops = new Set<string>()
+  const intactDrops = new Set<string>()
+  const count = { checkpoints: 0, rows: 0, unsigned: 0, erased: 0, dropped: 0 }
   let previous: { readonly hash: Buffer; readonly checkpoint: Statements.Checkpoint } | undefined
-  let sealedBefore: string | undefined
   let isSigned = false
   let isHeadFound = options.head === undefined || options.head.number === 0
 
@@ -108,8 +115,22 @@ export const verify = Effect.fnUntraced(function* (
     }
   }
 
+  const isLate = (row: Leaf.LogRow, checkpoint: Statements.Checkpoint): boolean => {
+    const before = previous?.checkpoint
+    if (before === undefined || row.recordedAt >= before.sealedAt) return false
+    // Of one round: the one before had no room for it.
+    const isOfRound = Date.parse(checkpoint.sealedAt) - Date.parse(before.sealedAt) < roundMillisMax
+    return !isOfRound || row.recordedAt <= before.lastRecordedAt
+  }
+
   const checkRows = Effect.fnUntraced(function* (checkpoint: Statements.Checkpoint) {
     const rows = new Map((yield* statements.rowsOf(checkpoint)).map((row) => [row.activityId, row]))
+    const drop = rows.size === 0 ? entryOfDrop(checkpoint) : undefined
+    if (drop !== undefined) {
+      usedDrops.add(drop)
+      count.dropped += checkpoint.rows
+      return
+    }
     const missing = checkpoint.activityIds.filter((id) => !rows.has(id))
     const strayed = new Set(
       missing.length === 0
@@ -131,8 +152,9 @@ export const verify = Effect.fnUntraced(function* (
         count.erased++
         erased.add(id)
       }
-      for (const activityId of erasedBy(row)) erased.delete(activityId)
-      if (sealedBefore !== undefined && row.recordedAt < sealedBefore && late.length < namedMax) {
+      for (const activityId of erasedBy(row)) namedErased.add(activityId)
+      if (row.action === Drops.droppedAction && fault === undefined) intactDrops.add(id)
+      if (late.length < namedMax && isLate(row, checkpoint)) {
         late.push({ activityId: id, recordedAt: row.recordedAt, checkpoint: checkpoint.number })
       }
       leaves.push(Leaf.leafHash(row))
@@ -171,7 +193,6 @@ export const verify = Effect.fnUntraced(function* (
           )
         }
       }
-      sealedBefore = checkpoint.sealedAt
       previous = { hash, checkpoint }
       count.checkpoints++
     }
@@ -197,13 +218,21 @@ export const verify = Effect.fnUntraced(function* (
       )
     }
   }
-  for (const id of erased) report("row", id, null, "it was erased, and no entry of an erasure names it")
+  for (const id of erased) {
+    if (!namedErased.has(id)) report("row", id, null, "it was erased, and no entry of an erasure names it")
+  }
+  for (const id of usedDrops) {
+    if (!intactDrops.has(id)) {
+      report("row", id, null, "it says that rows were dropped, and no checkpoint covers it as it is")
+    }
+  }
   return new ActivityReport({
     tenantId,
     checkpoints: count.checkpoints,
     rows: count.rows,
     unsealed: unsealed.length,
     erased: count.erased,
+    dropped: count.dropped,
     unsigned: count.unsigned,
     late,
     problems,

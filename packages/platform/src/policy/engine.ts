@@ -21,6 +21,7 @@ import {
   prepare,
   type Prepared,
   type Question,
+  type Room,
   union,
   type Verdict
 } from "./sums.ts"
@@ -37,6 +38,9 @@ export interface Decision {
 
 /** Questions without their attributes that are remembered: an hour of a shop that sells everywhere. All are forgotten beyond it. */
 const rememberedMax = 5_000
+
+/** Verdicts that a set remembers: some megabytes with 1,000 policies. All are forgotten beyond it. */
+const verdictsMax = 4_000
 
 const dayMillis = 86_400_000
 
@@ -121,15 +125,19 @@ export const compile = (policies: ReadonlyArray<StoredPolicy>, revision: bigint)
 
   /** By action, place, names and day: groups change their members by the day. */
   let remembered = new Map<string, Prepared>()
+  const room: Room = { left: verdictsMax }
   const preparedOf = (question: Question, region: string): Prepared => {
     const { action, atMillis, category, channel } = question
     const day = Math.floor(atMillis / dayMillis)
     const key = `${action} ${region} ${day} ${nameOf(channels, channel)} ${nameOf(categories, category)}`
     const existing = remembered.get(key)
-    if (existing !== undefined) return existing
+    if (existing !== undefined && room.left > 0) return existing
+    if (remembered.size >= rememberedMax || room.left <= 0) {
+      remembered = new Map()
+      room.left = verdictsMax
+    }
     const candidates = placed(current.get(action) ?? [], question, region)
-    const prepared = prepare(candidates, day * dayMillis, (day + 1) * dayMillis)
-    if (remembered.size >= rememberedMax) remembered = new Map()
+    const prepared = prepare(candidates, day * dayMillis, (day + 1) * dayMillis, room)
     remembered.set(key, prepared)
     return prepared
   }
@@ -148,7 +156,9 @@ export const compile = (policies: ReadonlyArray<StoredPolicy>, revision: bigint)
           rule.actions.includes(action)
       )
       const { atMillis } = question
-      return judge(prepare(placed(known, question, region), atMillis, atMillis + 1), question, tenantId)
+      const candidates = placed(known, question, region)
+      // Nothing of it is asked again: it remembers no verdict.
+      return judge(prepare(candidates, atMillis, atMillis + 1, { left: 0 }), question, tenantId)
     }
   }
 }

@@ -37,18 +37,14 @@ export interface Reference {
   readonly source: string
 }
 
-/** A requirement of the set, and the last decision that has it: a new set per decision costs more than the rest. */
+/** A requirement of the set, and the last sum that has it: a new set per sum costs more than the rest. */
 interface Mark {
   readonly name: string
   seen: number
 }
 
-/** A condition of the set, and its outcome in the last decision that asked: policies share conditions such as an age. */
-export interface Test {
-  readonly run: (attributes: Condition.Attributes) => Condition.Outcome
-  seen: number
-  outcome: Condition.Outcome
-}
+/** A condition of the set. Policies share conditions such as an age, and then the function is the same. */
+export type Test = (attributes: Condition.Attributes) => Condition.Outcome
 
 export interface Rule extends StoredPolicy {
   readonly marks: ReadonlyArray<Mark>
@@ -69,16 +65,15 @@ const testOf = (condition: unknown, tests: Map<string, Test>): Rule["test"] => {
   const text = JSON.stringify(condition)
   const existing = tests.get(text)
   if (existing !== undefined) return existing
-  const unknown = (): Condition.Outcome => "unknown"
-  const run = Option.match(decodeCondition(condition), {
+  const unknown: Test = () => "unknown"
+  const test = Option.match(decodeCondition(condition), {
     onNone: () => unknown,
     onSome: (decoded) =>
       Result.match(Condition.compile(decoded, {}), {
         onFailure: () => unknown,
-        onSuccess: (compiled) => compiled.test
+        onSuccess: (compiled): Test => compiled.test
       })
   })
-  const test: Test = { run, seen: 0, outcome: "unknown" }
   tests.set(text, test)
   return test
 }
@@ -107,7 +102,7 @@ export const toRule = (
     place,
     rank: Places.rankOf({ region: place, tenant, channel, category }),
     test: testOf(policy.condition, tests),
-    reference: { policyId, policyKey, version, legalBasis, source },
+    reference: Object.freeze({ policyId, policyKey, version, legalBasis, source }),
     position: 0
   }
 }

@@ -65,6 +65,7 @@ export const subjectData = SubjectTables.make({
     nothing("hm_platform_flag_revision", "counters"),
     nothing("hm_platform_policy_revision", "counters"),
     nothing("hm_platform_activity_key", "public keys of the installation"),
+    nothing("hm_platform_activity_retention", "months of the installation's log that were dropped"),
     nothing("hm_api_key_use", "times of use"),
     nothing("hm_console_session", "sessions of operators, which expire"),
     nothing("hm_console_session_key", "keys of such sessions"),

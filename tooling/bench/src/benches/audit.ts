@@ -1,9 +1,9 @@
 /**
- * `pnpm bench audit [--only insert,decide]`: what a row of the activity log costs over a plain insert of the same row, what sealing
+ * `pnpm bench audit [--only insert,decide,varied]`: what a row of the activity log costs over a plain insert of the same row, what sealing
  * writes, and how long a decision by 1,000 region policies takes in process.
  */
 import * as Database from "@hypermarket/core/Database"
-import { AllTenants, provide } from "@hypermarket/core/Tenant"
+import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import { ActivityLog } from "@hypermarket/platform/ActivityLog"
 import { ActivitySeals } from "@hypermarket/platform/ActivitySeals"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
@@ -119,12 +119,71 @@ const policy = (place: number) => ({
   source: "https://example.com/law"
 })
 
+const variedAttributes = 60
+
+/** A condition on one of 60 attributes: questions hardly ever agree in all of them. */
+const variedPolicy = (place: number) => ({
+  ...policy(place),
+  condition: { attribute: `flag_${place % variedAttributes}`, operator: "equals", value: true }
+})
+
 const question = (place: number) => ({
   action: `listing.verb-${String.fromCodePoint(97 + (place % actions))}`,
   region: ["DE", "DE-BY", "DE-BE"][place % 3],
   category: ["wine", "toys", "books"][place % 3],
   attributes: { age: 10 + (place % 60), place }
 })
+
+/** A multiplicative generator is chance enough for flags, and the same in every run. */
+const flagsOf = (place: number) => {
+  let state = place + 1
+  return Object.fromEntries(
+    Array.from({ length: variedAttributes }, (_, flag) => {
+      state = Math.imul(state, 1_664_525) + 1_013_904_223
+      return [`flag_${flag}`, state >>> 31 === 1]
+    })
+  )
+}
+
+const variedTenant = TenantId.make("bench-varied")
+const variedQuestionsMax = 20_000
+
+/** Each question once: its verdict is not remembered from another one. */
+const decideVaried = Effect.fnUntraced(
+  function* ({ rounds, scale }: Bench.Options) {
+    const policies = yield* RegionPolicies
+    for (let place = 0; place < policiesMax; place++) {
+      yield* policies.create(yield* decodePolicy(variedPolicy(place)))
+    }
+    const latest = yield* policies.follow
+    const now = yield* Clock.currentTimeMillis
+    const micros: Array<number> = []
+    const count = Math.ceil(variedQuestionsMax * scale)
+    for (let round = 0; round < rounds; round++) {
+      const questions = yield* Effect.forEach(
+        Array.from({ length: count }, (_, place) => ({
+          ...question(place),
+          attributes: flagsOf(round * count + place)
+        })),
+        (asked) => decodeQuestion(asked)
+      )
+      const before = process.cpuUsage()
+      for (const asked of questions) decideBy(latest(), variedTenant, asked, now)
+      const { system, user } = process.cpuUsage(before)
+      micros.push((user + system) / questions.length)
+    }
+    return [
+      {
+        figure: "decide: processor time, each question's conditions once",
+        unit: "us",
+        ours: Bench.median(micros),
+        peers: {}
+      }
+    ]
+  },
+  Effect.scoped,
+  provide(variedTenant)
+)
 
 const repeats = 100
 const decide = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
@@ -167,7 +226,11 @@ export const audit = {
       options.only.length > 0 && !options.only.includes(name)
         ? Effect.succeed<ReadonlyArray<Bench.Figure>>([])
         : Effect.tap(part, options.measured)
-    return yield* Effect.all([run("insert", insert(options)), run("decide", decide(options))]).pipe(
+    return yield* Effect.all([
+      run("insert", insert(options)),
+      run("decide", decide(options)),
+      run("varied", decideVaried(options))
+    ]).pipe(
       Effect.map((figures) => figures.flat()),
       provide(Setup.tenantId),
       Effect.provideService(AllTenants, { actor: "bench" }),

@@ -1,0 +1,100 @@
+/** Puts the rows of one tenant's log that no checkpoint covers under a new one, in the caller's transaction. */
+import * as Now from "@hypermarket/core/Now"
+import * as Outbox from "@hypermarket/core/Outbox"
+import { system, Tenant } from "@hypermarket/core/Tenant"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import type * as SqlClient from "effect/sql/SqlClient"
+import * as Leaf from "./leaf.ts"
+import * as Merkle from "./merkle.ts"
+import * as Signing from "./signing.ts"
+import * as Statements from "./statements.ts"
+
+/** Rows of one checkpoint: their ids are some 160 KB. More rows make another checkpoint. */
+export const checkpointRowsMax = 10_000
+
+/** Text of the rows of one checkpoint, and one row more: an export has a checkpoint in memory as a whole. */
+export const checkpointBytesMax = 16 * 1_048_576
+
+const sealedTotal = Metric.counter("hm_platform_activity_sealed_total", {
+  description: "Rows of the activity log that were put under a checkpoint",
+  incremental: true
+})
+
+/** The month of an instant as statements return it, such as `2026-03`. */
+export const monthOf = (instant: string): string => instant.slice(0, "2026-03".length)
+
+/** The first rows that fit into one checkpoint. They are of one month: retention drops months, and with them whole checkpoints. */
+const fitting = (rows: ReadonlyArray<Statements.UnsealedRow>): ReadonlyArray<Statements.UnsealedRow> => {
+  const [first] = rows
+  if (first === undefined) return rows
+  let bytes = 0
+  const end = rows.findIndex((row) => {
+    bytes += row.bytes
+    return (
+      monthOf(row.recordedAt) !== monthOf(first.recordedAt) || (row !== first && bytes > checkpointBytesMax)
+    )
+  })
+  return end === -1 ? rows : rows.slice(0, end)
+}
+
+export const make = (sql: SqlClient.SqlClient, key: Signing.SigningKey | undefined) => {
+  const statements = Statements.make(sql)
+
+  const publish = Effect.fnUntraced(function* (
+    tenantId: string,
+    text: string,
+    signature: Buffer | null,
+    now: Date
+  ) {
+    // No tenant subscribes to events of the installation.
+    if (tenantId === system) return
+    const outbox = yield* Outbox.Outbox
+    const event = yield* Outbox.event({
+      domain: "platform",
+      name: "activity.sealed",
+      subject: tenantId,
+      time: now,
+      data: {
+        hash: Leaf.hex(Merkle.textHash(text)),
+        checkpoint: text,
+        signature: signature === null ? null : signature.toString("base64")
+      }
+    })
+    yield* outbox.publish([event])
+  })
+
+  /** The caller has locked the tenant's log. */
+  return Effect.fnUntraced(function* (since: Date) {
+    const { id: tenantId } = yield* Tenant
+    const now = yield* Now.now
+    const unsealed = yield* statements.unsealed(tenantId, since, checkpointRowsMax)
+    const rows = fitting(unsealed)
+    const [first] = rows
+    const last = rows.at(-1)
+    if (first === undefined || last === undefined) return { count: 0, hasMore: false }
+    const previous = yield* statements.newest(tenantId)
+    const checkpoint = {
+      tenantId,
+      number: (previous?.number ?? 0) + 1,
+      previous: previous === undefined ? null : Merkle.textHash(Leaf.checkpointText(previous)),
+      root: Merkle.root(rows.map(({ leafHash }) => leafHash)),
+      rows: rows.length,
+      sealedAt: Leaf.instantText(now),
+      keyId: key?.keyId ?? null
+    }
+    const text = Leaf.checkpointText(checkpoint)
+    const signature = key === undefined ? null : Signing.sign(key, text)
+    if (key !== undefined) yield* statements.insertKey(key.keyId, key.publicKey, now)
+    yield* statements.insertCheckpoint({
+      ...checkpoint,
+      signature,
+      activityIds: rows.map(({ activityId }) => activityId),
+      firstRecordedAt: first.recordedAt,
+      lastRecordedAt: last.recordedAt
+    })
+    yield* publish(tenantId, text, signature, now)
+    yield* sql.afterCommit(Metric.update(sealedTotal, rows.length))
+    return { count: rows.length, hasMore: rows.length < unsealed.length || rows.length === checkpointRowsMax }
+  })
+}
