@@ -10,7 +10,7 @@ import * as Path from "node:path"
 import * as Cluster from "./Cluster.ts"
 import type { Violation } from "./Ledger.ts"
 
-export const kinds = ["notice", "fencing", "order"] as const
+export const kinds = ["notice", "fencing", "order", "deadline", "describing"] as const
 
 export type Kind = (typeof kinds)[number]
 
@@ -21,6 +21,8 @@ interface Clause {
 }
 
 interface Break {
+  /** @default kill */
+  readonly mode?: "kill" | "hostile"
   readonly clauses: ReadonlyArray<Clause>
   /** The rule that is then found broken; undefined when none may be. */
   readonly rule: Violation["rule"] | undefined
@@ -58,6 +60,35 @@ const breaks: Readonly<Record<Kind, Break>> = {
       }
     ],
     rule: "order"
+  },
+  // A call that ignores its interruption keeps its job and its slot.
+  deadline: {
+    mode: "hostile",
+    clauses: [
+      {
+        file: "packages/queue/src/internal/handling/unitRunner.ts",
+        text: "timed.leaveBehind()",
+        instead: ""
+      }
+    ],
+    rule: "stuck"
+  },
+  // An error is described by its own methods, which may throw.
+  describing: {
+    mode: "hostile",
+    clauses: [
+      {
+        file: "packages/queue/src/internal/handling/retry.ts",
+        text: "FailureText.describe(cause)",
+        instead: "Cause.pretty(cause)"
+      },
+      {
+        file: "packages/queue/src/internal/handling/retry.ts",
+        text: 'import type * as Cause from "effect/Cause"',
+        instead: 'import * as Cause from "effect/Cause"'
+      }
+    ],
+    rule: "hostile_outcome"
   }
 }
 
@@ -141,13 +172,13 @@ const size = ["--jobs", "600", "--incidents", "0", "--poison", "0"]
 
 /** Runs the harness on the broken copy, and fails unless it finds what it must. Gives what it found. */
 export const check = Effect.fn("BrokenBuild.check")(function* (kind: Kind, seed: number) {
-  const { clauses, rule } = breaks[kind]
+  const { clauses, mode = "kill", rule } = breaks[kind]
   const folder = yield* Cluster.temporaryFolder(`without-${kind}`)
   yield* Effect.sync(() => copyTree(folder))
   yield* Effect.forEach(clauses, (clause) => takeOut(folder, clause), { discard: true })
   const service = yield* ServiceProcess.start(
     Path.join(folder, "tooling/soak/src/main.ts"),
-    ["events", "--json", "--seed", String(seed), ...size],
+    ["events", "--json", "--mode", mode, "--seed", String(seed), ...size],
     {}
   )
   const exit = yield* service.exit
