@@ -63,7 +63,9 @@ export const make = Effect.fnUntraced(function* (keptDays: number) {
          AND expires_at > ${yield* Now.now}
     `
     if (row === undefined) return yield* new EventNotFound({ source, id })
-    const jobs = row.jobs === null ? [] : yield* Effect.orDie(decodeJobs(row.jobs))
+    const noted = row.jobs === null ? [] : yield* Effect.orDie(decodeJobs(row.jobs))
+    // Publishing leaves the order to the reader.
+    const jobs = noted.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
     const found = yield* control.findAll(
       jobs.map(([queue, jobId, orderingKey]) => ({ queue, jobId, orderingKey }))
     )
