@@ -122,7 +122,7 @@ const makePublish = Effect.gen(function* () {
                          AS i (source, id, hash, type, subject, attributes_text, domain)
                    ORDER BY source, id) e
            CROSS JOIN LATERAL (
-                 SELECT json_agg(json_build_array(s.queue, gen_random_uuid(), CASE WHEN s.ordered THEN e.subject END)) AS jobs
+                 SELECT array_agg(s.queue || ' ' || gen_random_uuid() || CASE WHEN s.ordered AND e.subject IS NOT NULL THEN ' ' || e.subject ELSE '' END) AS jobs
                    FROM (
                          SELECT h.queue, false AS ordered
                            FROM hm_event_handler h
@@ -156,14 +156,14 @@ const makePublish = Effect.gen(function* () {
 
   /** One row for each job that {@link remember} has noted. */
   const fanOut = (tenantId: string, rows: ReadonlyArray<Row & { readonly jobs: string }>) => sql`
-        SELECT row_number() OVER (ORDER BY e.n, job.place) AS n, ${tenantId}::text AS tenant_id, job.value ->> 0 AS queue,
-               0::smallint AS priority, (job.value ->> 1)::uuid AS job_id, e.type, NULL::smallint AS attempts_max,
+        SELECT row_number() OVER (ORDER BY e.n, job.place) AS n, ${tenantId}::text AS tenant_id, split_part(job.value, ' ', 1) AS queue,
+               0::smallint AS priority, split_part(job.value, ' ', 2)::uuid AS job_id, e.type, NULL::smallint AS attempts_max,
                nullif(e.headers, '') AS headers, NULL::text AS options, e.envelope AS payload, e.n AS share,
-               job.value ->> 2 AS ordering_key, NULL::timestamptz AS run_at
+               nullif(substr(job.value, strpos(job.value, ' ') + 38), '') AS ordering_key, NULL::timestamptz AS run_at
           FROM unnest(${texts(rows.map((row) => row.type))}, ${texts(rows.map((row) => row.envelope))},
                       ${texts(rows.map((row) => row.headers ?? ""))}, ${texts(rows.map((row) => row.jobs))})
                WITH ORDINALITY AS e (type, envelope, headers, jobs, n)
-         CROSS JOIN LATERAL json_array_elements(e.jobs::json) WITH ORDINALITY AS job (value, place)
+         CROSS JOIN LATERAL unnest(e.jobs::text[]) WITH ORDINALITY AS job (value, place)
       `
 
   /** Writes the deliveries to the tenant's webhook endpoints, and a job that begins them. */

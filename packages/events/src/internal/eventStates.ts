@@ -13,11 +13,14 @@ import { prefix } from "./prefix.ts"
 
 const sourceDefault = "/"
 
-const decodeJobs = Schema.decodeUnknownEffect(
-  Schema.fromJsonString(
-    Schema.Array(Schema.Tuple([Schema.String, Schema.String, Schema.NullOr(Schema.String)]))
-  )
-)
+const decodeJobs = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Array(Schema.String)))
+
+/** Queue, id and ordering key, with spaces between them: only the key may have some itself. */
+const toJob = (noted: string) => {
+  const [queue = "", jobId = ""] = noted.split(" ", 2)
+  const orderingKey = noted.slice(queue.length + jobId.length + 2)
+  return { queue, jobId, orderingKey: orderingKey === "" ? null : orderingKey }
+}
 
 const errorsOf = Schema.decodeUnknownOption(Schema.Array(Schema.Struct({ error: Schema.String })))
 
@@ -55,7 +58,7 @@ export const make = Effect.fnUntraced(function* (keptDays: number) {
     const tenant = yield* Tenant
     const [row] = yield* sql<{ readonly publishedAtMillis: number; readonly jobs: string | null }>`
       SELECT (1000 * extract(epoch FROM expires_at - ${keptDays}::int * interval '1 day'))::float8 AS "publishedAtMillis",
-             jobs::text AS jobs
+             to_json(jobs)::text AS jobs
         FROM hm_event_dedupe
        WHERE tenant_id = ${tenant.id}
          AND source = ${source}
@@ -65,16 +68,14 @@ export const make = Effect.fnUntraced(function* (keptDays: number) {
     if (row === undefined) return yield* new EventNotFound({ source, id })
     const noted = row.jobs === null ? [] : yield* Effect.orDie(decodeJobs(row.jobs))
     // Publishing leaves the order to the reader.
-    const jobs = noted.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-    const found = yield* control.findAll(
-      jobs.map(([queue, jobId, orderingKey]) => ({ queue, jobId, orderingKey }))
-    )
+    const jobs = noted.map(toJob).toSorted((a, b) => (a.queue < b.queue ? -1 : a.queue > b.queue ? 1 : 0))
+    const found = yield* control.findAll(jobs)
     return new EventState({
       source,
       id,
       publishedAt: DateTime.makeUnsafe(row.publishedAtMillis),
       handlers: found.map((lookUp, index) => {
-        const [queue = "", jobId = ""] = jobs[index] ?? []
+        const { jobId = "", queue = "" } = jobs[index] ?? {}
         return handlingOf(queue, jobId, lookUp)
       })
     })
