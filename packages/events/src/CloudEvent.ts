@@ -400,8 +400,8 @@ const base64Of = ({ data, data_base64, datacontenttype }: CloudEvent): string | 
 }
 
 /**
- * A text that two publications of one event have in common, whichever program wrote their JSON and in whichever content mode:
- * order of names, space and the notation of a number do not matter, each digit of it does. Without `traceparent`, which
+ * A text that two publications of one event have in common, whichever program wrote their JSON and in whichever content mode.
+ * Order of names, space and the notation of a number do not matter, each digit of it does. Without `traceparent`, which
  * differs with each try, and without the default `datacontenttype`.
  *
  * @category encoding

@@ -113,7 +113,8 @@ const makePublish = Effect.gen(function* () {
     }>`
           INSERT INTO hm_event_dedupe AS d (tenant_id, source, event_id, body_hash, expires_at, jobs)
           SELECT ${tenantId}, e.source, e.id, e.hash, ${new Date(moment.getTime() + dedupeDays * dayMillis)}, wanted.jobs
-            FROM (SELECT DISTINCT ON (source, id) source, id, hash, type, nullif(subject, '') AS subject,
+            FROM (
+                  SELECT DISTINCT ON (source, id) source, id, hash, type, nullif(subject, '') AS subject,
                          attributes_text::jsonb AS attributes, nullif(domain, '') AS domain
                     FROM unnest(${texts(rows.map((row) => row.source))}, ${texts(rows.map((row) => row.id))},
                                 ${texts(rows.map((row) => row.hash))}, ${texts(rows.map((row) => row.type))},

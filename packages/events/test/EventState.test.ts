@@ -139,12 +139,23 @@ layer(TestLayer, { excludeTestServices: true })("The state of an event", (it) =>
       const left = yield* sql<{ readonly rows: number }>`
         SELECT count(*)::int AS rows
           FROM (
-                SELECT tenant_id FROM hm_event_queue
-                UNION ALL SELECT tenant_id FROM hm_event_delayed
-                UNION ALL SELECT tenant_id FROM hm_event_lease
-                UNION ALL SELECT tenant_id FROM hm_event_dead
-                UNION ALL SELECT tenant_id FROM hm_event_keyed
-                UNION ALL SELECT tenant_id FROM hm_event_job_dedupe) kept
+                SELECT tenant_id
+                  FROM hm_event_queue
+                UNION ALL
+                SELECT tenant_id
+                  FROM hm_event_delayed
+                UNION ALL
+                SELECT tenant_id
+                  FROM hm_event_lease
+                UNION ALL
+                SELECT tenant_id
+                  FROM hm_event_dead
+                UNION ALL
+                SELECT tenant_id
+                  FROM hm_event_keyed
+                UNION ALL
+                SELECT tenant_id
+                  FROM hm_event_job_dedupe) kept
          WHERE tenant_id = 'once'
       `
       assert.deepStrictEqual(left, [{ rows: 0 }])

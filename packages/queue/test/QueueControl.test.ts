@@ -155,7 +155,7 @@ layer(layerQuiet, { excludeTestServices: true })("QueueControl", (it) => {
         )
       assert.deepStrictEqual(yield* look(dead?.jobId ?? ""), ["dead", 1])
       assert.deepStrictEqual(yield* look(delayed?.jobId ?? ""), ["delayed", 1])
-      // Another queue's job, and a job of nobody.
+      // Another queue's job, and a job that never existed.
       const elsewhere = yield* control.find("other", dead?.jobId ?? "")
       assert.deepStrictEqual(elsewhere, { job: undefined, unsearched: 0 })
       assert.deepStrictEqual(yield* look("00000000-0000-7000-8000-000000000000"), [undefined, 0])

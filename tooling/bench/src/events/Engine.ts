@@ -48,7 +48,7 @@ export const pgBoss: Engine = {
   settings: { batchSize: 1_000, localConcurrency: 2 }
 }
 
-/** What a worker of ours sets when it starts (`Main.boundYoungGeneration`, `Main.boundHeapGrowth`). */
+/** Options that a worker of ours sets when it starts (`Main.boundYoungGeneration`, `Main.boundHeapGrowth`). */
 const ownFlags = ["--semi-space-growth-factor=1", "--heap-growing-percent=100"]
 /** Ends the name of a peer with the options of ours. */
 export const flaggedSuffix = ", our V8 options"

@@ -1,4 +1,4 @@
-/** What harness and workers of a hostile run agree on. */
+/** Settings that harness and workers of a hostile run agree on. */
 
 export const kinds = [
   "throws",
@@ -28,7 +28,7 @@ export const jobsOf: Readonly<Record<Kind, number>> = {
 
 export const queueOf = (kind: Kind): string => `hostile.${kind.toLowerCase()}`
 
-/** What a flooding job enqueues, for its tenant, in one call. */
+/** Jobs that a flooding job enqueues, for its tenant, in one call. */
 export const perFlood = 200
 export const floodedQueue = "hostile.flooded"
 

@@ -38,7 +38,7 @@ const cyclic = () => {
 
 const refusal = new Error("a getter of the error")
 
-/** What a handler may throw beside an `Error`. */
+/** Values that a handler may throw beside an `Error`. */
 const nonErrors: ReadonlyArray<() => unknown> = [
   () => undefined,
   () => null,
