@@ -90,8 +90,8 @@ export const EventName = Schema.Struct(EventQuery)
  * @category errors
  * @since 0.1.0
  */
-export class EventNotFound extends HttpApiError.Problem<EventNotFound>()(
-  "EventNotFound",
+export class PublicationNotFound extends HttpApiError.Problem<PublicationNotFound>()(
+  "PublicationNotFound",
   { type: "urn:hypermarket:problem:events:event-not-found", status: 404, title: "No such event" },
   { source: Schema.String, id: Schema.String }
 ) {}

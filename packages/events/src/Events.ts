@@ -23,7 +23,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { hash } from "node:crypto"
 import * as CloudEvent from "./CloudEvent.ts"
-import type { EventName, EventNotFound, EventState } from "./EventState.ts"
+import type { EventName, PublicationNotFound, EventState } from "./EventState.ts"
 import * as EventLog from "./internal/eventLog.ts"
 import * as EventStates from "./internal/eventStates.ts"
 import { matchable } from "./internal/filterPath.ts"
@@ -72,7 +72,7 @@ export class Events extends Context.Service<
      */
     readonly state: (
       event: typeof EventName.Type
-    ) => Effect.Effect<EventState, EventNotFound | SqlError, Tenant>
+    ) => Effect.Effect<EventState, PublicationNotFound | SqlError, Tenant>
   }
 >()("@hypermarket/events/Events") {
   static readonly layer: Layer.Layer<Events, never, SqlClient.SqlClient | Wakeup> = Layer.effect(

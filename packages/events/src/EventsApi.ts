@@ -38,7 +38,7 @@ import {
   QueueNotFound,
   Redrive
 } from "./EventQueue.ts"
-import { EventNotFound, EventQuery, EventState } from "./EventState.ts"
+import { PublicationNotFound, EventQuery, EventState } from "./EventState.ts"
 import { EventConflict, Receipt } from "./Receipt.ts"
 import {
   EventSubscription,
@@ -129,7 +129,7 @@ export class EventGroup extends Endpoint.group(
   HttpApiEndpoint.get("state", "/v1/events/state", {
     query: EventQuery,
     success: EventState,
-    error: EventNotFound
+    error: PublicationNotFound
   })
     .annotate(RequiredScope, "events:read")
     .annotate(RequestDeadline, "10 seconds")

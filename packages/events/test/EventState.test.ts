@@ -256,7 +256,7 @@ layer(TestLayer, { excludeTestServices: true })("The state of an event", (it) =>
       yield* subscribe("kept").pipe(as("kept"))
       yield* publish("kept").pipe(as("kept"))
       const stranger = yield* Effect.flip(state("kept").pipe(as("stranger")))
-      assert.deepInclude(stranger, { _tag: "EventNotFound", source: "/", id: "kept" })
+      assert.deepInclude(stranger, { _tag: "PublicationNotFound", source: "/", id: "kept" })
       const { publishedAt } = yield* state("kept").pipe(as("kept"))
       assert.isAtLeast(publishedAt.epochMilliseconds, before.getTime())
       assert.isAtMost(publishedAt.epochMilliseconds, (yield* Now.now).getTime())
@@ -264,7 +264,9 @@ layer(TestLayer, { excludeTestServices: true })("The state of an event", (it) =>
       yield* Effect.gen(function* () {
         assert.lengthOf((yield* state("kept").pipe(as("kept"))).handlers, 1)
         yield* clock.adjust("2 hours")
-        assert.deepInclude(yield* Effect.flip(state("kept").pipe(as("kept"))), { _tag: "EventNotFound" })
+        assert.deepInclude(yield* Effect.flip(state("kept").pipe(as("kept"))), {
+          _tag: "PublicationNotFound"
+        })
         yield* clock.adjust("-2 hours")
       }).pipe(Effect.ensuring(clock.adjust("-719 hours")))
     })

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
-import { type EventHandling, type EventName, EventNotFound, EventState } from "../EventState.ts"
+import { type EventHandling, type EventName, PublicationNotFound, EventState } from "../EventState.ts"
 import { prefix } from "./prefix.ts"
 
 const sourceDefault = "/"
@@ -65,7 +65,7 @@ export const make = Effect.fnUntraced(function* (keptDays: number) {
          AND event_id = ${id}
          AND expires_at > ${yield* Now.now}
     `
-    if (row === undefined) return yield* new EventNotFound({ source, id })
+    if (row === undefined) return yield* new PublicationNotFound({ source, id })
     const noted = row.jobs === null ? [] : yield* Effect.orDie(decodeJobs(row.jobs))
     // Publishing leaves the order to the reader.
     const jobs = noted.map(toJob).toSorted((a, b) => (a.queue < b.queue ? -1 : a.queue > b.queue ? 1 : 0))
