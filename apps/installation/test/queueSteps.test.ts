@@ -35,7 +35,8 @@ describe("The migrations of a package with a queue", () => {
     const planted = Migrations.make(
       "planted",
       {
-        "0001_queue": Migrations.migration(statements, {
+        "0001_queue": QueueMigrations.migration(1, "hm_planted", { since: "0.1.0", oldestRelease: "0.1.0" }),
+        "0002_queue": Migrations.migration(statements, {
           since: "0.1.0",
           oldestRelease: "0.1.0",
           locks: "none"

@@ -1,5 +1,5 @@
 /**
- * The envelope: CloudEvents 1.0.2, in its three HTTP content modes (HTTP protocol binding 1.0.2).
+ * The envelope: CloudEvents 1.0.2.
  *
  * @since 0.1.0
  */
@@ -12,10 +12,9 @@ import * as Reserved from "@hypermarket/core/Reserved"
 import * as Text from "@hypermarket/core/Text"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { EventInvalid } from "./EventInvalid.ts"
-import { canonical, elementsOf, memberOf } from "./internal/jsonText.ts"
+import { canonical } from "./internal/jsonText.ts"
 
 /**
  * The largest event, in bytes of its JSON.
@@ -41,7 +40,13 @@ export const batchMax = 1_000
  */
 export const extensionsMax = 20
 
-const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+/**
+ * A `traceparent` of W3C Trace Context that can be read.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /** RFC 9110, 8.3: type, subtype and parameters, in visible characters and spaces. */
 const mediaTypePattern = /^[!-.0-~]+\/[ -~]+$/
@@ -208,7 +213,13 @@ const parseOptions = { onExcessProperty: "error", errors: "all" } as const
 const decode = Schema.decodeUnknownEffect(CloudEvent, parseOptions)
 const validate = Schema.decodeUnknownEffect(Schema.toType(CloudEvent), parseOptions)
 
-const invalid = (index: number, path: ReadonlyArray<string | number>, message: string) =>
+/**
+ * The refusal of an event of a batch, at a path in it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const invalid = (index: number, path: ReadonlyArray<string | number>, message: string) =>
   new EventInvalid({ errors: [{ path: [index, ...path], message }] })
 
 /**
@@ -347,152 +358,71 @@ const dataOf = (event: CloudEvent): string | undefined => texts.get(event) ?? te
 export const toJson = (event: CloudEvent): string =>
   withData(JSON.stringify(attributesOf(event)), dataOf(event))
 
+const charsetPattern = /;\s*charset\s*=\s*"?([^\s;"]+)"?/i
+const charsets: ReadonlySet<string> = new Set(["utf-8", "utf8", "us-ascii"])
+
 /**
- * A text that two publications of one event have in common, whichever program wrote their JSON: order of names, space and the
- * notation of a number do not matter, each digit of it does. Without `traceparent`, which differs with each try, and
- * without the default `datacontenttype`.
+ * A content type as the formats of CloudEvents read it.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const mediaTypeOf = (
+  contentType: string
+): {
+  /** In lower case, without parameters. */
+  readonly mediaType: string
+  /** True for JSON by the JSON format, 3.1: the subtype is `json` or ends with `+json`. */
+  readonly isJson: boolean
+  /** False for a charset that is not a part of UTF-8. */
+  readonly isUtf8: boolean
+} => {
+  const mediaType = contentType.split(";")[0]?.trim().toLowerCase() ?? ""
+  const charset = charsetPattern.exec(contentType)?.[1]?.toLowerCase()
+  return {
+    mediaType,
+    isJson: /[/+]json$/.test(mediaType),
+    isUtf8: charset === undefined || charsets.has(charset)
+  }
+}
+
+/** The default: binary mode always has a content type, and structured mode leaves this one out. */
+const isDefaultType = (contentType: string): boolean => {
+  const { isUtf8, mediaType } = mediaTypeOf(contentType)
+  return mediaType === "application/json" && isUtf8
+}
+
+/** Text that is no JSON is a string in structured mode, and its bytes in binary mode: both are its bytes here. */
+const base64Of = ({ data, data_base64, datacontenttype }: CloudEvent): string | undefined => {
+  if (typeof data !== "string" || datacontenttype === undefined) return data_base64
+  const { isJson, isUtf8 } = mediaTypeOf(datacontenttype)
+  return isJson || !isUtf8 ? data_base64 : Buffer.from(data).toString("base64")
+}
+
+/**
+ * A text that two publications of one event have in common, whichever program wrote their JSON and in whichever content mode.
+ * Order of names, space and the notation of a number do not matter, each digit of it does. Without `traceparent`, which
+ * differs with each try, and without the default `datacontenttype`.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const toCanonical = (event: CloudEvent): string => {
-  const data = dataOf(event)
+  const base64 = base64Of(event)
+  const data = base64 === undefined ? dataOf(event) : undefined
   const { datacontenttype, extensions = {} } = event
   const attributes = {
     ...attributesOf({ ...event, extensions: {} }),
-    datacontenttype: datacontenttype === "application/json" ? undefined : datacontenttype,
+    datacontenttype:
+      datacontenttype === undefined || isDefaultType(datacontenttype) ? undefined : datacontenttype,
+    data_base64: base64,
     traceparent: undefined,
-    ...Object.fromEntries(Object.entries(extensions).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    // In binary mode every value is text.
+    ...Object.fromEntries(
+      Object.entries(extensions)
+        .map(([name, value]) => [name, String(value)] as const)
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    )
   }
   return withData(JSON.stringify(attributes), data === undefined ? undefined : canonical(data))
 }
-
-const json = (text: string): Result.Result<unknown, EventInvalid> =>
-  Result.try({
-    try: (): unknown => JSON.parse(text),
-    catch: () => invalid(0, [], "Expected JSON")
-  })
-
-const headerPrefix = "ce-"
-
-/** The body and its content type are no headers with the prefix. */
-const noHeaders: ReadonlySet<string> = new Set(["data", "data_base64", "datacontenttype", "traceparent"])
-
-/** In binary mode attributes are headers, percent-encoded (HTTP protocol binding, 3.1.3.2). */
-const fromHeaders = (
-  headers: Readonly<Record<string, string | undefined>>,
-  data: unknown
-): Record<string, unknown> => {
-  const event: Record<string, unknown> = { data }
-  for (const [header, value] of Object.entries(headers)) {
-    const name = header.slice(headerPrefix.length)
-    if (value === undefined || !header.startsWith(headerPrefix) || noHeaders.has(name)) continue
-    event[name] = decodePercent(value)
-  }
-  // The extension's own header, else the trace of the request; W3C Trace Context: ignore what cannot be read.
-  const traceparent = headers["ce-traceparent"] ?? headers.traceparent
-  if (traceparent !== undefined && traceparentPattern.test(traceparent)) event.traceparent = traceparent
-  return event
-}
-
-const decodePercent = (value: string): string =>
-  Result.getOrElse(
-    Result.try(() => decodeURIComponent(value)),
-    () => value
-  )
-
-/**
- * The content types that {@link fromRequest} reads.
- *
- * @category constants
- * @since 0.1.0
- */
-export const contentTypes = [
-  "application/cloudevents+json",
-  "application/cloudevents-batch+json",
-  "application/json"
-] as const
-
-/**
- * Reads the events of an HTTP request: structured, batch, or binary (`application/json` with `ce-` headers).
- *
- * @category decoding
- * @since 0.1.0
- */
-export const fromRequest = Effect.fnUntraced(function* (
-  contentType: (typeof contentTypes)[number],
-  headers: Readonly<Record<string, string | undefined>>,
-  body: string
-): Effect.fn.Return<ReadonlyArray<CloudEvent>, EventInvalid> {
-  const text = body.trim() === "" ? "null" : body
-  const value = yield* Effect.fromResult(json(text))
-  switch (contentType) {
-    case "application/cloudevents+json":
-      return [yield* parse(value, 0, dataTextOf(value, text))]
-    case "application/json":
-      return [yield* parse(fromHeaders(headers, value), 0, text)]
-    case "application/cloudevents-batch+json": {
-      if (!Array.isArray(value)) return yield* invalid(0, [], "Expected an array of events")
-      const inputs: ReadonlyArray<unknown> = value
-      if (inputs.length > batchMax) return yield* invalid(batchMax, [], `Expected at most ${batchMax} events`)
-      const elements = elementsOf(text)
-      return yield* Effect.forEach(inputs, (input, index) =>
-        parse(input, index, dataTextOf(input, elements[index]))
-      )
-    }
-  }
-})
-
-/** The text of the `data` of an event in structured mode. */
-const dataTextOf = (event: unknown, text: string | undefined): string | undefined =>
-  typeof event === "object" && event !== null && !Array.isArray(event) && text !== undefined
-    ? memberOf(text, "data")
-    : undefined
-
-const charsetPattern = /;\s*charset\s*=\s*"?([^\s;"]+)"?/i
-const charsets: ReadonlySet<string> = new Set(["utf-8", "utf8", "us-ascii"])
-
-const utf8 = (body: Uint8Array): Result.Result<string, EventInvalid> =>
-  Result.try({
-    try: () => new TextDecoder("utf-8", { fatal: true }).decode(body),
-    catch: () => invalid(0, [], "Expected UTF-8")
-  })
-
-/**
- * Reads the events of an HTTP request by its content type. With `ce-` headers it is binary mode: `data` is the JSON of
- * `application/json` and `+json`, and `data_base64` the bytes of any other type. Without them `application/json` holds a whole
- * event, or a batch. Undefined for a content type that holds no event, and for JSON in another charset than UTF-8.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const fromHttp = Effect.fnUntraced(function* (
-  headers: Readonly<Record<string, string | undefined>>,
-  body: Uint8Array
-): Effect.fn.Return<ReadonlyArray<CloudEvent> | undefined, EventInvalid> {
-  const contentType = headers["content-type"]?.trim() ?? "application/json"
-  const mediaType = contentType.split(";")[0]?.trim().toLowerCase() ?? ""
-  const isBinary = ["ce-specversion", "ce-id", "ce-type"].some((name) => headers[name] !== undefined)
-  const isJson = mediaType === "application/json" || mediaType.endsWith("+json")
-  const charset = charsetPattern.exec(contentType)?.[1]?.toLowerCase()
-  const isEvent = mediaType.startsWith("application/cloudevents")
-  if (isEvent || isJson) {
-    if (charset !== undefined && !charsets.has(charset)) return undefined
-    const known = contentTypes.find((each) => each === mediaType)
-    if (known === undefined && !(isBinary && !isEvent)) return undefined
-    const text = yield* Effect.fromResult(utf8(body))
-    if (isEvent && known !== undefined) return yield* fromRequest(known, headers, text)
-    if (!isBinary) {
-      const mode = text.trimStart().startsWith("[") ? contentTypes[1] : contentTypes[0]
-      return yield* fromRequest(mode, headers, text)
-    }
-    const data = text.trim() === "" ? "null" : text
-    const event = fromHeaders(headers, yield* Effect.fromResult(json(data)))
-    if (contentType !== "application/json") event.datacontenttype = contentType
-    return [yield* parse(event, 0, data)]
-  }
-  if (!isBinary || mediaType === "") return undefined
-  const { data: _data, ...attributes } = fromHeaders(headers, null)
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("base64")
-  return [yield* parse({ ...attributes, datacontenttype: contentType, data_base64: bytes }, 0)]
-})

@@ -325,7 +325,8 @@ export class QueueNotFound extends HttpApiError.Problem<QueueNotFound>()(
 ) {}
 
 /**
- * The job is done or never existed.
+ * The job is done or never existed. With `unsearched` above 0 it may also be one of the jobs of the queue that were not
+ * read: a look-up reads the first 10,000 that wait.
  *
  * @category errors
  * @since 0.1.0
@@ -333,7 +334,7 @@ export class QueueNotFound extends HttpApiError.Problem<QueueNotFound>()(
 export class JobNotFound extends HttpApiError.Problem<JobNotFound>()(
   "JobNotFound",
   { type: "urn:hypermarket:problem:events:job-not-found", status: 404, title: "No such job" },
-  { queue: Schema.String, jobId: Schema.String }
+  { queue: Schema.String, jobId: Schema.String, unsearched: Schema.Int }
 ) {}
 
 /**

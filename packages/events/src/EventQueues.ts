@@ -214,8 +214,8 @@ export class EventQueues extends Context.Service<
       )
 
       const job = Effect.fn("EventQueues.job")(function* (queue: string, jobId: string) {
-        const state = yield* control.find(queue, jobId)
-        if (state === undefined) return yield* new JobNotFound({ queue, jobId })
+        const { job: state, unsearched } = yield* control.find(queue, jobId)
+        if (state === undefined) return yield* new JobNotFound({ queue, jobId, unsearched })
         return new QueuedJob({
           queue,
           jobId,
@@ -232,9 +232,11 @@ export class EventQueues extends Context.Service<
 
       const cancel = Effect.fn("EventQueues.cancel")(function* (queue: string, jobId: string) {
         if (yield* control.cancel(queue, jobId)) return
-        const { state } = yield* job(queue, jobId)
-        // A dead-lettered job is discarded, not cancelled.
-        if (state === "dead") return yield* new JobNotFound({ queue, jobId })
+        const { job: found } = yield* control.find(queue, jobId)
+        // A dead-lettered job is discarded, not cancelled. Cancelling has read the whole queue.
+        if (found === undefined || found.state === "dead") {
+          return yield* new JobNotFound({ queue, jobId, unsearched: 0 })
+        }
         return yield* new JobRunning({ queue, jobId })
       })
 
@@ -261,7 +263,7 @@ export class EventQueues extends Context.Service<
 
       const payload = Effect.fn("EventQueues.payload")(function* (queue: string, jobId: string) {
         const text = yield* control.payload(queue, jobId)
-        if (text === undefined) return yield* new JobNotFound({ queue, jobId })
+        if (text === undefined) return yield* new JobNotFound({ queue, jobId, unsearched: 0 })
         return { payload: text === null ? null : yield* Effect.orDie(parsePayload(text)) }
       })
 

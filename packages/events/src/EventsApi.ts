@@ -38,6 +38,7 @@ import {
   QueueNotFound,
   Redrive
 } from "./EventQueue.ts"
+import { PublicationNotFound, EventQuery, EventState } from "./EventState.ts"
 import { EventConflict, Receipt } from "./Receipt.ts"
 import {
   EventSubscription,
@@ -123,7 +124,15 @@ export class EventGroup extends Endpoint.group(
     .annotate(NotAudited, "events are their own record")
     .annotate(RequiredScope, "events:write")
     .annotate(RequestDeadline, "10 seconds")
-    .annotate(BodyBytesMax, publishBytesMax)
+    .annotate(BodyBytesMax, publishBytesMax),
+  /** By query and not by path: a source is a URI. */
+  HttpApiEndpoint.get("state", "/v1/events/state", {
+    query: EventQuery,
+    success: EventState,
+    error: PublicationNotFound
+  })
+    .annotate(RequiredScope, "events:read")
+    .annotate(RequestDeadline, "10 seconds")
 ) {}
 
 /**

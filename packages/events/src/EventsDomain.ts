@@ -30,6 +30,7 @@ import {
   Redrive
 } from "./EventQueue.ts"
 import { EventQueues } from "./EventQueues.ts"
+import { EventName } from "./EventState.ts"
 import { Backfill, RetainedTypes } from "./EventRetention.ts"
 import * as Events from "./Events.ts"
 import { migrations } from "./EventsMigrations.ts"
@@ -131,7 +132,7 @@ export const domain = Domain.make({
   layer,
   contracts: Events.layerOutbox,
   services: {
-    events: Service.make(Events.Events, { publish: [CloudEvent.Publications] }),
+    events: Service.make(Events.Events, { publish: [CloudEvent.Publications], state: [EventName] }),
     queues: Service.make(EventQueues, {
       list: [],
       get: [AnyQueueName],

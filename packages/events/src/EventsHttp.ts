@@ -14,7 +14,7 @@ import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as CloudEvent from "./CloudEvent.ts"
+import * as CloudEventRequest from "./CloudEventRequest.ts"
 import { EventQueues } from "./EventQueues.ts"
 import { Events } from "./Events.ts"
 import { ContentTypeUnsupported, EventsApi, FactUnknown, publishBytesMax } from "./EventsApi.ts"
@@ -45,19 +45,21 @@ const events = HttpApiBuilder.group(
   "events",
   Effect.fn(function* (handlers) {
     const published = yield* Events
-    return handlers.handleRaw(
-      "publish",
-      Effect.fnUntraced(function* ({ request }) {
-        // A body that is too large is a defect here; the server answers 413 for it.
-        const body = yield* request.arrayBuffer.pipe(
-          Effect.provideService(MaxBodySize, bodyMax),
-          Effect.orDie
-        )
-        const parsed = yield* CloudEvent.fromHttp(request.headers, new Uint8Array(body))
-        if (parsed === undefined) return yield* new ContentTypeUnsupported()
-        return { items: yield* published.publish(parsed) }
-      }, Storage.orUnavailable)
-    )
+    return handlers
+      .handle("state", ({ query }) => published.state(query).pipe(Storage.orUnavailable))
+      .handleRaw(
+        "publish",
+        Effect.fnUntraced(function* ({ request }) {
+          // A body that is too large is a defect here; the server answers 413 for it.
+          const body = yield* request.arrayBuffer.pipe(
+            Effect.provideService(MaxBodySize, bodyMax),
+            Effect.orDie
+          )
+          const parsed = yield* CloudEventRequest.fromHttp(request.headers, new Uint8Array(body))
+          if (parsed === undefined) return yield* new ContentTypeUnsupported()
+          return { items: yield* published.publish(parsed) }
+        }, Storage.orUnavailable)
+      )
   })
 )
 

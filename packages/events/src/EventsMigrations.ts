@@ -7,6 +7,8 @@ import eventQueue from "./migrations/0001_event_queue.ts"
 import event from "./migrations/0002_event.ts"
 import jobScheduler from "./migrations/0003_job_scheduler.ts"
 import webhook from "./migrations/0004_webhook.ts"
+import eventQueueJob from "./migrations/0007_event_queue_job.ts"
+import eventJob from "./migrations/0008_event_job.ts"
 import eventLog from "./migrations/0006_event_log.ts"
 import workflow from "./migrations/0005_workflow.ts"
 
@@ -22,7 +24,9 @@ export const migrations = Migrations.make(
     "0003_job_scheduler": jobScheduler,
     "0004_webhook": webhook,
     "0005_workflow": workflow,
-    "0006_event_log": eventLog
+    "0006_event_log": eventLog,
+    "0007_event_queue_job": eventQueueJob,
+    "0008_event_job": eventJob
   },
   { release: manifest.version }
 )

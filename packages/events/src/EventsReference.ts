@@ -19,6 +19,11 @@ export const reference = Reference.make(
         summary: "Publish events",
         description:
           "Publishes one event or a batch of at most 1,000, all or nothing. The body is one of the three content modes of CloudEvents 1.0:\n\n- `application/cloudevents+json`: one event with its `data`.\n- `application/cloudevents-batch+json`: an array of events.\n- Any other type, with the attributes in `ce-` headers: the `data` alone. JSON is kept as it is, and everything else as `data_base64`.\n\n`application/json` without `ce-` headers is read as one event, or as a batch.\n\nPublishing is idempotent by `source` and `id`. The same event again is answered with the state `duplicate`, so repeat a request that failed. Another event with the same `source` and `id` is answered with 409 `event-conflict`. An event has at most 256 KiB and a body at most 8 MiB.\n\nThe `data` of a fact, for example `com.hypermarket.shop.order.placed.v1`, is checked against its schema. A 400 `event-invalid` names the fields; each path begins with the index of the event."
+      },
+      state: {
+        summary: "Get the state of an event",
+        description:
+          "Returns what became of a published event in each queue that it went to: those of handlers and of subscriptions. It is known for 30 days after publishing; then the event is answered with 404 `event-not-found`. `source` is `/` if you leave it out.\n\n- `waiting`: no worker has it yet. `nextAt` is set if it is not due.\n- `running`: a worker has it.\n- `retrying`: it has failed `attempt` times and is tried again. `error` is the last error.\n- `dead`: it is in the dead-letter queue.\n- `done`: it is completed, or was cancelled or discarded.\n- `waiting-or-done`: one of the two. A look-up reads the first 10,000 jobs that wait in a queue, and `unsearched` more wait.\n\n`handlers` is empty when no handler and no subscription wanted the event. Deliveries to webhooks have a list of their own."
       }
     },
     facts: {
@@ -62,7 +67,7 @@ export const reference = Reference.make(
       getJob: {
         summary: "Get a job",
         description:
-          "Returns the state of one job, its failed attempts and their errors. `ready` includes a job that waits behind its ordering key. A job that is done is deleted, so it is answered with 404 `job-not-found`."
+          "Returns the state of one job, its failed attempts and their errors. `ready` includes a job that waits behind its ordering key. A job that is done is deleted, so it is answered with 404 `job-not-found`. A look-up reads the first 10,000 jobs that wait in the queue: with `unsearched` above 0 in the problem, the job may be one of those behind them."
       },
       listJobs: {
         summary: "List jobs that wait or run",
@@ -176,12 +181,17 @@ export const reference = Reference.make(
         cause: "An event of the batch is not valid. Nothing of the batch was published.",
         remedy: "Correct the fields in `errors`. Each path begins with the index of the event."
       },
+      "urn:hypermarket:problem:events:event-not-found": {
+        cause: "No event of this `source` and `id` was published within the last 30 days.",
+        remedy: "Check `source` and `id`: both are those of the published event."
+      },
       "urn:hypermarket:problem:events:fact-unknown": {
         cause: "The type is not one of the facts that domains understand.",
         remedy: "Use the type of a fact. Your own types need no schema."
       },
       "urn:hypermarket:problem:events:job-not-found": {
-        cause: "The job is done, was cancelled, or never existed.",
+        cause:
+          "The job is done, was cancelled, or never existed. If `unsearched` is above 0, it may wait behind the first 10,000 jobs of its queue.",
         remedy: "Nothing, if the job is done. Discard a dead job instead of cancelling it."
       },
       "urn:hypermarket:problem:events:job-running": {

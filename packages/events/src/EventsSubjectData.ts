@@ -54,7 +54,8 @@ export const subjectData = SubjectTables.make({
       { texts: ["ordering_key"] },
       "waiting jobs keep the key that orders them until they have run"
     ),
-    rows("hm_event_dedupe", { texts: ["event_id", "source"] }),
+    // The jobs of an event name its subject where they are ordered by it.
+    rows("hm_event_dedupe", { texts: ["event_id", "source", "jobs"] }),
     rows("hm_event_job_dedupe", { texts: ["dedupe_key"] }),
     columns(
       "hm_job_scheduler",

@@ -2,6 +2,7 @@
  * @since 0.1.0
  */
 export * as CloudEvent from "./CloudEvent.ts"
+export * as CloudEventRequest from "./CloudEventRequest.ts"
 export * as EventFilter from "./EventFilter.ts"
 export * as EventInvalid from "./EventInvalid.ts"
 export * as EventQueue from "./EventQueue.ts"
@@ -11,6 +12,7 @@ export * as Events from "./Events.ts"
 export * as EventsApi from "./EventsApi.ts"
 export * as EventsDomain from "./EventsDomain.ts"
 export * as EventsMigrations from "./EventsMigrations.ts"
+export * as EventState from "./EventState.ts"
 export * as EventSubscription from "./EventSubscription.ts"
 export * as EventSubscriptions from "./EventSubscriptions.ts"
 export * as EventWorkflow from "./EventWorkflow.ts"

@@ -20,7 +20,7 @@ import * as EventWorker from "@hypermarket/events/EventWorker"
 import { JobSchedules } from "@hypermarket/events/JobSchedules"
 import { ClaimClient } from "@hypermarket/queue/ClaimClient"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Effect, Exit, Layer, Schedule } from "effect"
+import { DateTime, Effect, Exit, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 
 const acme = TenantId.make("acme")
@@ -511,23 +511,26 @@ layer(TestLayer, { excludeTestServices: true })("JobSchedules", (it) => {
     }).pipe(provide(TenantId.make("paused")))
   )
 
-  it.effect("refuse a zone that does not exist, a cron that never comes, and two rhythms at once", () =>
-    Effect.gen(function* () {
-      const schedules = yield* JobSchedules
-      const base = { name: "bad", queue: "bad", type: "t" }
-      for (const [field, wrong] of [
-        ["timeZone", { cron: "* * * * *", timeZone: "Mars/Olympus" }],
-        ["cron", { cron: "0 0 30 2 *" }],
-        ["cron", { cron: "every day" }],
-        ["cron", { cron: "* * * * *", everySeconds: 60 }],
-        ["cron", {}]
-      ] as const) {
-        const error = yield* Effect.flip(schedules.create({ ...base, ...wrong }))
-        assert.strictEqual(error._tag, "ScheduleInvalid", JSON.stringify(wrong))
-        assert.deepStrictEqual(error._tag === "ScheduleInvalid" && error.errors[0]?.path, [field])
-      }
-      assert.lengthOf((yield* schedules.list({})).items, 0)
-    }).pipe(provide(acme))
+  it.effect(
+    "refuse a zone that does not exist, a cron that never comes, a time that has passed, and two rhythms at once",
+    () =>
+      Effect.gen(function* () {
+        const schedules = yield* JobSchedules
+        const base = { name: "bad", queue: "bad", type: "t" }
+        for (const [field, wrong] of [
+          ["timeZone", { cron: "* * * * *", timeZone: "Mars/Olympus" }],
+          ["cron", { cron: "0 0 30 2 *" }],
+          ["cron", { cron: "every day" }],
+          ["cron", { cron: "* * * * *", everySeconds: 60 }],
+          ["cron", {}],
+          ["runAt", { runAt: DateTime.makeUnsafe("2020-02-03T04:05:06Z") }]
+        ] as const) {
+          const error = yield* Effect.flip(schedules.create({ ...base, ...wrong }))
+          assert.strictEqual(error._tag, "ScheduleInvalid", JSON.stringify(wrong))
+          assert.deepStrictEqual(error._tag === "ScheduleInvalid" && error.errors[0]?.path, [field])
+        }
+        assert.lengthOf((yield* schedules.list({})).items, 0)
+      }).pipe(provide(acme))
   )
 
   it.effect("start the domains' scheduled jobs", () =>

@@ -5,7 +5,6 @@ import * as Api from "@hypermarket/core/Api"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import * as RequestChain from "@hypermarket/core/RequestChain"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import { Credentials } from "@hypermarket/core/Credentials"
 import * as Now from "@hypermarket/core/Now"
 import * as Problems from "@hypermarket/core/Problems"
 import { Shutdown } from "@hypermarket/core/Shutdown"
@@ -24,31 +23,13 @@ import * as EventsHttp from "@hypermarket/events/EventsHttp"
 import * as DoorIsolation from "@hypermarket/testing/DoorIsolation"
 import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import { SqlClient } from "effect/sql"
+import * as TestCredentials from "./testCredentials.ts"
 
 const acme = TenantId.make("acme")
-
-/** Keys of this file: the tenant's name is the secret. */
-const TestCredentials = Layer.succeed(Credentials, {
-  authenticate: (secret) => {
-    const tenantId = Redacted.value(secret)
-    return Effect.succeed(
-      Option.some({
-        keyId: tenantId,
-        kind: "server",
-        tenantId: Option.some(TenantId.make(tenantId)),
-        environment: "live",
-        plan: Option.some("standard"),
-        resource: Option.none(),
-        isTenantActive: true,
-        scopes: new Set(["events:admin", "events:write", "events:read"])
-      })
-    )
-  }
-})
 
 const TestServer = ApiServer.layer(
   HttpApiBuilder.layer(EventsApi).pipe(
@@ -56,7 +37,7 @@ const TestServer = ApiServer.layer(
     Layer.provide([RequestChain.layer, Problems.layerInput])
   )
 ).pipe(
-  Layer.provide([AccessLog.layerDiscard, Shutdown.layer, TestCredentials]),
+  Layer.provide([AccessLog.layerDiscard, Shutdown.layer, TestCredentials.layer]),
   Layer.provideMerge(EventsDomain.layer),
   Layer.provideMerge(Layer.mergeAll(Wakeup.layerSilent, Now.layerTest)),
   Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, EventsDomain.domain.migrations)),
@@ -106,6 +87,7 @@ const event = (id: string, rest: Record<string, Schema.Json> = {}) => ({
 const batchType = "application/cloudevents-batch+json"
 
 let schedules = 0
+let followed = 0
 
 /** A queue with a job that waits and a dead one. */
 const fill = Effect.fnUntraced(function* (queue: string) {
@@ -127,6 +109,8 @@ layer(TestServer, { excludeTestServices: true })("EventsHttp", (it) => {
     const made = yield* send("POST", "/v1/events/subscriptions", "acme", {
       body: { name: "isolated", queue, filters: [] }
     })
+    const eventId = `isolated-${followed++}`
+    yield* publish("acme", "application/cloudevents+json", event(eventId))
     const schedule = yield* send("POST", "/v1/events/schedules", "acme", {
       body: { name: `isolated ${jobId}`, queue, type: "t", everySeconds: 60 }
     })
@@ -136,6 +120,7 @@ layer(TestServer, { excludeTestServices: true })("EventsHttp", (it) => {
       params: {
         queue,
         jobId,
+        eventId,
         subscriptionId: String(made.body.subscriptionId),
         scheduleId: String(schedule.body.scheduleId)
       },
@@ -166,9 +151,43 @@ layer(TestServer, { excludeTestServices: true })("EventsHttp", (it) => {
   DoorIsolation.suite(it, {
     domain: EventsDomain,
     services: ["events", "queues", "subscriptions", "schedules"],
-    calls: { "subscriptions.ensure": ({ params }) => ["isolated", { queue: params["queue"] }] },
+    calls: {
+      "subscriptions.ensure": ({ params }) => ["isolated", { queue: params["queue"] }],
+      "events.state": ({ params }) => [{ source: "/shop", id: params["eventId"] }]
+    },
     seed
   })
+
+  it.effect("tells the state of an event by its source and id, and asks for the id", () =>
+    Effect.gen(function* () {
+      const source = "https://shop.example/orders?a=b&c=ü"
+      yield* send("POST", "/v1/events/subscriptions", "state", {
+        body: { name: "state", queue: "state", filters: [] }
+      })
+      yield* publish("state", "application/cloudevents+json", { ...event("s 1/ä"), source })
+      const query = new URLSearchParams({ source, id: "s 1/ä" }).toString()
+      const found = yield* send("GET", `/v1/events/state?${query}`, "state")
+      assert.strictEqual(found.status, 200)
+      assert.deepInclude(found.body, { source, id: "s 1/ä" })
+      const [handling] = yield* Schema.decodeUnknownEffect(
+        Schema.Array(Schema.Record(Schema.String, Schema.Json))
+      )(found.body.handlers)
+      assert.deepInclude(handling, {
+        queue: "state",
+        state: "waiting",
+        attempt: 0,
+        error: null,
+        unsearched: 0
+      })
+      const stranger = yield* send("GET", `/v1/events/state?${query}`, "globex")
+      assert.deepInclude(stranger.body, {
+        status: 404,
+        type: "urn:hypermarket:problem:events:event-not-found"
+      })
+      const nameless = yield* send("GET", "/v1/events/state?source=/shop", "state")
+      assert.deepInclude(nameless.body, { status: 400 })
+    })
+  )
 
   it.effect("publishes in each of CloudEvents' content modes, and calls the same event a duplicate", () =>
     Effect.gen(function* () {

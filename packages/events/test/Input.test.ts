@@ -5,6 +5,7 @@ import * as Outbox from "@hypermarket/core/Outbox"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as CloudEvent from "@hypermarket/events/CloudEvent"
+import * as CloudEventRequest from "@hypermarket/events/CloudEventRequest"
 import { Events, layerOutbox } from "@hypermarket/events/Events"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import { EventSubscriptions } from "@hypermarket/events/EventSubscriptions"
@@ -29,7 +30,7 @@ const event = (id: string, options: Partial<CloudEvent.CloudEvent> = {}): CloudE
 
 /** As a client posts it, in structured mode. */
 const posted = (id: string, data: string) =>
-  CloudEvent.fromRequest(
+  CloudEventRequest.fromRequest(
     "application/cloudevents+json",
     {},
     `{ "specversion": "1.0", "d\\u0061ta": 1, "id": "${id}", "source": "/shop", "type": "t", "data" : ${data} }`
@@ -49,9 +50,11 @@ layer(TestLayer, { excludeTestServices: true })("Events' input", (it) => {
       ]
       for (const [index, text] of texts.entries()) yield* events.publish(yield* posted(String(index), text))
       const batch = `[ ${texts.map((data, index) => `{"specversion":"1.0","id":"b${index}","source":"/shop","type":"t","data":${data}}`).join(" , ")} ]`
-      yield* events.publish(yield* CloudEvent.fromRequest("application/cloudevents-batch+json", {}, batch))
+      yield* events.publish(
+        yield* CloudEventRequest.fromRequest("application/cloudevents-batch+json", {}, batch)
+      )
       const headers = { "ce-specversion": "1.0", "ce-id": "binary", "ce-source": "/shop", "ce-type": "t" }
-      yield* events.publish(yield* CloudEvent.fromRequest("application/json", headers, texts[0] ?? ""))
+      yield* events.publish(yield* CloudEventRequest.fromRequest("application/json", headers, texts[0] ?? ""))
       const sql = yield* SqlClient.SqlClient
       const rows = yield* sql<{ readonly text: string }>`
         SELECT (payload -> 'data')::text AS text
@@ -124,7 +127,7 @@ layer(TestLayer, { excludeTestServices: true })("Events' input", (it) => {
           assert.deepStrictEqual(refused._tag === "EventInvalid" && refused.errors[0]?.path, [1, path])
           const posted = JSON.stringify([event("good"), forged])
           const parsed = yield* Effect.flip(
-            CloudEvent.fromRequest("application/cloudevents-batch+json", {}, posted)
+            CloudEventRequest.fromRequest("application/cloudevents-batch+json", {}, posted)
           )
           assert.deepStrictEqual(parsed.errors[0]?.path, [1, path])
         }
@@ -193,7 +196,7 @@ layer(TestLayer, { excludeTestServices: true })("Events' input", (it) => {
       const events = yield* Events
       const subscriptions = yield* EventSubscriptions
       yield* subscriptions.create({ name: "extended", queue: "extended", filters: [] })
-      const structured = yield* CloudEvent.fromRequest(
+      const structured = yield* CloudEventRequest.fromRequest(
         "application/cloudevents+json",
         {},
         `{"specversion":"1.0","id":"1","source":"/shop","type":"t","partitionkey":"o-1","tracestate":"a=1","data":1}`
@@ -206,7 +209,7 @@ layer(TestLayer, { excludeTestServices: true })("Events' input", (it) => {
         "ce-tracestate": "a=1",
         "ce-partitionkey": "o%2D1"
       }
-      const binary = yield* CloudEvent.fromRequest("application/json", headers, "1")
+      const binary = yield* CloudEventRequest.fromRequest("application/json", headers, "1")
       const inProgram = {
         id: "1",
         source: "/shop",
@@ -274,7 +277,7 @@ layer(TestLayer, { excludeTestServices: true })("Events' input", (it) => {
         "ce-type": "t",
         traceparent: "01-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01-what-comes-later"
       }
-      const [parsed] = yield* CloudEvent.fromRequest("application/json", headers, "1")
+      const [parsed] = yield* CloudEventRequest.fromRequest("application/json", headers, "1")
       assert.isDefined(parsed)
       assert.notProperty(parsed, "traceparent")
     })

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants } from "@hypermarket/core/Tenant"
-import * as CloudEvent from "@hypermarket/events/CloudEvent"
+import * as CloudEventRequest from "@hypermarket/events/CloudEventRequest"
 import { Events } from "@hypermarket/events/Events"
 import type { EndpointId, NewWebhook } from "@hypermarket/events/Webhook"
 import * as WebhookOverview from "@hypermarket/events/WebhookOverview"
@@ -320,7 +320,7 @@ layer(Fixture.layer, { excludeTestServices: true })("A delivery", (it) => {
       const { endpointId, secret, version } = yield* make("/form", { format: "standard", ordered: true })
       const data = '{"n":9007199254740993, "price":1.10, "name":"Z\u00fcrich \u2603 \ud83d\ude00"}'
       const send = (id: string, members: string) =>
-        CloudEvent.fromRequest(
+        CloudEventRequest.fromRequest(
           "application/cloudevents+json",
           {},
           `{"specversion":"1.0","id":"${id}","source":"/s","type":"com.example.made","subject":"s",${members}}`

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import * as CloudEvent from "@hypermarket/events/CloudEvent"
+import * as CloudEventRequest from "@hypermarket/events/CloudEventRequest"
 import { Events } from "@hypermarket/events/Events"
 import { Webhooks } from "@hypermarket/events/Webhooks"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
@@ -21,7 +21,7 @@ layer(Fixture.layer, { excludeTestServices: true })("A webhook", (it) => {
         filters: [{ prefix: { type: "com.example.order." } }]
       })
       const data = '{"n":9007199254740993, "price":1.10, "name":"Z\u00fcrich \u2603 \ud83d\ude00"}'
-      const published = yield* CloudEvent.fromRequest(
+      const published = yield* CloudEventRequest.fromRequest(
         "application/cloudevents+json",
         {},
         `{"specversion":"1.0","id":"o-1:placed","source":"/shop","type":"com.example.order.placed","data":${data}}`

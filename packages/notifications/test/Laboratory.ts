@@ -40,11 +40,7 @@ const queueMigrations = Migrations.make(
   Object.fromEntries(
     Array.from({ length: QueueMigrations.lastStep }, (_, index) => [
       `000${index + 1}_queue`,
-      Migrations.migration(QueueMigrations.step(index + 1, prefix), {
-        since: "0.1.0",
-        oldestRelease: "0.1.0",
-        locks: "none"
-      })
+      QueueMigrations.migration(index + 1, prefix, { since: "0.1.0", oldestRelease: "0.1.0" })
     ])
   ),
   { release: "0.1.0" }

@@ -11,14 +11,12 @@ import * as WorkQueueWorker from "@hypermarket/queue/WorkQueueWorker"
 import { Console, Deferred, Effect, Layer } from "effect"
 
 const prefix = "hm_shop"
+const releases = { since: "1.0.0", oldestRelease: "1.0.0" }
 const migrations = Migrations.make(
   "shop",
   {
-    "0001_queue": Migrations.migration(QueueMigrations.step(1, prefix), {
-      since: "1.0.0",
-      oldestRelease: "1.0.0",
-      locks: "none"
-    })
+    "0001_queue": QueueMigrations.migration(1, prefix, releases),
+    "0002_queue_job": QueueMigrations.migration(2, prefix, releases)
   },
   { release: "1.0.0" }
 )

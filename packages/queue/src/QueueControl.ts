@@ -16,9 +16,10 @@ import type { Fragment } from "effect/sql/Statement"
 import * as Notifications from "./internal/notifications.ts"
 import * as ControlStatements from "./internal/statements/control.ts"
 import * as ListingStatements from "./internal/statements/listing.ts"
+import * as LookUpStatements from "./internal/statements/lookUp.ts"
 import * as OperationStatements from "./internal/statements/operations.ts"
 import { tablesOf } from "./internal/tables.ts"
-import type { DeadLetterFilter, JobState, ListedState } from "./QueueJob.ts"
+import type { DeadLetterFilter, JobLookUp, ListedState, LookedUpJob } from "./QueueJob.ts"
 
 /**
  * Maximum number of queues that {@link QueueControl.list} returns.
@@ -207,13 +208,20 @@ export interface QueueControl {
   /** Pauses or resumes a queue. Workers follow within 2 seconds; leased jobs are finished. */
   readonly setPaused: (queue: string, paused: boolean) => Effect.Effect<void, SqlError, Tenant>
   /**
-   * Returns the state of a job; undefined when it is done or never existed. Scans the queue: for operators, not for
-   * loops.
+   * Looks a job up among the dead and delayed ones by its id, among the leases, and within the first 10,000
+   * waiting ones of its queue. For operators, not for loops.
    */
-  readonly find: (queue: string, jobId: string) => Effect.Effect<JobState | undefined, SqlError, Tenant>
+  readonly find: (queue: string, jobId: string) => Effect.Effect<JobLookUp, SqlError, Tenant>
+  /**
+   * Looks jobs up as `find` does, in their order and in one snapshot. One with an ordering key is looked for behind its
+   * key only, however many others wait.
+   */
+  readonly findAll: (
+    jobs: ReadonlyArray<LookedUpJob>
+  ) => Effect.Effect<ReadonlyArray<JobLookUp>, SqlError, Tenant>
   /**
    * Cancels a job that has not started. Returns false when there is no such job, or when a worker has leased it or its
-   * ordering key. Scans the queue, as `find` does.
+   * ordering key. Scans the queue.
    */
   readonly cancel: (queue: string, jobId: string) => Effect.Effect<boolean, SqlError, Tenant>
   /**
@@ -244,7 +252,7 @@ export interface QueueControl {
   ) => Effect.Effect<ReadonlyArray<ListedJob>, SqlError, Tenant>
   /**
    * Returns the payload of an unfinished job as its JSON text; null when it is no longer kept, undefined when there is no
-   * such job. Scans the queue, as `find` does.
+   * such job. Scans the queue.
    */
   readonly payload: (
     queue: string,
@@ -274,6 +282,8 @@ export interface QueueControl {
   readonly discard: (queue: string, filter: DeadLetterFilter) => Effect.Effect<number, SqlError, Tenant>
 }
 
+const notFound: JobLookUp = { job: undefined, unsearched: 0 }
+
 const filterOf = (filter: DeadLetterFilter): OperationStatements.DeadLetterFilter => ({
   type: filter.type ?? null,
   jobIds: filter.jobIds ?? null,
@@ -299,6 +309,7 @@ export const make = Effect.fn("QueueControl.make")(function* (options: {
   const tables = tablesOf(options.prefix)
   const statements = ControlStatements.make(sql, tables, options.names)
   const operations = OperationStatements.make(sql, tables)
+  const lookUps = LookUpStatements.make(sql, tables)
   const decodeStates = Schema.decodeUnknownEffect(Schema.Array(QueueState))
   const decodeMinutes = Schema.decodeUnknownEffect(Schema.Array(QueueMinute))
   const listing = ListingStatements.make(sql, tables)
@@ -361,7 +372,13 @@ export const make = Effect.fn("QueueControl.make")(function* (options: {
 
   const find = Effect.fn("QueueControl.find")(function* (queue: string, jobId: string) {
     const tenant = yield* Tenant
-    return yield* operations.find(tenant.id, queue, jobId)
+    const [found] = yield* lookUps.any(tenant.id, queue, jobId)
+    return found ?? notFound
+  })
+
+  const findAll: QueueControl["findAll"] = Effect.fn("QueueControl.findAll")(function* (looked) {
+    const tenant = yield* Tenant
+    return looked.length === 0 ? [] : yield* lookUps.all(tenant.id, looked)
   })
 
   const cancel = Effect.fn("QueueControl.cancel")(function* (queue: string, jobId: string) {
@@ -440,6 +457,7 @@ export const make = Effect.fn("QueueControl.make")(function* (options: {
     configure,
     setPaused,
     find,
+    findAll,
     cancel,
     outcomes,
     countKeys: statements.countKeys,

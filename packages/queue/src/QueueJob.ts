@@ -198,7 +198,7 @@ export interface Handler<out R> {
 
 /**
  * State of one job. `ready` includes a job that waits behind its ordering key; `running` is one that a worker has
- * leased.
+ * leased, or the first one of an ordering key that a worker has leased.
  *
  * @category models
  * @since 0.1.0
@@ -215,6 +215,39 @@ export interface JobState {
   readonly runAtMillis: number | null
   /** One entry per failed attempt, at most the last ten. */
   readonly errors: unknown
+}
+
+/**
+ * Maximum waiting jobs of a queue that a look-up of a job reads, in the order of their claim: a waiting job has no index on
+ * its id, because every enqueue would pay for it.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const lookUpMax = 10_000
+
+/**
+ * A job to look up. `orderingKey` is null for one without a key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LookedUpJob {
+  readonly queue: string
+  readonly jobId: string
+  readonly orderingKey: string | null
+}
+
+/**
+ * A job as a look-up finds it. A job that is neither found nor `unsearched` is done, or never existed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface JobLookUp {
+  readonly job: JobState | undefined
+  /** Waiting jobs of the queue that were not read: above 0, a job that was not found may be one of them. */
+  readonly unsearched: number
 }
 
 /**

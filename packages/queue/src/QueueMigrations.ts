@@ -2,23 +2,40 @@
  * The tables of a queue, as numbered steps. A package that has a queue applies each step as a separate migration:
  *
  * ```ts
- * Migrations.migration(QueueMigrations.step(1, "hm_event"))
+ * QueueMigrations.migration(1, "hm_event", { since: "1.0.0", oldestRelease: "1.0.0" })
  * ```
  *
  * A step that has been released is never changed; a change of the tables is a further step.
  *
  * @since 0.1.0
  */
+import * as Migrations from "@hypermarket/core/Migrations"
 import * as Partitions from "@hypermarket/core/Partitions"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as QueueTables from "./internal/migrations/0001_queue_tables.ts"
+import * as QueueJobIndexes from "./internal/migrations/0002_queue_job.ts"
 import { oldestBody } from "./internal/statements/control.ts"
 import { tablesOf } from "./internal/tables.ts"
 
-const steps: ReadonlyArray<(prefix: string) => ReadonlyArray<string>> = [QueueTables.statements]
+interface Step {
+  readonly statements: (prefix: string) => ReadonlyArray<string>
+  readonly transactional: boolean
+}
+
+const steps: ReadonlyArray<Step> = [
+  { statements: QueueTables.statements, transactional: true },
+  // Indexes are created concurrently.
+  { statements: QueueJobIndexes.statements, transactional: false }
+]
+
+const stepOf = (number: number): Step => {
+  const found = steps[number - 1]
+  if (found === undefined) throw new RangeError(`a queue has steps 1 to ${lastStep}, not ${number}`)
+  return found
+}
 
 /**
  * Number of the last step.
@@ -39,11 +56,27 @@ const commentPrefix = "hypermarket queue, step "
  * @since 0.1.0
  */
 export const step = (number: number, prefix: string): ReadonlyArray<string> => {
-  const statements = steps[number - 1]
-  if (statements === undefined) throw new RangeError(`a queue has steps 1 to ${lastStep}, not ${number}`)
   const { ready } = tablesOf(prefix)
-  return [...statements(prefix), `COMMENT ON TABLE ${ready} IS '${commentPrefix}${number}'`]
+  return [...stepOf(number).statements(prefix), `COMMENT ON TABLE ${ready} IS '${commentPrefix}${number}'`]
 }
+
+/**
+ * Returns a step as a migration of the package that has the queue, in the releases of that package. Throws as
+ * {@link step} does.
+ *
+ * @category migrations
+ * @since 0.1.0
+ */
+export const migration = (
+  number: number,
+  prefix: string,
+  releases: { readonly since: string; readonly oldestRelease: string }
+): Migrations.Migration =>
+  Migrations.migration(step(number, prefix), {
+    ...releases,
+    locks: "none",
+    transactional: stepOf(number).transactional
+  })
 
 /**
  * The tables of a queue are older than this release.

@@ -109,4 +109,58 @@ layer(layerQuiet, { excludeTestServices: true })("QueueControl", (it) => {
       assert.deepStrictEqual(yield* control.countKeys([]), [])
     }).pipe(as("control-keys"))
   )
+
+  it.effect("finds a dead and a delayed job by their ids, without reading the others of their queue", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const control = yield* controlOf
+      const [dead] = yield* sql<{ readonly jobId: string }>`
+        WITH buried AS (
+          INSERT INTO ${sql(`${prefix}_dead`)} (tenant_id, queue, job_id, type, died_at)
+          SELECT 'control-many', 'many', gen_random_uuid(), 'test', now()
+            FROM generate_series(1, 3000)
+          RETURNING job_id)
+        SELECT job_id::text AS "jobId"
+          FROM buried
+        OFFSET 2500
+         LIMIT 1
+      `
+      const [delayed] = yield* sql<{ readonly jobId: string }>`
+        WITH later AS (
+          INSERT INTO ${sql(`${prefix}_delayed`)} (tenant_id, queue, job_id, type, run_at)
+          SELECT 'control-many', 'many', gen_random_uuid(), 'test', now() + interval '1 day'
+            FROM generate_series(1, 3000)
+          RETURNING job_id)
+        SELECT job_id::text AS "jobId"
+          FROM later
+        OFFSET 2500
+         LIMIT 1
+      `
+      const rowsRead = Effect.map(
+        sql<{ readonly rows: number }>`
+          SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int AS rows
+            FROM pg_stat_xact_user_tables
+           WHERE relname IN (${`${prefix}_dead`}, ${`${prefix}_delayed`})
+        `,
+        ([row]) => row?.rows ?? 0
+      )
+      // In one session, whose counts go on from those of the transaction before.
+      const look = (jobId: string) =>
+        sql.withTransaction(
+          Effect.gen(function* () {
+            const before = yield* rowsRead
+            const { job } = yield* control.find("many", jobId)
+            return [job?.state, (yield* rowsRead) - before]
+          })
+        )
+      assert.deepStrictEqual(yield* look(dead?.jobId ?? ""), ["dead", 1])
+      assert.deepStrictEqual(yield* look(delayed?.jobId ?? ""), ["delayed", 1])
+      // Another queue's job, and a job that never existed.
+      const elsewhere = yield* control.find("other", dead?.jobId ?? "")
+      assert.deepStrictEqual(elsewhere, { job: undefined, unsearched: 0 })
+      assert.deepStrictEqual(yield* look("00000000-0000-7000-8000-000000000000"), [undefined, 0])
+      const stranger = yield* control.find("many", dead?.jobId ?? "").pipe(as("control-stranger"))
+      assert.deepStrictEqual(stranger, { job: undefined, unsearched: 0 })
+    }).pipe(as("control-many"))
+  )
 })

@@ -132,7 +132,7 @@ layer(layerQuiet, { excludeTestServices: true })("A job", (it) => {
         const second = yield* make("second of key", { orderingKey: "k" })
         const held = yield* make("held", { orderingKey: "far", runAt: later })
         const behind = yield* make("behind", { orderingKey: "far" })
-        const stateOf = (id: string) => Effect.map(control.find("cancel", id), (place) => place?.state)
+        const stateOf = (id: string) => Effect.map(control.find("cancel", id), ({ job }) => job?.state)
         assert.deepStrictEqual(
           yield* Effect.forEach([plain, delayed, first, second, held, behind], stateOf),
           ["ready", "delayed", "ready", "ready", "delayed", "ready"]
@@ -194,12 +194,12 @@ layer(layerQuiet, { excludeTestServices: true })("A job", (it) => {
         yield* Deferred.await(started)
         const places = yield* Effect.forEach(ids, (id) => control.find("found", id))
         assert.deepStrictEqual(
-          places.map((place) => [
-            place?.state,
-            place?.type,
-            place?.priority,
-            place?.attempt,
-            Array.isArray(place?.errors) ? place.errors.length : 0
+          places.map(({ job }) => [
+            job?.state,
+            job?.type,
+            job?.priority,
+            job?.attempt,
+            Array.isArray(job?.errors) ? job.errors.length : 0
           ]),
           [
             ["running", "plain", 2, 0, 0],

@@ -14,14 +14,12 @@ import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 
 const prefix = "hm_test"
+const releases = { since: "0.1.0", oldestRelease: "0.1.0" }
 const migrations = Migrations.make(
   "test",
   {
-    "0001_queue": Migrations.migration(QueueMigrations.step(1, prefix), {
-      since: "0.1.0",
-      oldestRelease: "0.1.0",
-      locks: "none"
-    })
+    "0001_queue": QueueMigrations.migration(1, prefix, releases),
+    "0002_queue_job": QueueMigrations.migration(2, prefix, releases)
   },
   { release: "0.1.0" }
 )

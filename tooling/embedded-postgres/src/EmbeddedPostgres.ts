@@ -479,7 +479,8 @@ const launch = Effect.fnUntraced(function* (binaries: Binaries, home: string, op
     // A file of its own: the last words of a killed server's sessions would be written over what this one says, and why it
     // did not start would be lost.
     Fs.rmSync(logFile, { force: true })
-    const log = Fs.openSync(logFile, "a")
+    // It holds the texts of statements.
+    const log = Fs.openSync(logFile, "a", 0o600)
     // A session of its own: Ctrl-C in a terminal reaches our process only, which stops the server last.
     const spawned = spawn(binaries.postgres, ["-D", data, ...settingsOf(options, port)], {
       ...identity,

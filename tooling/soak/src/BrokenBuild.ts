@@ -12,7 +12,7 @@ import type * as AuditRun from "./audit/AuditRun.ts"
 import type { Violation } from "./Ledger.ts"
 
 /** Those of `pnpm soak events`. */
-export const kinds = ["notice", "fencing", "order"] as const
+export const kinds = ["notice", "fencing", "order", "deadline", "describing"] as const
 
 export type Kind = (typeof kinds)[number] | "horizon"
 
@@ -31,7 +31,9 @@ interface Break {
 }
 
 /** Few jobs suffice, and none of what takes its time; a kill could meet the very worker that is to come back too late. */
-const events = ["events", "--jobs", "600", "--incidents", "0", "--poison", "0"]
+const few = ["--jobs", "600", "--incidents", "0", "--poison", "0"]
+const killing = ["events", "--mode", "kill", ...few]
+const hostile = ["events", "--mode", "hostile", ...few]
 
 /** A heartbeat that finds its lease gone stops the handlers: then hardly any of them gets as far as the fence. */
 const notice: Clause = {
@@ -42,7 +44,7 @@ const notice: Clause = {
 
 const breaks: Readonly<Record<Kind, Break>> = {
   // Without it everything still holds: the fence alone is enough.
-  notice: { clauses: [notice], rule: undefined, args: events },
+  notice: { clauses: [notice], rule: undefined, args: killing },
   // A worker that lost its lease commits its handler's effects all the same.
   fencing: {
     clauses: [
@@ -54,7 +56,7 @@ const breaks: Readonly<Record<Kind, Break>> = {
       }
     ],
     rule: "not_exactly_once",
-    args: events
+    args: killing
   },
   // Jobs with a key are enqueued like any other.
   order: {
@@ -66,7 +68,36 @@ const breaks: Readonly<Record<Kind, Break>> = {
       }
     ],
     rule: "order",
-    args: events
+    args: killing
+  },
+  // A call that ignores its interruption keeps its job and its slot.
+  deadline: {
+    clauses: [
+      {
+        file: "packages/queue/src/internal/handling/unitRunner.ts",
+        text: "timed.leaveBehind()",
+        instead: ""
+      }
+    ],
+    rule: "stuck",
+    args: hostile
+  },
+  // An error is described by its own methods, which may throw.
+  describing: {
+    clauses: [
+      {
+        file: "packages/queue/src/internal/handling/retry.ts",
+        text: "FailureText.describe(cause)",
+        instead: "Cause.pretty(cause)"
+      },
+      {
+        file: "packages/queue/src/internal/handling/retry.ts",
+        text: 'import type * as Cause from "effect/Cause"',
+        instead: 'import * as Cause from "effect/Cause"'
+      }
+    ],
+    rule: "hostile_outcome",
+    args: hostile
   },
   // Sealing looks at rows after the newest one under a checkpoint: a row that commits late is left out.
   horizon: {

@@ -30,7 +30,7 @@ const logTail = 2_000
 
 export const make = Effect.fn("Crew.make")(function* (options: {
   readonly workers: number
-  readonly mode: "kill" | "publish"
+  readonly mode: "kill" | "publish" | "hostile"
   readonly url: string
   readonly marks: string
   /** What a worker runs, unless it is a worker of the queue. */

@@ -21,7 +21,7 @@ import { attemptsMax, attemptsMaxGood, batchMax, claimConcurrency, stallMillis }
 class RolledBack extends Schema.TaggedError<RolledBack>()("RolledBack", {}) {}
 
 /** Publishes a batch so that it is there once, whatever becomes of the connection: what committed is looked up. */
-const publish = Effect.fnUntraced(function* (batch: Plan.PlannedBatch) {
+export const publish = Effect.fnUntraced(function* (batch: Plan.PlannedBatch) {
   const sql = yield* SqlClient.SqlClient
   const queue = yield* WorkQueue.make({ prefix })
   const isThere = Effect.map(

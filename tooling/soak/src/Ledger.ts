@@ -36,6 +36,7 @@ export interface Violation {
     | "repeats_unexplained"
     | "repeats_too_many"
     | "worker_fault"
+    | "hostile_outcome"
     | "stuck"
   readonly count: number
   readonly example: string

@@ -52,11 +52,13 @@ export interface Size {
   readonly incidents: number
   /** Jobs that take their worker down each time they run. */
   readonly poison: number
+  /** Jobs that hold their worker up for longer than its lease, once. */
+  readonly stalls?: number
   readonly workers: number
 }
 
 const batchJobsMax = 40
-const stallingJobs = 2
+const stallsDefault = 2
 const failsAlwaysShare = 0.005
 const failsOnceShare = 0.09
 const keyedShare = 1 / 3
@@ -99,7 +101,7 @@ export const make = (seed: number, size: Size): ReadonlyArray<Part> => {
     }
   }
   place("poison", size.poison)
-  place("stalls", stallingJobs)
+  place("stalls", size.stalls ?? stallsDefault)
   const jobOf = (n: number): PlannedJob => {
     const kind: Kind =
       special.get(n) ??

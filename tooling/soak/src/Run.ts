@@ -44,7 +44,10 @@ const clientLayer = (url: string) => {
   )
 }
 
-export const setUp = Effect.fn("Run.setUp")(function* (mode: "kill" | "publish", workers: number) {
+export const setUp = Effect.fn("Run.setUp")(function* (
+  mode: "kill" | "publish" | "hostile",
+  workers: number
+) {
   const cluster = yield* Cluster.make()
   const options = TestDatabase.optionsOf(cluster.url)
   const client = yield* Layer.build(clientLayer(cluster.url))

@@ -1,6 +1,6 @@
 /**
- * `pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N]
- * [--break notice|fencing|order] [--json]`, and `pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json]`. Ends with 1 when a rule was broken; with `--break`, when the broken build did
+ * `pnpm soak events [--runs N] [--seed S] [--mode kill|publish|hostile] [--jobs N] [--incidents N] [--poison N] [--workers N]
+ * [--break notice|fencing|order|deadline|describing] [--json]`, and `pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json]`. Ends with 1 when a rule was broken; with `--break`, when the broken build did
  * not do what it must.
  */
 import * as Main from "@hypermarket/core/Main"
@@ -15,6 +15,7 @@ import * as ApiSoak from "./api/ApiSoak.ts"
 import * as AuditSoak from "./audit/AuditSoak.ts"
 import * as OrderRun from "./analytics/OrderRun.ts"
 import * as BrokenBuild from "./BrokenBuild.ts"
+import * as HostileRun from "./HostileRun.ts"
 import * as KillRun from "./KillRun.ts"
 import * as PublishRun from "./PublishRun.ts"
 import * as Run from "./Run.ts"
@@ -30,16 +31,17 @@ class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds:
 }
 
 const usage =
-  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order] [--json], or pnpm soak search, api or audit, which have options of their own"
+  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish|hostile] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order|deadline|describing] [--json], or pnpm soak search, api or audit, which have options of their own"
 
 const defaults = {
   kill: { jobs: 5_000, incidents: 12 },
-  publish: { jobs: 100_000, incidents: 8 }
+  publish: { jobs: 100_000, incidents: 8 },
+  hostile: { jobs: 5_000, incidents: 0 }
 } as const
 
 const Options = Schema.Struct({
   domain: Schema.Literals(["analytics", "events"]),
-  mode: Schema.Literals(["kill", "publish"]),
+  mode: Schema.Literals(["kill", "publish", "hostile"]),
   runs: Schema.FiniteFromString,
   seed: Schema.FiniteFromString,
   jobs: Schema.optionalKey(Schema.FiniteFromString),
@@ -75,6 +77,8 @@ const read = Effect.try(() =>
   Effect.mapError((cause) => new UsageWrong({ message: `${usage}\n${String(cause)}` }))
 )
 
+const runs = { kill: KillRun.run, publish: PublishRun.run, hostile: HostileRun.run }
+
 const lineOf = (report: Run.Report): string => {
   const counts = Object.entries(report.counts).map(([name, count]) => `${name} ${count}`)
   const verdict = report.ok
@@ -103,8 +107,7 @@ const events = Effect.gen(function* () {
     const isOfOrders = options.domain === "analytics"
     const mode = isOfOrders ? "" : ` --mode ${options.mode}`
     yield* Run.say(`run ${n + 1} of ${options.runs},${mode} --seed ${seed}`)
-    const events = options.mode === "kill" ? KillRun.run : PublishRun.run
-    const report = yield* isOfOrders ? OrderRun.run(seed, options.changes) : events(seed, size)
+    const report = yield* isOfOrders ? OrderRun.run(seed, options.changes) : runs[options.mode](seed, size)
     reports.push(report)
     yield* Run.say(lineOf(report))
   }

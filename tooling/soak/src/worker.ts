@@ -25,6 +25,8 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as Hostile from "./hostile/handlers.ts"
+import { leaseMillis as hostileLeaseMillis } from "./hostile/Plan.ts"
 import * as Ledger from "./Ledger.ts"
 import { queues } from "./Plan.ts"
 import {
@@ -41,7 +43,7 @@ class Refused extends Schema.TaggedError<Refused>()("Refused", { n: Schema.Int }
 
 const settings = Config.all({
   url: Config.String(environment.url),
-  mode: Config.Literals(["kill", "publish"], environment.mode),
+  mode: Config.Literals(["kill", "publish", "hostile"], environment.mode),
   worker: Config.Int(environment.worker),
   marks: Config.String(environment.marks)
 })
@@ -125,15 +127,18 @@ const program = Effect.gen(function* () {
     SqlError | QueueTablesOutdated | Config.ConfigError,
     Scope.Scope | SqlClient.SqlClient | ClaimClient | Wakeup.Wakeup
   > =
-    mode === "kill"
-      ? WorkQueueWorker.run({
+    mode === "publish"
+      ? EventWorker.run({ domains: [subscriber(worker)], queue: { claimConcurrency, lease: leaseMillis } })
+      : WorkQueueWorker.run<SqlClient.SqlClient | Wakeup.Wakeup>({
           prefix,
-          handlers: queues.map((queue) => handlerOf(queue, runJobs(worker, marks))),
+          handlers: [
+            ...queues.map((queue) => handlerOf(queue, runJobs(worker, marks))),
+            ...(mode === "hostile" ? Hostile.handlers : [])
+          ],
           batchMax,
           claimConcurrency,
-          lease: leaseMillis
+          lease: mode === "hostile" ? hostileLeaseMillis : leaseMillis
         })
-      : EventWorker.run({ domains: [subscriber(worker)], queue: { claimConcurrency, lease: leaseMillis } })
   // Postgres may be away when a worker starts.
   const context = yield* Effect.retry(Layer.build(layer), reconnect)
   yield* Effect.retry(run, reconnect).pipe(Effect.provideContext(context))

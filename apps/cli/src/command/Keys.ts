@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import { collect } from "../collect.ts"
 import { failed, misused, orCommandFailed } from "../CommandFailed.ts"
 import * as Output from "../Output.ts"
@@ -30,9 +31,23 @@ const services = Layer.unwrap(
 
 const asOperator = Effect.provideService(Tenant.AllTenants, { actor: "cli" })
 
+const leakedPattern =
+  /^(?:hm_)?([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})(?:_[A-Za-z0-9]*)?$/
+
+/** A leaked key is at hand as its text, whose id has no hyphens. */
+const AnyKeyId = Schema.String.pipe(
+  Schema.decodeTo(
+    ApiKeyId,
+    SchemaTransformation.transform({
+      decode: (text) => text.trim().toLowerCase().replace(leakedPattern, "$1-$2-$3-$4-$5"),
+      encode: (id) => id
+    })
+  )
+)
+
 const keyArgument = Argument.String("key").pipe(
-  Argument.withDescription("The key's id, as `keys list` shows it"),
-  Argument.withSchema(ApiKeyId)
+  Argument.withDescription("The key's id, as `keys list` shows it, or the key itself"),
+  Argument.withSchema(AnyKeyId)
 )
 
 const requireTenant = (tenant: Tenant.TenantId) =>

@@ -69,10 +69,11 @@ const parts = (engines: Engines, { rounds, scale }: Bench.Options) => {
   const throughput = Effect.fnUntraced(function* (
     figure: string,
     processes: number,
-    settings: { readonly bytes: number; readonly tenants?: number }
+    settings: { readonly bytes: number; readonly tenants?: number },
+    measured = all
   ) {
     const memory: Values = new Map()
-    const values = yield* interleaved(rounds, figure, "jobs/s", all, (engine) =>
+    const values = yield* interleaved(rounds, figure, "jobs/s", measured, (engine) =>
       engines.work(engine, processes, { jobs, ...settings }).pipe(
         Effect.map(({ jobsPerSecond, megabytes }) => {
           add(memory, engine.name, megabytes)
@@ -92,8 +93,17 @@ const parts = (engines: Engines, { rounds, scale }: Bench.Options) => {
   return {
     one: Effect.gen(function* () {
       const figure = "no-op jobs, one process, 200 B"
-      const { memory, values } = yield* throughput(figure, 1, { bytes: smallBytes })
-      return [...both(figure, "jobs/s", values), figureOf("worker memory, busy", "MB", memory, Engine.ours)]
+      const flagged = [Engine.graphileWorkerFlagged, Engine.pgBossFlagged]
+      const { memory, values } = yield* throughput(figure, 1, { bytes: smallBytes }, [...all, ...flagged])
+      // Ours sets options of V8, which save memory: the peers are also measured with the same ones.
+      const alike: Values = new Map(
+        Array.from(memory, ([name, list]) => [name.replace(Engine.flaggedSuffix, ""), list])
+      )
+      return [
+        ...both(figure, "jobs/s", values),
+        figureOf("worker memory, busy", "MB", memory, Engine.ours),
+        figureOf("worker memory, busy, peers with our V8 options", "MB", alike, Engine.ours)
+      ]
     }),
     best: Effect.gen(function* () {
       const figure = "no-op jobs, best process count, 200 B"

@@ -18,6 +18,8 @@ export interface Engine {
   readonly script: string
   /** What its worker processes are told beside the run's own settings. */
   readonly settings: Readonly<Record<string, unknown>>
+  /** Options of V8, where the engine does not set its own. */
+  readonly flags?: ReadonlyArray<string>
 }
 
 const peer = (name: string) => Path.join(import.meta.dirname, "../../peers", name)
@@ -45,6 +47,18 @@ export const pgBoss: Engine = {
   // Many jobs a fetch, two workers: as its documentation advises for throughput; other sizes were not compared.
   settings: { batchSize: 1_000, localConcurrency: 2 }
 }
+
+/** Options that a worker of ours sets when it starts (`Main.boundYoungGeneration`, `Main.boundHeapGrowth`). */
+const ownFlags = ["--semi-space-growth-factor=1", "--heap-growing-percent=100"]
+/** Ends the name of a peer with the options of ours. */
+export const flaggedSuffix = ", our V8 options"
+const withOwnFlags = (engine: Engine): Engine => ({
+  ...engine,
+  name: `${engine.name}${flaggedSuffix}`,
+  flags: ownFlags
+})
+export const graphileWorkerFlagged = withOwnFlags(graphileWorker)
+export const pgBossFlagged = withOwnFlags(pgBoss)
 
 const Message = Schema.Union([
   Schema.TaggedStruct("Ready", {}),
@@ -79,6 +93,7 @@ const start = (engine: Engine, url: string, settings: Readonly<Record<string, un
   Effect.acquireRelease(
     Effect.sync((): Process => {
       const forked = fork(engine.script, [], {
+        execArgv: [...process.execArgv, ...(engine.flags ?? [])],
         env: {
           ...process.env,
           NODE_ENV: "production",

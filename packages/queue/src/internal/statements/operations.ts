@@ -1,9 +1,8 @@
-/** Statements of operators: find, cancel, redrive, discard. */
+/** Statements of operators: cancel, redrive, discard. */
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { jobColumns, packed, quarantinePrefix } from "../jobRow.ts"
-import type { JobState } from "../../QueueJob.ts"
+import { jobColumns, quarantinePrefix } from "../jobRow.ts"
 import type { Tables } from "../tables.ts"
 import type { FlowRow } from "./flow.ts"
 
@@ -17,12 +16,6 @@ export interface DeadLetterFilter {
 }
 
 export interface OperationStatements {
-  /** Scans the queue: an index on the id would cost every enqueue. */
-  readonly find: (
-    tenantId: string,
-    queue: string,
-    jobId: string
-  ) => Effect.Effect<JobState | undefined, SqlError>
   /** Cancels a job that no worker has leased. Returns the count: 0 or 1. */
   readonly cancel: (tenantId: string, queue: string, jobId: string) => Effect.Effect<number, SqlError>
   /** Moves dead-lettered jobs back with all their attempts, oldest first. Returns the count. */
@@ -43,41 +36,12 @@ export interface OperationStatements {
 
 export const make = (sql: SqlClient.SqlClient, t: Tables): OperationStatements => {
   const ready = sql.literal(t.ready)
-  const lease = sql.literal(t.lease)
   const delayed = sql.literal(t.delayed)
   const key = sql.literal(t.key)
   const keyed = sql.literal(t.keyed)
   const dead = sql.literal(t.dead)
   const dedupe = sql.literal(t.dedupe)
   const job = sql.literal(jobColumns)
-
-  const find: OperationStatements["find"] = (tenantId, queue, jobId) =>
-    sql<JobState>`
-      SELECT state, type, priority, attempt, ordering_key AS "orderingKey",
-             (1000 * extract(epoch FROM recorded_at))::float8 AS "recordedAtMillis",
-             (1000 * extract(epoch FROM run_at))::float8 AS "runAtMillis", errors
-        FROM (SELECT 'ready' AS state, type, priority, attempt, ordering_key, recorded_at, NULL::timestamptz AS run_at, errors
-                FROM ${ready}
-               WHERE tenant_id = ${tenantId} AND queue IN (${queue}, ${quarantinePrefix + queue})
-                 AND job_id = ${jobId}::uuid
-              UNION ALL
-              SELECT CASE WHEN run_at IS NULL THEN 'ready' ELSE 'delayed' END, type, priority, attempt, ordering_key,
-                     recorded_at, run_at, errors
-                FROM ${keyed} WHERE tenant_id = ${tenantId} AND queue = ${queue} AND job_id = ${jobId}::uuid
-              UNION ALL
-              SELECT 'delayed', type, priority, attempt, ordering_key, recorded_at, run_at, errors
-                FROM ${delayed} WHERE tenant_id = ${tenantId} AND queue = ${queue} AND job_id = ${jobId}::uuid
-              UNION ALL
-              SELECT 'dead', type, priority, attempt, ordering_key, recorded_at, NULL, errors
-                FROM ${dead} WHERE tenant_id = ${tenantId} AND queue = ${queue} AND job_id = ${jobId}::uuid
-              UNION ALL
-              SELECT 'running', ${sql.literal(packed.type)}, ${sql.literal(packed.priority)}, ${sql.literal(packed.attempt)}, NULL,
-                     ${sql.literal(packed.recordedAt)}, NULL, ${sql.literal(packed.errors)}
-                FROM ${lease} l CROSS JOIN LATERAL json_array_elements(l.jobs) e
-               WHERE l.tenant_id = ${tenantId} AND l.queue IN (${queue}, ${quarantinePrefix + queue})
-                 AND ${sql.literal(packed.jobId)} = ${jobId}::uuid AND NOT ${sql.literal(packed.seq)} = ANY (l.done)) found
-       LIMIT 1
-    `.pipe(Effect.map(([row]) => row))
 
   const cancel: OperationStatements["cancel"] = (tenantId, queue, jobId) =>
     sql<{ readonly cancelled: number }>`
@@ -180,5 +144,5 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): OperationStatements =
       RETURNING 1
     `.pipe(Effect.map((rows) => rows.length))
 
-  return { find, cancel, redrive, discard }
+  return { cancel, redrive, discard }
 }
