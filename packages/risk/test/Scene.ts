@@ -1,7 +1,9 @@
 /** Signals and rules for tests. */
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Now from "@hypermarket/core/Now"
+import { provide, TenantId } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
+import type { NewSignal } from "@hypermarket/risk/FraudSignal"
 import * as RiskDomain from "@hypermarket/risk/RiskDomain"
 import { RiskRules } from "@hypermarket/risk/RiskRules"
 import type { NewRuleSet } from "@hypermarket/risk/RiskRuleSet"
@@ -22,6 +24,18 @@ export const layer = RiskDomain.layer.pipe(
   Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, RiskDomain.domain.migrations)),
   Layer.provideMerge(Now.layerTest)
 )
+
+/** A busy machine decides later than a checkout would wait. */
+export const patient = { deadlineMillis: 10_000, fallback: "review" } as const
+
+export const payment = (subject: string, more: Partial<NewSignal> = {}): NewSignal => ({
+  kind: "payment",
+  subject,
+  entities: { card: "card-1", account: "a1" },
+  ...more
+})
+
+export const tenant = (name: string) => provide(TenantId.make(name))
 
 /** Creates a version, makes it live, and waits until this process decides by it. */
 export const goLive = Effect.fnUntraced(function* (ruleSet: NewRuleSet, shadow: ReadonlyArray<number> = []) {
