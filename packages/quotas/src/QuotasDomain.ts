@@ -33,12 +33,14 @@ import {
 } from "./RatePolicy.ts"
 import * as RequestLimits from "./RequestLimits.ts"
 import {
-  CheckQuotas,
   NewQuotaFeature,
   NewQuotaGrant,
   QuotaFeatureChange,
   QuotaFeatureName,
-  QuotaGrantId,
+  QuotaGrantId
+} from "./QuotaFeature.ts"
+import {
+  CheckQuotas,
   QuotaReservationId,
   QuotaUsageRequest,
   RecordQuota,
