@@ -9,6 +9,8 @@
  * A fact that these schemas accept can be stored by every handler: text, instants, amounts, quantities, currencies and
  * regions are bounded here, and nowhere else.
  *
+ * The file is longer than 400 lines because the contract with a shop is read in one place.
+ *
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
