@@ -1,8 +1,8 @@
 /**
  * The facts of a shop: what it tells Hypermarket, once, as CloudEvents of type `com.hypermarket.shop.<noun>.<past>.v1`.
  *
- * A fact about a thing carries the thing's whole state and its version, not a patch: a receiver keeps the highest
- * version it has seen and ignores lower ones, so that replay and disorder are harmless. Unknown fields are refused,
+ * A fact about a thing carries the thing's whole state and its version, not a patch. A receiver keeps the highest
+ * version that it has seen and ignores lower ones, so replay and disorder are harmless. Unknown fields are refused,
  * except under `attributes`. A type that has shipped only grows optional fields, and a required field may become
  * optional.
  *

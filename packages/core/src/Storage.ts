@@ -1,5 +1,5 @@
 /**
- * What the database's failures become at an HTTP edge.
+ * Maps failures of the database to responses at an HTTP edge.
  *
  * @since 0.1.0
  */
@@ -104,7 +104,7 @@ export const orUnavailable = <A, E, R>(
   })
 
 /**
- * Answers {@link StorageUnavailable} when the effect takes longer, without waiting for it to stop: the driver waits up
+ * Fails with {@link StorageUnavailable} when the effect takes longer, without waiting for it to stop: the driver waits up
  * to five seconds for a cancellation that a frozen server never confirms. The effect is interrupted in the background.
  *
  * @category error handling
