@@ -1,6 +1,6 @@
 /**
- * Searching an index. An answer names its version, and all its hits belong to it; what was committed before the search
- * began is found by it; within an open transaction a search sees that transaction's own changes, and nobody else does.
+ * Searching an index. An answer names its version, and all its hits belong to it. A search finds what was committed before
+ * it began. Within an open transaction it also sees that transaction's own changes, which no other search sees.
  *
  * @since 0.1.0
  */

@@ -82,7 +82,7 @@ const pruneBehavior = Job.scheduled<UserBehaviors | AllTenants>({
   run: Effect.flatMap(UserBehaviors, (behaviors) => behaviors.prune)
 })
 
-/** Two years of behaviour, for whoever learns from it; popularity needs a few months. */
+/** Two years of behaviour, for the shop to learn from. Popularity needs a few months. */
 const behaviorPartitions = Partitions.make({
   table: "hm_user_behavior_signal",
   by: "occurred_at",

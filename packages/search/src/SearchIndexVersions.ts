@@ -133,10 +133,12 @@ export class SearchIndexVersions extends Context.Service<
         const now = yield* Now.now
         const startIn = Effect.gen(function* () {
           const [index] = yield* sql<{ readonly live: number }>`
-            SELECT (SELECT count(*)::int
-                      FROM hm_search_index_version v
-                     WHERE v.tenant_id = ${tenant.id} AND v.index_name = ${indexName}
-                       AND v.status NOT IN ('retired', 'failed')) AS live
+            SELECT (
+                   SELECT count(*)::int
+                     FROM hm_search_index_version v
+                    WHERE v.tenant_id = ${tenant.id} AND v.index_name = ${indexName}
+                      AND v.status NOT IN ('retired', 'failed')
+                   ) AS live
               FROM hm_search_index
              WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
                FOR UPDATE

@@ -16,7 +16,7 @@ import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { SqlClient } from "effect/sql"
-import { acme, buildAll, globex, layerOf, makeIndex, products, shop, upsert } from "./support.ts"
+import { acme, buildAll, globex, layerOf, makeIndex, product, products, shop, upsert } from "./support.ts"
 
 /** Keys of these tests are the tenants' names. */
 const credentialOf = (tenantId: TenantId): Credential => ({
@@ -97,7 +97,9 @@ export const seedOnce = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const existing = yield* indexes.get(shop).pipe(provide(acme), Effect.option)
   if (Option.isNone(existing)) {
-    // The suite deletes the index: another one's versions must not get the same ids.
+    // The suite deletes the index: another one's versions must not get the same ids. Nor may a stranger's version get the id
+    // that the suite takes for one that never existed, which has another last digit.
+    yield* sql`ALTER SEQUENCE hm_search_index_version_seq INCREMENT BY 10`
     yield* sql`SELECT setval('hm_search_index_version_seq', greatest(${farAhead}::bigint, nextval('hm_search_index_version_seq')))`
     yield* makeIndex(shop)
     yield* upsert(products(200))
@@ -105,6 +107,8 @@ export const seedOnce = Effect.gen(function* () {
     yield* versions.start(shop, {}).pipe(provide(acme))
     yield* buildAll
   }
+  // The suite carries out the owner's removal of this one too.
+  yield* upsert([product(1)])
   const { items } = yield* versions.list(shop, {}).pipe(provide(acme))
   return items[0]?.versionId ?? ""
 })

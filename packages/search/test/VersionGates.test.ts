@@ -36,9 +36,14 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions' gates", (i
       for (const damage of [
         (id: string) => sql`DELETE FROM hm_search_document WHERE version = ${id}::text::bigint AND ord = 3`,
         (id: string) =>
-          sql`UPDATE hm_search_document SET fields = '{}' WHERE version = ${id}::text::bigint AND ord = 3`,
+          sql`
+            UPDATE hm_search_document
+               SET fields = '{}'
+             WHERE version = ${id}::text::bigint AND ord = 3
+          `,
         (id: string) => sql`
-          DELETE FROM hm_search_posting WHERE version = ${id}::text::bigint
+          DELETE FROM hm_search_posting
+           WHERE version = ${id}::text::bigint
              AND term = (SELECT min(term) FROM hm_search_posting WHERE version = ${id}::text::bigint)`
       ]) {
         const built = yield* buildVersion(index)
@@ -51,7 +56,10 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions' gates", (i
       }
       // A roll-back does not return to a version that was damaged after another one was activated.
       assert.strictEqual((yield* indexes.get(index).pipe(provide(acme))).previousVersion, older.versionId)
-      yield* sql`DELETE FROM hm_search_document WHERE version = ${older.versionId}::text::bigint AND ord = 3`
+      yield* sql`
+        DELETE FROM hm_search_document
+         WHERE version = ${older.versionId}::text::bigint AND ord = 3
+      `
       const judged = yield* versions.validate(index, older.versionId).pipe(provide(acme))
       assert.strictEqual(judged.status, "failed")
       const refused = yield* versions.rollBack(index).pipe(provide(acme), Effect.flip)

@@ -28,17 +28,17 @@ import {
   upsert
 } from "./support.ts"
 
-/** Every version has partitions of its own. */
+/** Every version has its own partitions. */
 const TestLayer = Layer.provideMerge(layerOf({ HM_SEARCH_PARTITION_DOCUMENTS: "1" }), layerTestNow)
 
 const clients = 32
 const query = { query: "wireless printer black", limit: 20, facets: [{ column: "brand", limit: 5 }] }
 
-/** What an answer shows, without its own id. */
+/** Returns the content of an answer, without its id. */
 const shown = ({ facets, found, hits }: SearchResult): string =>
   JSON.stringify([found, facets, hits.map(({ id, score }) => [id, score])])
 
-/** The first id of a version with partitions of its own; their names end with the difference. */
+/** The first id of a version with its own partitions; their names end with the difference. */
 const ownFrom = 2n ** 40n
 
 /** Counts the partitions of a version. */
@@ -163,7 +163,9 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
           yield* builds.removeRetired.pipe(asOperator)
           assert.strictEqual(yield* partitionsOf(third.versionId), 0)
           const [left] = yield* sql`
-            SELECT 1 FROM hm_search_document WHERE tenant_id = ${acme} AND version = ${third.versionId}::text::bigint
+            SELECT 1
+              FROM hm_search_document
+             WHERE tenant_id = ${acme} AND version = ${third.versionId}::text::bigint
           `
           assert.isUndefined(left)
           yield* answered(first.versionId)
@@ -241,7 +243,11 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
         yield* upsert(products(100), aged)
         yield* buildActive(aged)
         assert.strictEqual(yield* reason, "requested")
-        yield* sql`UPDATE hm_search_index_version SET rules_hash = 'of an older release' WHERE index_name = ${aged}`
+        yield* sql`
+          UPDATE hm_search_index_version
+             SET rules_hash = 'of an older release'
+           WHERE index_name = ${aged}
+        `
         assert.strictEqual(yield* reason, "upgraded")
         yield* now.adjust("25 hours")
         assert.strictEqual(yield* reason, "upgraded")

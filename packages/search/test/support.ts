@@ -1,4 +1,4 @@
-/** What the tests of this package share: services over a database of their own, and made-up products. */
+/** Services over a test database, and made-up products. */
 import { assert } from "@effect/vitest"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"

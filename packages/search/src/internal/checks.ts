@@ -16,10 +16,12 @@ export const versionsCheck = Check.make(
       readonly stuck: number
       readonly outdated: number
     }>`
-      SELECT (SELECT count(*)::int
-                FROM hm_search_index i
-                JOIN hm_search_index_version v ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
-                JOIN pg_control_system() s ON v.system_identifier <> s.system_identifier::text) AS foreign,
+      SELECT (
+             SELECT count(*)::int
+               FROM hm_search_index i
+               JOIN hm_search_index_version v ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
+               JOIN pg_control_system() s ON v.system_identifier <> s.system_identifier::text
+             ) AS foreign,
              -- Its rows are removed after a minute, but it stays the index's latest outcome.
              (SELECT count(*)::int
                 FROM hm_search_index i
@@ -56,21 +58,21 @@ export const versionsCheck = Check.make(
         ? {
             status: "fail" as const,
             message: `${foreign} indexes came from another cluster and do not answer`,
-            hint: "a worker builds them anew: is one running?"
+            hint: "start a worker: it builds them again"
           }
         : { status: "ok" as const, message: "every active version was built in this cluster" },
       stuck > 0
         ? {
             status: "fail" as const,
             message: `${stuck} versions wait to be built`,
-            hint: "is a worker running?"
+            hint: "start a worker: it builds them"
           }
         : { status: "ok" as const, message: "no build waits for a worker" },
       outdated > 0
         ? {
             status: "fail" as const,
             message: `${outdated} indexes were built by the rules of another release and do not answer`,
-            hint: "a worker of this release builds them: is one running?"
+            hint: "start a worker of this release: it builds them again"
           }
         : { status: "ok" as const, message: "every active version was built by this release's rules" },
       failed > 0
@@ -108,7 +110,7 @@ export const popularityCheck = Check.make(
         ? {
             status: "warn" as const,
             message: `signals have waited for ${minutes} minutes to be counted`,
-            hint: "is a worker running?"
+            hint: "start a worker: it counts them"
           }
         : { status: "ok" as const, message: "signals are counted" }
     ]

@@ -1,4 +1,4 @@
-/** Takes the shop's facts: products into their index, sessions and orders into behaviour. */
+/** Subscriptions to the shop's facts: products into their index, sessions and orders into behaviour. */
 import * as Commerce from "@hypermarket/core/Commerce"
 import * as InputErrors from "@hypermarket/core/InputErrors"
 import type { Event } from "@hypermarket/core/Outbox"

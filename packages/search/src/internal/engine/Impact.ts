@@ -1,5 +1,5 @@
 /**
- * What a term is worth in a document, in one byte: BM25F's saturated weight `W / (W + k1)` with
+ * The weight of a term in a document, in one byte: BM25F's saturated weight `W / (W + k1)` with
  * `W = sum over fields of w * tf / (1 - b + b * length / average)` (Robertson, Zaragoza 2009). The builder and the
  * changes in memory compute it here, so that both order alike.
  */
