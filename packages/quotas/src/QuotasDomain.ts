@@ -100,7 +100,7 @@ const changesFolded = Check.make(
         : {
             status: "warn" as const,
             message: `${waiting} changes of quotas or more are not folded`,
-            hint: "a worker folds them each minute: is one running?"
+            hint: "start a worker: it folds them every minute"
           }
     ]
   })
