@@ -341,7 +341,7 @@ export class FactInvalid extends Schema.TaggedError<FactInvalid>()("FactInvalid"
 const decoders = new Map(
   Array.from(byType, ([type, schema]) => [
     type,
-    Schema.decodeUnknownEffect(schema as Schema.Codec<unknown, unknown>, {
+    Schema.decodeUnknownEffect(schema, {
       onExcessProperty: "error",
       errors: "all"
     })

@@ -98,6 +98,7 @@ export const orUnavailable = <A, E, R>(
   self: Effect.Effect<A, E | SqlError, R>
 ): Effect.Effect<A, Exclude<E, SqlError> | StorageUnavailable, R> =>
   Effect.catch(self, (error): Effect.Effect<never, Exclude<E, SqlError> | StorageUnavailable> => {
+    // A guard does not narrow a type parameter to the rest.
     if (!isSqlError(error)) return Effect.fail(error as Exclude<E, SqlError>)
     if (!isRetryable(error)) return Effect.die(error)
     return Effect.andThen(AccessLog.noteUnavailable(failureOf(error)), Effect.fail(new StorageUnavailable()))
