@@ -22,7 +22,7 @@ const parents = ["hm_search_posting", "hm_search_document", "hm_search_column"] 
 export type Parent = (typeof parents)[number]
 
 /** {@link ownFrom} as a parameter. */
-export const ownFromText = String(ownFrom)
+const ownFromText = String(ownFrom)
 
 export const isOwn = (versionId: string): boolean => BigInt(versionId) >= ownFrom
 

@@ -43,7 +43,7 @@ export const filterCharsMax = 64_000
 /** Conditions and connectives: each is a function called for every document found. */
 export const filterNodesMax = 200
 /** The parser and the compiled filter recurse. */
-export const filterDepthMax = 20
+const filterDepthMax = 20
 /** Values of one IN: a set in memory, but each was sent and parsed. */
 export const filterValuesMax = 1_000
 

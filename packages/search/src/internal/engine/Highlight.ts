@@ -12,7 +12,7 @@ export interface Range {
 }
 
 /** Texts longer than this are marked up to here: what is shown of a product is shorter. */
-export const highlightCharsMax = 20_000
+const highlightCharsMax = 20_000
 
 const ellipsis = "\u2026"
 

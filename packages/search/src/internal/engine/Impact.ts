@@ -6,7 +6,7 @@
 import type { EngineSettings } from "./EngineSettings.ts"
 
 /** Occurrences in one field count up to this: four bits, and W has saturated long before. */
-export const frequencyMax = 15
+const frequencyMax = 15
 
 /** A term's occurrences by field, four bits each. */
 export type Frequencies = number
