@@ -106,6 +106,18 @@ const changesFolded = Check.make(
   })
 )
 
+/** The methods of policies and overrides, of a tenant and of the installation alike. */
+const policyMethods = {
+  createPolicy: [NewRatePolicy],
+  getPolicy: [RatePolicyName],
+  listPolicies: [Page.Request],
+  updatePolicy: [RatePolicyName, Schema.Int, RatePolicyChange],
+  removePolicy: [RatePolicyName, Version],
+  putOverride: [RatePolicyName, NewRateOverride],
+  listOverrides: [RatePolicyName, Page.Request],
+  removeOverride: [RatePolicyName, RateOverrideId]
+} as const
+
 /**
  * @category domains
  * @since 0.1.0
@@ -122,30 +134,14 @@ export const domain = Domain.make({
   contracts: RequestLimits.layer,
   services: {
     limits: Service.make(RateLimits, {
-      createPolicy: [NewRatePolicy],
-      getPolicy: [RatePolicyName],
-      listPolicies: [Page.Request],
-      updatePolicy: [RatePolicyName, Schema.Int, RatePolicyChange],
-      removePolicy: [RatePolicyName, Version],
-      putOverride: [RatePolicyName, NewRateOverride],
-      listOverrides: [RatePolicyName, Page.Request],
-      removeOverride: [RatePolicyName, RateOverrideId],
+      ...policyMethods,
       check: [RateCheck],
       peek: [RateBucket],
       refund: [RateRefund],
       reset: [RateBucket],
       release: [RateRelease]
     }),
-    installationLimits: Service.make(InstallationLimits, {
-      createPolicy: [NewRatePolicy],
-      getPolicy: [RatePolicyName],
-      listPolicies: [Page.Request],
-      updatePolicy: [RatePolicyName, Schema.Int, RatePolicyChange],
-      removePolicy: [RatePolicyName, Version],
-      putOverride: [RatePolicyName, NewRateOverride],
-      listOverrides: [RatePolicyName, Page.Request],
-      removeOverride: [RatePolicyName, RateOverrideId]
-    }),
+    installationLimits: Service.make(InstallationLimits, policyMethods),
     quotas: Service.make(TenantQuotas, {
       createFeature: [NewQuotaFeature],
       getFeature: [QuotaFeatureName],
