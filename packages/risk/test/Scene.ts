@@ -7,6 +7,7 @@ import type { NewSignal } from "@hypermarket/risk/FraudSignal"
 import * as RiskDomain from "@hypermarket/risk/RiskDomain"
 import { RiskRules } from "@hypermarket/risk/RiskRules"
 import type { NewRuleSet } from "@hypermarket/risk/RiskRuleSet"
+import * as OrderMix from "@hypermarket/testing/OrderMix"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { ConfigProvider, Effect, Layer, Schedule } from "effect"
 
@@ -50,13 +51,5 @@ export const goLive = Effect.fnUntraced(function* (ruleSet: NewRuleSet, shadow: 
   return version
 })
 
-/** Numbers in [0, 1) that a seed repeats. Source: mulberry32, public domain. */
-export const random = (seed: number): (() => number) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
+/** Returns numbers in [0, 1) that a seed repeats. */
+export const random = (seed: number): (() => number) => OrderMix.random(seed).next
