@@ -98,8 +98,8 @@ export class AnalyticsGroup extends Endpoint.group(
       "Order facts become exact sums by day, seller, product and currency. A close keeps the figures of a period as they were; a restatement lists what changed afterwards."
   },
   /**
-   * Takes `{ "facts": [{ "type": "order.placed", "data": {...} }, ...] }`, up to 1,000, all or nothing. A fact's own
-   * version makes it safe to send again.
+   * Records `{ "facts": [{ "type": "order.placed", "data": {...} }, ...] }`, up to 1,000, all or nothing. Sending a fact
+   * again is safe, because it has a version.
    */
   HttpApiEndpoint.post("recordFacts", "/v1/analytics/facts", {
     payload: Schema.Json,

@@ -120,7 +120,7 @@ const backlog = Check.make(
         ? {
             status: "warn" as const,
             message,
-            hint: "figures are exact all the same, reading them is slower; is a worker running?"
+            hint: "start a worker: figures stay exact, and are slower to read until it has merged them"
           }
         : { status: "ok" as const, message }
     ]
@@ -151,10 +151,12 @@ const proofs = Check.make(
     const unproven = yield* sql<{ readonly tenantId: string }>`
       SELECT tenant_id AS "tenantId"
         FROM hm_order_merge m
-       WHERE NOT EXISTS (SELECT
-                           FROM hm_order_proof p
-                          WHERE p.tenant_id = m.tenant_id
-                            AND p.proved_at > ${now}::timestamptz - make_interval(hours => ${proofWarnHours}))
+       WHERE NOT EXISTS (
+                        SELECT
+                          FROM hm_order_proof p
+                         WHERE p.tenant_id = m.tenant_id
+                           AND p.proved_at > ${now}::timestamptz - make_interval(hours => ${proofWarnHours})
+                        )
        ORDER BY tenant_id
        LIMIT 5
     `
@@ -167,7 +169,7 @@ const proofs = Check.make(
       ...unproven.map(({ tenantId }) => ({
         status: "warn" as const,
         message: `the summaries of ${tenantId} were not compared with their facts for ${proofWarnHours} hours`,
-        hint: "a worker compares them every night; is one running?"
+        hint: "start a worker: it compares them every night"
       })),
       ...(differing.length + unproven.length === 0
         ? [{ status: "ok" as const, message: "every summary equalled its facts when it was last recomputed" }]

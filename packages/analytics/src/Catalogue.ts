@@ -1,5 +1,5 @@
 /**
- * What can be asked about sales: measures, dimensions, and which of them may be put together.
+ * Measures and dimensions of sales, and the combinations of them that are allowed.
  *
  * Every stored measure is a sum, and every ratio is made of sums when it is read. A measure is refused over a dimension
  * along which its parts do not add up: an order with lines in two categories is one order, not two.
@@ -9,8 +9,8 @@
 import type { StoredMeasure } from "./internal/measures.ts"
 
 /**
- * What a value of a measure is: a number of things, minor units of a currency, or a quotient (absent when it would divide
- * by nothing).
+ * The kind of a measure's value: a number of things, minor units of a currency, or a quotient (absent when it would divide
+ * by 0).
  *
  * @category models
  * @since 0.1.0

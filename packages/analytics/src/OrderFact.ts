@@ -55,4 +55,4 @@ export type OrderFact = typeof OrderFact.Type
 export const linesOf = (fact: OrderFact): number =>
   fact.type === "order.deleted" ? 0 : fact.data.lines.length
 
-export { Kind, OrderFactConflict, OrderFactInvalid, Outcome } from "./OrderFactOutcome.ts"
+export { IsolationRefused, Kind, OrderFactConflict, OrderFactInvalid, Outcome } from "./OrderFactOutcome.ts"

@@ -66,3 +66,13 @@ export class OrderFactConflict extends HttpApiError.Problem<OrderFactConflict>()
   },
   { index: Schema.Int, kind: Kind, id: Schema.String, version: Schema.Int }
 ) {}
+
+/**
+ * The caller's transaction is not READ COMMITTED: it would read old state through a snapshot that is older than the lock.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class IsolationRefused extends Schema.TaggedError<IsolationRefused>()("IsolationRefused", {
+  isolation: Schema.String
+}) {}

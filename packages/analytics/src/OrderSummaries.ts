@@ -40,7 +40,7 @@ export const mergeRowsMin = 1_000
 export const mergeWaitMillis = 5_000
 
 /**
- * Rows of one merge: some 50 ms during which the tenant's cells are locked for other merges, and for nobody else.
+ * Rows of one merge: some 50 ms during which the tenant's cells are locked for other merges only.
  *
  * @category limits
  * @since 0.1.0
@@ -290,7 +290,9 @@ export class OrderSummaries extends Context.Service<
       const proveAll = Effect.gen(function* () {
         yield* AllTenants
         const tenants = yield* sql<{ readonly tenantId: string }>`
-          SELECT tenant_id AS "tenantId" FROM hm_order_merge ORDER BY tenant_id
+          SELECT tenant_id AS "tenantId"
+            FROM hm_order_merge
+           ORDER BY tenant_id
         `
         const round = yield* EachTenant.run({
           loop: "analytics.order.prove",

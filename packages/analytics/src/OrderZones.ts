@@ -114,14 +114,18 @@ export class OrderZones extends Context.Service<
           const before = yield* zoneOf(tenant.id, sellerId)
           if (before === zone && sellerId === tenantKey) return false
           const [written] = yield* sql<{ readonly hasFacts: boolean }>`
-          SELECT EXISTS (SELECT
-                           FROM hm_order_line
-                          WHERE tenant_id = ${tenant.id} AND (${sellerId} = '' OR seller_id = ${sellerId}))
-                 OR EXISTS (SELECT
-                              FROM hm_order_credit
-                             WHERE tenant_id = ${tenant.id} AND (${sellerId} = '' OR seller_id = ${sellerId}))
-                 AS "hasFacts"
-        `
+            SELECT EXISTS (
+                   SELECT
+                     FROM hm_order_line
+                    WHERE tenant_id = ${tenant.id} AND (${sellerId} = '' OR seller_id = ${sellerId})
+                   )
+                OR EXISTS (
+                   SELECT
+                     FROM hm_order_credit
+                    WHERE tenant_id = ${tenant.id} AND (${sellerId} = '' OR seller_id = ${sellerId})
+                   )
+                   AS "hasFacts"
+          `
           if (before !== zone && written?.hasFacts === true) return yield* new ZoneFixed({ zone: before })
           yield* write(tenant.id, sellerId, zone)
           return before !== zone

@@ -189,14 +189,18 @@ export class SalesCloses extends Context.Service<
           const untilDay = dayText(untilOf(period, from))
           const [today] = yield* sql<{ readonly isOver: boolean }>`
             SELECT min((${now}::timestamptz AT TIME ZONE zone)::date) >= ${untilDay}::date AS "isOver"
-              FROM (SELECT zone
-                      FROM hm_order_zone
-                     WHERE tenant_id = ${tenant.id}
-                    UNION
-                    SELECT 'UTC'
-                     WHERE NOT EXISTS (SELECT
-                                         FROM hm_order_zone
-                                        WHERE tenant_id = ${tenant.id} AND seller_id = '')) z
+              FROM (
+                   SELECT zone
+                     FROM hm_order_zone
+                    WHERE tenant_id = ${tenant.id}
+                   UNION
+                   SELECT 'UTC'
+                    WHERE NOT EXISTS (
+                                     SELECT
+                                       FROM hm_order_zone
+                                      WHERE tenant_id = ${tenant.id} AND seller_id = ''
+                                     )
+                   ) z
           `
           if (today?.isOver !== true)
             return yield* periodInvalid("The period is not over in every zone of the tenant and its sellers")
@@ -268,18 +272,20 @@ export class SalesCloses extends Context.Service<
             cells AS (
               SELECT 'cell' AS what, bucket::text AS day, seller_id AS "sellerId", category, region, channel,
                      '' AS "orderId", ${change}
-                FROM (SELECT ${cellKey}, ${names}
-                        FROM hm_order_summary
-                       WHERE tenant_id = ${tenant.id} AND grain = ${grain} AND bucket >= ${fromDay}::date
-                         AND bucket < ${untilDay}::date
-                      UNION ALL
-                      SELECT ${cellKey}, ${names}
-                        FROM (${undrained}) u
-                       WHERE grain = ${grain} AND bucket >= ${fromDay}::date AND bucket < ${untilDay}::date
-                      UNION ALL
-                      SELECT ${cellKey}, ${negated}
-                        FROM hm_sales_analytics_snapshot
-                       WHERE tenant_id = ${tenant.id} AND close_id = ${closeId}::uuid AND grain = ${grain}) q
+                FROM (
+                     SELECT ${cellKey}, ${names}
+                       FROM hm_order_summary
+                      WHERE tenant_id = ${tenant.id} AND grain = ${grain} AND bucket >= ${fromDay}::date
+                        AND bucket < ${untilDay}::date
+                     UNION ALL
+                     SELECT ${cellKey}, ${names}
+                       FROM (${undrained}) u
+                      WHERE grain = ${grain} AND bucket >= ${fromDay}::date AND bucket < ${untilDay}::date
+                     UNION ALL
+                     SELECT ${cellKey}, ${negated}
+                       FROM hm_sales_analytics_snapshot
+                      WHERE tenant_id = ${tenant.id} AND close_id = ${closeId}::uuid AND grain = ${grain}
+                     ) q
                GROUP BY bucket, seller_id, category, region, channel, currency
               HAVING ${anySum}
                ORDER BY bucket, seller_id, category, region, channel, currency
@@ -287,16 +293,18 @@ export class SalesCloses extends Context.Service<
             orders AS (
               SELECT 'order' AS what, '' AS day, seller_id AS "sellerId", '' AS category, '' AS region, '' AS channel,
                      order_id AS "orderId", ${change}
-                FROM (SELECT order_id, ${seller} AS seller_id, currency, ${names}
-                        FROM hm_order_restatement
-                       WHERE tenant_id = ${tenant.id} AND ${day} >= ${fromDay}::date AND ${day} < ${untilDay}::date
-                         AND after_close >= (SELECT number
-                                               FROM hm_order_close
-                                              WHERE tenant_id = ${tenant.id} AND close_id = ${closeId}::uuid)
-                      UNION ALL
-                      SELECT order_id, ${seller}, currency, ${names}
-                        FROM undrained
-                       WHERE ${day} >= ${fromDay}::date AND ${day} < ${untilDay}::date) q
+                FROM (
+                     SELECT order_id, ${seller} AS seller_id, currency, ${names}
+                       FROM hm_order_restatement
+                      WHERE tenant_id = ${tenant.id} AND ${day} >= ${fromDay}::date AND ${day} < ${untilDay}::date
+                        AND after_close >= (SELECT number
+                                              FROM hm_order_close
+                                             WHERE tenant_id = ${tenant.id} AND close_id = ${closeId}::uuid)
+                     UNION ALL
+                     SELECT order_id, ${seller}, currency, ${names}
+                       FROM undrained
+                      WHERE ${day} >= ${fromDay}::date AND ${day} < ${untilDay}::date
+                     ) q
                GROUP BY order_id, seller_id, currency
               HAVING ${anySum}
                ORDER BY order_id, seller_id, currency
@@ -331,10 +339,12 @@ export class SalesCloses extends Context.Service<
             const due = yield* sql<{ readonly tenantId: string }>`
             SELECT tenant_id AS "tenantId"
               FROM hm_order_merge m
-             WHERE NOT EXISTS (SELECT
-                                 FROM hm_order_close c
-                                WHERE c.tenant_id = m.tenant_id AND c.period = 'month'
-                                  AND c.from_day = ${dayText(from)}::date)
+             WHERE NOT EXISTS (
+                              SELECT
+                                FROM hm_order_close c
+                               WHERE c.tenant_id = m.tenant_id AND c.period = 'month'
+                                 AND c.from_day = ${dayText(from)}::date
+                              )
           `
             const round = yield* EachTenant.run({
               loop: "analytics.sales.close",

@@ -43,19 +43,28 @@ const counts = Effect.gen(function* () {
       SELECT (l.ordered_at AT TIME ZONE 'America/New_York')::date AS day, l.currency,
              count(DISTINCT l.order_id)::bigint AS orders,
              count(DISTINCT l.order_id) FILTER (WHERE l.cancelled)::bigint AS cancelled_orders
-        FROM hm_order_line l WHERE l.tenant_id = ${tenant} AND NOT removed AND line_id <> '' GROUP BY 1, 2),
+        FROM hm_order_line l
+       WHERE l.tenant_id = ${tenant} AND NOT removed AND line_id <> ''
+       GROUP BY 1, 2),
     sellers AS (
       SELECT l.seller_id, (l.ordered_at AT TIME ZONE z.zone)::date AS day, l.currency,
              count(DISTINCT l.order_id)::bigint AS seller_orders
         FROM hm_order_line l
         JOIN hm_order_zone z ON z.tenant_id = l.tenant_id AND z.seller_id = l.seller_id
-       WHERE l.tenant_id = ${tenant} AND NOT removed AND l.line_id <> '' GROUP BY 1, 2, 3)
-    (SELECT 'day' AS of, '' AS seller_id, day, currency, orders, cancelled_orders FROM facts
-      EXCEPT SELECT 'day', '', bucket, currency, orders, cancelled_orders FROM hm_order_summary
+       WHERE l.tenant_id = ${tenant} AND NOT removed AND l.line_id <> ''
+       GROUP BY 1, 2, 3)
+    (SELECT 'day' AS of, '' AS seller_id, day, currency, orders, cancelled_orders
+       FROM facts
+      EXCEPT
+      SELECT 'day', '', bucket, currency, orders, cancelled_orders
+        FROM hm_order_summary
        WHERE tenant_id = ${tenant} AND grain = 6)
     UNION ALL
-    (SELECT 'seller', seller_id, day, currency, seller_orders, 0 FROM sellers
-      EXCEPT SELECT 'seller', seller_id, bucket, currency, seller_orders, 0 FROM hm_order_summary
+    (SELECT 'seller', seller_id, day, currency, seller_orders, 0
+       FROM sellers
+      EXCEPT
+      SELECT 'seller', seller_id, bucket, currency, seller_orders, 0
+        FROM hm_order_summary
        WHERE tenant_id = ${tenant} AND grain = 2)
   `
 })

@@ -38,12 +38,18 @@ const totals = (tenant: string) =>
       SELECT bucket::text AS day, sum(orders)::int AS orders, sum(gross)::int AS gross,
              sum(refund_amount)::int AS refunds, sum(booked_refund_amount)::int AS booked,
              sum(cancelled_amount)::int AS cancelled
-        FROM (SELECT bucket, orders, gross, refund_amount, booked_refund_amount, cancelled_amount
-                FROM hm_order_summary WHERE tenant_id = ${tenant} AND grain = 6
-              UNION ALL
-              SELECT tenant_day, orders, gross, refund_amount, booked_refund_amount, cancelled_amount
-                FROM hm_order_delta WHERE tenant_id = ${tenant}) d
-       GROUP BY 1 HAVING (sum(orders), sum(gross), sum(booked_refund_amount)) <> (0, 0, 0) ORDER BY 1
+        FROM (
+             SELECT bucket, orders, gross, refund_amount, booked_refund_amount, cancelled_amount
+               FROM hm_order_summary
+              WHERE tenant_id = ${tenant} AND grain = 6
+             UNION ALL
+             SELECT tenant_day, orders, gross, refund_amount, booked_refund_amount, cancelled_amount
+               FROM hm_order_delta
+              WHERE tenant_id = ${tenant}
+             ) d
+       GROUP BY 1
+      HAVING (sum(orders), sum(gross), sum(booked_refund_amount)) <> (0, 0, 0)
+       ORDER BY 1
     `
   )
 
@@ -241,18 +247,23 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
         for (let merges = 0; merges < 3; merges++) yield* drain
         yield* late
         const [hidden] = yield* sql<{ readonly rows: number }>`
-          SELECT count(*)::int AS rows FROM hm_order_delta d
+          SELECT count(*)::int AS rows
+            FROM hm_order_delta d
            WHERE tenant_id = 'hint' AND seq < (SELECT hint FROM hm_order_merge m WHERE m.tenant_id = 'hint')
         `
         assert.strictEqual(hidden?.rows, 0)
         assert.deepStrictEqual(yield* summaries.differences("1970-01-01", "2100-01-01"), [])
         assert.strictEqual(yield* drain, 1)
-        // And it does move when nobody is left: with the merges that follow, once the transactions have ended that ran in the
+        // And it does move when no writer is left: with the merges that follow, once the transactions have ended that ran in the
         // server meanwhile, in whatever database.
         let next = 0
         yield* Effect.suspend(() => facts.place(Shop.order(`next-${next++}`))).pipe(
           Effect.andThen(drain),
-          Effect.andThen(sql`SELECT FROM hm_order_merge WHERE tenant_id = 'hint' AND hint > 0`),
+          Effect.andThen(sql`
+            SELECT
+              FROM hm_order_merge
+             WHERE tenant_id = 'hint' AND hint > 0
+          `),
           Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("20 millis") })
         )
       }).pipe(as("hint"))
@@ -300,7 +311,8 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
             yield* self
             const [rows] = yield* sql<{ readonly read: number }>`
               SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::float8 AS read
-                FROM pg_stat_xact_user_tables WHERE relname IN ('hm_order_head', 'hm_order_line', 'hm_order_adjustment')
+                FROM pg_stat_xact_user_tables
+               WHERE relname IN ('hm_order_head', 'hm_order_line', 'hm_order_adjustment')
             `
             return (rows?.read ?? Number.NaN) / many
           })

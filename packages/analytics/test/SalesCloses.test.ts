@@ -75,7 +75,7 @@ layer(TestLayer, { excludeTestServices: true })("SalesCloses", (it) => {
         }
         const again = yield* Effect.flip(closes.close("month", "2026-03-01"))
         assert.strictEqual(again._tag, "CloseExists")
-        // Beside the month, a day has a close of its own, and what came before it is not restated for it.
+        // Beside the month, a day has its own close, and what came before it is not restated for it.
         const day = yield* closes.close("day", "2026-03-10")
         assert.deepInclude(yield* closes.restatement(day.closeId, "day"), { cells: [], orders: [] })
       }).pipe(as("restated"))
@@ -218,7 +218,8 @@ layer(TestLayer, { excludeTestServices: true })("SalesCloses", (it) => {
       )
       const sql = yield* SqlClient.SqlClient
       const [snapshot] = yield* sql<{ readonly orders: number }>`
-        SELECT sum(orders)::int AS orders FROM hm_sales_analytics_snapshot
+        SELECT sum(orders)::int AS orders
+          FROM hm_sales_analytics_snapshot
          WHERE tenant_id = 'racing' AND close_id = ${close.closeId}::uuid AND grain = 6
       `
       for (const isMerged of [false, true]) {
@@ -280,7 +281,11 @@ layer(TestLayer, { excludeTestServices: true })("OrderSummaries", (it) => {
       assert.deepStrictEqual(yield* summaries.prove, [])
       yield* facts.place(Shop.order("o2"))
       yield* summaries.drain
-      yield* sql`UPDATE hm_order_summary SET gross = gross + 1 WHERE tenant_id = 'proof' AND grain = 2`
+      yield* sql`
+        UPDATE hm_order_summary
+           SET gross = gross + 1
+         WHERE tenant_id = 'proof' AND grain = 2
+      `
       const found = yield* summaries.prove
       assert.deepStrictEqual(found.map(({ bucket, grain, side }) => [side, grain, bucket]).toSorted(), [
         ["extra", 2, "2026-03-10"],

@@ -46,7 +46,7 @@ export interface Unavailable {
 }
 
 /**
- * What is known of the request at hand. `tenantId` is filled in by authorization, `unavailable` by what failed.
+ * Facts about the current request. Authorization sets `tenantId`; the failure of a statement sets `unavailable`.
  *
  * @category models
  * @since 0.1.0

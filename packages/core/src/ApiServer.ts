@@ -235,6 +235,7 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
               })
             )
           )
+          // The server provides the scope of a request, which the handler's type asks for.
           return Effect.matchCauseEffect(handler, {
             onSuccess: (response) => {
               inFlight--
@@ -249,6 +250,7 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
       )
       return HttpServer.serve(served)
     })
+    // The inferred type leaves out errors and requirements of handlers, which routes carry as `HttpRouter.Request`.
   ).pipe(Layer.provide(Layer.succeed(MaxBodySize, ByteSize.bytes(bodyBytesMax)))) as Layer.Layer<
     never,
     HttpRouter.Request.Without<E>,

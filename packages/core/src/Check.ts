@@ -1,5 +1,5 @@
 /**
- * What `doctor` asks of a running installation.
+ * Checks that `doctor` runs against an installation.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import type { SqlError } from "effect/sql/SqlError"
 export interface Finding {
   readonly status: "ok" | "warn" | "fail"
   readonly message: string
-  /** What to do about it. */
+  /** The remedy, in the imperative. */
   readonly hint?: string
 }
 

@@ -1,13 +1,15 @@
 /**
  * The facts of a shop: what it tells Hypermarket, once, as CloudEvents of type `com.hypermarket.shop.<noun>.<past>.v1`.
  *
- * A fact about a thing carries the thing's whole state and its version, not a patch: a receiver keeps the highest
- * version it has seen and ignores lower ones, so that replay and disorder are harmless. Unknown fields are refused,
+ * A fact about a thing carries the thing's whole state and its version, not a patch. A receiver keeps the highest
+ * version that it has seen and ignores lower ones, so replay and disorder are harmless. Unknown fields are refused,
  * except under `attributes`. A type that has shipped only grows optional fields, and a required field may become
  * optional.
  *
  * A fact that these schemas accept can be stored by every handler: text, instants, amounts, quantities, currencies and
  * regions are bounded here, and nowhere else.
+ *
+ * The file is longer than 400 lines because the contract with a shop is read in one place.
  *
  * @since 0.1.0
  */
@@ -339,7 +341,7 @@ export class FactInvalid extends Schema.TaggedError<FactInvalid>()("FactInvalid"
 const decoders = new Map(
   Array.from(byType, ([type, schema]) => [
     type,
-    Schema.decodeUnknownEffect(schema as Schema.Codec<unknown, unknown>, {
+    Schema.decodeUnknownEffect(schema, {
       onExcessProperty: "error",
       errors: "all"
     })

@@ -63,8 +63,10 @@ const connections = Check.make(
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const [row] = yield* sql<{ readonly used: number; readonly max: number }>`
-      SELECT (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
-             current_setting('max_connections')::int AS max
+      SELECT current_setting('max_connections')::int AS max,
+             (SELECT count(*)::int
+                FROM pg_stat_activity
+               WHERE backend_type = 'client backend') AS used
     `
     const { max, used } = row ?? { max: 0, used: 0 }
     const message = `${used} of ${max} connections are in use`

@@ -12,8 +12,8 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { TenantId } from "./Tenant.ts"
 
 /**
- * A `server` key is secret. A `client` key is public: it stands in browsers and URLs, and opens only endpoints that say
- * so.
+ * A `server` key is secret. A `client` key is public: it is in browsers and URLs, and opens only endpoints that
+ * accept client keys.
  *
  * @category models
  * @since 0.1.0

@@ -117,7 +117,7 @@ export const settings: ReadonlyArray<Setting.Any> = [
 ]
 
 /**
- * What the settings say.
+ * The connection options that the settings name.
  *
  * @category models
  * @since 0.1.0
@@ -164,7 +164,7 @@ export const options: Config.Config<Options> = Config.all({
 // ---------------------------------------------------------------------------------------------------------------
 
 /**
- * What every session is set to, by name as `SHOW` knows it.
+ * The settings of every session, by the name that `SHOW` takes.
  *
  * @category sessions
  * @since 0.1.0
@@ -193,7 +193,10 @@ export const sessionCheck = (options: Options): Check.Check =>
       const sql = yield* SqlClient.SqlClient
       const wanted = sessionSettings(options)
       const rows = yield* sql<{ readonly name: string; readonly setting: string }>`
-        SELECT name, setting FROM pg_settings WHERE name = ANY (${Object.keys(wanted)}::text[]) ORDER BY name
+        SELECT name, setting
+          FROM pg_settings
+         WHERE name = ANY (${Object.keys(wanted)}::text[])
+         ORDER BY name
       `
       return rows.map(({ name, setting }): Check.Finding => {
         const message = `${name} = ${setting}`
@@ -310,7 +313,7 @@ export const layerDdl = (
   })
 
 /**
- * Listens on a direct connection of its own, for `Wakeup.layer`. The channel is that of the schema.
+ * Listens on its own direct connection, for `Wakeup.layer`. The channel is that of the schema.
  *
  * @category sessions
  * @since 0.1.0

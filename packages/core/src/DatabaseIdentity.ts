@@ -2,7 +2,7 @@
  * Which history of which server a transaction id belongs to.
  *
  * Transaction ids and snapshots are numbers of one server. After a dump is restored elsewhere they mean nothing; after a
- * standby was promoted or a backup restored to a moment, the same number may be another transaction. So whoever keeps one
+ * standby was promoted or a backup restored to a moment, the same number may be another transaction. A caller that keeps one
  * outside of the database (in memory, in a cursor) keeps the identity with it, and begins again where it differs.
  *
  * @since 0.1.0

@@ -27,7 +27,7 @@ import type { Wakeup } from "./Wakeup.ts"
 import type { Run as RunWorker } from "./Work.ts"
 
 /**
- * What the layer of a domain may require. Everything else that domains share is a contract of core with a default.
+ * Services that the layer of a domain may require. Everything else that domains share is a contract of core with a default.
  *
  * @category models
  * @since 0.1.0
@@ -35,7 +35,7 @@ import type { Run as RunWorker } from "./Work.ts"
 export type Infrastructure = SqlClient.SqlClient | Wakeup
 
 /**
- * What is provided around each run of background work, in addition to the domain's services.
+ * Services that each run of background work gets in addition to the domain's own.
  *
  * @category models
  * @since 0.1.0
@@ -55,7 +55,7 @@ export interface Work {
 }
 
 /**
- * What pages over several domains ask of a domain whose services are built.
+ * The contributions of a domain, whose services are built, to pages over several domains.
  *
  * @category models
  * @since 0.1.0

@@ -30,7 +30,7 @@ const answerOf = (state: DatabaseProbe.State) => {
 /**
  * Live while the process can answer. Ready while it takes work: not stopping, and the database answers within 900 ms. With
  * a {@link module:DatabaseProbe} it also fails while the database is read-only, its disk is full, or a table that all work
- * goes through is locked; a database or process that is merely busy stays ready.
+ * goes through is locked. A database or process that is merely busy stays ready.
  *
  * @category layers
  * @since 0.1.0

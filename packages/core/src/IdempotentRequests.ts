@@ -157,10 +157,14 @@ export const prune: Effect.Effect<void, SqlError, SqlClient.SqlClient> = Effect.
     WITH pruned AS (
       DELETE FROM hm_idempotency_key
        WHERE ctid = ANY (ARRAY (
-               SELECT ctid FROM hm_idempotency_key WHERE expires_at <= ${moment} LIMIT ${pruneBatchMax}
+               SELECT ctid
+                 FROM hm_idempotency_key
+                WHERE expires_at <= ${moment}
+                LIMIT ${pruneBatchMax}
                   FOR UPDATE SKIP LOCKED))
       RETURNING 1)
-    SELECT count(*)::int AS pruned FROM pruned
+    SELECT count(*)::int AS pruned
+      FROM pruned
   `
   yield* pruneBatch.pipe(Effect.repeat({ until: (rows) => (rows[0]?.pruned ?? 0) < pruneBatchMax }))
 })

@@ -58,7 +58,7 @@ const randomBytesMax = 65_536
 const pool = new Uint8Array(4_096)
 let poolAt = pool.length
 
-/** Random bytes that nobody else gets. */
+/** Returns random bytes. No byte of the pool is used twice. */
 const randomBytes = (length: number): Uint8Array => {
   if (length <= pool.length) {
     if (poolAt + length > pool.length) {

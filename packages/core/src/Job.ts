@@ -35,7 +35,7 @@ export const retryDefault: Retry = { attempts: 25, base: "1 second", max: "1 hou
 const deadlineDefault = "60 seconds"
 
 /**
- * What a job is, without the code that runs it.
+ * The name, schedule and limits of a job, without the code that runs it.
  *
  * @category models
  * @since 0.1.0
@@ -64,7 +64,7 @@ export interface Runnable<out R> extends Declared {
 }
 
 /**
- * A job with its payload's type, for whoever enqueues it.
+ * A job with its payload's type, for the code that enqueues it.
  *
  * @category models
  * @since 0.1.0

@@ -14,11 +14,12 @@ import { Shutdown } from "./Shutdown.ts"
 const heapGrowingPercent = 25
 
 /**
- * Old objects are collected when the heap has grown by so much since the last time. `launch` begins with a quarter: left to
- * itself V8 lets the garbage of 1,000 clients grow to several times what lives, on a machine with much memory: 490 MB where
- * this holds 330, at the same rate of answers. The collector works beside the process, on a core that somebody else may
- * want: a queue's worker, whose database does the larger part of the work, takes 8 us of processor a job with 100 percent
- * and 12 with 25, for 153 MB in place of 139.
+ * Sets the growth of the heap after which old objects are collected, in percent of its size after the last collection.
+ *
+ * `launch` sets 25. Without a bound, on a machine with much memory, V8 lets the garbage of 1,000 clients grow to several
+ * times the live objects: 490 MB instead of 330, at the same throughput. The collector runs beside the process and takes
+ * another core. With 100 percent, a queue's worker needs 8 us of processor per job and 153 MB; with 25 percent, 12 us and
+ * 139 MB.
  *
  * @category running
  * @since 0.1.0

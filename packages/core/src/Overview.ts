@@ -1,5 +1,5 @@
 /**
- * What a domain contributes to pages that show more than one domain: alerts, a subject's timeline and lookup by id.
+ * The contributions of a domain to pages over several domains: alerts, a subject's timeline and lookup by id.
  *
  * The API asks every domain for its part and leaves out, by name, the parts that the caller's key may not read.
  *

@@ -3,7 +3,7 @@
  *
  * A partition is built as a plain table with its bounds as a CHECK and then attached: `CREATE TABLE ... PARTITION OF` would
  * lock out every reader of the table behind one old snapshot. Attaching and detaching still need a moment alone with the
- * default partition or the table: they wait for it at most {@link lockTimeoutMillis}, so that nobody waits longer behind
+ * default partition or the table: they wait for it at most {@link lockTimeoutMillis}, so that no statement waits longer behind
  * them, and are tried again. `DETACH ... CONCURRENTLY` is not open to us: Postgres refuses it on a table that has a default
  * partition, and a table without one refuses rows when its worker is away for long.
  *
@@ -205,7 +205,9 @@ const create = Effect.fnUntraced(function* (self: Partitions, period: Period) {
         yield* sql`LOCK TABLE ${fallback} IN SHARE ROW EXCLUSIVE MODE`
         yield* sql`
           WITH moved AS (DELETE FROM ${fallback} WHERE ${by} >= ${from} AND ${by} < ${to} RETURNING *)
-          INSERT INTO ${partition} SELECT * FROM moved
+          INSERT INTO ${partition}
+          SELECT *
+            FROM moved
         `
       }
       yield* sql`ALTER TABLE ${table} ATTACH PARTITION ${partition} FOR VALUES FROM (${from}) TO (${to})`
@@ -215,8 +217,8 @@ const create = Effect.fnUntraced(function* (self: Partitions, period: Period) {
 })
 
 /**
- * Makes the partitions from one instant to another that are not there, for imports of the past. What stands in the default
- * partition for them moves.
+ * Makes the missing partitions from one instant to another, for imports of the past. Their rows in the default partition
+ * move to them.
  *
  * @category running
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What the role of a process may do with the tables, asked of the catalogue.
+ * Privileges of a process's role on the tables, read from the catalogue.
  *
  * @since 0.1.0
  */

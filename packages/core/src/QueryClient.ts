@@ -36,8 +36,8 @@ export interface QueryTransaction {
   /** For the calls inside the transaction. Signals are gathered for `flush`. */
   readonly layer: Layer.Layer<SqlClient.SqlClient | Wakeup.Wakeup>
   /**
-   * What services left to do after the commit. Call it once the transaction has committed, and never after a rollback;
-   * from then on the client refuses statements. `outside` runs a statement on any other connection, and wakes the
+   * Runs what services registered for after the commit. Call it once the transaction has committed, never after a
+   * rollback. From then on the client refuses statements. `outside` runs a statement on any other connection, and wakes the
    * workers; without it, or when `flush` is not called at all, they find the work by polling.
    */
   readonly flush: (outside?: Query) => Effect.Effect<void>
@@ -116,7 +116,7 @@ const callbackFailed = { log: "Warn", message: "What was to follow the commit fa
  * A transaction of another driver, with `flush` for what follows its commit.
  *
  * The transaction must be open, on one connection, before a service is called, and `query` must run on that connection.
- * A statement that fails leaves the transaction aborted, as ever in Postgres: the caller rolls back. Values of a type
+ * A statement that fails leaves the transaction aborted, as usual in Postgres: the caller rolls back. Values of a type
  * other than text, number, boolean, `Date`, bytes and arrays of these are refused with a defect. Throws on a schema that
  * is not a name of a-z, 0-9 and _.
  *

@@ -8,7 +8,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as HttpEffect from "effect/http/HttpEffect"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -16,9 +15,7 @@ import * as ProblemDetails from "effect/http/ProblemDetails"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type { SqlError } from "effect/sql/SqlError"
 import * as AccessLog from "./AccessLog.ts"
-import * as AccessScope from "./AccessScope.ts"
 import { Actor } from "./Actor.ts"
 import {
   AcceptsClientKeys,
@@ -31,16 +28,18 @@ import {
   RequestGuard,
   type ResourceRefused,
   RequiredScope,
-  ScopeMissing,
+  type ScopeMissing,
   SystemAuthorization,
-  TenantSuspended,
-  Unauthenticated
+  type TenantSuspended,
+  type Unauthenticated
 } from "./Authorization.ts"
 import type * as BodyBudget from "./BodyBudget.ts"
 import * as ClientAddress from "./ClientAddress.ts"
 import { Caller, type Credential, Credentials, whileAwayMax } from "./Credentials.ts"
 import * as DatabaseGate from "./DatabaseGate.ts"
 import * as Limits from "./Limits.ts"
+import { actorOf, authorize, nameOf, requestIdOf } from "./internal/requestCaller.ts"
+import * as RequestOutcome from "./internal/requestOutcome.ts"
 import * as LongRequests from "./LongRequests.ts"
 import * as Problems from "./Problems.ts"
 import * as RequestBodies from "./RequestBodies.ts"
@@ -57,30 +56,6 @@ export interface Requirement {
   readonly scope: string
   readonly acceptsClientKeys: boolean
 }
-
-/** Checks the credential that was found against a requirement. */
-const authorize = Effect.fnUntraced(function* <E>(
-  found: Effect.Effect<Option.Option<Credential>, E | SqlError>,
-  requirement: Requirement
-): Effect.fn.Return<
-  Credential,
-  | Exclude<E, SqlError>
-  | Unauthenticated
-  | ScopeMissing
-  | KeyKindRefused
-  | ResourceRefused
-  | TenantSuspended
-  | Storage.StorageUnavailable
-> {
-  const credential = Option.getOrUndefined(yield* Storage.orUnavailable(found))
-  if (credential === undefined) return yield* new Unauthenticated()
-  if (credential.kind === "client" && !requirement.acceptsClientKeys) return yield* new KeyKindRefused()
-  if (!AccessScope.includes(credential.scopes, requirement.scope)) {
-    return yield* new ScopeMissing({ scope: requirement.scope })
-  }
-  if (!credential.isTenantActive) return yield* new TenantSuspended()
-  return credential
-})
 
 /**
  * The requirements of an endpoint or a protocol route.
@@ -134,19 +109,6 @@ export type Refusal =
 
 /** Finding a key reads one row. */
 const credentialDeadline = "2500 millis"
-
-/** Texts of headers that name a person; longer ones are ignored. */
-const nameLengthMax = 200
-
-/** A name that a server key sends of the person for whom it acts. A browser could send any. */
-const nameOf = (
-  request: HttpServerRequest,
-  credential: Credential,
-  header: "x-hm-user" | "x-hm-on-behalf-of"
-): string | undefined => {
-  const name = credential.kind === "server" ? request.headers[header] : undefined
-  return name !== undefined && name.length > 0 && name.length <= nameLengthMax ? name : undefined
-}
 
 /** The answer to a request over a limit. */
 const refusalOf = (verdict: Limits.Verdict): HttpServerResponse.HttpServerResponse => {
@@ -212,21 +174,6 @@ export interface OpenCrossing<Id, E> {
   >
 }
 
-const requestIdOf = (facts: AccessLog.RequestFacts | undefined) =>
-  facts === undefined ? {} : { requestId: facts.requestId }
-
-const actorOf = (request: HttpServerRequest, credential: Credential, address: Limits.Address) =>
-  Effect.map(AccessLog.CurrentRequest, (facts): Actor => {
-    const onBehalfOf = credential.session ?? nameOf(request, credential, "x-hm-on-behalf-of")
-    return {
-      type: "key",
-      id: credential.keyId,
-      address: address.text,
-      ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
-      ...requestIdOf(facts)
-    }
-  })
-
 /**
  * The chain of a process: endpoints and protocol routes share its gate and its places.
  *
@@ -264,44 +211,7 @@ export class RequestChain extends Context.Service<
       const longRequests = yield* LongRequests.Current
       const limits = yield* Limits.Limits
       const trusted = yield* ClientAddress.TrustedProxies
-      const clock = yield* Clock.Clock
-      /** Passes on to the gate what the end of a request shows of the server. */
-      const measured = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-        Effect.suspend(() => {
-          const startedAtMillis = clock.currentTimeMillisUnsafe()
-          return Effect.onExit(self, (exit) => {
-            if (Exit.isSuccess(exit)) {
-              gate.answered()
-              return Effect.void
-            }
-            return Effect.flatMap(AccessLog.CurrentRequest, (request) => {
-              const unavailable = request?.unavailable
-              if (unavailable === undefined) return Effect.void
-              if (unavailable.reason === "read-only") {
-                return Effect.andThen(Effect.forkDetach(endReadOnly), gate.suspected(unavailable.reason))
-              }
-              if (Storage.pointsAtServer(unavailable.reason)) return gate.suspected(unavailable.reason)
-              // An error of the statement itself, such as a lock or its own length, is an answer.
-              if (unavailable.state !== undefined) gate.answered()
-              else if (!gate.hasAnsweredSince(startedAtMillis)) return gate.suspected("silent")
-              return Effect.void
-            })
-          })
-        })
-
-      /** A statement that Postgres cut off has the answer of the request that was. */
-      const orDeadline = <A, E, R>(
-        self: Effect.Effect<A, E, R>
-      ): Effect.Effect<A, E | Storage.DeadlineExceeded, R> =>
-        Effect.catch(self, (error) =>
-          Effect.flatMap(
-            AccessLog.CurrentRequest,
-            (request): Effect.Effect<never, E | Storage.DeadlineExceeded> =>
-              request?.unavailable?.reason === "deadline"
-                ? Effect.fail(new Storage.DeadlineExceeded())
-                : Effect.fail(error)
-          )
-        )
+      const { measured, orDeadline } = RequestOutcome.make(gate, endReadOnly, yield* Clock.Clock)
 
       /** Refuses by address and by the gate, before anything is read of the request. */
       const admit = Effect.fnUntraced(function* (guard: Passage["guard"], address: Limits.Address) {

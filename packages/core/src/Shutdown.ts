@@ -1,5 +1,5 @@
 /**
- * Tells everything in the process that it is about to stop: readiness fails first, streams end, no new work is taken.
+ * Announces to the process that it is about to stop: readiness fails first, streams end, no new work is taken.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * What the database's failures become at an HTTP edge.
+ * Maps failures of the database to responses at an HTTP edge.
  *
  * @since 0.1.0
  */
@@ -98,13 +98,14 @@ export const orUnavailable = <A, E, R>(
   self: Effect.Effect<A, E | SqlError, R>
 ): Effect.Effect<A, Exclude<E, SqlError> | StorageUnavailable, R> =>
   Effect.catch(self, (error): Effect.Effect<never, Exclude<E, SqlError> | StorageUnavailable> => {
+    // A guard does not narrow a type parameter to the rest.
     if (!isSqlError(error)) return Effect.fail(error as Exclude<E, SqlError>)
     if (!isRetryable(error)) return Effect.die(error)
     return Effect.andThen(AccessLog.noteUnavailable(failureOf(error)), Effect.fail(new StorageUnavailable()))
   })
 
 /**
- * Answers {@link StorageUnavailable} when the effect takes longer, without waiting for it to stop: the driver waits up
+ * Fails with {@link StorageUnavailable} when the effect takes longer, without waiting for it to stop: the driver waits up
  * to five seconds for a cancellation that a frozen server never confirms. The effect is interrupted in the background.
  *
  * @category error handling

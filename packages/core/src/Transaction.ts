@@ -26,8 +26,8 @@ export const isConflict = (error: unknown): boolean =>
   isSqlError(error) && (error.reason._tag === "SerializationError" || error.reason._tag === "DeadlockError")
 
 /**
- * Of a connection that was lost. It cannot be rolled back on, and the client makes a defect of that: without this a
- * server that restarts would look like a mistake of ours, and nobody would try again.
+ * Returns the error of a lost connection. The client reports the failed rollback on it as a defect, which callers do not
+ * retry, although the server may only have restarted.
  */
 const lostConnection = (cause: Cause.Cause<unknown>): SqlError | undefined => {
   for (const reason of cause.reasons) {

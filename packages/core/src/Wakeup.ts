@@ -67,7 +67,7 @@ const reconnectDelay = "1 second"
 
 const separator = "\u0001"
 
-/** What goes over the wire: who says it, the channel and the payload. */
+/** Returns payloads of NOTIFY: the sender, the channel and the payload of each signal. */
 const wordsOf = (origin: string, signals: ReadonlyArray<string>): ReadonlyArray<string> =>
   signals.map((signal) => origin + separator + signal)
 
@@ -125,7 +125,7 @@ class Waiting {
 const makeSignal = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   origin: string,
-  /** Tells the own process, which does not wait for the database to say it. */
+  /** Publishes to this process, which does not wait for the database. */
   tell: (signals: ReadonlyArray<string>) => Effect.Effect<unknown>
 ) {
   const some = yield* Latch.make(false)
@@ -133,7 +133,7 @@ const makeSignal = Effect.fnUntraced(function* (
   const flush = Effect.suspend(() => {
     some.closeUnsafe()
     const signals = waiting.take()
-    // A NOTIFY writes a commit record. Nobody needs it after a crash: waiting for the disk would only delay the wake-up.
+    // A NOTIFY writes a commit record, which is useless after a crash: waiting for the disk would only delay the wake-up.
     const notify = sql`
       SELECT pg_notify(${sql.literal(channelIn("current_schema()"))}, s)::text, set_config('synchronous_commit', 'off', true)
         FROM unnest(${wordsOf(origin, signals)}::text[]) AS s
@@ -151,7 +151,7 @@ const makeSignal = Effect.fnUntraced(function* (
 })
 
 /**
- * Keeps the signals of one transaction of another driver until somebody sends them.
+ * Keeps the signals of one transaction of another driver until the caller sends them.
  *
  * @category constructors
  * @since 0.1.0
@@ -184,7 +184,7 @@ export const gather = (
 }
 
 /**
- * Opens a `LISTEN` for the channel of the schema on a connection of its own, and returns its notifications;
+ * Opens a `LISTEN` for the channel of the schema on a dedicated connection, and returns its notifications.
  * `Database.listen` makes one.
  *
  * @category models
@@ -193,7 +193,8 @@ export const gather = (
 export type Listen = Effect.Effect<Queue.Dequeue<{ readonly payload: string }, unknown>, unknown, Scope.Scope>
 
 /**
- * Sends, and listens on one connection of its own. What it sends it hears at once, also while that connection is lost.
+ * Sends, and listens on one dedicated connection. A signal reaches its own process at once, also while that connection is
+ * lost.
  *
  * @category layers
  * @since 0.1.0
@@ -214,7 +215,7 @@ export const layer = (listen: Listen): Layer.Layer<Wakeup, never, SqlClient.SqlC
         return yield* Queue.take(notifications).pipe(
           Effect.flatMap(({ payload }) => {
             const end = payload.indexOf(separator)
-            // What this process said it has heard already.
+            // The signals of this process have been published to it already.
             if (payload.slice(0, end) === origin) return Effect.void
             return PubSub.publish(heard, signalOf(payload.slice(end + separator.length)))
           }),
@@ -232,7 +233,7 @@ export const layer = (listen: Listen): Layer.Layer<Wakeup, never, SqlClient.SqlC
   )
 
 /**
- * Tells nobody: everything is found by polling.
+ * Sends no signal: consumers find everything by polling.
  *
  * @category layers
  * @since 0.1.0

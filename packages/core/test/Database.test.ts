@@ -43,17 +43,32 @@ layer(TestDatabase.layer(), { excludeTestServices: true })("Database", (it) => {
         Database.transaction(
           Effect.gen(function* () {
             runs++
-            yield* sql`UPDATE crossed SET n = n + 1 WHERE id = ${mine + 1}`
+            yield* sql`
+              UPDATE crossed
+                 SET n = n + 1
+               WHERE id = ${mine + 1}
+            `
             yield* Deferred.succeed(met[mine], undefined)
             yield* Deferred.await(met[mine === 0 ? 1 : 0])
-            yield* sql`UPDATE crossed SET n = n + 1 WHERE id = ${2 - mine}`
+            yield* sql`
+              UPDATE crossed
+                 SET n = n + 1
+               WHERE id = ${2 - mine}
+            `
           })
         )
       yield* Effect.all([cross(0), cross(1)], { concurrency: 2 })
-      assert.deepStrictEqual(yield* sql`SELECT id, n FROM crossed ORDER BY id`, [
-        { id: 1, n: 2 },
-        { id: 2, n: 2 }
-      ])
+      assert.deepStrictEqual(
+        yield* sql`
+        SELECT id, n
+          FROM crossed
+         ORDER BY id
+      `,
+        [
+          { id: 1, n: 2 },
+          { id: 2, n: 2 }
+        ]
+      )
       assert.isAtLeast(runs, 3)
     })
   )
@@ -78,7 +93,8 @@ layer(TestDatabase.layer(), { excludeTestServices: true })("Database", (it) => {
       const { options } = yield* TestDatabase.TestDatabase
       const names = Object.keys(Database.sessionSettings(options))
       const rows = yield* sql<{ readonly name: string; readonly value: string }>`
-        SELECT name, current_setting(name) AS value FROM unnest(${names}::text[]) AS name
+        SELECT name, current_setting(name) AS value
+          FROM unnest(${names}::text[]) AS name
       `
       assert.deepStrictEqual(Object.fromEntries(rows.map(({ name, value }) => [name, value])), {
         TimeZone: "UTC",

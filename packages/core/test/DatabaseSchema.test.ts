@@ -8,7 +8,7 @@ import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Context, Effect, Layer, PubSub } from "effect"
 import { SqlClient } from "effect/sql"
 
-/** What runs in an installation whose tables are in a schema of this database. */
+/** Runs an effect in an installation whose tables are in a schema of this database. */
 const inSchema = <A, E, R>(schema: string, effect: Effect.Effect<A, E, R>) =>
   Effect.flatMap(TestDatabase.TestDatabase, ({ options }) =>
     effect.pipe(Effect.provide(Layer.fresh(Database.layerDirect({ ...options, schema }, "hm-test-direct"))))

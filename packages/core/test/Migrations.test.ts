@@ -19,7 +19,7 @@ const second = migration(["ALTER TABLE hm_a_thing ADD COLUMN note text"])
 const one = make({ "0001_thing": first })
 const two = make({ "0001_thing": first, "0002_note": second })
 
-/** A direct connection of its own, as each process has one. */
+/** A dedicated direct connection, as each process has one. */
 const direct = Layer.unwrap(
   Effect.map(TestDatabase.TestDatabase, ({ options }) => Database.layerDirect(options, "hm-test-direct"))
 )

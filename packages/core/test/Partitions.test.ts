@@ -37,8 +37,10 @@ const partitionsOf = (table: string) =>
     (sql) => sql<{ readonly name: string; readonly rows: number }>`
       SELECT c.relname AS name,
              (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I', c.relname), false, true, '')))[1]::text::int AS rows
-        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-       WHERE i.inhparent = ${table}::regclass ORDER BY 1
+        FROM pg_inherits i
+        JOIN pg_class c ON c.oid = i.inhrelid
+       WHERE i.inhparent = ${table}::regclass
+       ORDER BY 1
     `
   ).pipe(Effect.map((rows) => Object.fromEntries(rows.map((row) => [row.name, row.rows]))))
 
@@ -78,7 +80,10 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
       })
       yield* Partitions.maintain(self)
       yield* Partitions.maintain(self)
-      yield* sql`INSERT INTO hm_a VALUES ('t', '2026-02-28', 'in'), ('t', '2026-03-01', 'last'), ('t', '2026-03-02', 'none')`
+      yield* sql`
+        INSERT INTO hm_a
+        VALUES ('t', '2026-02-28', 'in'), ('t', '2026-03-01', 'last'), ('t', '2026-03-02', 'none')
+      `
       assert.deepStrictEqual(yield* partitionsOf("hm_a"), {
         hm_a_default: 1,
         hm_a_p20260227: 0,
@@ -91,8 +96,11 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
         readonly checks: number
       }>`
         SELECT reloptions AS options, (SELECT count(*)::int FROM pg_index WHERE indrelid = c.oid) AS indexes,
-               (SELECT count(*)::int FROM pg_constraint WHERE conrelid = c.oid AND contype = 'c') AS checks
-          FROM pg_class c WHERE relname = 'hm_a_p20260227'
+               (SELECT count(*)::int
+                  FROM pg_constraint
+                 WHERE conrelid = c.oid AND contype = 'c') AS checks
+          FROM pg_class c
+         WHERE relname = 'hm_a_p20260227'
       `
       assert.deepStrictEqual(made, { options: ["fillfactor=70"], indexes: 2, checks: 1 })
     })
@@ -104,7 +112,8 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
       const self = Partitions.make({ table: "hm_month", by: "day", every: "month", ahead: 1 })
       yield* sql`
         INSERT INTO hm_month
-        SELECT 't', '2025-11-15 00:00:00+00'::timestamptz + n * interval '1 day', n::text FROM generate_series(0, 59) n
+        SELECT 't', '2025-11-15 00:00:00+00'::timestamptz + n * interval '1 day', n::text
+          FROM generate_series(0, 59) n
       `
       yield* Partitions.ensure(self, new Date("2025-11-20T00:00:00Z"), new Date("2025-12-31T23:59:59Z"))
       assert.deepStrictEqual(yield* partitionsOf("hm_month"), {
@@ -113,7 +122,10 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
         hm_month_p202512: 31
       })
       // The bounds are midnight UTC.
-      yield* sql`INSERT INTO hm_month VALUES ('t', '2025-12-31 23:59:59.999+00', 'x'), ('t', '2026-01-01 00:00:00+00', 'y')`
+      yield* sql`
+        INSERT INTO hm_month
+        VALUES ('t', '2025-12-31 23:59:59.999+00', 'x'), ('t', '2026-01-01 00:00:00+00', 'y')
+      `
       assert.deepInclude(yield* partitionsOf("hm_month"), { hm_month_default: 14, hm_month_p202512: 32 })
     })
   )
@@ -132,7 +144,11 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
         oldestInUse: Ref.get(oldest)
       })
       yield* Partitions.ensure(self, new Date("2026-01-01T00:00:00Z"), new Date("2026-01-10T00:00:00Z"))
-      yield* sql`INSERT INTO hm_b SELECT 't', '2026-01-01'::date + n, n::text FROM generate_series(0, 9) n`
+      yield* sql`
+        INSERT INTO hm_b
+        SELECT 't', '2026-01-01'::date + n, n::text
+          FROM generate_series(0, 9) n
+      `
       assert.deepStrictEqual(yield* Partitions.maintain(self), ["hm_b_p20260101", "hm_b_p20260102"])
       yield* Ref.set(oldest, undefined)
       assert.deepStrictEqual(yield* Partitions.maintain(self), [
@@ -146,7 +162,11 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
         4
       )
       assert.lengthOf(
-        yield* sql`SELECT 1 FROM pg_class WHERE relname LIKE 'hm_b_p202601%' AND relkind = 'r'`,
+        yield* sql`
+          SELECT 1
+            FROM pg_class
+           WHERE relname LIKE 'hm_b_p202601%' AND relkind = 'r'
+        `,
         5
       )
     })

@@ -6,7 +6,7 @@ import { Effect, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { connect, createServer } from "node:net"
 
-/** A port that nobody listens on, any more. */
+/** Returns a port on which no server listens. */
 const closedPort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {

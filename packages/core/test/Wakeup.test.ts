@@ -65,7 +65,8 @@ layer(TestLayer, { excludeTestServices: true })("Wakeup", (it) => {
       yield* sql`SELECT 1`.pipe(Effect.andThen(elsewhere.signal("test", "other")))
       assert.notInclude(yield* heardUntil(signals, "other"), "own")
       yield* sql`
-        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        SELECT pg_terminate_backend(pid)
+          FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'
       `
       yield* wakeup.signal("test", "own")

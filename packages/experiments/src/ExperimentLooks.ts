@@ -25,15 +25,15 @@ import {
 } from "./Experiment.ts"
 import { ExperimentLook } from "./ExperimentLook.ts"
 import { ExperimentMetric } from "./ExperimentMetric.ts"
-import * as Accounting from "./internal/accounting.ts"
 import * as Analysis from "./internal/analysis.ts"
 import * as ExperimentRow from "./internal/experimentRow.ts"
+import * as Moments from "./internal/moments.ts"
 
 /** The bounds of a hundred looks take a third of a second, and more looks find nothing sooner. */
 const looksMax = 100
 
 const measures: Record<
-  (typeof Accounting.sums)[number] | (typeof Accounting.products)[number],
+  (typeof Moments.sums)[number] | (typeof Moments.products)[number],
   typeof Column.Numeric
 > = {
   y: Column.Numeric,
@@ -105,7 +105,7 @@ export class ExperimentLooks extends Context.Service<
     ExperimentLooks,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const statements = Accounting.make(sql)
+      const moments = Moments.make(sql)
       const { columns, tables } = ExperimentRow.make(sql)
 
       const list = Effect.fn("ExperimentLooks.list")(function* (experimentId: ExperimentId) {
@@ -191,7 +191,7 @@ export class ExperimentLooks extends Context.Service<
            WHERE tenant_id = ${tenant.id} AND experiment_id = ${experimentId}::uuid
            ORDER BY phase
         `
-        const cells = yield* Effect.orDie(decodeCells(yield* statements.moments(tenant.id, experimentId)))
+        const cells = yield* Effect.orDie(decodeCells(yield* moments.moments(tenant.id, experimentId)))
         if (!cells.some((cell) => cell.position === 0)) {
           return yield* new LookUnavailable({ reason: "no-units" })
         }
@@ -206,8 +206,8 @@ export class ExperimentLooks extends Context.Service<
             n: integer(cell.n),
             crossed: integer(cell.crossed),
             other: integer(cell.other),
-            sums: Accounting.sums.map((name) => integer(cell[name])),
-            products: Accounting.products.map((name) => integer(cell[name]))
+            sums: Moments.sums.map((name) => integer(cell[name])),
+            products: Moments.products.map((name) => integer(cell[name]))
           })),
           informations: earlier.map(({ information }) => information)
         })

@@ -17,6 +17,8 @@ import type { SqlError } from "effect/sql/SqlError"
 import { type Deletion, type Exposure, type Fact, Recorded, type Refund } from "./ExperimentUnit.ts"
 import * as Settings from "./ExperimentsSettings.ts"
 import * as Accounting from "./internal/accounting.ts"
+import * as FactStatements from "./internal/factStatements.ts"
+import * as Moments from "./internal/moments.ts"
 import * as Retention from "./internal/retention.ts"
 
 /**
@@ -66,7 +68,7 @@ const rowOf = (fact: Fact): Row => ({
 })
 
 const deletedRow = ({ orderId, version }: Deletion, now: Date): Row => ({
-  source: Accounting.orderSource,
+  source: FactStatements.orderSource,
   factId: orderId,
   version,
   unitKind: "",
@@ -103,7 +105,9 @@ export class ExperimentUnits extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const factsKeepDays = yield* Settings.factsKeepDays.config
-      const statements = Accounting.make(sql)
+      const accounting = Accounting.make(sql)
+      const factStatements = FactStatements.make(sql)
+      const moments = Moments.make(sql)
       const retention = Retention.make(sql)
 
       /** Locks units that were written, and brings them into the moments. */
@@ -114,9 +118,9 @@ export class ExperimentUnits extends Context.Service<
         if (touched.length === 0) return
         const kinds = touched.map(({ unitKind }) => unitKind)
         const units = touched.map(({ unit }) => unit)
-        yield* statements.makeUnits(tenantId, kinds, units)
-        yield* statements.holdUnits(tenantId, kinds, units)
-        yield* statements.account(tenantId, kinds, units)
+        yield* accounting.makeUnits(tenantId, kinds, units)
+        yield* accounting.holdUnits(tenantId, kinds, units)
+        yield* accounting.account(tenantId, kinds, units)
       })
 
       const definitions = Effect.fnUntraced(function* (tenantId: string, keys: ReadonlyArray<string>) {
@@ -187,9 +191,9 @@ export class ExperimentUnits extends Context.Service<
           if (valid.length === 0) return new Recorded({ accepted: 0, repeated: 0, rejected })
           const kinds = valid.map(({ unitKind }) => unitKind)
           const units = valid.map(({ unit }) => unit)
-          yield* statements.makeUnits(tenant.id, kinds, units)
-          yield* statements.holdUnits(tenant.id, kinds, units)
-          const touched = yield* statements.writeExposures(tenant.id, {
+          yield* accounting.makeUnits(tenant.id, kinds, units)
+          yield* accounting.holdUnits(tenant.id, kinds, units)
+          const touched = yield* accounting.writeExposures(tenant.id, {
             experimentIds: valid.map(({ experimentId }) => experimentId),
             unitKinds: kinds,
             units,
@@ -198,7 +202,7 @@ export class ExperimentUnits extends Context.Service<
             ats: valid.map(({ at }) => at)
           })
           if (touched.length > 0) {
-            yield* statements.account(
+            yield* accounting.account(
               tenant.id,
               touched.map(({ unitKind }) => unitKind),
               touched.map(({ unit }) => unit)
@@ -241,7 +245,7 @@ export class ExperimentUnits extends Context.Service<
             else if (fact.at.epochMilliseconds < oldest) rejected.push({ index, reason: "too-old" })
             else keep(rowOf(fact))
           }
-          const hasOrders = sources.has(Accounting.orderSource)
+          const hasOrders = sources.has(FactStatements.orderSource)
           const lastRefunds = new Map<string, Refund>()
           if (hasOrders) {
             for (const deletion of deletions) keep(deletedRow(deletion, now))
@@ -254,20 +258,23 @@ export class ExperimentUnits extends Context.Service<
           const kept = Array.from(newest.values())
           const given = Array.from(lastRefunds.values())
           if (kept.length + given.length === 0) return new Recorded({ accepted: 0, repeated, rejected })
-          const keySources = [...kept.map(({ source }) => source), ...given.map(() => Accounting.orderSource)]
+          const keySources = [
+            ...kept.map(({ source }) => source),
+            ...given.map(() => FactStatements.orderSource)
+          ]
           const keyIds = [...kept.map(({ factId }) => factId), ...given.map(({ orderId }) => orderId)]
-          yield* statements.lockKeys(tenant.id, keySources, keyIds, now)
-          yield* statements.holdKeys(tenant.id, keySources, keyIds)
+          yield* factStatements.lockKeys(tenant.id, keySources, keyIds, now)
+          yield* factStatements.holdKeys(tenant.id, keySources, keyIds)
           const touched: Array<Accounting.UnitKey> = []
           if (given.length > 0) {
-            yield* statements.writeRefunds(tenant.id, {
+            yield* factStatements.writeRefunds(tenant.id, {
               orderIds: given.map(({ orderId }) => orderId),
               refundIds: given.map(({ refundId }) => refundId),
               versions: given.map(({ version }) => String(version)),
               amounts: given.map(({ amount }) => String(amount))
             })
             touched.push(
-              ...(yield* statements.applyRefunds(
+              ...(yield* factStatements.applyRefunds(
                 tenant.id,
                 given.map(({ orderId }) => orderId)
               ))
@@ -275,7 +282,7 @@ export class ExperimentUnits extends Context.Service<
           }
           let accepted = 0
           if (kept.length > 0) {
-            const written = yield* statements.writeFacts(tenant.id, {
+            const written = yield* factStatements.writeFacts(tenant.id, {
               sources: kept.map(({ source }) => source),
               factIds: kept.map(({ factId }) => factId),
               versions: kept.map(({ version }) => String(version)),
@@ -331,7 +338,7 @@ export class ExperimentUnits extends Context.Service<
           items: tenants,
           limit: mergeRoundLimit,
           turn: ({ tenantId }) =>
-            Effect.map(transactionOf(sql)(statements.merge(tenantId, mergeRowsMax)), ([row]) => {
+            Effect.map(transactionOf(sql)(moments.merge(tenantId, mergeRowsMax)), ([row]) => {
               const count = row?.merged ?? 0
               return { count, hasMore: count >= mergeRowsMax }
             })

@@ -107,7 +107,7 @@ const backlog = Check.make(
         ? {
             status: "warn" as const,
             message: `more than ${waitingMax} changes wait for a merge`,
-            hint: "looks are exact all the same and slower; is a worker running?"
+            hint: "start a worker: looks stay exact, and are slower until it has merged them"
           }
         : { status: "ok" as const, message: `${waiting} changes wait for a merge` }
     ]

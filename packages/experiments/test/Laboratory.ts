@@ -8,6 +8,7 @@ import type { NewExperimentMetric } from "@hypermarket/experiments/ExperimentMet
 import { Experiments } from "@hypermarket/experiments/Experiments"
 import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
 import type { Exposure, Fact } from "@hypermarket/experiments/ExperimentUnit"
+import * as OrderMix from "@hypermarket/testing/OrderMix"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { DateTime, Effect, Layer } from "effect"
 
@@ -68,16 +69,8 @@ export const fact = (
   value
 })
 
-/** Numbers in [0, 1) that a seed repeats. Source: mulberry32, public domain. */
-export const random = (seed: number): (() => number) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
+/** Returns numbers in [0, 1) that a seed repeats. */
+export const random = (seed: number): (() => number) => OrderMix.random(seed).next
 
 /** The seed of a random test: printed, and taken from HM_EXPERIMENTS_SEED to repeat a run. */
 export const seedOf = (name: string, fallback: number): number => {

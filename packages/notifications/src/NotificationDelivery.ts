@@ -19,7 +19,6 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -27,13 +26,12 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Composition from "./internal/composition.ts"
 import * as Decision from "./internal/decision.ts"
 import * as Statements from "./internal/deliveryStatements.ts"
 import * as Jobs from "./internal/jobs.ts"
 import { CompiledTemplates } from "./internal/template/compiledTemplates.ts"
-import * as Message from "./internal/template/message.ts"
 import { MailProvider, type SendOutcome } from "./MailProvider.ts"
-import { unsubscribePurpose } from "./NotificationPreference.ts"
 import * as Settings from "./NotificationsSettings.ts"
 import { NotificationSuppressions } from "./NotificationSuppressions.ts"
 
@@ -75,9 +73,6 @@ const backoffBaseMillis = 30_000
 const backoffMaxMillis = 3_600_000
 /** The rest of a chunk waits when the server is not reached, without counting as an attempt. */
 const unreachableMillis = 30_000
-/** A link works a year after its message (RFC 8058 asks for no term; senders keep to about this). */
-const unsubscribeLifetime = Duration.days(366)
-
 const outcomes = Metric.counter("hm_notifications_messages_total", {
   description: "Messages by channel and outcome of the attempt",
   incremental: true
@@ -87,14 +82,6 @@ const uncertainTotal = Metric.counter("hm_notifications_uncertain_total", {
   description: "Attempts whose outcome is unknown",
   incremental: true
 })
-
-/** A message that is ready to go. */
-interface Ready {
-  readonly row: Statements.ClaimedRow
-  readonly address: string
-  readonly subject: string
-  readonly message: Uint8Array
-}
 
 const decodePayload = Schema.decodeUnknownEffect(Schema.Struct({ ids: Schema.Array(Identifier.Uuid) }))
 
@@ -148,6 +135,8 @@ const make = Effect.gen(function* () {
     (delivery === "allow-list" &&
       (allowed.has(address) || allowed.has(address.slice(address.lastIndexOf("@")))))
 
+  const { prepare } = Composition.make({ provider, tokens, templates, publicUrl, isSent })
+
   const backoff = (attempts: number, now: Date): Date =>
     new Date(now.getTime() + Math.min(backoffMaxMillis, backoffBaseMillis * 2 ** Math.max(0, attempts - 1)))
 
@@ -187,7 +176,7 @@ const make = Effect.gen(function* () {
     )
   })
 
-  const changeOf = Effect.fnUntraced(function* (ready: Ready, outcome: SendOutcome) {
+  const changeOf = Effect.fnUntraced(function* (ready: Composition.Ready, outcome: SendOutcome) {
     const now = yield* Now.now
     const id = ready.row.notificationId
     const attempts = ready.row.attempts + 1
@@ -222,77 +211,13 @@ const make = Effect.gen(function* () {
     }
   })
 
-  /** Renders and composes a claimed message, or returns the change that its failure is. */
-  const prepare = Effect.fnUntraced(function* (
-    row: Statements.ClaimedRow,
-    payload: Readonly<Record<string, unknown>>,
-    defaults: Statements.DefaultsRow
-  ) {
-    const now = yield* Now.now
-    const id = row.notificationId
-    const dead = (reason: string) =>
-      Result.fail<Statements.Change>({ id, state: "dead", reason, dueAt: null })
-    const later = (reason: string) =>
-      Result.fail<Statements.Change>({
-        id,
-        state: "retry",
-        reason,
-        dueAt: new Date(now.getTime() + backoffMaxMillis)
-      })
-    const address = row.email ?? ""
-    const template = yield* templates.get(row.template, row.templateVersion)
-    if (template === undefined) return dead("template-unknown")
-    let unsubscribeUrl: string | undefined
-    if (row.kind !== "required") {
-      if (publicUrl === "" && isSent(address)) return later("HM_NOTIFICATIONS_URL is not set")
-      const token = yield* tokens
-        .make({
-          purpose: unsubscribePurpose,
-          claims: { kind: row.recipientKind, id: row.recipientId, category: row.category, message: id },
-          expiresIn: unsubscribeLifetime
-        })
-        .pipe(Effect.catchTag("SecretsNotConfigured", () => Effect.succeed(undefined)))
-      if (token === undefined) return later("HM_SECRETS_KEYS is not set")
-      unsubscribeUrl = `${publicUrl === "" ? "https://caught.hypermarket.example" : publicUrl}/v1/notifications/unsubscribe/${token}`
-    }
-    const rendered = Message.render(
-      template,
-      {
-        ...payload,
-        recipient: { kind: row.recipientKind, id: row.recipientId, name: row.name ?? "" },
-        unsubscribeUrl: unsubscribeUrl ?? ""
-      },
-      {
-        locale: row.locale ?? defaults.locale,
-        timeZone: Decision.zoneOf(row, defaults)?.id ?? "UTC"
-      }
-    )
-    if (Result.isFailure(rendered)) {
-      const { column, line, message, part } = rendered.failure
-      return dead(`template: ${part} ${line}:${column}: ${message}`.slice(0, 500))
-    }
-    const { html, subject, text } = rendered.success
-    const message = yield* provider.compose({
-      id,
-      to: { address, name: row.name ?? undefined },
-      fromName: defaults.fromName ?? undefined,
-      replyTo: defaults.replyTo ?? undefined,
-      subject,
-      text,
-      html,
-      unsubscribeUrl,
-      date: row.recordedAt
-    })
-    return Result.succeed<Ready>({ row, address, subject, message })
-  })
-
-  const sendOne = Effect.fnUntraced(function* (leaseId: string, ready: Ready) {
+  const sendOne = Effect.fnUntraced(function* (leaseId: string, ready: Composition.Ready) {
     const outcome = yield* provider.send(ready.address, ready.message)
     yield* write("sending", leaseId, [yield* changeOf(ready, outcome)])
     return outcome
   })
 
-  const catchOne = Effect.fnUntraced(function* (leaseId: string, ready: Ready) {
+  const catchOne = Effect.fnUntraced(function* (leaseId: string, ready: Composition.Ready) {
     const tenant = yield* Tenant
     const now = yield* Now.now
     yield* transact(
@@ -315,7 +240,7 @@ const make = Effect.gen(function* () {
   })
 
   /** Sends one group: `sending` is committed, then all of it is in flight at once. Returns false when none was reached. */
-  const sendGroup = Effect.fnUntraced(function* (leaseId: string, group: ReadonlyArray<Ready>) {
+  const sendGroup = Effect.fnUntraced(function* (leaseId: string, group: ReadonlyArray<Composition.Ready>) {
     const tenant = yield* Tenant
     const now = yield* Now.now
     const leaseEnd = new Date(now.getTime() + options.leaseMillis)

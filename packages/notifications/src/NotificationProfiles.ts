@@ -29,7 +29,7 @@ import {
   NotificationProfile,
   NotificationProfileNotFound,
   type QuietHours
-} from "./NotificationPreference.ts"
+} from "./NotificationProfile.ts"
 import { make as recipientOf, partsOf, type Recipient, type RecipientKind } from "./NotificationRecipient.ts"
 
 /**

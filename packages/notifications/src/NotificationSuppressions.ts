@@ -24,7 +24,7 @@ import {
   type NewNotificationSuppression,
   NotificationSuppression,
   NotificationSuppressionNotFound
-} from "./NotificationPreference.ts"
+} from "./NotificationSuppression.ts"
 
 const purpose = "hm_notification_suppression.address_hash"
 

@@ -8,7 +8,7 @@ import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 import { Locale, Payload } from "./Notification.ts"
 import { Name } from "./NotificationRecipient.ts"
-import { TimeZone } from "./NotificationPreference.ts"
+import { TimeZone } from "./NotificationProfile.ts"
 
 /** Characters of one part: a long newsletter has a fifth of it. */
 const partMax = 100_000

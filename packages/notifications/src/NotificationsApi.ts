@@ -34,24 +34,28 @@ import {
   NotificationMappingNotFound
 } from "./NotificationMapping.ts"
 import {
-  Address,
-  ListChange,
   NewNotificationCategory,
-  NewNotificationDefaults,
   NewNotificationPreference,
-  NewNotificationProfile,
-  NewNotificationSuppression,
   NotificationCategory,
   NotificationCategoryNotFound,
   NotificationCategoryRequired,
-  NotificationDefaults,
   NotificationLimit,
-  NotificationPreference,
+  NotificationPreference
+} from "./NotificationPreference.ts"
+import {
+  Address,
+  ListChange,
+  NewNotificationDefaults,
+  NewNotificationProfile,
+  NotificationDefaults,
   NotificationProfile,
-  NotificationProfileNotFound,
+  NotificationProfileNotFound
+} from "./NotificationProfile.ts"
+import {
+  NewNotificationSuppression,
   NotificationSuppression,
   NotificationSuppressionNotFound
-} from "./NotificationPreference.ts"
+} from "./NotificationSuppression.ts"
 import { Name, Recipient, RecipientKind } from "./NotificationRecipient.ts"
 import {
   NewNotificationTemplate,

@@ -32,15 +32,17 @@ import { NotificationMaintenance } from "./NotificationMaintenance.ts"
 import { NewNotificationMapping } from "./NotificationMapping.ts"
 import * as NotificationMappings from "./NotificationMappings.ts"
 import {
-  Address,
-  ListChange,
   NewNotificationCategory,
-  NewNotificationDefaults,
   NewNotificationPreference,
-  NewNotificationProfile,
-  NewNotificationSuppression,
   UnsubscribeClaims
 } from "./NotificationPreference.ts"
+import {
+  Address,
+  ListChange,
+  NewNotificationDefaults,
+  NewNotificationProfile
+} from "./NotificationProfile.ts"
+import { NewNotificationSuppression } from "./NotificationSuppression.ts"
 import { NotificationPreferences } from "./NotificationPreferences.ts"
 import { NotificationProfiles } from "./NotificationProfiles.ts"
 import { Name, Recipient } from "./NotificationRecipient.ts"

@@ -33,12 +33,14 @@ import {
 } from "./RatePolicy.ts"
 import * as RequestLimits from "./RequestLimits.ts"
 import {
-  CheckQuotas,
   NewQuotaFeature,
   NewQuotaGrant,
   QuotaFeatureChange,
   QuotaFeatureName,
-  QuotaGrantId,
+  QuotaGrantId
+} from "./QuotaFeature.ts"
+import {
+  CheckQuotas,
   QuotaReservationId,
   QuotaUsageRequest,
   RecordQuota,
@@ -98,11 +100,23 @@ const changesFolded = Check.make(
         : {
             status: "warn" as const,
             message: `${waiting} changes of quotas or more are not folded`,
-            hint: "a worker folds them each minute: is one running?"
+            hint: "start a worker: it folds them every minute"
           }
     ]
   })
 )
+
+/** The methods of policies and overrides, of a tenant and of the installation alike. */
+const policyMethods = {
+  createPolicy: [NewRatePolicy],
+  getPolicy: [RatePolicyName],
+  listPolicies: [Page.Request],
+  updatePolicy: [RatePolicyName, Schema.Int, RatePolicyChange],
+  removePolicy: [RatePolicyName, Version],
+  putOverride: [RatePolicyName, NewRateOverride],
+  listOverrides: [RatePolicyName, Page.Request],
+  removeOverride: [RatePolicyName, RateOverrideId]
+} as const
 
 /**
  * @category domains
@@ -120,30 +134,14 @@ export const domain = Domain.make({
   contracts: RequestLimits.layer,
   services: {
     limits: Service.make(RateLimits, {
-      createPolicy: [NewRatePolicy],
-      getPolicy: [RatePolicyName],
-      listPolicies: [Page.Request],
-      updatePolicy: [RatePolicyName, Schema.Int, RatePolicyChange],
-      removePolicy: [RatePolicyName, Version],
-      putOverride: [RatePolicyName, NewRateOverride],
-      listOverrides: [RatePolicyName, Page.Request],
-      removeOverride: [RatePolicyName, RateOverrideId],
+      ...policyMethods,
       check: [RateCheck],
       peek: [RateBucket],
       refund: [RateRefund],
       reset: [RateBucket],
       release: [RateRelease]
     }),
-    installationLimits: Service.make(InstallationLimits, {
-      createPolicy: [NewRatePolicy],
-      getPolicy: [RatePolicyName],
-      listPolicies: [Page.Request],
-      updatePolicy: [RatePolicyName, Schema.Int, RatePolicyChange],
-      removePolicy: [RatePolicyName, Version],
-      putOverride: [RatePolicyName, NewRateOverride],
-      listOverrides: [RatePolicyName, Page.Request],
-      removeOverride: [RatePolicyName, RateOverrideId]
-    }),
+    installationLimits: Service.make(InstallationLimits, policyMethods),
     quotas: Service.make(TenantQuotas, {
       createFeature: [NewQuotaFeature],
       getFeature: [QuotaFeatureName],

@@ -14,15 +14,17 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as Schema from "effect/Schema"
 import { quotaMax } from "./RatePolicy.ts"
 import {
-  CheckQuotas,
   NewQuotaFeature,
   NewQuotaGrant,
-  QuotaChecks,
   QuotaFeature,
   QuotaFeatureChange,
   QuotaFeatureName,
   QuotaGrant,
-  QuotaGrantId,
+  QuotaGrantId
+} from "./QuotaFeature.ts"
+import {
+  CheckQuotas,
+  QuotaChecks,
   QuotaReservation,
   QuotaReservationId,
   QuotaUsage,

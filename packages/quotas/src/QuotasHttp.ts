@@ -13,7 +13,7 @@ import { InstallationLimits } from "./InstallationLimits.ts"
 import { QuotasApi } from "./QuotasApi.ts"
 import { RateLimits } from "./RateLimits.ts"
 import { NewRatePolicy, RatePolicy } from "./RatePolicy.ts"
-import { NewQuotaFeature, NewQuotaGrant, QuotaFeature, QuotaGrant } from "./TenantQuota.ts"
+import { NewQuotaFeature, NewQuotaGrant, QuotaFeature, QuotaGrant } from "./QuotaFeature.ts"
 import { TenantQuotas } from "./TenantQuotas.ts"
 
 const createPolicy = IdempotentRequests.create({

@@ -21,9 +21,18 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { Int, Subject } from "./internal/column.ts"
 import * as QuotaCatalog from "./internal/quotaCatalog.ts"
+import * as QuotaMeasure from "./internal/quotaMeasure.ts"
 import { periodOf } from "./internal/quotaPeriod.ts"
 import * as Statements from "./internal/quotaStatements.ts"
 import { thresholdEvents } from "./internal/quotaThreshold.ts"
+import type {
+  NewQuotaFeature,
+  NewQuotaGrant,
+  QuotaFeature,
+  QuotaFeatureChange,
+  QuotaGrant,
+  QuotaGrantId
+} from "./QuotaFeature.ts"
 import {
   QuotaCheck,
   QuotaReservation,
@@ -31,13 +40,7 @@ import {
   QuotaUsage,
   reservationSecondsDefault,
   type CheckQuotas,
-  type NewQuotaFeature,
-  type NewQuotaGrant,
   type QuotaChecks,
-  type QuotaFeature,
-  type QuotaFeatureChange,
-  type QuotaGrant,
-  type QuotaGrantId,
   type QuotaUsageRequest,
   type RecordQuota,
   type ReserveQuota
@@ -75,8 +78,6 @@ const reservationRow = Row.make(
 )
 
 const millisPerSecond = 1_000
-
-const toDateTime = (date: Date | undefined) => (date === undefined ? null : DateTime.fromDateUnsafe(date))
 
 /**
  * @category services
@@ -190,6 +191,7 @@ export class TenantQuotas extends Context.Service<
       const { featuresOf, ...catalog } = QuotaCatalog.make(sql)
       const reservationColumns = sql.literal(reservationRow.columns)
       const inTransaction = transactionOf(sql)
+      const { measure } = QuotaMeasure.make(sql)
 
       const getReservation = Effect.fn("TenantQuotas.getReservation")(function* (
         reservationId: QuotaReservationId
@@ -263,7 +265,7 @@ export class TenantQuotas extends Context.Service<
           requested: request.amount,
           remaining,
           quota: outcome.quota,
-          periodEnd: toDateTime(period.end)
+          periodEnd: QuotaMeasure.toDateTime(period.end)
         })
       })
 
@@ -309,58 +311,6 @@ export class TenantQuotas extends Context.Service<
         const { isClosed, reservation } = yield* close(reservationId, { status: "released" })
         if (isClosed || reservation.status === "released") return reservation
         return yield* settledError(reservation)
-      })
-
-      /** Reads several accounts in one snapshot, each in its period. */
-      const measure = Effect.fnUntraced(function* (
-        items: ReadonlyArray<{
-          readonly feature: QuotaFeature
-          readonly subject: string | null
-          readonly at: Date
-        }>
-      ) {
-        const tenant = yield* Tenant
-        const now = yield* Now.now
-        const questions = items.map(({ at, feature, subject }) => {
-          const period = periodOf(feature, at)
-          // Grants of a past period are judged at its end, of a coming one at its beginning.
-          const judgedAt =
-            period.end !== undefined && period.end <= now
-              ? new Date(period.end.getTime() - 1)
-              : period.start > now
-                ? period.start
-                : now
-          return {
-            tenantId: tenant.id,
-            feature: feature.feature,
-            subject: subject ?? "",
-            period,
-            at: judgedAt
-          }
-        })
-        const rows = yield* Statements.measure(sql, questions, now)
-        return rows.flatMap(({ granted, held, n, quota, used, value }) => {
-          const item = items[n]
-          const question = questions[n]
-          if (item === undefined || question === undefined) return []
-          const { feature, subject } = item
-          return [
-            {
-              feature: feature.feature,
-              subject,
-              kind: feature.kind,
-              granted,
-              value: value ?? null,
-              periodStart: feature.period === null ? null : toDateTime(question.period.start),
-              periodEnd: toDateTime(question.period.end),
-              quota,
-              used,
-              held,
-              remaining: Math.max(0, quota - used - held),
-              overage: Math.max(0, used + held - quota)
-            }
-          ]
-        })
       })
 
       const usage = Effect.fn("TenantQuotas.usage")(function* (request: QuotaUsageRequest) {

@@ -3,6 +3,7 @@
  */
 export * as InstallationLimits from "./InstallationLimits.ts"
 export * as LimitsGroup from "./LimitsGroup.ts"
+export * as QuotaFeature from "./QuotaFeature.ts"
 export * as QuotaMaintenance from "./QuotaMaintenance.ts"
 export * as QuotasApi from "./QuotasApi.ts"
 export * as QuotasDomain from "./QuotasDomain.ts"

@@ -3,79 +3,56 @@
  *
  * @since 0.1.0
  */
-import * as EachTenant from "@hypermarket/core/EachTenant"
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Now from "@hypermarket/core/Now"
-import * as Outbox from "@hypermarket/core/Outbox"
 import type * as Page from "@hypermarket/core/Page"
 import { Secrets, type SecretsNotConfigured } from "@hypermarket/core/Secrets"
-import * as Storage from "@hypermarket/core/Storage"
-import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
-import { isOpen, transactionOf } from "@hypermarket/core/Transaction"
+import { type AllTenants, Tenant } from "@hypermarket/core/Tenant"
+import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
-import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { createHash } from "node:crypto"
+import type { SqlError } from "effect/sql/SqlError"
 import {
   entitiesMax,
   FraudSignal,
-  lateDaysMax,
-  SignalInvalid,
-  SignalKeyReused,
   SignalNotFound,
   SignalsRecorded,
   type NewSignal,
   type SignalCompletion,
+  type SignalInvalid,
+  type SignalKeyReused,
   type SignalKind
 } from "./FraudSignal.ts"
-import { canonicalJson } from "./internal/canonical.ts"
+import * as CallKeys from "./internal/callKeys.ts"
+import * as Deciding from "./internal/deciding.ts"
 import * as DecisionRows from "./internal/decisionRow.ts"
 import * as Decisions from "./internal/decisionStatements.ts"
 import * as Entity from "./internal/entity.ts"
-import * as Folding from "./internal/folding.ts"
+import * as Judgement from "./internal/judgement.ts"
 import * as Engine from "./internal/ruleEngine.ts"
+import * as Admission from "./internal/signalAdmission.ts"
 import * as Signals from "./internal/signalStatements.ts"
+import * as Upkeep from "./internal/upkeep.ts"
 import * as Velocity from "./internal/velocity.ts"
-import {
-  deadlineMillisDefault,
+import type {
+  DecideOptions,
+  DecisionId,
   DecisionInTransaction,
+  DecisionNotFound,
+  NewLabel,
   RiskAnswer,
-  type DecideOptions,
-  type DecisionId,
-  type DecisionNotFound,
-  type NewLabel,
-  type RiskDecision
+  RiskDecision
 } from "./RiskDecision.ts"
-import { RiskRules, type LiveRules } from "./RiskRules.ts"
+import { RiskRules } from "./RiskRules.ts"
 import * as Settings from "./RiskSettings.ts"
-
-const dayMillis = 86_400_000
-const minuteMillis = 60_000
-
-/** Clocks of shops differ by less. A signal further ahead would be missing from windows until then. */
-const aheadMinutesMax = 5
-
-/** Calls that go on after their deadline. Past it a call falls back at once: the database does not keep up. */
-const pendingMax = 256
 
 /** Signals that one statement judges. */
 const judgedMax = 100
-
-/** A round of folding ends before the job's deadline. */
-const foldRoundLimit = "30 seconds"
-const foldTenantsMax = 1_000
-
-/** Longer than every window and late signal together. */
-const windowKeepDays = 91
-const prunesMax = 20
-
-const sourceDefault = "api"
 
 /**
  * A fact of the shop as a signal.
@@ -89,37 +66,27 @@ export interface Fact {
   readonly occurredAt: Date
 }
 
-const invalid = (path: ReadonlyArray<string>, message: string) =>
-  new SignalInvalid({ errors: [{ path, message }] })
+const toSignal = (stored: Signals.Stored & { readonly recordedAt: Date }) =>
+  new FraudSignal({
+    signalId: stored.signalId,
+    kind: stored.kind,
+    subject: stored.subject,
+    source: stored.source,
+    result: stored.result,
+    occurredAt: DateTime.fromDateUnsafe(stored.occurredAt),
+    amount:
+      stored.amount === undefined || stored.currency === undefined
+        ? null
+        : { amount: stored.amount, currency: stored.currency },
+    entities: Array.from(new Set(stored.entities.map(({ kind }) => kind))),
+    attributes: stored.attributes,
+    recordedAt: DateTime.fromDateUnsafe(stored.recordedAt)
+  })
 
-const bodyHashOf = (signal: NewSignal): Uint8Array => {
-  const amount =
-    signal.amount === undefined ? null : { ...signal.amount, amount: String(signal.amount.amount) }
-  const occurredAt = signal.occurredAt === undefined ? null : DateTime.formatIso(signal.occurredAt)
-  return createHash("sha256")
-    .update(canonicalJson({ ...signal, amount, occurredAt }), "utf8")
-    .digest()
+const recordedOf = (stored: ReadonlyArray<Signals.Stored>) => {
+  const recorded = stored.filter(({ isNew }) => isNew).length
+  return new SignalsRecorded({ recorded, completed: stored.length - recorded })
 }
-
-const answerOf = (decision: Decisions.NewDecision): RiskAnswer =>
-  new RiskAnswer({
-    outcome: decision.verdict.outcome,
-    decisionId: DecisionRows.toDecisionId(decision.decisionId),
-    fallback: null,
-    score: decision.verdict.score,
-    reasons: decision.verdict.reasons,
-    version: decision.version ?? null
-  })
-
-const storedAnswer = (decision: RiskDecision): RiskAnswer =>
-  new RiskAnswer({
-    outcome: decision.outcome,
-    decisionId: decision.decisionId,
-    fallback: null,
-    score: decision.verdict.score,
-    reasons: decision.verdict.reasons,
-    version: decision.version
-  })
 
 /**
  * @category services
@@ -188,278 +155,25 @@ export class Risk extends Context.Service<
         const sql = yield* SqlClient.SqlClient
         const secrets = yield* Secrets
         const rules = yield* RiskRules
-        const scope = yield* Effect.scope
-        const hotEvents = yield* Settings.hotEvents.config
-        const keepDays = yield* Settings.keepDays.config
         const signals = Signals.make(sql)
         const decisions = Decisions.make(sql)
         const decisionRows = DecisionRows.make(sql)
-        const velocity = Velocity.make(sql, hotEvents)
-        const folding = Folding.make(sql)
+        const velocity = Velocity.make(sql, yield* Settings.hotEvents.config)
+        const callKeys = CallKeys.make(decisions)
+        const judgement = Judgement.make(sql, velocity, decisions)
+        const upkeep = Upkeep.make(sql, yield* Settings.keepDays.config)
         const hasher = Entity.hasher.pipe(Effect.provideService(Secrets, secrets))
-        let pending = 0
-
-        /** Checks what only the present time and the declared attributes can say. */
-        const admit = Effect.fnUntraced(function* (
-          signal: NewSignal,
-          attributes: ReadonlyArray<Engine.Attribute>
-        ) {
-          const now = yield* Now.now
-          const at = signal.occurredAt?.epochMilliseconds
-          if (at !== undefined && at < now.getTime() - lateDaysMax * dayMillis) {
-            return yield* invalid(["occurredAt"], `Expected an instant at most ${lateDaysMax} days ago`)
-          }
-          if (at !== undefined && at > now.getTime() + aheadMinutesMax * minuteMillis) {
-            return yield* invalid(
-              ["occurredAt"],
-              `Expected an instant at most ${aheadMinutesMax} minutes ahead`
-            )
-          }
-          yield* admitAttributes(signal.kind, signal.attributes ?? {}, attributes)
-          const entities = Entity.normalise(signal.entities)
-          if (entities.length > entitiesMax) {
-            return yield* invalid(["entities"], `Expected at most ${entitiesMax} entities`)
-          }
-          return entities
+        const { decide } = Deciding.make({
+          sql,
+          scope: yield* Effect.scope,
+          hasher,
+          rules,
+          decisions,
+          decisionRows,
+          signals,
+          callKeys,
+          judgement
         })
-
-        const admitAttributes = Effect.fnUntraced(function* (
-          kind: SignalKind,
-          attributes: NonNullable<NewSignal["attributes"]>,
-          declared: ReadonlyArray<Engine.Attribute>
-        ) {
-          for (const { kind: of, name, type } of declared) {
-            if (of !== kind || !Object.hasOwn(attributes, name)) continue
-            if (Engine.attributeValue(attributes[name], type) === undefined) {
-              return yield* invalid(["attributes", name], `Expected a value of type ${type}`)
-            }
-          }
-        })
-
-        const prepare = Effect.fnUntraced(function* (
-          signal: NewSignal,
-          entities: ReadonlyArray<Entity.Entity>,
-          hash: Entity.Hasher,
-          now: Date
-        ) {
-          return {
-            signalId: yield* Identifier.next,
-            kind: signal.kind,
-            subject: signal.subject,
-            version: undefined,
-            occurredAt: signal.occurredAt === undefined ? now : DateTime.toDateUtc(signal.occurredAt),
-            result: signal.result,
-            amount: signal.amount?.amount,
-            currency: signal.amount?.currency,
-            entities: entities.map(hash),
-            attributes: signal.attributes ?? {},
-            source: signal.source ?? sourceDefault,
-            mayMake: true
-          } satisfies Signals.Prepared
-        })
-
-        const frozenOf = (
-          signal: Signals.Stored,
-          read: Velocity.Read,
-          listed: ReadonlyArray<Decisions.ListRow>
-        ): Engine.Frozen => {
-          const hashes = new Set(signal.entities.map(({ hash }) => String(hash)))
-          const mine = listed.filter(({ entity }) => hashes.has(String(entity)))
-          const lists = mine.map(({ list }) => list)
-          return {
-            kind: signal.kind,
-            subject: signal.subject,
-            source: signal.source,
-            result: signal.result,
-            at: signal.occurredAt.toISOString(),
-            amount: signal.amount === undefined ? null : String(signal.amount),
-            currency: signal.currency ?? null,
-            entities: Array.from(new Set(signal.entities.map(({ kind }) => kind))),
-            attributes: signal.attributes,
-            features: read.values,
-            snoozed: Array.from(
-              new Set(mine.flatMap(({ rule }) => (rule === null ? [] : [rule])))
-            ).toSorted(),
-            listed: lists.includes("block") ? "block" : lists.includes("allow") ? "allow" : null
-          }
-        }
-
-        const isBad = (decision: Decisions.NewDecision) => decision.verdict.outcome !== "allow"
-
-        const publish = Effect.fnUntraced(function* (made: ReadonlyArray<Decisions.NewDecision>, now: Date) {
-          const outbox = yield* Outbox.Outbox
-          const events = yield* Effect.forEach(made.filter(isBad), (decision) =>
-            Outbox.event({
-              domain: "risk",
-              name: "decision.made",
-              subject: decision.decisionId,
-              time: now,
-              data: {
-                decisionId: decision.decisionId,
-                kind: decision.kind,
-                subject: decision.subject,
-                outcome: decision.verdict.outcome,
-                score: decision.verdict.score,
-                reasons: decision.verdict.reasons,
-                observed: decision.observed
-              }
-            })
-          )
-          if (events.length > 0) yield* outbox.publish(events)
-        })
-
-        /** Reads features, evaluates the live version and those in shadow, and writes the decisions. */
-        const judge = Effect.fnUntraced(function* (
-          tenantId: string,
-          stored: ReadonlyArray<Signals.Stored>,
-          live: LiveRules,
-          options: {
-            readonly observed: boolean
-            readonly startedNanos: bigint
-            readonly decisionIds: ReadonlyArray<string>
-          }
-        ) {
-          const now = yield* Now.now
-          const sets = [...(live.live === undefined ? [] : [live.live]), ...live.shadow]
-          const reads = yield* velocity.read(
-            tenantId,
-            stored.map((signal) => ({
-              signalId: signal.signalId,
-              at: signal.occurredAt,
-              currency: signal.currency,
-              entities: signal.entities,
-              features: Array.from(
-                new Map(
-                  sets
-                    .flatMap((set) => Engine.featuresOf(set, signal.kind))
-                    .map((feature) => [feature.name, feature] as const)
-                ).values()
-              )
-            }))
-          )
-          const entities = stored.flatMap((signal) => signal.entities)
-          const listed = entities.length === 0 ? [] : yield* decisions.listed(tenantId, entities, now)
-          const nowNanos = yield* Clock.currentTimeNanos
-          const made = stored.map((signal, index): Decisions.NewDecision => {
-            const frozen = frozenOf(signal, reads[index] ?? { values: {}, hot: [] }, listed)
-            return {
-              decisionId: options.decisionIds[index] ?? "",
-              signalId: signal.signalId,
-              occurredAt: signal.occurredAt,
-              kind: signal.kind,
-              subject: signal.subject,
-              observed: options.observed,
-              version: live.live?.version,
-              verdict: Engine.evaluate(live.live, frozen),
-              frozen,
-              shadow: live.shadow.map((set) => {
-                const { outcome, score } = Engine.evaluate(set, frozen)
-                return { version: set.version, outcome, score }
-              }),
-              latencyMicros: Number((nowNanos - options.startedNanos) / 1_000n)
-            }
-          })
-          yield* decisions.insert(tenantId, made, now)
-          yield* publish(made, now)
-          const hot = Array.from(new Set(reads.flatMap((read) => read.hot)))
-          // After the commit, so that no decision waits for the note of another one.
-          if (hot.length > 0) {
-            yield* sql.afterCommit(Effect.asVoid(decisions.noteDue(tenantId, hot, now)).pipe(Effect.ignore))
-          }
-          return made
-        })
-
-        const decideNow = Effect.fnUntraced(function* (signal: NewSignal) {
-          const tenant = yield* Tenant
-          const startedNanos = yield* Clock.currentTimeNanos
-          const live = yield* rules.current
-          const entities = yield* admit(signal, live.live?.attributes ?? Engine.builtInAttributes)
-          const hash = yield* hasher
-          const source = signal.source ?? sourceDefault
-          const key = signal.key ?? `${signal.kind}/${signal.subject}`
-          const bodyHash = bodyHashOf(signal)
-          const decisionId = yield* Identifier.next
-          const decide = Effect.gen(function* () {
-            const started = yield* Now.now
-            const prepared = yield* prepare(signal, entities, hash, started)
-            const call = { source, key, bodyHash, signalId: prepared.signalId, decisionId }
-            const claimed = yield* decisions.claimKey(tenant.id, call, started)
-            if (claimed.length === 0) {
-              const [existing] = yield* decisions.findKey(tenant.id, source, key)
-              if (existing !== undefined && !Buffer.from(existing.bodyHash).equals(bodyHash)) {
-                return yield* new SignalKeyReused({ source, key })
-              }
-              if (existing?.decisionId != null) {
-                const decision = yield* decisionRows.find(tenant.id, existing.decisionId)
-                if (decision !== undefined) return storedAnswer(decision)
-              }
-              yield* decisions.setKeyDecision(tenant.id, source, key, decisionId)
-            }
-            const strict = live.live?.strict
-            const locked = prepared.entities.filter(({ kind }) => kind === strict)
-            if (locked.length > 0) {
-              yield* decisions.lockEntities(
-                tenant.id,
-                locked.map((entity) => entity.hash)
-              )
-            }
-            // Behind the lock: of two tries the second one is the later one.
-            const now = yield* Now.now
-            const occurredAt = signal.occurredAt === undefined ? now : prepared.occurredAt
-            // A call that is repeated has had its effect, and may be older than what completed the signal since.
-            const effect = claimed.length === 0 ? { result: undefined, attributes: {} } : {}
-            const stored = yield* signals.store(tenant.id, [{ ...prepared, ...effect, occurredAt }], now)
-            const [decision] = yield* judge(tenant.id, stored, live, {
-              observed: false,
-              startedNanos,
-              decisionIds: [decisionId]
-            })
-            return decision === undefined
-              ? yield* Effect.die(`the signal of ${signal.kind} ${signal.subject} is past its retention`)
-              : answerOf(decision)
-          })
-          return yield* transactionOf(sql)(decide)
-        })
-
-        const fallbackOf = (options: DecideOptions, fallback: "deadline" | "unavailable") =>
-          new RiskAnswer({
-            outcome: options.fallback ?? "review",
-            decisionId: null,
-            fallback,
-            score: 0,
-            reasons: [],
-            version: null
-          })
-
-        const decide = Effect.fn("Risk.decide")(function* (signal: NewSignal, options: DecideOptions = {}) {
-          if (yield* isOpen(sql)) return yield* new DecisionInTransaction()
-          if (pending >= pendingMax) return fallbackOf(options, "unavailable")
-          pending++
-          const work = decideNow(signal).pipe(
-            Effect.catchIf(isSqlError, (error) =>
-              Storage.isRetryable(error)
-                ? Effect.succeed(fallbackOf(options, "unavailable"))
-                : Effect.die(error)
-            ),
-            Effect.ensuring(
-              Effect.sync(() => {
-                pending--
-              })
-            )
-          )
-          const fiber = yield* Effect.forkIn(work, scope, { startImmediately: true })
-          return yield* Fiber.join(fiber).pipe(
-            Effect.timeoutOrElse({
-              duration: options.deadlineMillis ?? deadlineMillisDefault,
-              orElse: () => Effect.succeed(fallbackOf(options, "deadline"))
-            })
-          )
-        })
-
-        const recordedOf = (stored: ReadonlyArray<Signals.Stored>) => {
-          const recorded = stored.filter(({ isNew }) => isNew).length
-          return new SignalsRecorded({ recorded, completed: stored.length - recorded })
-        }
 
         const record = Effect.fn("Risk.record")(function* (batch: ReadonlyArray<NewSignal>) {
           const tenant = yield* Tenant
@@ -470,21 +184,14 @@ export class Risk extends Context.Service<
           const write = Effect.gen(function* () {
             const prepared: Array<Signals.Prepared> = []
             for (const signal of batch) {
-              const entities = yield* admit(signal, attributes)
-              const each = yield* prepare(signal, entities, hash, now)
-              const source = signal.source ?? sourceDefault
-              const key = signal.key ?? `${signal.kind}/${signal.subject}`
-              const bodyHash = bodyHashOf(signal)
-              const call = { source, key, bodyHash, signalId: each.signalId, decisionId: undefined }
-              const claimed = yield* decisions.claimKey(tenant.id, call, now)
-              if (claimed.length === 0) {
-                const [existing] = yield* decisions.findKey(tenant.id, source, key)
-                if (existing !== undefined && !Buffer.from(existing.bodyHash).equals(bodyHash)) {
-                  return yield* new SignalKeyReused({ source, key })
-                }
-                continue
-              }
-              prepared.push(each)
+              const entities = yield* Admission.admit(signal, attributes)
+              const each = yield* Admission.prepare(signal, entities, hash, now)
+              const { isNew } = yield* callKeys.claim(
+                tenant.id,
+                { ...Admission.callOf(signal), signalId: each.signalId, decisionId: undefined },
+                now
+              )
+              if (isNew) prepared.push(each)
             }
             return recordedOf(yield* signals.store(tenant.id, prepared, now))
           })
@@ -496,11 +203,11 @@ export class Risk extends Context.Service<
           const now = yield* Now.now
           const live = yield* rules.current
           const hash = yield* hasher
-          const oldest = now.getTime() - lateDaysMax * dayMillis
+          const oldest = Admission.oldestOf(now)
           const write = Effect.gen(function* () {
             const prepared = yield* Effect.forEach(facts, ({ occurredAt, signal, version }) =>
               Effect.map(
-                prepare(signal, Entity.normalise(signal.entities).slice(0, entitiesMax), hash, now),
+                Admission.prepare(signal, Entity.normalise(signal.entities).slice(0, entitiesMax), hash, now),
                 (each): Signals.Prepared => ({
                   ...each,
                   version,
@@ -514,7 +221,7 @@ export class Risk extends Context.Service<
             if (live.live === undefined && live.shadow.length === 0) return recordedOf(stored)
             for (let start = 0; start < fresh.length; start += judgedMax) {
               const part = fresh.slice(start, start + judgedMax)
-              yield* judge(tenant.id, part, live, {
+              yield* judgement.judge(tenant.id, part, live, {
                 observed: true,
                 startedNanos: yield* Clock.currentTimeNanos,
                 decisionIds: yield* Identifier.nextMany(part.length)
@@ -524,23 +231,6 @@ export class Risk extends Context.Service<
           })
           return yield* transactionOf(sql)(write)
         })
-
-        const toSignal = (stored: Signals.Stored & { readonly recordedAt: Date }) =>
-          new FraudSignal({
-            signalId: stored.signalId,
-            kind: stored.kind,
-            subject: stored.subject,
-            source: stored.source,
-            result: stored.result,
-            occurredAt: DateTime.fromDateUnsafe(stored.occurredAt),
-            amount:
-              stored.amount === undefined || stored.currency === undefined
-                ? null
-                : { amount: stored.amount, currency: stored.currency },
-            entities: Array.from(new Set(stored.entities.map(({ kind }) => kind))),
-            attributes: stored.attributes,
-            recordedAt: DateTime.fromDateUnsafe(stored.recordedAt)
-          })
 
         const getSignal = Effect.fn("Risk.getSignal")(function* (kind: SignalKind, subject: string) {
           const tenant = yield* Tenant
@@ -556,7 +246,7 @@ export class Risk extends Context.Service<
           const tenant = yield* Tenant
           const now = yield* Now.now
           const live = yield* rules.current
-          yield* admitAttributes(
+          yield* Admission.admitAttributes(
             kind,
             completion.attributes ?? {},
             live.live?.attributes ?? Engine.builtInAttributes
@@ -577,7 +267,7 @@ export class Risk extends Context.Service<
                   currency: undefined,
                   entities: [],
                   attributes: completion.attributes ?? {},
-                  source: sourceDefault,
+                  source: Admission.sourceDefault,
                   mayMake: false
                 }
               ],
@@ -609,52 +299,6 @@ export class Risk extends Context.Service<
           )
         })
 
-        const fold = Effect.gen(function* () {
-          yield* AllTenants
-          const tenants = yield* folding.dueTenants(foldTenantsMax)
-          const round = yield* EachTenant.run({
-            loop: "risk.entity.fold",
-            items: tenants,
-            limit: foldRoundLimit,
-            turn: ({ tenantId }) =>
-              transactionOf(sql)(
-                Effect.gen(function* () {
-                  const now = yield* Now.now
-                  const [due] = yield* folding.takeDue(tenantId)
-                  if (due === undefined) return { count: 0, hasMore: false }
-                  const entity = String(due.entity)
-                  const [row] = yield* folding.fold(tenantId, entity, now)
-                  const count = row?.folded ?? 0
-                  if (count < Folding.foldRowsMax) yield* folding.removeDue(tenantId, entity)
-                  return { count, hasMore: true }
-                })
-              )
-          })
-          return round.count
-        }).pipe(Effect.provideService(SqlClient.SqlClient, sql), Effect.withSpan("Risk.fold"))
-
-        const prune = Effect.gen(function* () {
-          yield* AllTenants
-          const now = yield* Now.now
-          const windowEnd = new Date(now.getTime() - windowKeepDays * dayMillis)
-          const keepEnd = new Date(now.getTime() - keepDays * dayMillis)
-          let pruned = 0
-          for (const [statement, before] of [
-            [folding.pruneHours, windowEnd],
-            [folding.pruneEdges, windowEnd],
-            [folding.pruneKeys, keepEnd],
-            [folding.pruneSubjects, keepEnd],
-            [folding.pruneDecisions, keepEnd]
-          ] as const) {
-            for (let round = 0; round < prunesMax; round++) {
-              const [row] = yield* statement(before)
-              pruned += row?.pruned ?? 0
-              if ((row?.pruned ?? 0) < Folding.pruneRowsMax) break
-            }
-          }
-          return pruned
-        }).pipe(Effect.withSpan("Risk.prune"))
-
         return Risk.of({
           decide,
           record,
@@ -664,8 +308,8 @@ export class Risk extends Context.Service<
           explain: decisionRows.explain,
           list: decisionRows.list,
           label,
-          fold,
-          prune
+          fold: upkeep.fold,
+          prune: upkeep.prune
         })
       })
     )

@@ -119,7 +119,7 @@ const folding = Check.make(
         ? {
             status: "warn" as const,
             message: `more than ${dueMax} entities wait for their hours to be summed`,
-            hint: "counts are exact all the same and slower to read; is a worker running?"
+            hint: "start a worker: counts stay exact, and are slower to read until it has folded them"
           }
         : { status: "ok" as const, message: `${waiting} entities wait for their hours to be summed` }
     ]

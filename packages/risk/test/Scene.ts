@@ -1,10 +1,13 @@
 /** Signals and rules for tests. */
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Now from "@hypermarket/core/Now"
+import { provide, TenantId } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
+import type { NewSignal } from "@hypermarket/risk/FraudSignal"
 import * as RiskDomain from "@hypermarket/risk/RiskDomain"
 import { RiskRules } from "@hypermarket/risk/RiskRules"
 import type { NewRuleSet } from "@hypermarket/risk/RiskRuleSet"
+import * as OrderMix from "@hypermarket/testing/OrderMix"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { ConfigProvider, Effect, Layer, Schedule } from "effect"
 
@@ -23,6 +26,18 @@ export const layer = RiskDomain.layer.pipe(
   Layer.provideMerge(Now.layerTest)
 )
 
+/** A busy machine decides later than a checkout would wait. */
+export const patient = { deadlineMillis: 10_000, fallback: "review" } as const
+
+export const payment = (subject: string, more: Partial<NewSignal> = {}): NewSignal => ({
+  kind: "payment",
+  subject,
+  entities: { card: "card-1", account: "a1" },
+  ...more
+})
+
+export const tenant = (name: string) => provide(TenantId.make(name))
+
 /** Creates a version, makes it live, and waits until this process decides by it. */
 export const goLive = Effect.fnUntraced(function* (ruleSet: NewRuleSet, shadow: ReadonlyArray<number> = []) {
   const rules = yield* RiskRules
@@ -36,13 +51,5 @@ export const goLive = Effect.fnUntraced(function* (ruleSet: NewRuleSet, shadow: 
   return version
 })
 
-/** Numbers in [0, 1) that a seed repeats. Source: mulberry32, public domain. */
-export const random = (seed: number): (() => number) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
+/** Returns numbers in [0, 1) that a seed repeats. */
+export const random = (seed: number): (() => number) => OrderMix.random(seed).next

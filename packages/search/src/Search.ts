@@ -1,6 +1,6 @@
 /**
- * Searching an index. An answer names its version, and all its hits belong to it; what was committed before the search
- * began is found by it; within an open transaction a search sees that transaction's own changes, and nobody else does.
+ * Searching an index. An answer names its version, and all its hits belong to it. A search finds what was committed before
+ * it began. Within an open transaction it also sees that transaction's own changes, which no other search sees.
  *
  * @since 0.1.0
  */
@@ -23,6 +23,7 @@ import * as PopularityParts from "./internal/popularityParts.ts"
 import { readBytesMax, ReadDocuments } from "./internal/readDocuments.ts"
 import * as ResultOf from "./internal/resultOf.ts"
 import * as VersionRows from "./internal/versionRows.ts"
+import * as VersionSearch from "./internal/versionSearch.ts"
 import * as SearchConfig from "./SearchConfig.ts"
 import { type IndexName, SearchIndexNotFound, type VersionId } from "./SearchIndex.ts"
 import { SearchVersionNotFound, SearchVersionState } from "./SearchIndexVersion.ts"
@@ -105,49 +106,7 @@ export class Search extends Context.Service<
       const residentBytesMax = yield* SearchConfig.residentBytes.config
       const live = yield* LiveIndex.make(sql, { residentBytesMax })
       const read = new ReadDocuments(Math.min(readBytesMax, residentBytesMax))
-
-      /** Asks the database for what the search still needs, until it has an answer. */
-      const onDemand = Effect.fnUntraced(function* (
-        version: VersionRows.Live,
-        request: EngineRequest.SearchRequest
-      ) {
-        const begun = version.searcher.onDemand(request, { delta: version.delta })
-        if (Result.isFailure(begun)) return { outcome: Result.fail(begun.failure), ...momentOf(version) }
-        const search = begun.success
-        for (;;) {
-          const step = search.next()
-          if (step._tag === "Answer") return { outcome: Result.succeed(step.answer), ...momentOf(version) }
-          const { columns, completions, frequencies, postings, typoBuckets } = step.need
-          const hasColumns = columns.length > 0 || Object.values(typoBuckets).some(({ length }) => length > 0)
-          search.supply(
-            yield* Effect.all(
-              {
-                postings: postings.length === 0 ? none : VersionRows.readPostings(sql, version, postings),
-                frequencies:
-                  frequencies.length === 0 ? none : VersionRows.readFrequencies(sql, version, frequencies),
-                completions: Effect.forEach(completions, (wanted) =>
-                  Effect.map(VersionRows.readCompletions(sql, version, wanted), (terms) => ({
-                    prefix: wanted.prefix,
-                    terms
-                  }))
-                ),
-                columns: hasColumns ? VersionRows.readColumns(sql, version, columns, typoBuckets) : none
-              },
-              { concurrency: "unbounded" }
-            )
-          )
-        }
-      })
-
-      const execute = (version: VersionRows.Live, request: EngineRequest.SearchRequest) => {
-        const { delta, searcher, segment } = version
-        return segment === undefined
-          ? onDemand(version, request)
-          : Effect.sync(() => ({
-              outcome: searcher.resident(segment, request, delta),
-              ...momentOf(version)
-            }))
-      }
+      const { execute } = VersionSearch.make(sql)
 
       const requestOf = Effect.fnUntraced(function* (
         version: VersionRows.Live,
@@ -396,9 +355,6 @@ export class Search extends Context.Service<
     })
   )
 }
-
-/** Read in the same step as the changes: another look moves both on. */
-const momentOf = ({ horizon, snapshot }: VersionRows.Live) => ({ horizon, snapshot })
 
 /**
  * Looks of a search whose rows are read after it. A hit changes within the width of a round trip only under a steady load of

@@ -81,7 +81,7 @@ export const documentsBytesMax = 16 * 1024 * 1024
 export const DocumentBatch = SearchDocument.DocumentBatch
 
 /**
- * What a shop tells of its visitors. `search` needs a query, the other kinds a product.
+ * An event of a visitor. `search` needs a query, the other kinds a product.
  *
  * @category models
  * @since 0.1.0

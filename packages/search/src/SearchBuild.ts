@@ -100,7 +100,7 @@ export class SearchBuilds extends Context.Service<
                     attempts
         `.pipe(Effect.map(([row]) => row))
 
-        /** Holds the lease until interrupted; fails when somebody else has it. */
+        /** Holds the lease until interrupted. Fails when another worker has it. */
         const heartbeat = (taken: typeof Taken.Type, leaseId: string) =>
           sql`
           UPDATE hm_search_index_version

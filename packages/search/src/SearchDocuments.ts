@@ -280,15 +280,17 @@ export class SearchDocuments extends Context.Service<
           -- anti join of 10,000 documents with as many changes was a nested loop of 5 minutes.
           shown AS (
             SELECT DISTINCT ON (u.doc_id) u.hash
-              FROM (SELECT d.doc_id COLLATE "C" AS doc_id, 1 AS place,
-                           hashtextextended(d.doc_id || ' ' || d.fields::text, 0) AS hash
-                      FROM hm_search_document d
-                     WHERE d.tenant_id = ${tenant.id} AND d.version = (SELECT version_id FROM compared_version)
-                     UNION ALL
-                    SELECT c.doc_id, 0, hashtextextended(c.doc_id || ' ' || c.fields::text, 0)
-                      FROM hm_search_change c
-                     WHERE c.tenant_id = ${tenant.id} AND c.index_name = ${indexName}
-                       AND NOT pg_visible_in_snapshot(c.xid, (SELECT built_snapshot FROM compared_version))) u
+              FROM (
+                   SELECT d.doc_id COLLATE "C" AS doc_id, 1 AS place,
+                          hashtextextended(d.doc_id || ' ' || d.fields::text, 0) AS hash
+                     FROM hm_search_document d
+                    WHERE d.tenant_id = ${tenant.id} AND d.version = (SELECT version_id FROM compared_version)
+                    UNION ALL
+                   SELECT c.doc_id, 0, hashtextextended(c.doc_id || ' ' || c.fields::text, 0)
+                     FROM hm_search_change c
+                    WHERE c.tenant_id = ${tenant.id} AND c.index_name = ${indexName}
+                      AND NOT pg_visible_in_snapshot(c.xid, (SELECT built_snapshot FROM compared_version))
+                   ) u
              ORDER BY u.doc_id, u.place)
           SELECT c.documents, c.checksum, s.documents AS "indexedDocuments", s.checksum AS "indexedChecksum",
                  (SELECT count(*)::int
@@ -297,12 +299,17 @@ export class SearchDocuments extends Context.Service<
                      AND c.xid >= pg_snapshot_xmin((SELECT built_snapshot FROM compared_version))
                      AND NOT pg_visible_in_snapshot(c.xid, (SELECT built_snapshot FROM compared_version))) AS changes
             FROM compared_version
-            CROSS JOIN (SELECT count(*)::int AS documents,
-                               coalesce(sum(hashtextextended(doc_id || ' ' || fields::text, 0)), 0)::text AS checksum
-                          FROM hm_search_change
-                         WHERE tenant_id = ${tenant.id} AND index_name = ${indexName} AND fields IS NOT NULL) c
+            CROSS JOIN (
+                       SELECT count(*)::int AS documents,
+                              coalesce(sum(hashtextextended(doc_id || ' ' || fields::text, 0)), 0)::text AS checksum
+                         FROM hm_search_change
+                        WHERE tenant_id = ${tenant.id} AND index_name = ${indexName} AND fields IS NOT NULL
+                       ) c
             -- A tombstone has no hash.
-            CROSS JOIN (SELECT count(hash)::int AS documents, coalesce(sum(hash), 0)::text AS checksum FROM shown) s
+            CROSS JOIN (
+                       SELECT count(hash)::int AS documents, coalesce(sum(hash), 0)::text AS checksum
+                         FROM shown
+                       ) s
         `)
         return row ?? (yield* new SearchIndexNotFound({ indexName }))
       })

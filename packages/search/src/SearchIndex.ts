@@ -66,9 +66,9 @@ export type VersionId = typeof VersionId.Type
  */
 export class SearchIndex extends Schema.Class<SearchIndex>("@hypermarket/search/SearchIndex")({
   indexName: IndexName,
-  /** What the next version is built with. */
+  /** The settings of the next version. */
   settings: SearchSettings.SearchSettings,
-  /** Whether enough changes lead to a new version by themselves, which answers once its gates pass. */
+  /** True when enough changes start a new version, which is activated once its gates pass. */
   automatic: Schema.Boolean,
   activeVersion: VersionId,
   previousVersion: Schema.NullOr(VersionId),

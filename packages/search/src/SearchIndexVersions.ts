@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import * as AuditedChange from "@hypermarket/core/AuditedChange"
-import * as Column from "@hypermarket/core/Column"
 import * as Now from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
 import { type AllTenants, Tenant } from "@hypermarket/core/Tenant"
@@ -17,42 +16,28 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Activations from "./internal/activation.ts"
 import * as DueVersions from "./internal/dueVersions.ts"
+import * as IndexVersionRow from "./internal/indexVersionRow.ts"
 import * as Partition from "./internal/partition.ts"
-import { rulesHash } from "./internal/versionBuild.ts"
 import * as VersionGates from "./internal/versionGates.ts"
 import { Search } from "./Search.ts"
 import * as SearchConfig from "./SearchConfig.ts"
 import { SearchDocuments } from "./SearchDocuments.ts"
 import type { IndexName } from "./SearchIndex.ts"
 import { SearchIndexNotFound, VersionId } from "./SearchIndex.ts"
-import type { Activation, GateName, NewVersion, Status } from "./SearchIndexVersion.ts"
 import {
+  type Activation,
   Gate,
-  SearchIndexVersion,
-  SearchVersionNotFound,
-  SearchVersionHeld,
-  SearchVersionState,
-  NothingToRollBack,
+  type NewVersion,
+  type NothingToRollBack,
+  type SearchIndexVersion,
+  type SearchVersionHeld,
   SearchVersionLimit,
+  SearchVersionNotFound,
+  SearchVersionState,
   versionsMax
 } from "./SearchIndexVersion.ts"
-
-const Row = Schema.Struct({
-  ...SearchIndexVersion.fields,
-  recordedAt: Column.Timestamp,
-  builtAt: Schema.NullOr(Column.Timestamp),
-  activatedAt: Schema.NullOr(Column.Timestamp),
-  retiredAt: Schema.NullOr(Column.Timestamp),
-  updatedAt: Column.Timestamp
-})
-
-const columns = `
-  version_id::text AS "versionId", index_name AS "indexName", status, reason, activates, phase, settings,
-  analyser_hash AS "analyserHash", document_count AS documents, checksum, gates, failure, version,
-  recorded_at AS "recordedAt", built_at AS "builtAt", activated_at AS "activatedAt", retired_at AS "retiredAt",
-  updated_at AS "updatedAt"
-`
 
 const pages = Page.make({
   list: "search.versions",
@@ -62,12 +47,6 @@ const pages = Page.make({
 
 /** Greater than every id: the first page of a descending list starts before it. */
 const beforeAll = VersionId.make("999999999999999999")
-
-/** The gates that warn, were not passed and are not named. */
-const heldBy = ({ gates }: SearchIndexVersion, despite: ReadonlyArray<GateName>): ReadonlyArray<GateName> =>
-  (gates ?? [])
-    .filter(({ effect, gate, passed }) => effect === "warns" && !passed && !despite.includes(gate))
-    .map(({ gate }) => gate)
 
 const encodeGates = Schema.encodeSync(Schema.fromJsonString(Schema.Array(Gate)))
 
@@ -137,10 +116,9 @@ export class SearchIndexVersions extends Context.Service<
       const documents = yield* SearchDocuments
       const partitionDocuments = yield* SearchConfig.ownPartitionDocuments.config
       const versionGates = VersionGates.make(sql, search, documents)
-      const returned = sql.literal(columns)
-      const decode = Schema.decodeUnknownEffect(Row)
-      const toVersion = (row: unknown) =>
-        Effect.orDie(Effect.map(decode(row), (decoded) => new SearchIndexVersion(decoded)))
+      const rows = IndexVersionRow.make(sql)
+      const { get, lock, lockIndex, returned, toVersion } = rows
+      const { activateIn, rollBackIn } = Activations.make(sql, rows)
 
       const nextId = Partition.nextId(sql, partitionDocuments, {
         tenant: "i.tenant_id",
@@ -155,10 +133,12 @@ export class SearchIndexVersions extends Context.Service<
         const now = yield* Now.now
         const startIn = Effect.gen(function* () {
           const [index] = yield* sql<{ readonly live: number }>`
-            SELECT (SELECT count(*)::int
-                      FROM hm_search_index_version v
-                     WHERE v.tenant_id = ${tenant.id} AND v.index_name = ${indexName}
-                       AND v.status NOT IN ('retired', 'failed')) AS live
+            SELECT (
+                   SELECT count(*)::int
+                     FROM hm_search_index_version v
+                    WHERE v.tenant_id = ${tenant.id} AND v.index_name = ${indexName}
+                      AND v.status NOT IN ('retired', 'failed')
+                   ) AS live
               FROM hm_search_index
              WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
                FOR UPDATE
@@ -179,19 +159,6 @@ export class SearchIndexVersions extends Context.Service<
         return yield* transactionOf(sql)(startIn)
       })
 
-      const get = Effect.fn("SearchIndexVersions.get")(function* (
-        indexName: IndexName,
-        versionId: VersionId
-      ) {
-        const tenant = yield* Tenant
-        const [row] = yield* sql`
-          SELECT ${returned}
-            FROM hm_search_index_version
-           WHERE tenant_id = ${tenant.id} AND version_id = ${versionId}::text::bigint AND index_name = ${indexName}
-        `
-        return row === undefined ? yield* new SearchVersionNotFound({ versionId }) : yield* toVersion(row)
-      })
-
       const list = Effect.fn("SearchIndexVersions.list")(function* (
         indexName: IndexName,
         request: Page.Request
@@ -206,105 +173,6 @@ export class SearchIndexVersions extends Context.Service<
            LIMIT ${Page.limitOf(request) + 1}
         `
         return yield* pages.page(yield* Effect.forEach(rows, toVersion), request)
-      })
-
-      /** Locks the row of a version, which must be in one of the statuses, until the transaction ends. */
-      const lock = Effect.fnUntraced(function* (
-        indexName: IndexName,
-        versionId: VersionId,
-        statuses: ReadonlyArray<typeof Status.Type>
-      ) {
-        const tenant = yield* Tenant
-        const [row] = yield* sql`
-          SELECT ${returned}
-            FROM hm_search_index_version
-           WHERE tenant_id = ${tenant.id} AND version_id = ${versionId}::text::bigint AND index_name = ${indexName}
-             FOR UPDATE
-        `
-        if (row === undefined) return yield* new SearchVersionNotFound({ versionId })
-        const current = yield* toVersion(row)
-        return statuses.includes(current.status)
-          ? current
-          : yield* new SearchVersionState({ versionId, currentStatus: current.status })
-      })
-
-      /** Makes a version the active one. The caller has locked the row of the index. */
-      const switchTo = Effect.fnUntraced(function* (
-        indexName: IndexName,
-        versionId: VersionId,
-        previous: VersionId
-      ) {
-        const tenant = yield* Tenant
-        const now = yield* Now.now
-        yield* sql`
-          UPDATE hm_search_index
-             SET active_version = ${versionId}::text::bigint, previous_version = ${previous}::text::bigint,
-                 version = version + 1, updated_at = ${now}
-           WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
-        `
-        const rows = yield* sql`
-          UPDATE hm_search_index_version
-             SET status = CASE version_id WHEN ${versionId}::text::bigint THEN 'active' ELSE 'ready' END,
-                 activated_at = CASE version_id WHEN ${versionId}::text::bigint THEN ${now}::timestamptz ELSE activated_at END,
-                 version = version + 1, updated_at = ${now}
-           WHERE tenant_id = ${tenant.id}
-             AND version_id IN (${versionId}::text::bigint, ${previous}::text::bigint)
-          RETURNING ${returned}
-        `
-        const versions = yield* Effect.forEach(rows, toVersion)
-        const active = versions.find((version) => version.versionId === versionId)
-        return active ?? (yield* new SearchVersionNotFound({ versionId }))
-      })
-
-      const lockIndex = Effect.fnUntraced(function* (indexName: IndexName) {
-        const tenant = yield* Tenant
-        const [row] = yield* sql<{ readonly active: VersionId; readonly previous: VersionId | null }>`
-          SELECT active_version::text AS active, previous_version::text AS previous
-            FROM hm_search_index
-           WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
-             FOR UPDATE
-        `
-        return row
-      })
-
-      /** Checks that this process can read a version: of its cluster, since snapshots mean nothing in another, and rules. */
-      const isReadable = Effect.fnUntraced(function* (versionId: VersionId) {
-        const tenant = yield* Tenant
-        const rows = yield* sql`
-          SELECT 1
-            FROM hm_search_index_version v
-            JOIN pg_control_system() s ON v.system_identifier = s.system_identifier::text
-           WHERE v.tenant_id = ${tenant.id} AND v.version_id = ${versionId}::text::bigint
-             AND v.rules_hash = ${rulesHash}
-        `
-        return rows.length > 0
-      })
-
-      const activateIn = Effect.fnUntraced(function* (
-        indexName: IndexName,
-        versionId: VersionId,
-        { despite = [] }: Activation
-      ) {
-        const tenant = yield* Tenant
-        const now = yield* Now.now
-        const index = yield* lockIndex(indexName)
-        if (index === undefined) return yield* new SearchVersionNotFound({ versionId })
-        const current = yield* lock(indexName, versionId, ["ready", "active"])
-        if (current.status === "active") return current
-        if (!(yield* isReadable(versionId))) {
-          return yield* new SearchVersionState({ versionId, currentStatus: current.status })
-        }
-        const holding = heldBy(current, despite)
-        if (holding.length > 0) return yield* new SearchVersionHeld({ versionId, gates: holding })
-        // A roll-back returns to the version that is active now, so the one before it is of no use any more.
-        if (index.previous !== null && index.previous !== versionId) {
-          yield* sql`
-            UPDATE hm_search_index_version
-               SET status = 'retired', retired_at = ${now}, version = version + 1, updated_at = ${now}
-             WHERE tenant_id = ${tenant.id} AND version_id = ${index.previous}::text::bigint
-          `
-        }
-        return yield* switchTo(indexName, versionId, index.active)
       })
 
       const summaryOf = ({ indexName, status, versionId }: SearchIndexVersion) => ({
@@ -363,7 +231,7 @@ export class SearchIndexVersions extends Context.Service<
           if (judged === undefined) return yield* get(indexName, versionId)
           // Only at the end of a build: a ready version is validated again to look at it.
           const activates = before.status === "validating" && judged.activates && judged.status === "ready"
-          const holding = heldBy(judged, [])
+          const holding = Activations.heldBy(judged, [])
           // An automatic version has the settings of the active one. Held back, it would let changes pile up.
           if (!activates || (judged.reason === "requested" && holding.length > 0)) return judged
           if (holding.length > 0) {
@@ -375,21 +243,6 @@ export class SearchIndexVersions extends Context.Service<
           )
         })
         return yield* transactionOf(sql)(judgeIn)
-      })
-
-      const rollBackIn = Effect.fnUntraced(function* (indexName: IndexName) {
-        const index = yield* lockIndex(indexName)
-        if (index === undefined) return yield* new SearchIndexNotFound({ indexName })
-        if (index.previous === null || !(yield* isReadable(index.previous))) {
-          return yield* new NothingToRollBack({ indexName })
-        }
-        return yield* lock(indexName, index.previous, ["ready"]).pipe(
-          Effect.andThen(({ versionId }) => switchTo(indexName, versionId, index.active)),
-          // The version has failed its gates since, or was removed.
-          Effect.catchTag(["SearchVersionNotFound", "SearchVersionState"], () =>
-            Effect.fail(new NothingToRollBack({ indexName }))
-          )
-        )
       })
 
       const rollBack = Effect.fn("SearchIndexVersions.rollBack")((indexName: IndexName) =>

@@ -67,7 +67,7 @@ const typicalLengths = new Map([
 ])
 const typicalLength = 20
 
-/** What a version without documents knows of itself. */
+/** Returns the summary of a version without documents. */
 const emptySummary = (settings: EngineSettings.EngineSettings): string => {
   const built = new Builder(settings).finish()
   // Nothing is yielded; the builder knows that it is done.
@@ -140,13 +140,18 @@ export class SearchIndexes extends Context.Service<
                    ${emptySummary(engine)}::text::jsonb,
                    ${moment}, ${moment}, ${moment}, ${moment}
               FROM made, pg_control_system() c)
-          SELECT ${returned} FROM made
+          SELECT ${returned}
+            FROM made
         `
       })
 
       const exists = (tenantId: string, indexName: IndexName) =>
         Effect.map(
-          sql`SELECT 1 FROM hm_search_index WHERE tenant_id = ${tenantId} AND index_name = ${indexName}`,
+          sql`
+            SELECT 1
+              FROM hm_search_index
+             WHERE tenant_id = ${tenantId} AND index_name = ${indexName}
+          `,
           (rows) => rows.length > 0
         )
 
@@ -171,7 +176,9 @@ export class SearchIndexes extends Context.Service<
       const get = Effect.fn("SearchIndexes.get")(function* (indexName: IndexName) {
         const tenant = yield* Tenant
         const [row] = yield* sql`
-          SELECT ${returned} FROM hm_search_index WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
+          SELECT ${returned}
+            FROM hm_search_index
+           WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
         `
         return row === undefined ? yield* new SearchIndexNotFound({ indexName }) : yield* index(row)
       })
@@ -228,8 +235,14 @@ export class SearchIndexes extends Context.Service<
                SET status = 'retired', retired_at = ${moment}, updated_at = ${moment}, version = version + 1
              WHERE tenant_id = ${tenant.id} AND index_name = ${indexName} AND status <> 'retired'
           `
-          yield* sql`DELETE FROM hm_search_change WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}`
-          yield* sql`DELETE FROM hm_search_query WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}`
+          yield* sql`
+            DELETE FROM hm_search_change
+             WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
+          `
+          yield* sql`
+            DELETE FROM hm_search_query
+             WHERE tenant_id = ${tenant.id} AND index_name = ${indexName}
+          `
         })
         yield* transactionOf(sql)(removeIn)
       })

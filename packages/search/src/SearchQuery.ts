@@ -1,5 +1,5 @@
 /**
- * What is searched for and what is answered. Without the searching itself, so that a browser can import it.
+ * Queries and their results: schemas and errors. Without the search itself, so that a browser can import it.
  *
  * @since 0.1.0
  */
@@ -132,7 +132,7 @@ export const SearchQuery = Schema.Struct({
       words: Schema.optionalKey(BoundedInt.make({ minimum: 1, maximum: 200 }))
     })
   ),
-  /** What of the documents comes with the hits; all by default. */
+  /** Fields that are returned with the hits; all by default. */
   retrieve: Schema.optionalKey(
     Schema.Array(Text.make({ min: 0, max: 200 })).check(Schema.isMaxLength(pathsMax))
   ),

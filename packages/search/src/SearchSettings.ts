@@ -1,6 +1,6 @@
 /**
- * What an index is searched by: text fields with their weights, columns to filter, count and sort by, and how scores are
- * made. A version keeps the settings it was built with; a change of settings needs a new version.
+ * The settings of an index: text fields with their weights, columns to filter, count and sort by, and the parameters of
+ * scores. A version keeps the settings it was built with; a change of settings needs a new version.
  *
  * @since 0.1.0
  */
@@ -73,7 +73,7 @@ const Parts = Schema.Struct({
   synonyms: Schema.Array(Synonym).check(Schema.isMaxLength(synonymsMax)),
   stemming: Schema.Literals(["plural", "none"]),
   stopWords: Schema.Array(Phrase).check(Schema.isMaxLength(stopWordsMax)),
-  /** Whether `4 ft` is also `4ft`. */
+  /** True when `4 ft` is also `4ft`. */
   units: Schema.Boolean
 })
 

@@ -83,9 +83,11 @@ export class UserBehaviors extends Context.Service<
       }>`
         INSERT INTO hm_user_behavior_signal_key AS k (tenant_id, source, key, expires_at)
         SELECT ${tenantId}, ${source}, i.key, ${new Date(now.getTime() + dedupeDays * dayMillis)}
-          FROM (SELECT DISTINCT key
-                  FROM unnest(${ids}::text[]) AS u (key)
-                 ORDER BY key) i
+          FROM (
+               SELECT DISTINCT key
+                 FROM unnest(${ids}::text[]) AS u (key)
+                ORDER BY key
+               ) i
             ON CONFLICT (tenant_id, source, key)
             DO UPDATE SET expires_at = excluded.expires_at
                 WHERE k.expires_at <= ${now}
@@ -136,15 +138,17 @@ export class UserBehaviors extends Context.Service<
         used AS (
           INSERT INTO hm_search_user_allowance AS a (tenant_id, day, user_key, product_id, used)
           SELECT ${tenantId}, ${dayOf(now)}::text::date, g.user_key, g.product_id, g.used
-            FROM (SELECT user_key, product_id, count(*)::int AS used
-                    FROM batch
-                   WHERE is_bounded
-                   GROUP BY user_key, product_id
-                   UNION ALL
-                  SELECT user_key, '', count(*)::int
-                    FROM batch
-                   WHERE is_bounded
-                   GROUP BY user_key) g
+            FROM (
+                 SELECT user_key, product_id, count(*)::int AS used
+                   FROM batch
+                  WHERE is_bounded
+                  GROUP BY user_key, product_id
+                  UNION ALL
+                 SELECT user_key, '', count(*)::int
+                   FROM batch
+                  WHERE is_bounded
+                  GROUP BY user_key
+                 ) g
            ORDER BY g.user_key, g.product_id
               ON CONFLICT (tenant_id, day, user_key, product_id)
               DO UPDATE SET used = a.used + excluded.used

@@ -101,7 +101,7 @@ layer(TestLayer, { excludeTestServices: true })("Behaviour", (it) => {
       yield* record([yield* signal("decay-2", "decay", { kind: "purchase" })])
       yield* count
       assert.closeTo((yield* popularity("decay")).week, 15, 0.01)
-      // So long ago that nothing is left of it: no error either.
+      // Such an old signal weighs nothing: no error either.
       yield* test.adjust("4000 days")
       yield* record([yield* signal("decay-3", "decay", { at: DateTime.makeUnsafe("1999-01-01T00:00:00Z") })])
       yield* count
@@ -128,7 +128,9 @@ layer(TestLayer, { excludeTestServices: true })("Behaviour", (it) => {
       assert.strictEqual(kept, userDayLimits.kept)
       const sql = yield* SqlClient.SqlClient
       const [row] = yield* sql<{ readonly counted: number }>`
-        SELECT count(*)::int AS counted FROM hm_user_behavior_signal WHERE user_key = 'bot' AND counted
+        SELECT count(*)::int AS counted
+          FROM hm_user_behavior_signal
+         WHERE user_key = 'bot' AND counted
       `
       assert.isAtMost(row?.counted ?? 0, userDayLimits.counted)
       const bought = yield* Effect.forEach(
@@ -268,7 +270,9 @@ layer(layerOf(), { excludeTestServices: true })("The shop's facts", (it) => {
       const sql = yield* SqlClient.SqlClient
       const rows = yield* sql`
         SELECT kind, product_id AS product, user_key AS "user", query_id AS query, position
-          FROM hm_user_behavior_signal WHERE user_key = 'c1' ORDER BY kind, product_id
+          FROM hm_user_behavior_signal
+         WHERE user_key = 'c1'
+         ORDER BY kind, product_id
       `
       assert.deepStrictEqual(rows, [
         { kind: "cart", product: "a", user: "c1", query: null, position: null },

@@ -36,19 +36,22 @@ const Dump = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))
 const dump = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const tables = yield* sql<{ readonly name: string }>`
-    SELECT c.relname::text AS name FROM pg_class c
+    SELECT c.relname::text AS name
+      FROM pg_class c
      WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname LIKE 'hm\\_%'
        AND c.relname NOT LIKE '%\\_migrations'
   `
   const dumped: Record<string, string> = {}
   for (const { name } of tables) {
     const [row] = yield* sql<{ readonly rows: string }>`
-      SELECT coalesce(json_agg(t), '[]')::text AS rows FROM ${sql(name)} t
+      SELECT coalesce(json_agg(t), '[]')::text AS rows
+        FROM ${sql(name)} t
     `
     dumped[name] = row?.rows ?? "[]"
   }
   const [sequence] = yield* sql<{ readonly last: string }>`
-    SELECT last_value::text AS last FROM hm_search_index_version_seq
+    SELECT last_value::text AS last
+      FROM hm_search_index_version_seq
   `
   return { text: yield* Schema.encodeEffect(Dump)(dumped), last: sequence?.last ?? "1" }
 })
@@ -64,7 +67,8 @@ const restore = Effect.fnUntraced(function* ({
   for (const [name, rows] of Object.entries(yield* Schema.decodeEffect(Dump)(text))) {
     yield* sql`
       INSERT INTO ${sql(name)} OVERRIDING SYSTEM VALUE
-      SELECT * FROM json_populate_recordset(NULL::${sql(name)}, ${rows}::text::json)
+      SELECT *
+        FROM json_populate_recordset(NULL::${sql(name)}, ${rows}::text::json)
     `
   }
   yield* sql`SELECT setval('hm_search_index_version_seq', ${last}::text::bigint)`
@@ -107,7 +111,7 @@ const after = Effect.gen(function* () {
   assert.strictEqual(back._tag, "NothingToRollBack")
 })
 
-/** A server of its own: another cluster, whose transaction ids begin anew. */
+/** Starts another cluster, whose transaction ids begin again. */
 const cluster = (binaries?: string) =>
   Effect.map(EmbeddedPostgres.start({ durability: "fast", binaries }), ({ url }) => url)
 

@@ -1,4 +1,5 @@
-/** What the tests of this package share: services over a database of their own, and made-up products. */
+/** Services over a test database, and made-up products. */
+import { assert } from "@effect/vitest"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import { Search } from "@hypermarket/search/Search"
@@ -59,6 +60,14 @@ export const buildVersion = Effect.fnUntraced(function* (index = shop) {
 
 export const activate = (versionId: VersionId, index = shop) =>
   Effect.flatMap(SearchIndexVersions, (versions) => versions.activate(index, versionId)).pipe(provide(acme))
+
+/** Builds a version and activates it. */
+export const buildActive = Effect.fnUntraced(function* (index: IndexName) {
+  const built = yield* buildVersion(index)
+  assert.strictEqual(built.status, "ready", JSON.stringify(built.gates))
+  yield* activate(built.versionId, index)
+  return built
+})
 
 export const compare = (index = shop) =>
   Effect.flatMap(SearchDocuments, (all) => all.compare(index)).pipe(provide(acme))

@@ -59,7 +59,9 @@ export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
   const overlap = sql.literal(overlapColumns)
 
   const zone = (tenantId: string) => sql`
-    coalesce((SELECT zone FROM hm_order_zone WHERE tenant_id = ${tenantId} AND seller_id = ''), 'UTC')
+    coalesce((SELECT zone
+                FROM hm_order_zone
+               WHERE tenant_id = ${tenantId} AND seller_id = ''), 'UTC')
   `
 
   /** The given lines of refunds and shipments. */
@@ -131,13 +133,15 @@ export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
     d AS (
       INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
       SELECT ${tenantId}, ${now}, q.*
-        FROM (SELECT ${key}, ${ofRefund}
-                FROM x
-               WHERE currency IS NOT NULL AND kind = 'refund'
-              UNION ALL
-              SELECT ${dimensions}, booked_tenant_day, booked_seller_day, ${ofBooking}
-                FROM x
-               WHERE currency IS NOT NULL) q
+        FROM (
+             SELECT ${key}, ${ofRefund}
+               FROM x
+              WHERE currency IS NOT NULL AND kind = 'refund'
+             UNION ALL
+             SELECT ${dimensions}, booked_tenant_day, booked_seller_day, ${ofBooking}
+               FROM x
+              WHERE currency IS NOT NULL
+             ) q
        WHERE ${any})
     SELECT order_id AS "orderId", kind, adjustment_id AS "adjustmentId", stored_version AS "storedVersion",
            stored_hash AS "storedHash"
@@ -215,27 +219,33 @@ export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
     d AS (
       INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
       SELECT ${tenantId}, ${now}, ${key}, ${sums}
-        FROM (SELECT ${key}, ${ofRefund}
-                FROM (SELECT ${key}, kind, ${overlap}, refunded_before,
-                             adjusted_units - old_units AS adjusted_units,
-                             adjusted_amount - old_amount AS adjusted_amount,
-                             adjusted_tax - old_tax AS adjusted_tax,
-                             adjusted_shipping - old_shipping AS adjusted_shipping,
-                             adjusted_fees - old_fees AS adjusted_fees
-                        FROM x) r
-               WHERE kind = 'refund' AND currency IS NOT NULL
-              UNION ALL
-              SELECT ${dimensions}, booked_tenant_day, booked_seller_day, ${ofBooking}
-                FROM x
-               WHERE currency IS NOT NULL
-              UNION ALL
-              SELECT ${dimensions}, old_tenant_day, old_seller_day, ${ofBooking}
-                FROM (SELECT order_id, kind, old_seller_id AS seller_id, old_category AS category,
-                             old_region AS region, old_channel AS channel, old_currency AS currency, old_tenant_day,
-                             old_seller_day, -old_units AS adjusted_units, -old_amount AS adjusted_amount,
-                             -old_tax AS adjusted_tax, -old_shipping AS adjusted_shipping, -old_fees AS adjusted_fees
-                        FROM x) o
-               WHERE currency IS NOT NULL) q
+        FROM (
+             SELECT ${key}, ${ofRefund}
+               FROM (
+                    SELECT ${key}, kind, ${overlap}, refunded_before,
+                           adjusted_units - old_units AS adjusted_units,
+                           adjusted_amount - old_amount AS adjusted_amount,
+                           adjusted_tax - old_tax AS adjusted_tax,
+                           adjusted_shipping - old_shipping AS adjusted_shipping,
+                           adjusted_fees - old_fees AS adjusted_fees
+                      FROM x
+                    ) r
+              WHERE kind = 'refund' AND currency IS NOT NULL
+             UNION ALL
+             SELECT ${dimensions}, booked_tenant_day, booked_seller_day, ${ofBooking}
+               FROM x
+              WHERE currency IS NOT NULL
+             UNION ALL
+             SELECT ${dimensions}, old_tenant_day, old_seller_day, ${ofBooking}
+               FROM (
+                    SELECT order_id, kind, old_seller_id AS seller_id, old_category AS category,
+                           old_region AS region, old_channel AS channel, old_currency AS currency, old_tenant_day,
+                           old_seller_day, -old_units AS adjusted_units, -old_amount AS adjusted_amount,
+                           -old_tax AS adjusted_tax, -old_shipping AS adjusted_shipping, -old_fees AS adjusted_fees
+                      FROM x
+                    ) o
+              WHERE currency IS NOT NULL
+             ) q
        GROUP BY ${key}
       HAVING ${anySum})
     SELECT 1 AS done

@@ -61,9 +61,13 @@ export const make = (sql: SqlClient.SqlClient): CreditWriter => {
                   ${credits.fees}::bigint[])
            AS i (credit_id, version, body_hash, customer_id, seller_id, region, currency, booked_at, units, amount,
                  tax, shipping, fees)
-     CROSS JOIN (SELECT coalesce((SELECT zone
-                                    FROM hm_order_zone
-                                   WHERE tenant_id = ${tenantId} AND seller_id = ''), 'UTC') AS zone) t
+     CROSS JOIN (
+                SELECT coalesce((
+                                SELECT zone
+                                  FROM hm_order_zone
+                                 WHERE tenant_id = ${tenantId} AND seller_id = ''
+                                ), 'UTC') AS zone
+                ) t
       LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = i.seller_id
   `
 
@@ -79,8 +83,10 @@ export const make = (sql: SqlClient.SqlClient): CreditWriter => {
     d AS (
       INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
       SELECT ${tenantId}, ${now}, q.*
-        FROM (SELECT ${keyOfCredit}, ${ofCredit}
-                FROM added) q
+        FROM (
+             SELECT ${keyOfCredit}, ${ofCredit}
+               FROM added
+             ) q
        WHERE ${any})
     SELECT credit_id AS "creditId"
       FROM i
@@ -116,12 +122,16 @@ export const make = (sql: SqlClient.SqlClient): CreditWriter => {
     d AS (
       INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
       SELECT ${tenantId}, ${now}, ${key}, ${sums}
-        FROM (SELECT ${keyOfCredit}, ${ofCredit}
-                FROM i
-              UNION ALL
-              SELECT ${key}, ${negated}
-                FROM (SELECT ${keyOfCredit}, ${ofCredit}
-                        FROM old) o) q
+        FROM (
+             SELECT ${keyOfCredit}, ${ofCredit}
+               FROM i
+             UNION ALL
+             SELECT ${key}, ${negated}
+               FROM (
+                    SELECT ${keyOfCredit}, ${ofCredit}
+                      FROM old
+                    ) o
+             ) q
        GROUP BY ${key}
       HAVING ${anySum})
     SELECT 1 AS done

@@ -17,7 +17,9 @@ export const make = (sql: SqlClient.SqlClient) => {
   const cellsOfMerged = sql.literal(Measures.allCellsOf("b"))
 
   const ensure = (tenantId: string) => sql`
-    INSERT INTO hm_order_merge (tenant_id) VALUES (${tenantId}) ON CONFLICT (tenant_id) DO NOTHING
+    INSERT INTO hm_order_merge (tenant_id)
+    VALUES (${tenantId})
+        ON CONFLICT (tenant_id) DO NOTHING
   `
 
   /**
@@ -36,16 +38,25 @@ export const make = (sql: SqlClient.SqlClient) => {
    */
   const merge = (tenantId: string, limit: number, now: Date, mayMoveHint: boolean) => sql<Merged>`
     WITH row AS MATERIALIZED (
-      SELECT hint, next_hint, next_xid, closes FROM hm_order_merge
-       WHERE tenant_id = ${tenantId} FOR UPDATE SKIP LOCKED),
+      SELECT hint, next_hint, next_xid, closes
+        FROM hm_order_merge
+       WHERE tenant_id = ${tenantId}
+         FOR UPDATE SKIP LOCKED),
     st AS MATERIALIZED (
-      SELECT * FROM row WHERE closes = (SELECT closes FROM hm_order_merge WHERE tenant_id = ${tenantId})),
+      SELECT *
+        FROM row
+       WHERE closes = (SELECT closes FROM hm_order_merge WHERE tenant_id = ${tenantId})),
     sel AS MATERIALIZED (
-      SELECT ARRAY (SELECT ctid FROM hm_order_delta
-                     WHERE tenant_id = ${tenantId} AND seq >= (SELECT hint FROM st)
-                     ORDER BY seq LIMIT ${limit}) AS ctids),
+      SELECT ARRAY (
+                   SELECT ctid
+                     FROM hm_order_delta
+                    WHERE tenant_id = ${tenantId} AND seq >= (SELECT hint FROM st)
+                    ORDER BY seq
+                    LIMIT ${limit}
+                   ) AS ctids),
     b AS MATERIALIZED (
-      DELETE FROM hm_order_delta WHERE tenant_id = ${tenantId} AND ctid = ANY ((SELECT ctids FROM sel)::tid[])
+      DELETE FROM hm_order_delta
+       WHERE tenant_id = ${tenantId} AND ctid = ANY ((SELECT ctids FROM sel)::tid[])
       RETURNING *, date_trunc('month', tenant_day)::date AS month),
     m AS (
       INSERT INTO hm_order_summary AS s (tenant_id, ${cellKey}, ${names}, merged_at)
@@ -87,31 +98,51 @@ export const make = (sql: SqlClient.SqlClient) => {
     SELECT EXISTS (SELECT FROM st) AS held, (SELECT count(*)::int FROM b) AS merged
   `
 
-  /** Tenants with so many rows waiting, or one for so long. Looks at each tenant's first rows only. */
+  /** Returns tenants with at least this number of waiting rows, or one waiting since this time. Reads only each tenant's first rows. */
   const due = (rowsMin: number, waitingSince: Date) => sql<{ readonly tenantId: string }>`
     WITH RECURSIVE t AS (
-      (SELECT tenant_id FROM hm_order_delta ORDER BY tenant_id LIMIT 1)
+      (SELECT tenant_id
+         FROM hm_order_delta
+        ORDER BY tenant_id
+        LIMIT 1)
       UNION ALL
-      SELECT (SELECT d.tenant_id FROM hm_order_delta d WHERE d.tenant_id > t.tenant_id ORDER BY d.tenant_id LIMIT 1)
-        FROM t WHERE t.tenant_id IS NOT NULL)
+      SELECT (
+             SELECT d.tenant_id
+               FROM hm_order_delta d
+              WHERE d.tenant_id > t.tenant_id
+              ORDER BY d.tenant_id
+              LIMIT 1
+             )
+        FROM t
+       WHERE t.tenant_id IS NOT NULL)
     SELECT t.tenant_id AS "tenantId"
       FROM t
       LEFT JOIN hm_order_merge m ON m.tenant_id = t.tenant_id
      WHERE t.tenant_id IS NOT NULL
-       AND ((SELECT d.recorded_at FROM hm_order_delta d
-              WHERE d.tenant_id = t.tenant_id AND d.seq >= coalesce(m.hint, 0) ORDER BY d.seq LIMIT 1) <= ${waitingSince}
-         OR (SELECT count(*) FROM (SELECT FROM hm_order_delta d
-                                    WHERE d.tenant_id = t.tenant_id AND d.seq >= coalesce(m.hint, 0)
-                                    LIMIT ${rowsMin}) w) >= ${rowsMin})
+       AND ((SELECT d.recorded_at
+               FROM hm_order_delta d
+              WHERE d.tenant_id = t.tenant_id AND d.seq >= coalesce(m.hint, 0)
+              ORDER BY d.seq
+              LIMIT 1) <= ${waitingSince}
+         OR (SELECT count(*)
+               FROM (
+                    SELECT
+                      FROM hm_order_delta d
+                     WHERE d.tenant_id = t.tenant_id AND d.seq >= coalesce(m.hint, 0)
+                     LIMIT ${rowsMin}
+                    ) w) >= ${rowsMin})
   `
 
-  /** How many rows wait, counted to a maximum. */
+  /** Returns the number of rows that wait, counted to a maximum. */
   const waiting = (tenantId: string, max: number) => sql<{ readonly waiting: number }>`
     SELECT count(*)::int AS waiting
-      FROM (SELECT FROM hm_order_delta
-             WHERE tenant_id = ${tenantId}
-               AND seq >= coalesce((SELECT hint FROM hm_order_merge WHERE tenant_id = ${tenantId}), 0)
-             LIMIT ${max}) w
+      FROM (
+           SELECT
+             FROM hm_order_delta
+            WHERE tenant_id = ${tenantId}
+              AND seq >= coalesce((SELECT hint FROM hm_order_merge WHERE tenant_id = ${tenantId}), 0)
+            LIMIT ${max}
+           ) w
   `
 
   return { ensure, merge, due, waiting }

@@ -48,18 +48,20 @@ export const make = (sql: SqlClient.SqlClient) => {
   const monthsDue = (tenantId: string, overlapMinutes: number, rotation: number) => sql<Month>`
     WITH months AS (
       SELECT month, max(merged_at) AS merged_at
-        FROM (SELECT date_trunc('month', bucket)::date AS month, merged_at
-                FROM hm_order_summary
-               WHERE tenant_id = ${tenantId} AND grain = ${Grains.tenantDay.number} AND seller_id = ''
-              UNION ALL
-              SELECT date_trunc('month', tenant_day)::date, recorded_at
-                FROM hm_order_delta
-               WHERE tenant_id = ${tenantId}
-                 AND seq >= coalesce((SELECT hint FROM hm_order_merge WHERE tenant_id = ${tenantId}), 0)
-              UNION ALL
-              SELECT month, NULL
-                FROM hm_order_month
-               WHERE tenant_id = ${tenantId}) a
+        FROM (
+             SELECT date_trunc('month', bucket)::date AS month, merged_at
+               FROM hm_order_summary
+              WHERE tenant_id = ${tenantId} AND grain = ${Grains.tenantDay.number} AND seller_id = ''
+             UNION ALL
+             SELECT date_trunc('month', tenant_day)::date, recorded_at
+               FROM hm_order_delta
+              WHERE tenant_id = ${tenantId}
+                AND seq >= coalesce((SELECT hint FROM hm_order_merge WHERE tenant_id = ${tenantId}), 0)
+             UNION ALL
+             SELECT month, NULL
+               FROM hm_order_month
+              WHERE tenant_id = ${tenantId}
+             ) a
        GROUP BY month),
     ranked AS (
       SELECT m.month, row_number() OVER (ORDER BY p.proved_at, m.month) <= ceil(count(*) OVER () / ${rotation}::numeric)
@@ -81,34 +83,42 @@ export const make = (sql: SqlClient.SqlClient) => {
   const compared = (tenantId: string, from: string, until: string) => sql`
 facts AS MATERIALIZED (
       SELECT ${deltaKey}, date_trunc('month', tenant_day)::date AS month, ${names}
-        FROM (SELECT ${deltaKey}, ${ofLine}
-                FROM hm_order_line
-               WHERE tenant_id = ${tenantId}
-                 AND ordered_at >= ${from}::date - 2 AND ordered_at < ${until}::date + 2
-              UNION ALL
-              SELECT ${deltaKey}, ${ofRefund}
-                FROM (SELECT l.*, adjusted_units, adjusted_amount, adjusted_tax, adjusted_shipping, adjusted_fees,
-                             0 AS refunded_before
-                        FROM (SELECT order_id, line_id, hm_sum(units) AS adjusted_units,
-                                     hm_sum(amount) AS adjusted_amount, hm_sum(tax) AS adjusted_tax,
-                                     hm_sum(shipping) AS adjusted_shipping, hm_sum(fees) AS adjusted_fees
-                                FROM hm_order_adjustment
-                               WHERE tenant_id = ${tenantId} AND kind = 'refund'
-                               GROUP BY order_id, line_id) a
-                       CROSS JOIN LATERAL (${lineOf(sql, tenantId, "a")}) l
-                       WHERE l.ordered_at >= ${from}::date - 2 AND l.ordered_at < ${until}::date + 2) r
-              UNION ALL
-              SELECT ${deltaKey}, ${ofBooking}
-                FROM (SELECT *, units AS adjusted_units, amount AS adjusted_amount, tax AS adjusted_tax,
-                             shipping AS adjusted_shipping, fees AS adjusted_fees
-                        FROM hm_order_adjustment
-                       WHERE tenant_id = ${tenantId} AND currency IS NOT NULL
-                         AND booked_at >= ${from}::date - 2 AND booked_at < ${until}::date + 2) b
-              UNION ALL
-              SELECT ${keyOfCredit}, ${ofCredit}
-                FROM hm_order_credit
-               WHERE tenant_id = ${tenantId}
-                 AND booked_at >= ${from}::date - 2 AND booked_at < ${until}::date + 2) f),
+        FROM (
+             SELECT ${deltaKey}, ${ofLine}
+               FROM hm_order_line
+              WHERE tenant_id = ${tenantId}
+                AND ordered_at >= ${from}::date - 2 AND ordered_at < ${until}::date + 2
+             UNION ALL
+             SELECT ${deltaKey}, ${ofRefund}
+               FROM (
+                    SELECT l.*, adjusted_units, adjusted_amount, adjusted_tax, adjusted_shipping, adjusted_fees,
+                           0 AS refunded_before
+                      FROM (
+                           SELECT order_id, line_id, hm_sum(units) AS adjusted_units,
+                                  hm_sum(amount) AS adjusted_amount, hm_sum(tax) AS adjusted_tax,
+                                  hm_sum(shipping) AS adjusted_shipping, hm_sum(fees) AS adjusted_fees
+                             FROM hm_order_adjustment
+                            WHERE tenant_id = ${tenantId} AND kind = 'refund'
+                            GROUP BY order_id, line_id
+                           ) a
+                     CROSS JOIN LATERAL (${lineOf(sql, tenantId, "a")}) l
+                     WHERE l.ordered_at >= ${from}::date - 2 AND l.ordered_at < ${until}::date + 2
+                    ) r
+             UNION ALL
+             SELECT ${deltaKey}, ${ofBooking}
+               FROM (
+                    SELECT *, units AS adjusted_units, amount AS adjusted_amount, tax AS adjusted_tax,
+                           shipping AS adjusted_shipping, fees AS adjusted_fees
+                      FROM hm_order_adjustment
+                     WHERE tenant_id = ${tenantId} AND currency IS NOT NULL
+                       AND booked_at >= ${from}::date - 2 AND booked_at < ${until}::date + 2
+                    ) b
+             UNION ALL
+             SELECT ${keyOfCredit}, ${ofCredit}
+               FROM hm_order_credit
+              WHERE tenant_id = ${tenantId}
+                AND booked_at >= ${from}::date - 2 AND booked_at < ${until}::date + 2
+             ) f),
     undrained AS MATERIALIZED (
       SELECT *, date_trunc('month', tenant_day)::date AS month
         FROM hm_order_delta
@@ -125,21 +135,37 @@ facts AS MATERIALIZED (
     WITH ${compared(tenantId, from, until)},
     kept AS MATERIALIZED (
       SELECT ${cellKey}, ${sums}
-        FROM (SELECT ${cellKey}, ${names}
-                FROM hm_order_summary
-               WHERE tenant_id = ${tenantId} AND bucket >= ${from}::date AND bucket < ${until}::date
-              UNION ALL
-              SELECT ${cellKey}, ${names}
-                FROM (${cellsOfDelta}) c
-               WHERE bucket >= ${from}::date AND bucket < ${until}::date) k
+        FROM (
+             SELECT ${cellKey}, ${names}
+               FROM hm_order_summary
+              WHERE tenant_id = ${tenantId} AND bucket >= ${from}::date AND bucket < ${until}::date
+             UNION ALL
+             SELECT ${cellKey}, ${names}
+               FROM (${cellsOfDelta}) c
+              WHERE bucket >= ${from}::date AND bucket < ${until}::date
+             ) k
        GROUP BY ${cellKey}
       HAVING ${anySum})
     SELECT side, grain, bucket::text AS bucket, to_json(x)::text AS cell
-      FROM (SELECT 'missing' AS side, e.*
-              FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM kept) e
-            UNION ALL
-            SELECT 'extra', k.*
-              FROM (SELECT * FROM kept EXCEPT ALL SELECT * FROM expected) k) x
+      FROM (
+           SELECT 'missing' AS side, e.*
+             FROM (
+                  SELECT *
+                    FROM expected
+                  EXCEPT ALL
+                  SELECT *
+                    FROM kept
+                  ) e
+           UNION ALL
+           SELECT 'extra', k.*
+             FROM (
+                  SELECT *
+                    FROM kept
+                  EXCEPT ALL
+                  SELECT *
+                    FROM expected
+                  ) k
+           ) x
      LIMIT ${max}
   `
 
@@ -154,16 +180,18 @@ facts AS MATERIALIZED (
     WITH ${compared(tenantId, from, until)},
     corrections AS MATERIALIZED (
       SELECT ${cellKey}, ${wideSums}
-        FROM (SELECT ${cellKey}, ${names}
-                FROM expected
-              UNION ALL
-              SELECT ${cellKey}, ${negated}
-                FROM hm_order_summary
-               WHERE tenant_id = ${tenantId} AND bucket >= ${from}::date AND bucket < ${until}::date
-              UNION ALL
-              SELECT ${cellKey}, ${negated}
-                FROM (${cellsOfDelta}) c
-               WHERE bucket >= ${from}::date AND bucket < ${until}::date) k
+        FROM (
+             SELECT ${cellKey}, ${names}
+               FROM expected
+             UNION ALL
+             SELECT ${cellKey}, ${negated}
+               FROM hm_order_summary
+              WHERE tenant_id = ${tenantId} AND bucket >= ${from}::date AND bucket < ${until}::date
+             UNION ALL
+             SELECT ${cellKey}, ${negated}
+               FROM (${cellsOfDelta}) c
+              WHERE bucket >= ${from}::date AND bucket < ${until}::date
+             ) k
        GROUP BY ${cellKey}
       HAVING ${anyWideSum}),
     written AS (

@@ -35,7 +35,7 @@ export interface Head {
 }
 
 export interface OrderWriter extends AdjustmentWriter.AdjustmentWriter {
-  /** Writes orders that nobody has heard of; answers their ids. One statement, no lock: the new head proves that there is no old state. */
+  /** Inserts new orders and returns their ids. One statement, no lock: the new head proves that there is no old state. */
   readonly place: (
     tenantId: string,
     heads: HeadColumns,
@@ -73,7 +73,9 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
   const placeReplaced = sql.literal(placeReplacedBy)
 
   const zone = (tenantId: string) => sql`
-    coalesce((SELECT zone FROM hm_order_zone WHERE tenant_id = ${tenantId} AND seller_id = ''), 'UTC')
+    coalesce((SELECT zone
+                FROM hm_order_zone
+               WHERE tenant_id = ${tenantId} AND seller_id = ''), 'UTC')
   `
 
   const givenLines = (lines: LineColumns) => sql`
@@ -198,10 +200,12 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
         FROM ${givenHeads(heads)}
        CROSS JOIN LATERAL (
              SELECT DISTINCT line_id
-               FROM (SELECT *
-                       FROM hm_order_adjustment
-                      WHERE tenant_id = ${tenantId} AND order_id = o.order_id
-                      LIMIT ${adjustmentsMax}) a
+               FROM (
+                    SELECT *
+                      FROM hm_order_adjustment
+                     WHERE tenant_id = ${tenantId} AND order_id = o.order_id
+                     LIMIT ${adjustmentsMax}
+                    ) a
               WHERE currency IS NULL AND (units, amount, tax, shipping, fees) <> (0, 0, 0, 0, 0)) a
        WHERE NOT o.deleted),
     -- What is given; what was there, without content; what is only named. Hashed sub-plans, which a planner that does not know
@@ -248,13 +252,15 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
       INSERT INTO hm_order_adjustment (tenant_id, ${adjustment}, ${bookedPlace})
       SELECT ${tenantId}, ${adjustmentOfA}, b.seller_id, b.product_id, b.category, b.region, b.channel, b.currency,
              a.tenant_day, b.seller_day
-        FROM (SELECT place, seller_id, product_id, category, region, channel, currency, new_seller_day AS seller_day
-                FROM becomes
-               WHERE booked_currency IS NULL
-              UNION ALL
-              SELECT place, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-                FROM was
-               WHERE deleted) b
+        FROM (
+             SELECT place, seller_id, product_id, category, region, channel, currency, new_seller_day AS seller_day
+               FROM becomes
+              WHERE booked_currency IS NULL
+             UNION ALL
+             SELECT place, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+               FROM was
+              WHERE deleted
+             ) b
        CROSS JOIN LATERAL (
              SELECT *
                FROM hm_order_adjustment
@@ -264,29 +270,33 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
     d AS (
       INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
       SELECT ${tenantId}, ${now}, ${key}, ${sums}
-        FROM (SELECT ${key}, ${negated}
-                FROM (SELECT ${key}, ${ofLine}
-                        FROM old
-                      UNION ALL
-                      SELECT ${key}, ${ofRefund}
-                        FROM was
-                       WHERE kind = 'refund'
-                      UNION ALL
-                      SELECT order_id, booked_seller_id, booked_category, booked_region, booked_channel,
-                             booked_currency, booked_tenant_day, booked_seller_day, ${ofBooking}
-                        FROM was
-                       WHERE deleted AND booked_currency IS NOT NULL) n
-              UNION ALL
-              SELECT ${key}, ${ofLine}
-                FROM l
-              UNION ALL
-              SELECT ${key}, ${ofRefund}
-                FROM becomes
-               WHERE kind = 'refund'
-              UNION ALL
-              SELECT ${dimensions}, booked_tenant_day, new_seller_day, ${ofBooking}
-                FROM becomes
-               WHERE booked_currency IS NULL) q
+        FROM (
+             SELECT ${key}, ${negated}
+               FROM (
+                    SELECT ${key}, ${ofLine}
+                      FROM old
+                    UNION ALL
+                    SELECT ${key}, ${ofRefund}
+                      FROM was
+                     WHERE kind = 'refund'
+                    UNION ALL
+                    SELECT order_id, booked_seller_id, booked_category, booked_region, booked_channel,
+                           booked_currency, booked_tenant_day, booked_seller_day, ${ofBooking}
+                      FROM was
+                     WHERE deleted AND booked_currency IS NOT NULL
+                    ) n
+             UNION ALL
+             SELECT ${key}, ${ofLine}
+               FROM l
+             UNION ALL
+             SELECT ${key}, ${ofRefund}
+               FROM becomes
+              WHERE kind = 'refund'
+             UNION ALL
+             SELECT ${dimensions}, booked_tenant_day, new_seller_day, ${ofBooking}
+               FROM becomes
+              WHERE booked_currency IS NULL
+             ) q
        GROUP BY ${key}
       HAVING ${anySum})
     SELECT 1 AS done

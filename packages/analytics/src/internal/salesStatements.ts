@@ -209,33 +209,39 @@ export const make = (sql: SqlClient.SqlClient) => {
     `
     const refunds = sql`
       SELECT moment, bucket, seller_id, product_id, category, region, channel, currency, NULL, NULL, ${ofRefund}
-        FROM (SELECT l.*, ${timesOf(planned, ordered, orderedDay)}, a.*
-                FROM hm_order_line l
-               CROSS JOIN LATERAL (
-                     SELECT hm_sum(units) AS adjusted_units, hm_sum(amount) AS adjusted_amount,
-                            hm_sum(tax) AS adjusted_tax, hm_sum(shipping) AS adjusted_shipping,
-                            hm_sum(fees) AS adjusted_fees, 0 AS refunded_before
-                       FROM hm_order_adjustment
-                      WHERE tenant_id = ${tenantId} AND order_id = l.order_id AND line_id = l.line_id
-                        AND kind = 'refund') a
-               WHERE l.tenant_id = ${tenantId} AND ${within(planned, ordered, orderedDay)}) l
+        FROM (
+             SELECT l.*, ${timesOf(planned, ordered, orderedDay)}, a.*
+               FROM hm_order_line l
+              CROSS JOIN LATERAL (
+                    SELECT hm_sum(units) AS adjusted_units, hm_sum(amount) AS adjusted_amount,
+                           hm_sum(tax) AS adjusted_tax, hm_sum(shipping) AS adjusted_shipping,
+                           hm_sum(fees) AS adjusted_fees, 0 AS refunded_before
+                      FROM hm_order_adjustment
+                     WHERE tenant_id = ${tenantId} AND order_id = l.order_id AND line_id = l.line_id
+                       AND kind = 'refund') a
+              WHERE l.tenant_id = ${tenantId} AND ${within(planned, ordered, orderedDay)}
+             ) l
        WHERE ${filtered}
     `
     const bookings = sql`
       SELECT moment, bucket, seller_id, product_id, category, region, channel, currency, NULL, NULL, ${ofBooking}
-        FROM (SELECT a.*, ${timesOf(planned, booked, bookedDay)}, a.units AS adjusted_units,
-                     a.amount AS adjusted_amount, a.tax AS adjusted_tax, a.shipping AS adjusted_shipping,
-                     a.fees AS adjusted_fees
-                FROM hm_order_adjustment a
-               WHERE a.tenant_id = ${tenantId} AND a.currency IS NOT NULL
-                 AND ${within(planned, booked, bookedDay)}) l
+        FROM (
+             SELECT a.*, ${timesOf(planned, booked, bookedDay)}, a.units AS adjusted_units,
+                    a.amount AS adjusted_amount, a.tax AS adjusted_tax, a.shipping AS adjusted_shipping,
+                    a.fees AS adjusted_fees
+               FROM hm_order_adjustment a
+              WHERE a.tenant_id = ${tenantId} AND a.currency IS NOT NULL
+                AND ${within(planned, booked, bookedDay)}
+             ) l
        WHERE ${filtered}
     `
     const credits = sql`
       SELECT moment, bucket, seller_id, product_id, category, region, channel, currency, NULL, NULL, ${ofCredit}
-        FROM (SELECT a.*, '' AS product_id, '' AS category, '' AS channel, ${timesOf(planned, booked, bookedDay)}
-                FROM hm_order_credit a
-               WHERE a.tenant_id = ${tenantId} AND ${within(planned, booked, bookedDay)}) l
+        FROM (
+             SELECT a.*, '' AS product_id, '' AS category, '' AS channel, ${timesOf(planned, booked, bookedDay)}
+               FROM hm_order_credit a
+              WHERE a.tenant_id = ${tenantId} AND ${within(planned, booked, bookedDay)}
+             ) l
        WHERE ${filtered}
     `
     const needed = storedOf(planned)

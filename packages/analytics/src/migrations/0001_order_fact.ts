@@ -43,9 +43,9 @@ export default migration(
     PRIMARY KEY (tenant_id, order_id, line_id)
   )
   `,
-    // A seller's products over a time: what no summary answers. The seller comes first: a planner whose statistics do not
-    // know a tenant yet finds two indexes that begin with the tenant equally cheap, and reads all of its lines where the
-    // primary key finds one. See decision 0011.
+    // A seller's products over a time: what no summary answers. The seller comes first. Without statistics of a tenant the
+    // planner finds two indexes that begin with the tenant equally cheap, and reads all of its lines where the primary key
+    // finds one. See decision 0011.
     `CREATE INDEX hm_order_line_of_seller ON hm_order_line (seller_id, tenant_id, ordered_at)`,
     // A time over all sellers, for the proof and for questions in another zone. Lines arrive nearly in the order of time,
     // and a BRIN costs a writer next to nothing.

@@ -41,8 +41,8 @@ export default migration(
     PRIMARY KEY (tenant_id, seq)
   ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0)
   `,
-    // One row a tenant, touched by merges and closes only. Rows below hint are merged, for certain, so that a reader under
-    // somebody's old snapshot does not walk over the entries of what was deleted.
+    // One row per tenant, changed by merges and closes only. Rows below hint are certainly merged, so that a reader in a
+    // long-running transaction does not walk over the entries of what was deleted.
     `
   CREATE TABLE hm_order_merge (
     tenant_id text   NOT NULL PRIMARY KEY,

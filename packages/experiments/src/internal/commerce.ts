@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Fact, type Refund } from "../ExperimentUnit.ts"
 import type { ShopFacts } from "../ExperimentUnits.ts"
-import { orderSource } from "./accounting.ts"
+import { orderSource } from "./factStatements.ts"
 
 const sessionSources = ["session.viewed", "session.searched", "session.clicked", "session.carted"] as const
 

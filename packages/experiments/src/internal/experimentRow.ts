@@ -1,9 +1,11 @@
-/** Reads experiments with their variants, current phase and metrics, in one statement. */
+/** Reads experiments with their variants, current phase and metrics, in one statement, and locks them for a change. */
 import * as Column from "@hypermarket/core/Column"
+import { VersionStale } from "@hypermarket/core/Precondition"
+import { Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { Experiment } from "../Experiment.ts"
+import { Experiment, type ExperimentId, ExperimentNotFound, ExperimentStatusWrong } from "../Experiment.ts"
 
 const Row = Schema.Struct({
   ...Experiment.fields,
@@ -47,8 +49,43 @@ const tables = `
   ) p
 `
 
-/** The select list and the FROM clause. */
-export const make = (sql: SqlClient.SqlClient) => ({
-  columns: sql.literal(columns),
-  tables: sql.literal(tables)
-})
+export const make = (sql: SqlClient.SqlClient) => {
+  /** The select list and the FROM clause. */
+  const parts = { columns: sql.literal(columns), tables: sql.literal(tables) }
+
+  const get = Effect.fn("Experiments.get")(function* (experimentId: ExperimentId) {
+    const tenant = yield* Tenant
+    const [row] = yield* sql`
+      SELECT ${parts.columns}
+        FROM ${parts.tables}
+       WHERE e.tenant_id = ${tenant.id} AND e.experiment_id = ${experimentId}::uuid
+    `
+    if (row === undefined) return yield* new ExperimentNotFound({ experiment: experimentId })
+    return yield* decode(row)
+  })
+
+  /** Locks the experiment and checks its version and status. */
+  const lockAt = Effect.fnUntraced(function* (
+    experimentId: ExperimentId,
+    version: number,
+    expected: ReadonlyArray<Experiment["status"]>
+  ) {
+    const tenant = yield* Tenant
+    yield* sql`
+      SELECT 1
+        FROM hm_experiment
+       WHERE tenant_id = ${tenant.id} AND experiment_id = ${experimentId}::uuid
+         FOR UPDATE
+    `
+    const experiment = yield* get(experimentId)
+    if (experiment.version !== version) {
+      return yield* new VersionStale({ currentVersion: experiment.version })
+    }
+    if (!expected.includes(experiment.status)) {
+      return yield* new ExperimentStatusWrong({ current: experiment.status, expected })
+    }
+    return experiment
+  })
+
+  return { ...parts, get, lockAt }
+}

@@ -74,7 +74,7 @@ export const backlog = Check.make(
         : {
             status: "warn" as const,
             message: `${late} messages are due for more than ${lateMinutes} minutes`,
-            hint: "is a worker running, and is the mail server reached?"
+            hint: "start a worker, and check that it reaches the mail server"
           }
     ]
   })

@@ -37,7 +37,7 @@ export interface Options {
 }
 
 export class SpoolFull extends Schema.TaggedError<SpoolFull>()("SpoolFull", {}) {}
-export class SpoolFailed extends Schema.TaggedError<SpoolFailed>()("SpoolFailed", {
+class SpoolFailed extends Schema.TaggedError<SpoolFailed>()("SpoolFailed", {
   message: Schema.String
 }) {}
 

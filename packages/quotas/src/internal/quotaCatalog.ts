@@ -24,7 +24,7 @@ import {
   type NewQuotaFeature,
   type NewQuotaGrant,
   type QuotaFeatureChange
-} from "../TenantQuota.ts"
+} from "../QuotaFeature.ts"
 import {
   QuotaCatalogLimit,
   QuotaFeatureExists,

@@ -2,7 +2,7 @@
 import * as CalendarTime from "@hypermarket/core/CalendarTime"
 import * as DateTime from "effect/DateTime"
 import * as Result from "effect/Result"
-import type { QuotaFeature } from "../TenantQuota.ts"
+import type { QuotaFeature } from "../QuotaFeature.ts"
 
 export interface Period {
   readonly start: Date

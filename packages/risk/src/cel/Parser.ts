@@ -14,7 +14,7 @@ type Expr = NonNullable<ReturnType<typeof parseText>["expr"]>
  * @category limits
  * @since 0.1.0
  */
-export const expressionMaxBytes = 4_096
+const expressionMaxBytes = 4_096
 
 /**
  * The most nodes of an expression, macros expanded.

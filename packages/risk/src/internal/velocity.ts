@@ -14,9 +14,9 @@
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import type { EntityKind } from "../FraudSignal.ts"
-import { type Aggregate, type Distinct, type Feature, type Values, windowHours, windows } from "../Feature.ts"
+import { type Feature, type Values, windowHours, windows } from "../Feature.ts"
 import * as Entity from "./entity.ts"
+import { type Cell, type DistinctRow, hotOf, valuesOf } from "./featureValues.ts"
 
 /** A signal whose features are asked for. */
 export interface Asked {
@@ -32,11 +32,6 @@ export interface Read {
   /** Entities with more rows of their own than a scan should read. */
   readonly hot: ReadonlyArray<bigint>
 }
-
-/**
- * Distinct counts stop here: beyond it the number says nothing more.
- */
-const distinctMax = 10_000
 
 const hourMillis = 3_600_000
 
@@ -72,22 +67,14 @@ const edgesOf = (item: number, entity: bigint, { at, signalId }: Asked): Readonl
   ].filter(({ after, upTo }) => after < upTo)
 }
 
-interface Cell {
+interface Pair {
   readonly item: number
-  readonly entity: bigint | string
-  readonly kind: string
-  readonly result: string
-  readonly currency: string
-  readonly isFolded: boolean
-  readonly counts: ReadonlyArray<number | string>
-  readonly sums: ReadonlyArray<number | string | null>
+  readonly entity: bigint
+  readonly signal: Asked
 }
 
-interface DistinctRow {
-  readonly item: number
-  readonly entity: bigint | string
+interface DistinctPair extends Pair {
   readonly other: number
-  readonly counts: ReadonlyArray<number | string>
 }
 
 export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
@@ -319,97 +306,4 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
   })
 
   return { read }
-}
-
-interface Pair {
-  readonly item: number
-  readonly entity: bigint
-  readonly signal: Asked
-}
-
-interface DistinctPair extends Pair {
-  readonly other: number
-}
-
-const hotOf = (rows: ReadonlyArray<Cell>, hotEvents: number): ReadonlyArray<bigint> => {
-  const single = new Map<string, number>()
-  for (const row of rows) {
-    if (row.isFolded) continue
-    const entity = String(row.entity)
-    single.set(entity, (single.get(entity) ?? 0) + Number(row.counts.at(-1) ?? 0))
-  }
-  return Array.from(single)
-    .filter(([, count]) => count >= hotEvents)
-    .map(([entity]) => BigInt(entity))
-}
-
-interface Sums {
-  readonly count: bigint
-  /** Of the signal's currency. */
-  readonly amounts: bigint
-  readonly sum: bigint
-}
-
-const sumsOf = (rows: ReadonlyArray<Cell>, feature: Aggregate, currency: string | undefined): Sums => {
-  const index = windows.indexOf(feature.window)
-  let count = 0n
-  let amounts = 0n
-  let sum = 0n
-  for (const row of rows) {
-    if (feature.kind !== undefined && row.kind !== feature.kind) continue
-    if (feature.result !== undefined && row.result !== feature.result) continue
-    const rowCount = BigInt(row.counts[index] ?? 0)
-    count += rowCount
-    if (row.currency !== currency) continue
-    amounts += rowCount
-    sum += BigInt(row.sums[index] ?? 0)
-  }
-  return { count, amounts, sum }
-}
-
-const aggregateOf = (sums: Sums, { aggregate }: Aggregate): string | number | undefined => {
-  if (aggregate === "count") return String(sums.count)
-  if (aggregate === "sum") return String(sums.sum)
-  return sums.amounts === 0n ? undefined : Number(sums.sum) / Number(sums.amounts)
-}
-
-/** Of several entities of one kind, such as sellers, the greatest value counts. */
-const greatest = (values: ReadonlyArray<string | number>): string | number | undefined =>
-  values.toSorted((left, right) => Number(left) - Number(right)).at(-1)
-
-const distinctOf = (rows: ReadonlyArray<DistinctRow>, feature: Distinct): string => {
-  const index = windows.indexOf(feature.window)
-  const counts = rows
-    .filter(({ other }) => other === Entity.numberOf(feature.other))
-    .map(({ counts }) => Math.min(Number(counts[index] ?? 0), distinctMax))
-  return String(Math.max(0, ...counts))
-}
-
-const valuesOf = (
-  signal: Asked,
-  cells: ReadonlyArray<Cell>,
-  distincts: ReadonlyArray<DistinctRow>
-): Values => {
-  const hashes = (kind: EntityKind) =>
-    signal.entities.filter((entity) => entity.kind === kind).map(({ hash }) => String(hash))
-  const values: Record<string, string | number> = {}
-  for (const feature of signal.features) {
-    const entities = hashes(feature.entity)
-    const value =
-      feature.aggregate === "distinct"
-        ? distinctOf(
-            distincts.filter(({ entity }) => entities.includes(String(entity))),
-            feature
-          )
-        : greatest(
-            entities.flatMap((entity) => {
-              const rows = cells.filter((row) => String(row.entity) === entity)
-              const single = aggregateOf(sumsOf(rows, feature, signal.currency), feature)
-              return single === undefined ? [] : [single]
-            })
-          )
-    if (value !== undefined) values[feature.name] = value
-    else if (feature.aggregate !== "average") values[feature.name] = "0"
-  }
-  return values
 }

@@ -49,12 +49,14 @@ const startOf = Effect.fnUntraced(function* (
            SELECT count(*) >= ${changesRebuildMax}
                   OR (count(*) >= ${changesRebuildMin}
                       AND count(*) >= ${changesRebuildShare}::float8 * v.document_count) AS are_many
-             FROM (SELECT 1
-                     FROM hm_search_change c
-                    WHERE c.tenant_id = i.tenant_id AND c.index_name = i.index_name
-                      AND c.xid >= pg_snapshot_xmin(v.built_snapshot)
-                      AND NOT pg_visible_in_snapshot(c.xid, v.built_snapshot)
-                    LIMIT ${changesRebuildMax}) counted) changes
+             FROM (
+                  SELECT 1
+                    FROM hm_search_change c
+                   WHERE c.tenant_id = i.tenant_id AND c.index_name = i.index_name
+                     AND c.xid >= pg_snapshot_xmin(v.built_snapshot)
+                     AND NOT pg_visible_in_snapshot(c.xid, v.built_snapshot)
+                   LIMIT ${changesRebuildMax}
+                  ) counted) changes
      WHERE i.tenant_id = ANY (${tenants}::text[])
        AND (v.system_identifier <> s.system_identifier::text
             -- No process reads it, so the index does not answer.

@@ -17,7 +17,7 @@ import {
 } from "../SearchQuery.ts"
 
 /** Parses a filter. A refusal names the position of what is not understood. */
-export const parseFilter = (text: string): Effect.Effect<Filter.Filter, SearchInvalid> => {
+const parseFilter = (text: string): Effect.Effect<Filter.Filter, SearchInvalid> => {
   const filter = Filter.parse(text)
   if (Result.isSuccess(filter)) return Effect.succeed(filter.success)
   const { message, position } = filter.failure

@@ -8,7 +8,7 @@ import { type IndexDocument, keywordCharsMax, keywordsPerDocumentMax } from "./e
 /** A document's content. */
 export type Fields = Readonly<Record<string, Schema.Json>>
 
-export const isFields = (value: unknown): value is Fields =>
+const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** The value at a path; undefined where there is none. A key that is the whole path wins over nesting. */

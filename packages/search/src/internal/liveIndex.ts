@@ -55,7 +55,7 @@ export type Within =
  * Maximum changes since a version's build: each takes about 2 KiB of memory and 40 microseconds when it is first read.
  * A rebuild begins at a fifth of it.
  */
-export const changesMax = 100_000
+const changesMax = 100_000
 
 /** The snapshot of a process without a version, for which no change is read. */
 const nothingSeen = "1:1:"

@@ -1,7 +1,7 @@
 /**
  * Where the rows of a version stand.
  *
- * A version of a large index has partitions of its own, so that retiring it is a DROP. They are built as plain tables
+ * A version of a large index has its own partitions, so that retiring it is a DROP. They are built as plain tables
  * with their CHECK and attached, and detached CONCURRENTLY before they are dropped: CREATE TABLE ... PARTITION OF and a
  * DROP of an attached partition wait for every reader of the parent, and hold up the readers behind them. Small versions
  * share one partition, because a table takes three files, a row in every plan and a lock: their rows are deleted.
@@ -22,7 +22,7 @@ const parents = ["hm_search_posting", "hm_search_document", "hm_search_column"] 
 export type Parent = (typeof parents)[number]
 
 /** {@link ownFrom} as a parameter. */
-export const ownFromText = String(ownFrom)
+const ownFromText = String(ownFrom)
 
 export const isOwn = (versionId: string): boolean => BigInt(versionId) >= ownFrom
 
@@ -32,7 +32,7 @@ export const idOf = (number: string, own: boolean): string =>
 
 /**
  * Returns the expression of a new version's id, from columns of the statement: above the boundary when the index has
- * enough documents for partitions of its own.
+ * enough documents for its own partitions.
  */
 export const nextId = (
   sql: SqlClient.SqlClient,
@@ -41,11 +41,13 @@ export const nextId = (
 ): Fragment => sql`
   (SELECT nextval('hm_search_index_version_seq')
           + CASE WHEN count(*) >= ${partitionDocuments}::int THEN ${ownFromText}::text::bigint ELSE 0 END
-     FROM (SELECT 1
-             FROM hm_search_change c
-            WHERE c.tenant_id = ${sql.literal(column.tenant)} AND c.index_name = ${sql.literal(column.index)}
-              AND c.fields IS NOT NULL
-            LIMIT ${partitionDocuments}::int) counted)
+     FROM (
+          SELECT 1
+            FROM hm_search_change c
+           WHERE c.tenant_id = ${sql.literal(column.tenant)} AND c.index_name = ${sql.literal(column.index)}
+             AND c.fields IS NOT NULL
+           LIMIT ${partitionDocuments}::int
+          ) counted)
 `
 
 /** The table that a build writes to. */
@@ -87,7 +89,9 @@ const isAttached = (table: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.map(
       sql<{ readonly pending: boolean }>`
-        SELECT inhdetachpending AS pending FROM pg_inherits WHERE inhrelid = to_regclass(${table})
+        SELECT inhdetachpending AS pending
+          FROM pg_inherits
+         WHERE inhrelid = to_regclass(${table})
       `,
       ([row]) => (row === undefined ? ("no" as const) : row.pending ? ("pending" as const) : ("yes" as const))
     )
@@ -128,11 +132,13 @@ const removeRows = Effect.fnUntraced(function* (
         WITH deleted AS (
           DELETE FROM ${sql(table)}
            WHERE tenant_id = ${tenantId} AND version = ${versionId}::text::bigint
-             AND ctid = ANY (ARRAY (SELECT ctid FROM ${sql(table)}
+             AND ctid = ANY (ARRAY (SELECT ctid
+                                      FROM ${sql(table)}
                                      WHERE tenant_id = ${tenantId} AND version = ${versionId}::text::bigint
                                      LIMIT ${deleteMax}))
           RETURNING 1)
-        SELECT count(*)::int AS count FROM deleted
+        SELECT count(*)::int AS count
+          FROM deleted
       `
       yield* deleted.pipe(Effect.repeat({ until: ([row]) => (row?.count ?? 0) < deleteMax }))
       continue

@@ -10,7 +10,7 @@ import type { SqlError } from "effect/sql/SqlError"
 const statementTimeoutMillis = 600_000
 
 /**
- * In a transaction of its own with a longer timeout for its statements, and so on a connection of its own: a slow statement
+ * In its own transaction, with a longer timeout for its statements, and therefore on its own connection: a slow statement
  * would hold up those that are pipelined behind it. In the caller's transaction the caller's timeout stays.
  */
 export const patiently =

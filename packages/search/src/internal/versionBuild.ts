@@ -6,7 +6,7 @@
  *    is part of the version if and only if this snapshot sees its transaction.
  * 2. Postings. The documents are read back in order, analysed and inverted, and the rows written in batches. A build that
  *    begins this step again removes what the earlier attempt wrote.
- * 3. Visible. Tables of its own are attached, and the version goes to its gates.
+ * 3. Visible. Its own tables are attached, and the version goes to its gates.
  *
  * Every step is fenced by the lease: a builder that lost it changes the row no more.
  */
@@ -60,26 +60,32 @@ const columnBatch = 16
 const ranked = (sql: SqlClient.SqlClient, build: Leased, moment: Date) => {
   const { popularityWindow, signals } = build.settings
   const weights = 1 + signals.reduce((sum, { weight }) => sum + weight, 0)
+  const score = decayed(sql, {
+    score: sql`score`,
+    seconds: sql`extract(epoch FROM ${moment}::timestamptz - counted_at)::float8`,
+    halfLife: sql`${halfLifeSeconds[popularityWindow]}::float8`
+  })
   return sql`
     SELECT c.doc_id, c.fields,
            ((coalesce(p.value / nullif(p.most, 0), 0) + coalesce(s.value, 0)) / ${weights}::float8)::real AS popularity
       FROM hm_search_change c
-      LEFT JOIN (SELECT d.product_id, d.value, max(d.value) OVER () AS most
-                   FROM (SELECT product_id,
-                                ln(1 + ${decayed(sql, {
-                                  score: sql`score`,
-                                  seconds: sql`extract(epoch FROM ${moment}::timestamptz - counted_at)::float8`,
-                                  halfLife: sql`${halfLifeSeconds[popularityWindow]}::float8`
-                                })}) AS value
-                           FROM hm_product_popularity_signal
-                          WHERE tenant_id = ${build.tenantId} AND decay_window = ${popularityWindow}) d) p
+      LEFT JOIN (
+                SELECT d.product_id, d.value, max(d.value) OVER () AS most
+                  FROM (
+                       SELECT product_id, ln(1 + ${score}) AS value
+                         FROM hm_product_popularity_signal
+                        WHERE tenant_id = ${build.tenantId} AND decay_window = ${popularityWindow}
+                       ) d
+                ) p
         ON p.product_id = c.doc_id
-      LEFT JOIN (SELECT r.product_id, sum(r.value * w.weight) AS value
-                   FROM hm_ranking_signal r
-                   JOIN unnest(${signals.map(({ signal }) => signal)}::text[],
-                               ${signals.map(({ weight }) => weight)}::float8[]) AS w (signal, weight) ON w.signal = r.signal
-                  WHERE r.tenant_id = ${build.tenantId}
-                  GROUP BY r.product_id) s
+      LEFT JOIN (
+                SELECT r.product_id, sum(r.value * w.weight) AS value
+                  FROM hm_ranking_signal r
+                  JOIN unnest(${signals.map(({ signal }) => signal)}::text[],
+                              ${signals.map(({ weight }) => weight)}::float8[]) AS w (signal, weight) ON w.signal = r.signal
+                 WHERE r.tenant_id = ${build.tenantId}
+                 GROUP BY r.product_id
+                ) s
         ON s.product_id = c.doc_id
      WHERE c.tenant_id = ${build.tenantId} AND c.index_name = ${build.indexName} AND c.fields IS NOT NULL
   `
@@ -94,7 +100,7 @@ const copyDocuments = Effect.fnUntraced(function* (build: Leased) {
   yield* Partition.create(build.versionId)
   const table = sql(Partition.tableOf("hm_search_document", build.versionId))
   // Transaction ids from before a dump and restore: in this cluster they are still to come, and would never be old. A
-  // transaction of its own, so that the snapshot of the copy sees it.
+  // separate transaction, so that the snapshot of the copy sees it.
   yield* patiently(sql)(sql`
     UPDATE hm_search_change
        SET xid = pg_current_xact_id()
@@ -112,7 +118,7 @@ const copyDocuments = Effect.fnUntraced(function* (build: Leased) {
     if (held.length === 0) return yield* new LeaseLost({ versionId: build.versionId })
     // Without statistics, as on a fresh database, nested loops would read all popularity once per document.
     yield* sql`SELECT set_config('enable_nestloop', 'off', true)`
-    // One statement, because each has a snapshot of its own.
+    // One statement, because each has its own snapshot.
     yield* sql`
       WITH source AS (
         SELECT r.doc_id, r.fields, r.popularity,
@@ -120,7 +126,8 @@ const copyDocuments = Effect.fnUntraced(function* (build: Leased) {
           FROM (${ranked(sql, build, moment)}) r),
       copied AS (
         INSERT INTO ${table} (tenant_id, version, ord, doc_id, fields, popularity)
-        SELECT ${build.tenantId}, ${build.versionId}::text::bigint, ord, doc_id, fields, popularity FROM source),
+        SELECT ${build.tenantId}, ${build.versionId}::text::bigint, ord, doc_id, fields, popularity
+          FROM source),
       counted AS (
         SELECT count(*)::int AS documents,
                coalesce(sum(hashtextextended(doc_id || ' ' || fields::text, 0)), 0)::text AS checksum
@@ -194,7 +201,10 @@ const writePostings = Effect.fnUntraced(function* (build: Leased) {
   const postingTable = sql(Partition.tableOf("hm_search_posting", build.versionId))
   const columnTable = sql(Partition.tableOf("hm_search_column", build.versionId))
   for (const table of [postingTable, columnTable]) {
-    yield* sql`DELETE FROM ${table} WHERE tenant_id = ${build.tenantId} AND version = ${build.versionId}::text::bigint`
+    yield* sql`
+      DELETE FROM ${table}
+       WHERE tenant_id = ${build.tenantId} AND version = ${build.versionId}::text::bigint
+    `
   }
   const built = yield* invert(build)
   for (const batch of batches(built.postings(), postingBatch)) {

@@ -38,13 +38,17 @@ export const make = (
                AS "expectedPostings",
              p.terms || ' terms, ' || p.bytes || ' bytes' AS postings
         FROM hm_search_index_version v
-        CROSS JOIN (SELECT count(*)::int AS documents,
-                           coalesce(sum(hashtextextended(doc_id || ' ' || fields::text, 0)), 0)::text AS checksum
-                      FROM hm_search_document
-                     WHERE tenant_id = ${tenant.id} AND version = ${versionId}::text::bigint) d
-        CROSS JOIN (SELECT count(*) FILTER (WHERE chunk = 0) AS terms, coalesce(sum(octet_length(data)), 0) AS bytes
-                      FROM hm_search_posting
-                     WHERE tenant_id = ${tenant.id} AND version = ${versionId}::text::bigint) p
+        CROSS JOIN (
+                   SELECT count(*)::int AS documents,
+                          coalesce(sum(hashtextextended(doc_id || ' ' || fields::text, 0)), 0)::text AS checksum
+                     FROM hm_search_document
+                    WHERE tenant_id = ${tenant.id} AND version = ${versionId}::text::bigint
+                   ) d
+        CROSS JOIN (
+                   SELECT count(*) FILTER (WHERE chunk = 0) AS terms, coalesce(sum(octet_length(data)), 0) AS bytes
+                     FROM hm_search_posting
+                    WHERE tenant_id = ${tenant.id} AND version = ${versionId}::text::bigint
+                   ) p
        WHERE v.tenant_id = ${tenant.id} AND v.version_id = ${versionId}::text::bigint
     `)
     return row

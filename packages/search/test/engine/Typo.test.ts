@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Typo from "@hypermarket/search/internal/engine/Typo"
 import { randomOf } from "./Catalogue.ts"
 
-/** The recurrence as it stands in textbooks, without rows or limits. */
+/** The recurrence of the textbooks, without rows or limits. */
 const distance = (a: string, b: string): number => {
   if (a === "" || b === "") return a.length + b.length
   const isSame = a.at(-1) === b.at(-1)

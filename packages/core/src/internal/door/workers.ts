@@ -157,6 +157,7 @@ export const make = (options: {
       handlers: checked.handlers.map(runnableOf),
       workflows: checked.workflows
     }).pipe(
+      // `connect` builds the domains with these services; the type of the context does not name them.
       Effect.provideContext(options.context as Context.Context<Domain.Infrastructure>),
       Effect.provideService(Scope.Scope, scope),
       Effect.onError(() => Scope.close(scope, Exit.void))

@@ -17,7 +17,7 @@ const sqrtTwoPi = Math.sqrt(2 * Math.PI)
 export const normalSf = (z: number): number => erfc(z / Math.SQRT2) / 2
 
 /** Returns P(Z <= z) of the standard normal. */
-export const normalCdf = (z: number): number => normalSf(-z)
+const normalCdf = (z: number): number => normalSf(-z)
 
 /** Returns the density of the standard normal. */
 export const normalPdf = (z: number): number => Math.exp((-z * z) / 2) / sqrtTwoPi

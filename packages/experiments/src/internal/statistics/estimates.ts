@@ -7,8 +7,7 @@
 
 export const numerator = 0
 export const denominator = 1
-export const numeratorBefore = 2
-export const denominatorBefore = 3
+const numeratorBefore = 2
 const dimensions = 4
 
 /** Sample means and covariances (divided by n - 1) of one arm. */

@@ -12,7 +12,7 @@ const deviations = 10
  *
  * Source: Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 2 (1995), chapter 31.
  */
-export const noncentralTSf = (t: number, df: number, shift: number): number => {
+const noncentralTSf = (t: number, df: number, shift: number): number => {
   const spread = deviations / Math.sqrt(2 * df)
   const low = Math.max(0, 1 - spread)
   const half = (1 + spread - low) / 2

@@ -34,15 +34,15 @@ export const defaults: Options = {
 export const queryCharsMax = 1_500
 export const queryWordsMax = 32
 /** Bigrams of one word of a query: a document has to have them all, and each is a list to read. */
-export const queryGramsMax = 32
+const queryGramsMax = 32
 /** Words and phrases that a query excludes: each is a list to read. */
-export const exclusionsMax = 16
+const exclusionsMax = 16
 /** Longer tokens are cut, in documents and queries alike; a term is part of a primary key. */
-export const termCharsMax = 64
+const termCharsMax = 64
 /** A length is stored in 16 bits while a version is built. */
-export const tokensPerFieldMax = 10_000
+const tokensPerFieldMax = 10_000
 /** Bounds the work of one field before it is cut into tokens. */
-export const fieldCharsMax = 100_000
+const fieldCharsMax = 100_000
 
 const other = 0
 const letter = 1

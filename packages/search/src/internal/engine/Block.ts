@@ -118,7 +118,7 @@ export class ChunkWriter {
   }
 }
 
-/** All of a list. The executor has a loop of its own that allocates nothing. */
+/** Decodes all of a list. The executor has its own loop, which allocates nothing. */
 export const decode = (
   list: PostingList
 ): { readonly ordinals: Uint32Array; readonly impacts: Uint8Array } => {

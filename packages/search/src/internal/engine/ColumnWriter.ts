@@ -12,7 +12,7 @@ export interface ColumnChunk {
 }
 
 export const ordinalsPerChunk = 32_768
-export const dictionaryValuesPerChunk = 1_000
+const dictionaryValuesPerChunk = 1_000
 /** Stands for no value. Only a column that does not have it as a value is stored as int32. */
 export const missingInt32 = -(2 ** 31)
 

@@ -1,7 +1,7 @@
 /**
  * Changes since a version was built, in memory: documents that replace or join those of the version, and documents that
- * are gone. They are analysed and scored as the version's own, with its average lengths and, where it knows a term, its
- * frequencies, so that a document scores the same before and after the next build, but for what the averages moved.
+ * are gone. They are analysed and scored as the version's own, with its average lengths and the frequencies of the terms
+ * that it knows. So a document scores the same before and after the next build, except for the change of the averages.
  *
  * Documents have slots, as those of a version have ordinals, and the same executor scores them.
  */
@@ -22,7 +22,7 @@ export interface Change {
   readonly document: IndexDocument.IndexDocument | undefined
 }
 
-/** What is kept of a document beside its postings. */
+/** The part of a document that is kept beside its postings. */
 export interface DeltaDocument {
   readonly docId: string
   readonly ordinal: number | undefined
@@ -95,7 +95,7 @@ export class Delta {
     return refused
   }
 
-  /** These changes and the ones given, which nobody else sees: a caller's own, not committed yet. */
+  /** Returns these changes with a caller's own, which are not committed yet and which no other search sees. */
   overlay(changes: Iterable<Change>): Delta {
     const overlay = new Delta(this.summary, this)
     overlay.apply(changes)
@@ -121,7 +121,7 @@ export class Delta {
     )
   }
 
-  /** The version's documents that nobody may find with this, in one list or two. */
+  /** Returns the version's documents that searches with these changes do not find, in one list or two. */
   hiddenOrdinals(): ReadonlyArray<ReadonlyArray<number>> {
     return this.parent === undefined ? [this.hidden] : [this.hidden, this.parent.hidden]
   }

@@ -1,6 +1,6 @@
 /**
- * What a version's terms are asked, to make a plan for a query. A segment answers all at once; on demand an answer may
- * have to be fetched first, and is then given again.
+ * The terms of a version, as the plan of a query reads them. A segment has all of them in memory. On demand a term may
+ * have to be fetched first; the plan is then made again.
  */
 import type { TermFrequency } from "./Typo.ts"
 

@@ -1,6 +1,6 @@
 /**
- * What one version of an index is built with. Everything here changes what is stored, so a change needs a new version;
- * `hash` tells whether a stored version was built with the same rules and settings.
+ * The settings of one version of an index. Everything here changes what is stored, so a change needs a new version. `hash`
+ * shows whether a stored version was built with the same rules and settings.
  */
 import * as Analyser from "./Analyser.ts"
 

@@ -16,6 +16,7 @@ import {
 import * as FacetCounter from "./FacetCounter.ts"
 import type * as Filter from "./Filter.ts"
 import { Groups } from "./Groups.ts"
+import { bestLevel, type Level, levelAt } from "./Level.ts"
 import type { Plan } from "./Plan.ts"
 import * as Ranking from "./Ranking.ts"
 import { ScoreHeap } from "./ScoreHeap.ts"
@@ -34,30 +35,6 @@ export interface View {
   readonly columns: Columns
   readonly executor: Executor
   readonly delta: Delta | undefined
-}
-
-interface Level {
-  /** Words that the documents have at least. */
-  readonly words: number
-  readonly hits: number
-}
-
-/** The documents with at least a number of words. */
-const levelAt = (histograms: ReadonlyArray<Uint32Array>, words: number): Level => {
-  let hits = 0
-  for (const histogram of histograms) {
-    for (let count = words; count < histogram.length; count++) hits += histogram[count] ?? 0
-  }
-  return { words, hits }
-}
-
-/** The documents with the highest number of words that any document has. */
-const bestLevel = (histograms: ReadonlyArray<Uint32Array>): Level => {
-  const size = Math.max(...histograms.map(({ length }) => length))
-  for (let words = size - 1; words > 1; words--) {
-    if (histograms.some((histogram) => (histogram[words] ?? 0) > 0)) return levelAt(histograms, words)
-  }
-  return levelAt(histograms, 1)
 }
 
 const outcomes = (plan: Plan): ReadonlyArray<WordOutcome> =>

@@ -26,7 +26,7 @@ export interface Aside {
   readonly words: Array<number>
 }
 
-/** What multiplies a document's score for its popularity. */
+/** The factor of a document's score for its popularity. */
 export interface Popularity {
   readonly weight: number
   readonly steps: ReadonlyArray<{ readonly level: number; readonly ordinal: number }>
@@ -258,7 +258,7 @@ export class Executor {
     }
   }
 
-  /** What an impact is worth in the list that is read. */
+  /** Fills the table of scores by impact, for the list that is read. */
   private fillTable(weight: number): void {
     for (let impact = 0; impact <= impactMax; impact++) this.table[impact] = (weight * impact) / impactMax
   }

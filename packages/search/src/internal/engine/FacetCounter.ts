@@ -8,7 +8,7 @@ import type * as SearchRequest from "./SearchRequest.ts"
 
 type FacetRequest = SearchRequest.FacetRequest
 type FacetStats = SearchRequest.FacetStats
-/** What is counted; of which documents, the caller says. */
+/** Counts of values. The caller knows of which documents. */
 type Facet = Omit<SearchRequest.Facet, "of">
 
 export interface FacetCounter {
@@ -19,7 +19,7 @@ export interface FacetCounter {
 
 const notWordPattern = /[^\p{L}\p{N}]+/u
 
-/** Whether a value has a word beginning with each word of the query. */
+/** Returns a test for values that have a word beginning with each word of the query. */
 const matcher = (query: string): ((value: string | number) => boolean) => {
   const wanted = normalise(query)
     .split(notWordPattern)

@@ -1,5 +1,5 @@
 /**
- * What one search on demand has fetched of a version, and what it asked in vain.
+ * The rows of a version that one search on demand has fetched, and the terms that it asked for and that do not exist.
  */
 import type { PostingChunk, PostingList } from "./Block.ts"
 import { beginningColumn, typoColumn } from "./Builder.ts"

@@ -12,8 +12,8 @@
  *            | column [ "NOT" ] "EXISTS"
  * ```
  *
- * A value or a column's name stands in double or single quotes when it has other characters than letters, digits and
- * `_ . - / :`; a backslash in quotes takes the next character as it is. Key words are not case-sensitive; values are.
+ * A value or a column's name is quoted, in double or single quotes, when it has other characters than letters, digits and
+ * `_ . - / :`. A backslash in quotes takes the next character as it is. Key words are not case-sensitive; values are.
  * `$id` is the id of a document, which every document has. A document without a value fails every condition but `!=`, `NOT IN` and `NOT EXISTS`.
  */
 import * as Result from "effect/Result"
@@ -43,7 +43,7 @@ export const filterCharsMax = 64_000
 /** Conditions and connectives: each is a function called for every document found. */
 export const filterNodesMax = 200
 /** The parser and the compiled filter recurse. */
-export const filterDepthMax = 20
+const filterDepthMax = 20
 /** Values of one IN: a set in memory, but each was sent and parsed. */
 export const filterValuesMax = 1_000
 
@@ -302,7 +302,7 @@ export const columnsOf = (filter: Filter): ReadonlySet<string> => {
   }
 }
 
-/** What a filter reads a document's values with; ordinals and documents in memory have one each. */
+/** Reads a document's values for a filter. Ordinals and documents in memory have one each. */
 export interface Reader<A> {
   readonly isIn: (column: string, values: ReadonlyArray<string>) => (document: A) => boolean
   readonly number: (column: string) => (document: A) => number

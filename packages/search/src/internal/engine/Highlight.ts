@@ -12,7 +12,7 @@ export interface Range {
 }
 
 /** Texts longer than this are marked up to here: what is shown of a product is shorter. */
-export const highlightCharsMax = 20_000
+const highlightCharsMax = 20_000
 
 const ellipsis = "\u2026"
 
@@ -106,7 +106,7 @@ export class Highlighter {
 
   /**
    * The text with `before` and `after` around each found word. `escape` is applied to every piece of the text: what a
-   * page shows must not bring tags of its own.
+   * page shows must not bring its own tags.
    */
   mark(text: string, before: string, after: string, escape: (piece: string) => string): string {
     return marked(text, { start: 0, end: text.length }, this.ranges(text), before, after, escape)

@@ -1,12 +1,12 @@
 /**
- * What a term is worth in a document, in one byte: BM25F's saturated weight `W / (W + k1)` with
+ * The weight of a term in a document, in one byte: BM25F's saturated weight `W / (W + k1)` with
  * `W = sum over fields of w * tf / (1 - b + b * length / average)` (Robertson, Zaragoza 2009). The builder and the
  * changes in memory compute it here, so that both order alike.
  */
 import type { EngineSettings } from "./EngineSettings.ts"
 
 /** Occurrences in one field count up to this: four bits, and W has saturated long before. */
-export const frequencyMax = 15
+const frequencyMax = 15
 
 /** A term's occurrences by field, four bits each. */
 export type Frequencies = number

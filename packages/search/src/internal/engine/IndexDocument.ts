@@ -14,7 +14,7 @@ export interface IndexDocument {
   readonly popularity: number
 }
 
-export const docIdCharsMax = 200
+const docIdCharsMax = 200
 /** Longer values are no facets; they would be held in memory by every process that answers searches. */
 export const keywordCharsMax = 500
 export const keywordsPerDocumentMax = 100
@@ -25,7 +25,7 @@ export interface DocumentRefused {
 }
 
 /** Popularity in the steps it is stored in. */
-export const popularityLevelMax = 255
+const popularityLevelMax = 255
 
 export const popularityLevel = (popularity: number): number => Math.round(popularity * popularityLevelMax)
 

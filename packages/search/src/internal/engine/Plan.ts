@@ -40,9 +40,9 @@ export interface Plan {
 }
 
 /** Unknown words of a query that are corrected, the first of them: on demand each reads tens of rows. */
-export const guessedWordsMax = 8
+const guessedWordsMax = 8
 export const completionsMax = 8
-export const correctionsMax = 3
+const correctionsMax = 3
 const completionWeight = 0.8
 const nearWeight = 0.8
 const farWeight = 0.6

@@ -21,7 +21,7 @@ interface Run {
 
 export class PostingRuns {
   private readonly numbers = new Map<string, number>()
-  /** By number of term: the last document that had it, and where its posting stands in the open run. */
+  /** By number of term: the last document that had it, and the position of its posting in the open run. */
   private readonly seenIn = new GrowingUint32()
   private readonly seenAt = new GrowingUint32()
   private readonly frequencies = new GrowingUint32()

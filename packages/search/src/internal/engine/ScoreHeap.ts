@@ -12,7 +12,7 @@ export class ScoreHeap {
     this.ordinals = new Uint32Array(capacity)
   }
 
-  /** What a score has to be above. */
+  /** The score that another one must exceed to enter. */
   get least(): number {
     return this.size < this.scores.length ? -Infinity : (this.scores[0] ?? Infinity)
   }

@@ -122,7 +122,7 @@ export interface RequestRefused {
   readonly message: string
 }
 
-/** What a word of the query found, and how. */
+/** A match of a word of the query, and its kind. */
 export interface Matched {
   readonly word: string
   readonly terms: ReadonlyArray<string>
@@ -142,7 +142,7 @@ export interface Explanation {
 }
 
 export interface Hit {
-  /** Where the document stands in the version; undefined when it comes from the changes since the version was built. */
+  /** Position of the document in the version; undefined when it comes from the changes since the version was built. */
   readonly ordinal: number | undefined
   /** Known when the hit comes from the changes; else the caller reads it with the page. */
   readonly docId: string | undefined
@@ -188,10 +188,10 @@ export interface Facet {
   readonly stats?: FacetStats | undefined
 }
 
-/** What became of a word of the query. */
+/** The interpretation of a word of the query. */
 export interface WordOutcome {
   readonly word: string
-  /** Where it stands in the query, for highlighting in a search box. */
+  /** Its position in the query, for highlighting in a search box. */
   readonly start: number
   readonly end: number
   /** All terms looked for in its place; empty when nothing is known. What the hits' texts are highlighted with. */

@@ -110,7 +110,7 @@ const columnsOf = (request: SearchRequest.SearchRequest): ReadonlySet<string> =>
  * has no answer yet is the next need. One round when all words are known and there is neither filter, facet nor sort; at most
  * five.
  */
-export class OnDemandSearch {
+class OnDemandSearch {
   private readonly searcher: Searcher
   private readonly request: SearchRequest.SearchRequest
   private readonly delta: Delta | undefined

@@ -199,7 +199,7 @@ const typosOf = (words: ReadonlyArray<Typo.TermFrequency>): SharedTypos => {
   }
 }
 
-/** Takes a version's rows, posting chunks in the order of their key, and makes a segment of them. */
+/** Loads a version's rows, posting chunks in the order of their key, into a segment. */
 export class SegmentLoader {
   private readonly summary: VersionSummary
   private readonly blocks: Uint8Array

@@ -8,9 +8,9 @@ import type { Synonym } from "./EngineSettings.ts"
 type Phrase = ReadonlyArray<string>
 
 /** Words of a phrase that is looked for in queries. */
-export const phraseWordsMax = 4
+const phraseWordsMax = 4
 
-/** What a word is looked up by: `c++` is no `c`. */
+/** Returns the key by which a word is looked up: `c++` is no `c`. */
 const keyOf = (word: Word): string => word.forms.find(({ isExact }) => isExact)?.term ?? word.term
 
 export class Synonyms {

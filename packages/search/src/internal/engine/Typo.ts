@@ -5,11 +5,11 @@
  */
 
 /** Shorter words have too many neighbours that mean something else. */
-export const lettersMin = 4
+const lettersMin = 4
 /** From here on, in both words, two edits are corrected. */
-export const lettersForTwo = 8
+const lettersForTwo = 8
 /** Longer ones are no words, and have thousands of deletions. */
-export const lettersMax = 24
+const lettersMax = 24
 /** The beginnings that are kept of longer words, in letters. With fewer, too many words begin alike. */
 const beginningMin = 4
 const beginningMax = 7
@@ -93,8 +93,10 @@ export const distance = (a: string, b: string, limit: number): number => {
   return Math.min(last[b.length] ?? 0, limit + 1)
 }
 
-/** Buckets of the stored index: a lookup of a word reads some tens of them, each about a kilobyte at a million products. */
-export const bucketCount = 4_096
+/**
+ * The stored index has 4,096 buckets, by the highest 12 bits of a hash. A lookup of a word reads some tens of them, each about
+ * a kilobyte at a million products.
+ */
 const bucketShift = 20
 
 export const bucketOf = (hash: number): number => hash >>> bucketShift
@@ -151,7 +153,7 @@ export const decodeBucket = (bytes: Uint8Array): ReadonlyArray<BucketEntry> => {
  * Pairs of a hash and a term's number, sorted by hash and then by number. As doubles while they are sorted: 32 bits of
  * hash and 21 of number are exact, and sorting numbers in a typed array is ten times as fast as sorting objects.
  */
-export const termsMax = 2 ** 21
+const termsMax = 2 ** 21
 
 export const sortedPairs = (
   terms: Iterable<readonly [number: number, term: string]>

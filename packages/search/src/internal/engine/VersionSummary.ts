@@ -1,5 +1,5 @@
 /**
- * What has to be known of a version before its rows are read. Plain JSON, kept in the version's row.
+ * Facts about a version that are needed before its rows are read. Plain JSON, kept in the version's row.
  */
 import * as Schema from "effect/Schema"
 

@@ -1,0 +1,103 @@
+/** Renders a claimed message and composes its mail, with the link to unsubscribe. */
+import * as Now from "@hypermarket/core/Now"
+import type { SignedToken } from "@hypermarket/core/SignedToken"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { MailProvider } from "../MailProvider.ts"
+import { unsubscribePurpose } from "../NotificationPreference.ts"
+import * as Decision from "./decision.ts"
+import type * as Statements from "./deliveryStatements.ts"
+import type { CompiledTemplates } from "./template/compiledTemplates.ts"
+import * as Message from "./template/message.ts"
+
+/** A link works a year after its message (RFC 8058 asks for no term; senders keep to about this). */
+const unsubscribeLifetime = Duration.days(366)
+
+/** A message waits for a setting of the installation that is missing, and asks again after this time. */
+const unconfiguredMillis = 3_600_000
+
+/** A message that is ready to go. */
+export interface Ready {
+  readonly row: Statements.ClaimedRow
+  readonly address: string
+  readonly subject: string
+  readonly message: Uint8Array
+}
+
+export const make = (options: {
+  readonly provider: MailProvider["Service"]
+  readonly tokens: SignedToken["Service"]
+  readonly templates: CompiledTemplates["Service"]
+  readonly publicUrl: string
+  /** True for an address that mail really goes to. */
+  readonly isSent: (address: string) => boolean
+}) => {
+  const { isSent, provider, publicUrl, templates, tokens } = options
+
+  /** Renders and composes a claimed message, or returns the change that its failure is. */
+  const prepare = Effect.fnUntraced(function* (
+    row: Statements.ClaimedRow,
+    payload: Readonly<Record<string, unknown>>,
+    defaults: Statements.DefaultsRow
+  ) {
+    const now = yield* Now.now
+    const id = row.notificationId
+    const dead = (reason: string) =>
+      Result.fail<Statements.Change>({ id, state: "dead", reason, dueAt: null })
+    const later = (reason: string) =>
+      Result.fail<Statements.Change>({
+        id,
+        state: "retry",
+        reason,
+        dueAt: new Date(now.getTime() + unconfiguredMillis)
+      })
+    const address = row.email ?? ""
+    const template = yield* templates.get(row.template, row.templateVersion)
+    if (template === undefined) return dead("template-unknown")
+    let unsubscribeUrl: string | undefined
+    if (row.kind !== "required") {
+      if (publicUrl === "" && isSent(address)) return later("HM_NOTIFICATIONS_URL is not set")
+      const token = yield* tokens
+        .make({
+          purpose: unsubscribePurpose,
+          claims: { kind: row.recipientKind, id: row.recipientId, category: row.category, message: id },
+          expiresIn: unsubscribeLifetime
+        })
+        .pipe(Effect.catchTag("SecretsNotConfigured", () => Effect.succeed(undefined)))
+      if (token === undefined) return later("HM_SECRETS_KEYS is not set")
+      unsubscribeUrl = `${publicUrl === "" ? "https://caught.hypermarket.example" : publicUrl}/v1/notifications/unsubscribe/${token}`
+    }
+    const rendered = Message.render(
+      template,
+      {
+        ...payload,
+        recipient: { kind: row.recipientKind, id: row.recipientId, name: row.name ?? "" },
+        unsubscribeUrl: unsubscribeUrl ?? ""
+      },
+      {
+        locale: row.locale ?? defaults.locale,
+        timeZone: Decision.zoneOf(row, defaults)?.id ?? "UTC"
+      }
+    )
+    if (Result.isFailure(rendered)) {
+      const { column, line, message, part } = rendered.failure
+      return dead(`template: ${part} ${line}:${column}: ${message}`.slice(0, 500))
+    }
+    const { html, subject, text } = rendered.success
+    const message = yield* provider.compose({
+      id,
+      to: { address, name: row.name ?? undefined },
+      fromName: defaults.fromName ?? undefined,
+      replyTo: defaults.replyTo ?? undefined,
+      subject,
+      text,
+      html,
+      unsubscribeUrl,
+      date: row.recordedAt
+    })
+    return Result.succeed<Ready>({ row, address, subject, message })
+  })
+
+  return { prepare }
+}

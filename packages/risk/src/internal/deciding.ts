@@ -1,0 +1,152 @@
+/** Decides about one signal within a deadline, with the caller's fallback past it. */
+import * as Identifier from "@hypermarket/core/Identifier"
+import * as Now from "@hypermarket/core/Now"
+import type { SecretsNotConfigured } from "@hypermarket/core/Secrets"
+import * as Storage from "@hypermarket/core/Storage"
+import { Tenant } from "@hypermarket/core/Tenant"
+import { isOpen, transactionOf } from "@hypermarket/core/Transaction"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import type { NewSignal } from "../FraudSignal.ts"
+import {
+  deadlineMillisDefault,
+  DecisionInTransaction,
+  RiskAnswer,
+  type DecideOptions,
+  type RiskDecision
+} from "../RiskDecision.ts"
+import type { RiskRules } from "../RiskRules.ts"
+import type * as CallKeys from "./callKeys.ts"
+import * as DecisionRows from "./decisionRow.ts"
+import type * as Decisions from "./decisionStatements.ts"
+import type * as Entity from "./entity.ts"
+import type * as Judgement from "./judgement.ts"
+import * as Engine from "./ruleEngine.ts"
+import * as Admission from "./signalAdmission.ts"
+import type * as Signals from "./signalStatements.ts"
+
+/** Calls that go on after their deadline. Past it a call falls back at once: the database does not keep up. */
+const pendingMax = 256
+
+const answerOf = (decision: Decisions.NewDecision): RiskAnswer =>
+  new RiskAnswer({
+    outcome: decision.verdict.outcome,
+    decisionId: DecisionRows.toDecisionId(decision.decisionId),
+    fallback: null,
+    score: decision.verdict.score,
+    reasons: decision.verdict.reasons,
+    version: decision.version ?? null
+  })
+
+const storedAnswer = (decision: RiskDecision): RiskAnswer =>
+  new RiskAnswer({
+    outcome: decision.outcome,
+    decisionId: decision.decisionId,
+    fallback: null,
+    score: decision.verdict.score,
+    reasons: decision.verdict.reasons,
+    version: decision.version
+  })
+
+const fallbackOf = (options: DecideOptions, fallback: "deadline" | "unavailable") =>
+  new RiskAnswer({
+    outcome: options.fallback ?? "review",
+    decisionId: null,
+    fallback,
+    score: 0,
+    reasons: [],
+    version: null
+  })
+
+export const make = (services: {
+  readonly sql: SqlClient.SqlClient
+  readonly scope: Scope.Scope
+  readonly hasher: Effect.Effect<Entity.Hasher, SecretsNotConfigured | SqlError, Tenant>
+  readonly rules: RiskRules["Service"]
+  readonly decisions: ReturnType<typeof Decisions.make>
+  readonly decisionRows: ReturnType<typeof DecisionRows.make>
+  readonly signals: ReturnType<typeof Signals.make>
+  readonly callKeys: ReturnType<typeof CallKeys.make>
+  readonly judgement: ReturnType<typeof Judgement.make>
+}) => {
+  const { callKeys, decisionRows, decisions, hasher, judgement, rules, scope, signals, sql } = services
+  let pending = 0
+
+  const decideNow = Effect.fnUntraced(function* (signal: NewSignal) {
+    const tenant = yield* Tenant
+    const startedNanos = yield* Clock.currentTimeNanos
+    const live = yield* rules.current
+    const entities = yield* Admission.admit(signal, live.live?.attributes ?? Engine.builtInAttributes)
+    const hash = yield* hasher
+    const call = Admission.callOf(signal)
+    const decisionId = yield* Identifier.next
+    const decide = Effect.gen(function* () {
+      const started = yield* Now.now
+      const prepared = yield* Admission.prepare(signal, entities, hash, started)
+      const { existing, isNew } = yield* callKeys.claim(
+        tenant.id,
+        { ...call, signalId: prepared.signalId, decisionId },
+        started
+      )
+      if (!isNew) {
+        if (existing?.decisionId != null) {
+          const decision = yield* decisionRows.find(tenant.id, existing.decisionId)
+          if (decision !== undefined) return storedAnswer(decision)
+        }
+        yield* decisions.setKeyDecision(tenant.id, call.source, call.key, decisionId)
+      }
+      const strict = live.live?.strict
+      const locked = prepared.entities.filter(({ kind }) => kind === strict)
+      if (locked.length > 0) {
+        yield* decisions.lockEntities(
+          tenant.id,
+          locked.map((entity) => entity.hash)
+        )
+      }
+      // Behind the lock: of two tries the second one is the later one.
+      const now = yield* Now.now
+      const occurredAt = signal.occurredAt === undefined ? now : prepared.occurredAt
+      // A call that is repeated has had its effect, and may be older than what completed the signal since.
+      const effect = isNew ? {} : { result: undefined, attributes: {} }
+      const stored = yield* signals.store(tenant.id, [{ ...prepared, ...effect, occurredAt }], now)
+      const [decision] = yield* judgement.judge(tenant.id, stored, live, {
+        observed: false,
+        startedNanos,
+        decisionIds: [decisionId]
+      })
+      return decision === undefined
+        ? yield* Effect.die(`the signal of ${signal.kind} ${signal.subject} is past its retention`)
+        : answerOf(decision)
+    })
+    return yield* transactionOf(sql)(decide)
+  })
+
+  const decide = Effect.fn("Risk.decide")(function* (signal: NewSignal, options: DecideOptions = {}) {
+    if (yield* isOpen(sql)) return yield* new DecisionInTransaction()
+    if (pending >= pendingMax) return fallbackOf(options, "unavailable")
+    pending++
+    const work = decideNow(signal).pipe(
+      Effect.catchIf(isSqlError, (error) =>
+        Storage.isRetryable(error) ? Effect.succeed(fallbackOf(options, "unavailable")) : Effect.die(error)
+      ),
+      Effect.ensuring(
+        Effect.sync(() => {
+          pending--
+        })
+      )
+    )
+    const fiber = yield* Effect.forkIn(work, scope, { startImmediately: true })
+    return yield* Fiber.join(fiber).pipe(
+      Effect.timeoutOrElse({
+        duration: options.deadlineMillis ?? deadlineMillisDefault,
+        orElse: () => Effect.succeed(fallbackOf(options, "deadline"))
+      })
+    )
+  })
+
+  return { decide }
+}

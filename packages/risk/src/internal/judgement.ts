@@ -1,0 +1,128 @@
+/** Judges stored signals: reads their features, evaluates the rules, and writes the decisions. */
+import * as Now from "@hypermarket/core/Now"
+import * as Outbox from "@hypermarket/core/Outbox"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { LiveRules } from "../RiskRules.ts"
+import type * as Decisions from "./decisionStatements.ts"
+import * as Engine from "./ruleEngine.ts"
+import type * as Signals from "./signalStatements.ts"
+import type * as Velocity from "./velocity.ts"
+
+const frozenOf = (
+  signal: Signals.Stored,
+  read: Velocity.Read,
+  listed: ReadonlyArray<Decisions.ListRow>
+): Engine.Frozen => {
+  const hashes = new Set(signal.entities.map(({ hash }) => String(hash)))
+  const mine = listed.filter(({ entity }) => hashes.has(String(entity)))
+  const lists = mine.map(({ list }) => list)
+  return {
+    kind: signal.kind,
+    subject: signal.subject,
+    source: signal.source,
+    result: signal.result,
+    at: signal.occurredAt.toISOString(),
+    amount: signal.amount === undefined ? null : String(signal.amount),
+    currency: signal.currency ?? null,
+    entities: Array.from(new Set(signal.entities.map(({ kind }) => kind))),
+    attributes: signal.attributes,
+    features: read.values,
+    snoozed: Array.from(new Set(mine.flatMap(({ rule }) => (rule === null ? [] : [rule])))).toSorted(),
+    listed: lists.includes("block") ? "block" : lists.includes("allow") ? "allow" : null
+  }
+}
+
+const isBad = (decision: Decisions.NewDecision) => decision.verdict.outcome !== "allow"
+
+const publish = Effect.fnUntraced(function* (made: ReadonlyArray<Decisions.NewDecision>, now: Date) {
+  const outbox = yield* Outbox.Outbox
+  const events = yield* Effect.forEach(made.filter(isBad), (decision) =>
+    Outbox.event({
+      domain: "risk",
+      name: "decision.made",
+      subject: decision.decisionId,
+      time: now,
+      data: {
+        decisionId: decision.decisionId,
+        kind: decision.kind,
+        subject: decision.subject,
+        outcome: decision.verdict.outcome,
+        score: decision.verdict.score,
+        reasons: decision.verdict.reasons,
+        observed: decision.observed
+      }
+    })
+  )
+  if (events.length > 0) yield* outbox.publish(events)
+})
+
+export const make = (
+  sql: SqlClient.SqlClient,
+  velocity: ReturnType<typeof Velocity.make>,
+  decisions: ReturnType<typeof Decisions.make>
+) => {
+  /** Reads features, evaluates the live version and those in shadow, and writes the decisions. */
+  const judge = Effect.fnUntraced(function* (
+    tenantId: string,
+    stored: ReadonlyArray<Signals.Stored>,
+    live: LiveRules,
+    options: {
+      readonly observed: boolean
+      readonly startedNanos: bigint
+      readonly decisionIds: ReadonlyArray<string>
+    }
+  ) {
+    const now = yield* Now.now
+    const sets = [...(live.live === undefined ? [] : [live.live]), ...live.shadow]
+    const reads = yield* velocity.read(
+      tenantId,
+      stored.map((signal) => ({
+        signalId: signal.signalId,
+        at: signal.occurredAt,
+        currency: signal.currency,
+        entities: signal.entities,
+        features: Array.from(
+          new Map(
+            sets
+              .flatMap((set) => Engine.featuresOf(set, signal.kind))
+              .map((feature) => [feature.name, feature] as const)
+          ).values()
+        )
+      }))
+    )
+    const entities = stored.flatMap((signal) => signal.entities)
+    const listed = entities.length === 0 ? [] : yield* decisions.listed(tenantId, entities, now)
+    const nowNanos = yield* Clock.currentTimeNanos
+    const made = stored.map((signal, index): Decisions.NewDecision => {
+      const frozen = frozenOf(signal, reads[index] ?? { values: {}, hot: [] }, listed)
+      return {
+        decisionId: options.decisionIds[index] ?? "",
+        signalId: signal.signalId,
+        occurredAt: signal.occurredAt,
+        kind: signal.kind,
+        subject: signal.subject,
+        observed: options.observed,
+        version: live.live?.version,
+        verdict: Engine.evaluate(live.live, frozen),
+        frozen,
+        shadow: live.shadow.map((set) => {
+          const { outcome, score } = Engine.evaluate(set, frozen)
+          return { version: set.version, outcome, score }
+        }),
+        latencyMicros: Number((nowNanos - options.startedNanos) / 1_000n)
+      }
+    })
+    yield* decisions.insert(tenantId, made, now)
+    yield* publish(made, now)
+    const hot = Array.from(new Set(reads.flatMap((read) => read.hot)))
+    // After the commit, so that no decision waits for the note of another one.
+    if (hot.length > 0) {
+      yield* sql.afterCommit(Effect.asVoid(decisions.noteDue(tenantId, hot, now)).pipe(Effect.ignore))
+    }
+    return made
+  })
+
+  return { judge }
+}

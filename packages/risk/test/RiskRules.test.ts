@@ -1,0 +1,145 @@
+import { assert, layer } from "@effect/vitest"
+import * as Now from "@hypermarket/core/Now"
+import { Risk } from "@hypermarket/risk/Risk"
+import { RiskRules } from "@hypermarket/risk/RiskRules"
+import { DateTime, Effect } from "effect"
+import * as Scene from "./Scene.ts"
+import { patient, payment, tenant } from "./Scene.ts"
+
+layer(Scene.layer, { excludeTestServices: true })("RiskRules", (it) => {
+  it.effect(
+    "A rule that is a string, or that misspells an attribute, is refused on save with its column",
+    () =>
+      Effect.gen(function* () {
+        const rules = yield* RiskRules
+        const error = yield* Effect.flip(
+          rules.create({
+            rules: [
+              { key: "text", expression: '"block"', reason: "A" },
+              {
+                key: "typo",
+                expression: "kind == 'order' &&\n  attributes.lnies > 3",
+                reason: "B",
+                kinds: ["order"]
+              },
+              { key: "window", expression: 'count("card", "2h") > 1', reason: "C" }
+            ]
+          })
+        )
+        assert.strictEqual(error._tag, "RuleSetInvalid")
+        if (error._tag !== "RuleSetInvalid") return
+        assert.deepStrictEqual(
+          error.errors.map(({ column, line, rule }) => ({ column, line, rule })),
+          [
+            { rule: "text", line: 1, column: 1 },
+            { rule: "typo", line: 2, column: 13 },
+            { rule: "window", line: 1, column: 15 }
+          ]
+        )
+      }).pipe(tenant("typos"))
+  )
+
+  it.effect("A rule that fails neither fires nor blocks, and its health names it", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const rules = yield* RiskRules
+      yield* Scene.goLive({
+        rules: [
+          { key: "missing", expression: "amount > 5", reason: "A", outcome: "block" },
+          {
+            key: "overflow",
+            expression: "9223372036854775807 + attributes.lines > 0",
+            reason: "B",
+            outcome: "block",
+            kinds: ["order"]
+          },
+          { key: "cast", expression: "int(subject) > 1", reason: "C", outcome: "block" },
+          {
+            key: "zero",
+            expression: "1 / (attributes.lines - 1) > 0",
+            reason: "D",
+            outcome: "block",
+            kinds: ["order"]
+          },
+          { key: "absorbed", expression: "amount > 5 || kind == 'order'", reason: "E", outcome: "challenge" }
+        ]
+      })
+      const answer = yield* risk.decide(
+        { kind: "order", subject: "o1", entities: {}, attributes: { lines: 1 } },
+        patient
+      )
+      assert.strictEqual(answer.outcome, "challenge")
+      const health = yield* rules.health
+      assert.deepStrictEqual(
+        health
+          .map(({ errors, fired, rule }) => ({ errors, fired, rule }))
+          .toSorted((a, b) => (a.rule < b.rule ? -1 : 1)),
+        [
+          { rule: "absorbed", fired: 1, errors: 0 },
+          { rule: "cast", fired: 0, errors: 1 },
+          { rule: "missing", fired: 0, errors: 1 },
+          { rule: "overflow", fired: 0, errors: 1 },
+          { rule: "zero", fired: 0, errors: 1 }
+        ]
+      )
+    }).pipe(tenant("failing"))
+  )
+
+  it.effect(
+    "Backtesting the live version reproduces its decisions, and a label of tomorrow changes nothing today",
+    () =>
+      Effect.gen(function* () {
+        const risk = yield* Risk
+        const rules = yield* RiskRules
+        const live = {
+          rules: [
+            { key: "a", expression: 'count("account", "24h") >= 3', reason: "A", outcome: "review" as const },
+            { key: "b", expression: 'sum("account", "7d") > 1000', reason: "B", weight: 10 }
+          ],
+          thresholds: { challenge: 10 }
+        }
+        const version = yield* Scene.goLive(live)
+        for (let index = 0; index < 6; index++) {
+          yield* risk.decide(payment(`p${index}`, { entities: { account: `a${index % 2}` } }), patient)
+        }
+        const now = yield* Now.now
+        const range = {
+          from: DateTime.makeUnsafe(now.getTime() - 60_000),
+          to: DateTime.makeUnsafe(now.getTime() + 60_000)
+        }
+        const report = yield* rules.backtest({ version, ...range })
+        assert.deepInclude(report, { decisions: 6, different: 0, labelled: 0, missingFeatures: 0 })
+        const { version: next } = yield* rules.create({
+          ...live,
+          rules: live.rules.map((rule) => ({ ...rule, expression: rule.expression.replace(">= 3", ">= 2") }))
+        })
+        assert.deepInclude(yield* rules.backtest({ version: next, ...range }), { decisions: 6, different: 2 })
+        yield* risk.label([
+          {
+            kind: "payment",
+            subject: "p5",
+            label: "chargeback",
+            availableAt: DateTime.makeUnsafe(now.getTime() + 86_400_000)
+          }
+        ])
+        assert.deepInclude(yield* rules.backtest({ version, ...range }), { labelled: 0, precision: null })
+        const asOf = DateTime.makeUnsafe(now.getTime() + 2 * 86_400_000)
+        assert.deepInclude(yield* rules.backtest({ version, ...range, asOf }), { labelled: 1, bad: 1 })
+      }).pipe(tenant("backtest"))
+  )
+
+  it.effect("reports where a version in shadow differs from what was decided", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const rules = yield* RiskRules
+      const { version } = yield* rules.create({
+        rules: [{ key: "s", expression: "kind == 'order'", reason: "S", outcome: "block" }]
+      })
+      yield* Scene.goLive({ rules: [{ key: "l", expression: "false", reason: "L" }] }, [version])
+      yield* risk.decide({ kind: "order", subject: "o1", entities: {} }, patient)
+      yield* risk.decide(payment("p1"), patient)
+      const report = yield* rules.shadowReport(version)
+      assert.deepInclude(report, { decisions: 2, different: 1 })
+    }).pipe(tenant("shadow"))
+  )
+})

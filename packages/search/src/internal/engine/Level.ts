@@ -1,0 +1,25 @@
+/** How many documents have how many of the words of a search. Histograms are indexed by the number of words. */
+
+export interface Level {
+  /** Words that the documents have at least. */
+  readonly words: number
+  readonly hits: number
+}
+
+/** Returns the documents with at least a number of words. */
+export const levelAt = (histograms: ReadonlyArray<Uint32Array>, words: number): Level => {
+  let hits = 0
+  for (const histogram of histograms) {
+    for (let count = words; count < histogram.length; count++) hits += histogram[count] ?? 0
+  }
+  return { words, hits }
+}
+
+/** Returns the documents with the highest number of words that any document has. */
+export const bestLevel = (histograms: ReadonlyArray<Uint32Array>): Level => {
+  const size = Math.max(...histograms.map(({ length }) => length))
+  for (let words = size - 1; words > 1; words--) {
+    if (histograms.some((histogram) => (histogram[words] ?? 0) > 0)) return levelAt(histograms, words)
+  }
+  return levelAt(histograms, 1)
+}
