@@ -233,16 +233,20 @@ const program = Effect.gen(function* () {
   const folder = yield* fs.makeTempDirectoryScoped({ prefix: "hm-packaging-" })
   // The quickstart's Postgres does not run as root, and is in there.
   yield* fs.chmod(folder, 0o755)
-  const packed: Array<Published> = []
-  for (const one of yield* findPublished) {
+  const pack = Effect.fnUntraced(function* (one: Published) {
     const isPacked =
       (yield* check(`${one.name}: built`, requireBuilt(one))) &&
       (yield* check(
         `${one.name}: packed`,
         mustRun("pnpm", ["pack", "--pack-destination", folder], one.folder)
       ))
-    if (!isPacked) continue
-    packed.push(one)
+    return isPacked ? [one] : []
+  })
+  const packed = (yield* Effect.forEach(yield* findPublished, pack)).flat()
+  const tarballs = packed.map((one) => Path.join(folder, one.tarball))
+  const libraries = packed.filter((one) => one.modules.length > 0)
+
+  const lintPackage = Effect.fnUntraced(function* (one: Published) {
     const tarball = Path.join(folder, one.tarball)
     yield* check(`${one.name}: publint`, mustRun("publint", ["run", tarball, "--strict"], folder))
     const modules = one.modules.filter((name) => name !== "index")
@@ -261,20 +265,24 @@ const program = Effect.gen(function* () {
         folder
       )
     )
-  }
+  })
 
-  const tarballs = packed.map((one) => Path.join(folder, one.tarball))
-  const libraries = packed.filter((one) => one.modules.length > 0)
-  const peers = yield* Effect.forEach(
-    new Set([...libraries.flatMap((one) => one.peers), "@effect/platform-node", "typescript", "@types/node"]),
-    (name) => installedVersion(name, libraries)
-  )
-  const project = yield* emptyProject(folder, "adopter")
-  const isInstalled = yield* check(
-    `npm installs ${libraries.length} libraries into an empty project`,
-    npmInstall(project, [...tarballs.filter((_, index) => packed[index]?.modules.length !== 0), ...peers])
-  )
-  if (isInstalled) {
+  const adopt = Effect.gen(function* () {
+    const peers = yield* Effect.forEach(
+      new Set([
+        ...libraries.flatMap((one) => one.peers),
+        "@effect/platform-node",
+        "typescript",
+        "@types/node"
+      ]),
+      (name) => installedVersion(name, libraries)
+    )
+    const project = yield* emptyProject(folder, "adopter")
+    const isInstalled = yield* check(
+      `npm installs ${libraries.length} libraries into an empty project`,
+      npmInstall(project, [...tarballs.filter((_, index) => packed[index]?.modules.length !== 0), ...peers])
+    )
+    if (!isInstalled) return
     yield* writeProject(project, libraries)
     yield* check("every public module and example type-checks there", mustRun("npx", ["tsc"], project))
     yield* check("every public module loads there", mustRun("node", ["modules.ts"], project))
@@ -285,15 +293,19 @@ const program = Effect.gen(function* () {
         runExample(project, server, one)
       )
     }
-  }
+  })
 
-  const command = packed.find((one) => one.modules.length === 0)
-  if (command !== undefined) {
+  const operate = Effect.gen(function* () {
+    const command = packed.find((one) => one.modules.length === 0)
+    if (command === undefined) return
     const elsewhere = yield* emptyProject(folder, "operator")
     if (yield* check(`npm installs ${command.name} into an empty folder`, npmInstall(elsewhere, tarballs))) {
       yield* check(`npx ${command.name} quickstart --exit --json runs there`, runQuickstart(elsewhere))
     }
-  }
+  })
+
+  // The command's quickstart waits for its database much of the time, and the linters are done meanwhile.
+  yield* Effect.all([operate, Effect.andThen(adopt, Effect.forEach(packed, lintPackage))], { concurrency: 2 })
 
   const took = seconds((yield* Clock.currentTimeMillis) - startedAt)
   yield* Console.log(
