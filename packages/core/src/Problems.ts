@@ -26,11 +26,21 @@ export interface Problem {
   readonly title: string
 }
 
-const problem = (kebab: string, status: number, title: string): Problem => ({
-  type: `urn:hypermarket:problem:core:${kebab}`,
-  status,
-  title
-})
+/**
+ * Returns a maker of problems of one owner: a domain, or an app. Their types are `urn:hypermarket:problem:<owner>:<kebab>`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makerOf =
+  (owner: string) =>
+  (kebab: string, status: number, title: string): Problem => ({
+    type: `urn:hypermarket:problem:${owner}:${kebab}`,
+    status,
+    title
+  })
+
+const problem = makerOf("core")
 
 /**
  * @category problems

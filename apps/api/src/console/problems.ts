@@ -1,12 +1,8 @@
 /** The problems of sessions, with cause and remedy for `/docs/problems`. */
-import type { Problem } from "@hypermarket/core/Problems"
+import { makerOf, type Problem } from "@hypermarket/core/Problems"
 import type { ProblemProse } from "@hypermarket/core/Reference"
 
-const problem = (kebab: string, status: number, title: string): Problem => ({
-  type: `urn:hypermarket:problem:console:${kebab}`,
-  status,
-  title
-})
+const problem = makerOf("console")
 
 export const misdirected = problem("misdirected", 421, "The console is not served under this name")
 export const notOfConsole = problem("not-of-console", 403, "A session is only for the console's own requests")
