@@ -1,238 +1,36 @@
 import { assert, layer } from "@effect/vitest"
-import { PgClient } from "@effect/sql-pg"
-import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Now from "@hypermarket/core/Now"
-import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { provide, TenantId } from "@hypermarket/core/Tenant"
 import { transaction } from "@hypermarket/core/Transaction"
-import { Secrets } from "@hypermarket/core/Secrets"
-import { SignedToken } from "@hypermarket/core/SignedToken"
-import * as Wakeup from "@hypermarket/core/Wakeup"
-import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import * as EventWorkflow from "@hypermarket/events/EventWorkflow"
 import { executionId, WorkflowExecutions } from "@hypermarket/events/WorkflowExecutions"
-import { WorkflowMaintenance } from "@hypermarket/events/WorkflowMaintenance"
-import { WorkflowsApi } from "@hypermarket/events/WorkflowsApi"
 import * as WorkflowToken from "@hypermarket/events/WorkflowToken"
-import * as WorkflowsHttp from "@hypermarket/events/WorkflowsHttp"
-import { ClaimClient } from "@hypermarket/queue/ClaimClient"
-import * as DoorIsolation from "@hypermarket/testing/DoorIsolation"
-import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
-import * as TestApi from "@hypermarket/testing/TestApi"
-import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { ConfigProvider, Effect, Layer, Schedule, Schema } from "effect"
+import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Activity, DurableClock, DurableDeferred, Workflow } from "effect/workflow"
-import { randomBytes } from "node:crypto"
-
-const acme = TenantId.make("acme")
-const globex = TenantId.make("globex")
-
-const Base = TestApi.layer(WorkflowsApi, WorkflowsHttp.layer).pipe(
-  Layer.provideMerge(SignedToken.layer.pipe(Layer.provide(Secrets.layer))),
-  Layer.provideMerge(EventsDomain.layer),
-  Layer.provideMerge(Wakeup.layerSilent),
-  Layer.provideMerge(
-    Layer.effect(
-      ClaimClient,
-      Effect.map(PgClient.PgClient, (client): SqlClient.SqlClient => client)
-    )
-  ),
-  Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, EventsDomain.domain.migrations)),
-  Layer.provideMerge(Now.layerTest),
-  // Below all layers: one of Secrets is shared by them, with the keys that it was built with.
-  Layer.provideMerge(
-    ConfigProvider.layer(
-      ConfigProvider.fromUnknown({
-        ...process.env,
-        HM_SECRETS_KEYS: `test:${randomBytes(32).toString("base64")}`
-      })
-    )
-  )
-)
-
-/** Entries of activities and compensations, each with its key. */
-const journal: Array<string> = []
-const note = (entry: string) => Effect.sync(() => void journal.push(entry))
-const notesOf = (key: string) => journal.filter((entry) => entry.startsWith(`${key}:`))
-
-const until = <A, E, R>(self: Effect.Effect<A, E, R>, holds: (a: A) => boolean) =>
-  Effect.repeat(self, { until: holds, schedule: Schedule.spaced("10 millis") })
-
-const untilNote = (entry: string) =>
-  until(
-    Effect.sync(() => journal.includes(entry)),
-    (isThere) => isThere
-  )
-
-const payload = { key: Schema.String }
-const idempotencyKey = (input: { readonly key: string }) => input.key
-
-const paid = DurableDeferred.make("paid", { success: Schema.Number })
-
-/** Reserves, waits for the payment, ships. */
-const orderOf = (version: number) =>
-  Workflow.make("order", { payload, idempotencyKey, success: Schema.Number }).annotate(
-    EventWorkflow.Version,
-    version
-  )
-const orderLayer = (version: number) =>
-  orderOf(version).toLayer(
-    Effect.fnUntraced(function* ({ key }) {
-      yield* Activity.make({ name: "reserve", execute: note(`${key}:reserve ${version}`) }).pipe(
-        Workflow.withCompensation(() => Activity.make({ name: "release", execute: note(`${key}:release`) }))
-      )
-      const amount = yield* DurableDeferred.await(paid)
-      yield* Activity.make({ name: "ship", execute: note(`${key}:ship ${version}`) })
-      return amount
-    })
-  )
-const order = orderOf(1)
-
-const Naps = Workflow.make("naps", { payload, idempotencyKey })
-const NapsLive = Naps.toLayer(
-  Effect.fnUntraced(function* ({ key }) {
-    yield* Activity.make({ name: "before", execute: note(`${key}:before`) }).pipe(
-      Workflow.withCompensation(() => note(`${key}:undo`))
-    )
-    yield* DurableClock.sleep({ name: "nap", duration: "1 day", inMemoryThreshold: 0 })
-    yield* note(`${key}:woken`)
-  })
-)
-
-/** Waits inside an activity until it is cancelled or killed. */
-const Works = Workflow.make("works", { payload, idempotencyKey })
-const WorksLive = Works.toLayer(
-  Effect.fnUntraced(function* ({ key }) {
-    yield* Activity.make({ name: "before", execute: note(`${key}:before`) }).pipe(
-      Workflow.withCompensation(() => note(`${key}:undo`))
-    )
-    yield* Activity.make({
-      name: "works",
-      execute: Effect.andThen(
-        note(`${key}:works`),
-        Effect.sleep(key.includes("kill") ? "1 hour" : "400 millis")
-      )
-    })
-    yield* Activity.make({ name: "after", execute: note(`${key}:after`) })
-  })
-)
-
-/** Retries an activity that always fails. */
-const Retries = Workflow.make("retries", { payload, idempotencyKey, error: Schema.String })
-const RetriesLive = Retries.toLayer(
-  Effect.fnUntraced(function* ({ key }) {
-    yield* Activity.make({ name: "before", execute: note(`${key}:before`) }).pipe(
-      Workflow.withCompensation(() => note(`${key}:undo`))
-    )
-    yield* Activity.make({
-      name: "fails",
-      error: Schema.String,
-      execute: Effect.andThen(note(`${key}:fails`), Effect.fail("no"))
-    }).pipe(Activity.retry({ times: 100_000 }))
-  })
-)
-
-/** Writes a row in the transaction of its activity. */
-const Writes = Workflow.make("writes", { payload, idempotencyKey, error: Schema.String })
-const WritesLive = Writes.toLayer(
-  Effect.fnUntraced(function* ({ key }) {
-    const sql = yield* SqlClient.SqlClient
-    const write = (name: string, isGood: boolean) =>
-      Activity.make({
-        name,
-        error: Schema.String,
-        execute: Effect.gen(function* () {
-          yield* Effect.orDie(sql`INSERT INTO written VALUES (${`${key} ${name}`})`)
-          if (!isGood) return yield* Effect.fail("no")
-        })
-      }).annotate(EventWorkflow.Transactional, true)
-    yield* write("good", true)
-    yield* write("bad", false)
-  })
-)
-
-const Large = Workflow.make("large", { payload, idempotencyKey, success: Schema.Number })
-const LargeLive = Large.toLayer(
-  Effect.fnUntraced(function* ({ key }) {
-    const length = key === "too large" ? 2 ** 20 : 2 ** 20 - 200
-    const text = yield* Activity.make({
-      name: "download",
-      success: Schema.String,
-      execute: Effect.succeed("x".repeat(length))
-    })
-    yield* DurableClock.sleep({ name: "nap", duration: "10 millis", inMemoryThreshold: 0 })
-    return text.length
-  })
-)
-
-const waitsForMany = Array.from({ length: 3 }, (_, index) =>
-  DurableDeferred.make(`signal ${index}`, { success: Schema.String })
-)
-const Many = Workflow.make("many", { payload, idempotencyKey, success: Schema.Number })
-const ManyLive = Many.toLayer(
-  Effect.fnUntraced(function* () {
-    let length = 0
-    for (const deferred of waitsForMany) length += (yield* DurableDeferred.await(deferred)).length
-    return length
-  })
-)
-
-/** Waits for a signal while an activity works, which ends after the code has gone on. */
-const Both = Workflow.make("both", { payload, idempotencyKey, success: Schema.Number })
-const BothLive = Both.toLayer(
-  Effect.fnUntraced(function* ({ key }) {
-    const work = Activity.make({
-      name: "works",
-      execute: Effect.andThen(note(`${key}:works`), untilNote(`${key}:paid`)).pipe(Effect.asVoid)
-    })
-    const paidThen = Effect.tap(DurableDeferred.await(paid), () => note(`${key}:paid`))
-    const [, amount] = yield* Effect.all([work, paidThen], { concurrency: 2 })
-    return amount
-  })
-)
-
-const approved = DurableDeferred.make("approved", { success: Schema.String })
-
-/** Sends a link, and waits until someone follows it. */
-const Approval = Workflow.make("approval", { payload, idempotencyKey, success: Schema.String })
-const ApprovalLive = Approval.toLayer(
-  Effect.fnUntraced(function* ({ key }) {
-    yield* Activity.make({
-      name: "mail",
-      execute: Effect.gen(function* () {
-        const token = yield* Effect.orDie(WorkflowToken.make(approved, { expiresIn: "1 hour" }))
-        yield* note(`${key}:${token}`)
-      }).pipe(provide(acme))
-    })
-    return yield* DurableDeferred.await(approved)
-  })
-)
-
-const Live = Layer.mergeAll(
-  ApprovalLive,
-  BothLive,
-  orderLayer(1),
-  NapsLive,
-  WorksLive,
-  RetriesLive,
-  WritesLive,
-  LargeLive,
-  ManyLive
-).pipe(Layer.provideMerge(EventWorkflow.layerWorker({ poll: "20 millis" })), Layer.provideMerge(Base))
-
-const stateOf = (id: string) =>
-  Effect.flatMap(WorkflowExecutions, (executions) =>
-    Effect.map(executions.get(id), ({ execution }) => execution.state)
-  )
-
-const final = ["succeeded", "failed", "cancelled", "killed"]
-
-/** Fails when the execution ends in another state: it would never come to those. */
-const untilState = (id: string, ...states: ReadonlyArray<string>) =>
-  Effect.tap(
-    until(stateOf(id), (state) => states.includes(state) || final.includes(state)),
-    (state) => Effect.sync(() => assert.include(states, state))
-  )
+import { DurableDeferred } from "effect/workflow"
+import {
+  Approval,
+  Both,
+  Large,
+  Live,
+  Many,
+  Naps,
+  Retries,
+  Works,
+  Writes,
+  acme,
+  approved,
+  globex,
+  notesOf,
+  order,
+  orderLayer,
+  orderOf,
+  paid,
+  stateOf,
+  untilNote,
+  untilState,
+  waitsForMany
+} from "./executionWorker.ts"
 
 layer(Live, { excludeTestServices: true })("An execution", (it) => {
   it.effect("gets a signal that arrives before its start", () =>
@@ -457,38 +255,6 @@ layer(Live, { excludeTestServices: true })("An execution", (it) => {
     }).pipe(provide(acme))
   )
 
-  it.effect("is deleted with its tasks 30 days after its end, and not before", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const maintenance = yield* WorkflowMaintenance
-      const old = TenantId.make("old")
-      yield* sql`
-        INSERT INTO hm_workflow_execution (tenant_id, execution_id, name, version, state, payload, result, recorded_at, updated_at,
-                                           finished_at)
-        SELECT 'old', 'e' || days, 'order', 1, 'succeeded', 'null', 'null', now(), now(), now() - days * interval '1 day'
-          FROM unnest(ARRAY[29, 31]) AS days
-      `
-      yield* sql`
-        INSERT INTO hm_workflow_task (tenant_id, execution_id, kind, name, recorded_at)
-        SELECT 'old', 'e' || days, 'activity', 'a', now()
-          FROM unnest(ARRAY[29, 31]) AS days
-      `
-      yield* Effect.provideService(maintenance.prune, AllTenants, { actor: "test" })
-      const executions = yield* WorkflowExecutions
-      const { items } = yield* executions.list({}).pipe(provide(old))
-      assert.deepStrictEqual(
-        items.map((execution) => execution.executionId),
-        ["e29"]
-      )
-      const tasks = yield* sql`
-        SELECT 1
-          FROM hm_workflow_task
-         WHERE tenant_id = 'old'
-      `
-      assert.lengthOf(tasks, 1)
-    })
-  )
-
   it.effect(
     "is completed by a signed token, and by none that was altered, is of another signal, or has expired",
     () =>
@@ -512,154 +278,4 @@ layer(Live, { excludeTestServices: true })("An execution", (it) => {
         assert.strictEqual(yield* Approval.execute({ key: "approval" }).pipe(provide(acme)), "yes")
       })
   )
-
-  it.effect("is in the timeline of its order with its tasks, page by page, and in no other's", () =>
-    Effect.gen(function* () {
-      const executions = yield* WorkflowExecutions
-      const { timeline } = yield* EventsDomain.domain.start
-      assert.isDefined(timeline)
-      if (timeline === undefined) return
-      yield* executions.start({ name: "order", key: "shown", payload: { key: "shown", orderId: "o-7" } })
-      yield* executions.start({ name: "order", key: "hidden", payload: { key: "hidden", orderId: "\u0000" } })
-      const id = executionId("order", "shown")
-      yield* executions.signal(id, { name: "paid", value: 3 })
-      yield* untilState(id, "succeeded")
-      const subject = { kind: "order", id: "o-7" } as const
-      const whole = yield* timeline({ subject, before: undefined, limit: 10 })
-      const shown = whole.map(({ data, kind }) =>
-        kind === "workflow.task" && typeof data === "object" && data !== null && "task" in data
-          ? data.task
-          : kind
-      )
-      assert.sameMembers(shown, ["workflow.succeeded", "ship", "paid", "reserve", "workflow.started"])
-      assert.strictEqual(shown.at(-1), "workflow.started")
-      const paged: Array<(typeof whole)[number]> = []
-      while (paged.length < whole.length) {
-        const last = paged.at(-1)
-        const before =
-          last === undefined ? undefined : { at: new Date(last.at.epochMilliseconds), itemId: last.itemId }
-        const page = yield* timeline({ subject, before, limit: 2 })
-        assert.isNotEmpty(page)
-        paged.push(...page)
-      }
-      assert.deepStrictEqual(paged, Array.from(whole))
-      const other = yield* timeline({ subject, before: undefined, limit: 10 }).pipe(provide(globex))
-      assert.deepStrictEqual(Array.from(other), [])
-    }).pipe(Effect.scoped, Effect.provideService(AllTenants, { actor: "test" }), provide(acme))
-  )
-
-  it.effect("that has no worker is named by doctor, and in the alerts of its tenant, after a minute", () =>
-    Effect.gen(function* () {
-      const executions = yield* WorkflowExecutions
-      const time = yield* Now.TestNow
-      yield* executions.start({ name: "orphan", version: 7, key: "k", payload: null })
-      const messages = Effect.gen(function* () {
-        const checks = EventsDomain.domain.checks.filter((check) => check.name === "workflows")
-        const findings = yield* Effect.forEach(checks, (check) => check.run)
-        return findings.flat().map((finding) => finding.message)
-      })
-      const orphan = "1 executions of orphan, version 7, have waited for a worker for more than 60 s"
-      const started = yield* EventsDomain.domain.start
-      const alerts = Effect.map(started.alerts ?? Effect.succeed([]), (list) =>
-        list.filter(({ kind }) => kind === "workflow.waiting").map(({ subject, value }) => [subject, value])
-      )
-      assert.notInclude(yield* messages, orphan)
-      assert.notDeepInclude(yield* alerts, ["orphan 7", 1])
-      yield* time.adjust("2 minutes")
-      assert.include(yield* messages, orphan)
-      assert.deepInclude(yield* alerts, ["orphan 7", 1])
-      assert.notDeepInclude(yield* alerts.pipe(provide(globex)), ["orphan 7", 1])
-      yield* time.adjust("-2 minutes")
-    }).pipe(Effect.scoped, Effect.provideService(AllTenants, { actor: "test" }), provide(acme))
-  )
-
-  it.effect("is inspected over HTTP with every task", () =>
-    Effect.gen(function* () {
-      const started = yield* TestApi.send("POST", "/v1/events/workflows", {
-        body: { name: "order", key: "http", payload: { key: "http" } }
-      })
-      assert.strictEqual(started.status, 201)
-      const id = executionId("order", "http")
-      const path = `/v1/events/workflows/${id}`
-      yield* untilState(id, "suspended").pipe(provide(acme))
-      const signalled = yield* TestApi.send("POST", `${path}/signals`, { body: { name: "paid", value: 9 } })
-      assert.strictEqual(signalled.status, 204)
-      yield* untilState(id, "succeeded").pipe(provide(acme))
-      const { body } = yield* TestApi.send("GET", path)
-      assert.strictEqual(body.result, 9)
-      // Positions of more than one digit are in the order of the numbers.
-      const sql = yield* SqlClient.SqlClient
-      yield* sql`ALTER TABLE hm_workflow_task ALTER COLUMN position SET GENERATED BY DEFAULT`
-      const moved = yield* sql`
-        UPDATE hm_workflow_task
-           SET position = position + 10 - (SELECT max(position) FROM hm_workflow_task WHERE execution_id = ${id})
-         WHERE execution_id = ${id}
-        RETURNING position::text AS text
-      `
-      assert.includeMembers(
-        moved.map(({ text }) => text),
-        ["9", "10"]
-      )
-      const tasks = yield* TestApi.send("GET", `${path}/tasks`)
-      assert.deepStrictEqual(
-        Array.isArray(tasks.body.items)
-          ? tasks.body.items.map((task) => [task.kind, task.name, task.outcome, task.result])
-          : [],
-        [
-          ["activity", "reserve", "succeeded", null],
-          ["signal", "paid", "succeeded", 9],
-          ["activity", "ship", "succeeded", null]
-        ]
-      )
-      const late = yield* TestApi.send("POST", `${path}/signals`, { body: { name: "paid" } })
-      assert.strictEqual(late.status, 409)
-    })
-  )
-
-  it.effect("pages through a list without a gap, newest first", () =>
-    Effect.gen(function* () {
-      const executions = yield* WorkflowExecutions
-      yield* Effect.forEach(Array.from({ length: 5 }), (_, index) =>
-        executions.start({ name: "no such workflow", key: `page ${index}`, payload: null })
-      )
-      const seen: Array<string> = []
-      let cursor: string | null = null
-      do {
-        const page: {
-          readonly items: ReadonlyArray<{ readonly executionId: string }>
-          readonly nextCursor: string | null
-        } = yield* executions.list({ limit: 2, state: "ready", ...(cursor === null ? {} : { cursor }) })
-        seen.push(...page.items.map((execution) => execution.executionId))
-        cursor = page.nextCursor
-      } while (cursor !== null)
-      assert.deepStrictEqual(
-        seen,
-        [4, 3, 2, 1, 0].map((index) => executionId("no such workflow", `page ${index}`))
-      )
-    }).pipe(provide(TenantId.make("pages")))
-  )
-
-  const seed = Effect.gen(function* () {
-    const executions = yield* WorkflowExecutions
-    const { executionId: id } = yield* executions.start({
-      name: "isolated",
-      key: "k",
-      payload: { secret: true }
-    })
-    const path = `/v1/events/workflows/${id}`
-    return {
-      ownerKey: "owner",
-      strangerKey: "stranger",
-      params: { executionId: id },
-      payloads: {
-        startWorkflow: { name: "isolated", key: "another", payload: null },
-        signalWorkflow: { name: "paid" }
-      },
-      watched: [path, `${path}/tasks`]
-    }
-  }).pipe(provide(TenantId.make("owner")))
-
-  TenantIsolation.suite(it, WorkflowsApi, seed)
-
-  DoorIsolation.suite(it, { domain: EventsDomain, services: ["workflows"], seed })
 })
