@@ -13,7 +13,7 @@ export interface Evaluated {
   /** Null when nothing is judged relevant for the query: no ranking is better than another. */
   readonly ndcg: number | null
   readonly found: number
-  /** What stands first, and how it is rated; null for one that nobody judged. */
+  /** What stands first, and how it is rated; null for one without a judgement. */
   readonly first: { readonly id: string; readonly rating: number | null } | null
 }
 
@@ -33,7 +33,7 @@ const ranks = 10
 
 /**
  * Normalised discounted cumulative gain of the first ten (Järvelin and Kekäläinen 2002), with the gain 2^rating - 1 of
- * Burges 2005. What nobody judged counts as irrelevant.
+ * Burges 2005. What is not judged counts as irrelevant.
  */
 const ndcgAt10 = (ids: ReadonlyArray<string>, ratings: ReadonlyMap<string, number>): number | null => {
   const gainOf = (all: ReadonlyArray<number>) =>

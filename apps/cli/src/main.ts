@@ -61,7 +61,7 @@ const hypermarket = Command.make("hypermarket").pipe(
   Command.withExamples([
     {
       command: "hypermarket quickstart",
-      description: "Run everything on this machine, with a Postgres of its own"
+      description: "Run everything on this machine, with a separate Postgres"
     },
     { command: "hypermarket migrate --plan", description: "Show the SQL that is pending" },
     { command: "hypermarket keys create acme --scope platform:read", description: "Make a key" }

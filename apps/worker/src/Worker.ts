@@ -1,5 +1,5 @@
 /**
- * The worker as a layer: the domains' background work, and the operators' routes on a port of its own.
+ * The worker as a layer: the domains' background work, and the operators' routes on a separate port.
  */
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"

@@ -309,7 +309,7 @@ export const layerOutbox: Layer.Layer<never, never, SqlClient.SqlClient | Wakeup
 )
 
 /**
- * An id for an event that has none of its own.
+ * An id for an event without one.
  *
  * @category constructors
  * @since 0.1.0

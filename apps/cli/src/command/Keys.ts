@@ -84,7 +84,7 @@ const problemText = (tag: string, key: string): string =>
   ({
     ApiKeyNotFound: `The tenant has no key ${key}`,
     ApiKeyInactive: `The key ${key} is revoked or expired already`,
-    VersionStale: `The key ${key} was changed by somebody else just now: look again`,
+    VersionStale: `The key ${key} was changed just now by another caller: read it again`,
     ScopeTooWide: "system:* scopes belong to the tenant-less credential: use --system"
   })[tag] ?? tag
 

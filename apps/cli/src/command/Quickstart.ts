@@ -1,5 +1,5 @@
 /**
- * `hypermarket quickstart`: the whole installation on this machine, with a Postgres of its own, and a first real call.
+ * `hypermarket quickstart`: the whole installation on this machine, with a separate Postgres, and a first real call.
  */
 import { NodeHttpClient } from "@effect/platform-node"
 import * as Server from "@hypermarket/api/Server"
@@ -328,6 +328,6 @@ export const command = Command.make(
   )
 ).pipe(
   Command.withDescription(
-    "Run API, worker and a Postgres of its own on this machine, make a demo tenant and key, and a first call"
+    "Run API, worker and a separate Postgres on this machine, make a demo tenant and key, and a first call"
   )
 )

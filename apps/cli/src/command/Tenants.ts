@@ -90,7 +90,7 @@ const change = (tenant: TenantId, changed: TenantChange) =>
         failed(
           problem._tag === "TenantNotFound"
             ? `There is no tenant ${tenant}`
-            : `${tenant} was changed by somebody else just now: look again`
+            : `${tenant} was changed just now by another caller: read it again`
         )
       )
     )

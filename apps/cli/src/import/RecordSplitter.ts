@@ -54,7 +54,7 @@ export class RecordSplitter {
       const byte = chunk[at]
       if (byte === quote) this.isQuoted = !this.isQuoted
       else if (byte === lf) {
-        // A quote that nobody closed would take the rest of the file with it.
+        // A quote that is never closed would take the rest of the file with it.
         if (!this.isQuoted || this.heldBytes + at - from > recordBytesMax) return at
         this.linesHeld++
       }

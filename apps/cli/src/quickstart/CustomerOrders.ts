@@ -1,5 +1,5 @@
 /**
- * What a shop adds to its own worker: a handler that folds orders to a figure for each customer, in tables of its own.
+ * What a shop adds to its own worker: a handler that adds orders up for each customer, in the shop's own tables.
  *
  * The worker runs it in a transaction together with the acknowledgement, so an order is counted exactly once; a fact that
  * is published again is known by its order.

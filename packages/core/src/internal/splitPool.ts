@@ -1,5 +1,5 @@
 /**
- * A client whose single statements share connections and whose transactions have connections of a pool of their own. In
+ * A client whose single statements share connections and whose transactions use a separate pool. In
  * one pool a transaction that takes a connection on which statements are outstanding lets later ones queue behind it, for
  * as long as it lasts.
  */

@@ -2,7 +2,7 @@ import { migration } from "@hypermarket/core/Migrations"
 
 export default migration(
   [
-    // Global (a reference table on Citus): every process looks tenants up, nobody writes them often.
+    // Global (a reference table on Citus): every process looks tenants up, and writes are rare.
     `
   CREATE TABLE hm_tenant (
     tenant_id     text        NOT NULL PRIMARY KEY

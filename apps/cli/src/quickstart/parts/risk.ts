@@ -33,7 +33,7 @@ const send = Effect.fnUntraced(function* (
     : yield* failed(`${method} /v1/risk/${path} answered ${answer.status}: ${yield* answer.text}`)
 })
 
-/** Good customers: one payment each, with a card and a device of their own. Some share an office's address. */
+/** Good customers: one payment each, each with another card and device. Some share an office's address. */
 const goodCount = 24
 
 const good = Array.from({ length: goodCount }, (_, index) => ({
