@@ -59,7 +59,7 @@ const toAscii = (domain: string): string | undefined => {
  * Parses an address. White space around it is removed; nothing else is repaired.
  *
  * The local part becomes NFKC and lower case, the domain becomes ASCII. Parsing the normal form returns the same.
- * `base` drops everything from the first `+` of the local part on, unless nothing would be left.
+ * `base` drops everything from the first `+` of the local part on, unless what is left is no local part: `+a` and `a.+b` stay.
  *
  * @category constructors
  * @since 0.1.0
@@ -82,5 +82,6 @@ export const parse = (text: string): Result.Result<EmailAddress, Reason> => {
   }
   const plus = local.indexOf("+")
   const untagged = plus > 0 ? local.slice(0, plus) : local
-  return Result.succeed({ normal: `${local}@${domain}`, base: `${untagged}@${domain}`, local, domain })
+  const mailbox = dotAtom.test(untagged) ? untagged : local
+  return Result.succeed({ normal: `${local}@${domain}`, base: `${mailbox}@${domain}`, local, domain })
 }

@@ -245,6 +245,14 @@ describe("EmailAddress", () => {
     for (const [text, reason] of cases) assert.strictEqual(failure(EmailAddress.parse(text)), reason, text)
   })
 
+  it("keeps a tag without which no address is left", () => {
+    for (const local of ["+a", "a.+b", "x.y.+z"]) {
+      const { base } = Result.getOrThrow(EmailAddress.parse(`${local}@example.com`))
+      assert.strictEqual(base, `${local}@example.com`)
+    }
+    assert.strictEqual(Result.getOrThrow(EmailAddress.parse("a.b+c.+d@example.com")).base, "a.b@example.com")
+  })
+
   const Part = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(12))
 
   it.prop("leaves a normal form and a base as they are", [Part, Part], ([local, domain]) => {
