@@ -14,7 +14,7 @@ import * as Statements from "./statements.ts"
 export const checkpointRowsMax = 10_000
 
 /** Text of the rows of one checkpoint, and one row more: an export has a checkpoint in memory as a whole. */
-export const checkpointBytesMax = 16 * 1_048_576
+const checkpointBytesMax = 16 * 1_048_576
 
 const sealedTotal = Metric.counter("hm_platform_activity_sealed_total", {
   description: "Rows of the activity log that were put under a checkpoint",
@@ -22,7 +22,7 @@ const sealedTotal = Metric.counter("hm_platform_activity_sealed_total", {
 })
 
 /** The month of an instant as statements return it, such as `2026-03`. */
-export const monthOf = (instant: string): string => instant.slice(0, "2026-03".length)
+const monthOf = (instant: string): string => instant.slice(0, "2026-03".length)
 
 /** The first rows that fit into one checkpoint. They are of one month: retention drops months, and with them whole checkpoints. */
 const fitting = (rows: ReadonlyArray<Statements.UnsealedRow>): ReadonlyArray<Statements.UnsealedRow> => {
