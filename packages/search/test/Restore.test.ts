@@ -4,14 +4,12 @@ import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
 import * as Migrations from "@hypermarket/core/Migrations"
 import { provide } from "@hypermarket/core/Tenant"
-import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
-import * as Command from "@hypermarket/testing/Command"
+import * as InstalledPostgres from "@hypermarket/testing/InstalledPostgres"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, FileSystem, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import {
   acme,
@@ -29,6 +27,8 @@ import {
   shop,
   upsert
 } from "./support.ts"
+
+const { absence, binaries } = InstalledPostgres
 
 const Dump = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))
 
@@ -111,10 +111,6 @@ const after = Effect.gen(function* () {
   assert.strictEqual(back._tag, "NothingToRollBack")
 })
 
-/** Starts another cluster, whose transaction ids begin again. */
-const cluster = (binaries?: string) =>
-  Effect.map(EmbeddedPostgres.start({ durability: "fast", binaries }), ({ url }) => url)
-
 const migrate = (url: string) =>
   Migrations.run([CoreDomain.migrations, SearchDomain.domain.migrations], "public").pipe(
     Effect.provide(Database.layerDirect(TestDatabase.optionsOf(url)))
@@ -123,25 +119,11 @@ const migrate = (url: string) =>
 const layerOn = (url: string) =>
   SearchDomain.layer.pipe(Layer.provideMerge(Database.layer(TestDatabase.optionsOf(url), "hm-test")))
 
-/** An installed Postgres that has `pg_dump` beside the server; the binaries of the tests come without. */
-const installed = (): string | undefined => {
-  const versions = "/usr/lib/postgresql"
-  if (!existsSync(versions)) return undefined
-  return readdirSync(versions)
-    .filter((version) => Number(version) >= 15)
-    .map((version) => join(versions, version, "bin"))
-    .find((folder) => ["initdb", "pg_dump", "pg_restore"].every((name) => existsSync(join(folder, name))))
-}
-
-const binaries = installed()
-const absence =
-  binaries === undefined ? ": skipped, since it is not installed (apt-get install postgresql)" : ""
-
 describe("restored into another cluster, a version is refused, built anew, and finds what changes then", () => {
   it.live("from its rows", () =>
     Effect.gen(function* () {
       const dumped = yield* Effect.andThen(before, dump).pipe(Effect.provide(layerOf()))
-      const url = yield* cluster()
+      const url = yield* InstalledPostgres.cluster()
       yield* migrate(url)
       yield* Effect.andThen(restore(dumped), after).pipe(Effect.provide(layerOn(url)))
     })
@@ -150,17 +132,13 @@ describe("restored into another cluster, a version is refused, built anew, and f
   it.live.skipIf(binaries === undefined)(`by pg_dump and pg_restore${absence}`, () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const program = (name: string, ...args: ReadonlyArray<string>) =>
-        Effect.map(Command.run(join(binaries ?? "", name), args, { cwd: "/" }), ({ code, stderr }) =>
-          assert.strictEqual(code, 0, `${name}: ${stderr}`)
-        )
       const file = join(yield* fs.makeTempDirectoryScoped({ prefix: "hm-dump-" }), "shop.dump")
-      const source = yield* cluster(binaries)
+      const source = yield* InstalledPostgres.cluster(binaries)
       yield* migrate(source)
       yield* before.pipe(Effect.provide(layerOn(source)))
-      yield* program("pg_dump", "--format=custom", `--file=${file}`, source)
-      const target = yield* cluster(binaries)
-      yield* program("pg_restore", "--exit-on-error", `--dbname=${target}`, file)
+      yield* InstalledPostgres.dump(source, file)
+      const target = yield* InstalledPostgres.cluster(binaries)
+      yield* InstalledPostgres.restore(target, file)
       yield* after.pipe(Effect.provide(layerOn(target)))
     }).pipe(Effect.provide(NodeServices.layer))
   )
