@@ -29,7 +29,8 @@ export interface LogRow {
   readonly leafHash: Uint8Array
 }
 
-export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+export const hex = (bytes: Uint8Array): string =>
+  (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes)).toString("hex")
 
 /** RFC 3339 in UTC with microseconds. */
 export const instantText = (at: Date): string => `${at.toISOString().slice(0, -1)}000Z`
@@ -47,17 +48,10 @@ export const leafText = (
     | "detailHash"
   >
 ): string =>
-  Canonical.write({
-    action: row.action,
-    activityId: row.activityId,
-    actor: hex(row.actorHash),
-    actorType: row.actorType,
-    detail: hex(row.detailHash),
-    recordedAt: row.recordedAt,
-    targetType: row.targetType,
-    tenantId: row.tenantId,
-    v: version
-  })
+  // Canonical: the members are in order. Written out, since every audited change waits for it.
+  `{"action":${Canonical.write(row.action)},"activityId":"${row.activityId}","actor":"${hex(row.actorHash)}",` +
+  `"actorType":${Canonical.write(row.actorType)},"detail":"${hex(row.detailHash)}","recordedAt":"${row.recordedAt}",` +
+  `"targetType":${Canonical.write(row.targetType)},"tenantId":${Canonical.write(row.tenantId)},"v":${version}}`
 
 export const leafHash = (row: Parameters<typeof leafText>[0]): Buffer => Merkle.leafHash(leafText(row))
 

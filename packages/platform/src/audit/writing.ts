@@ -5,8 +5,8 @@ import type * as Audit from "@hypermarket/core/Audit"
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Now from "@hypermarket/core/Now"
 import { Tenant } from "@hypermarket/core/Tenant"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Tracer from "effect/Tracer"
 import { randomBytes } from "node:crypto"
@@ -32,23 +32,24 @@ const nextSalt = (): Buffer => {
 /** The tracer without an exporter: its ids lead nowhere. */
 const nativeTracer = Tracer.Tracer.defaultValue()
 
-const traceId = Effect.gen(function* () {
-  if ((yield* Tracer.Tracer) === nativeTracer) return undefined
-  const span = yield* Effect.serviceOption(Tracer.ParentSpan)
-  return Option.isSome(span) && span.value.sampled ? span.value.traceId : undefined
-})
+const traceIdOf = (context: Context.Context<never>): string | undefined => {
+  if (Context.get(context, Tracer.Tracer) === nativeTracer) return undefined
+  const span = Context.getOrUndefined(context, Tracer.ParentSpan)
+  return span?.sampled === true ? span.traceId : undefined
+}
 
 export const make = (sql: SqlClient.SqlClient) => {
   const statements = Statements.make(sql)
   return Effect.fnUntraced(function* (entry: Audit.Entry & { readonly actor?: Actor.Actor }) {
-    const tenant = yield* Tenant
+    // One look at the context for all of it: this runs inside of every change that is audited.
+    const context = yield* Effect.context<Tenant>()
+    const tenant = Context.get(context, Tenant)
     const now = yield* Now.now
-    const { type, ...actor } = entry.actor ?? (yield* Actor.Actor)
-    const request = yield* AccessLog.CurrentRequest
+    const { type, ...actor } = entry.actor ?? Context.get(context, Actor.Actor)
     const actorText = Leaf.actorText({
       ...actor,
-      requestId: actor.requestId ?? request?.requestId,
-      traceId: yield* traceId
+      requestId: actor.requestId ?? Context.get(context, AccessLog.CurrentRequest)?.requestId,
+      traceId: traceIdOf(context)
     })
     const detail = Leaf.detailText(entry.target.id, entry.before, entry.after)
     // From a pool: one id by itself costs more than the hashes.
