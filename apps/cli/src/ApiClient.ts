@@ -1,17 +1,12 @@
 /**
- * A client of one of the API's groups, made from the same schemas as the server, with the address and key of an
- * installation. It waits and tries again when it is told to.
+ * `@hypermarket/client` in effects, with the address and key of an installation. It waits and tries again when it is told to.
  */
+import { type CallOptions, type Client, createClient, HypermarketError } from "@hypermarket/client"
 import * as Setting from "@hypermarket/core/Setting"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type * as HttpApi from "effect/http-api/HttpApi"
-import * as HttpApiClient from "effect/http-api/HttpApiClient"
-import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import { type CommandFailed, failed } from "./CommandFailed.ts"
 
 export interface Address {
@@ -20,10 +15,9 @@ export interface Address {
 }
 
 /** The API sheds load with 503 and Retry-After; a client that gives up before this has met an outage. */
-const retriesMax = 20
-const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(
-  Schedule.upTo({ times: retriesMax })
-)
+const attemptsMax = 20
+/** Of one call with all its attempts: an outage as long as this ends the command. */
+const timeoutMillis = 120_000
 
 const apiUrl = Setting.required({
   name: "HM_API_URL",
@@ -46,38 +40,40 @@ export const fromEnvironment: Effect.Effect<Address, CommandFailed> = Effect.gen
   return { apiUrl: url.replace(/\/+$/, ""), apiKey: Redacted.value(key) }
 }).pipe(Effect.mapError(() => failed("Set HM_API_URL and HM_API_KEY: this command is a client of the API")))
 
-/** Sends the key, and tries again what the API or the network asks for again. */
-const authorised =
-  ({ apiKey }: Address) =>
-  (client: HttpClient.HttpClient) =>
-    client.pipe(
-      HttpClient.mapRequest(HttpClientRequest.bearerToken(apiKey)),
-      HttpClient.retryTransient({ retryOn: "errors-and-responses", schedule: retrySchedule })
-    )
-
-/** For requests that no group describes: paths are of the API. */
-export const http = (address: Address) =>
-  Effect.map(HttpClient.HttpClient, (client) =>
-    client.pipe(HttpClient.mapRequest(HttpClientRequest.prependUrl(address.apiUrl)), authorised(address))
-  )
-
-export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
-  api: HttpApi.HttpApi<Id, Groups>,
-  address: Address
-) => HttpApiClient.make(api, { baseUrl: address.apiUrl, transformClient: authorised(address) })
-
-/** The deepest thing that a failed call has to say. */
-const messageOf = (error: unknown): string => {
-  if (typeof error !== "object" || error === null) return String(error)
-  if ("errors" in error && Array.isArray(error.errors) && error.errors.length > 0) {
-    return JSON.stringify(error.errors[0])
+/** A call that ended without a success. */
+export class CallFailed extends Schema.TaggedError<CallFailed>()("CallFailed", { cause: Schema.Defect() }) {
+  /** The error of the client, when the API responded. */
+  get response(): HypermarketError | undefined {
+    return this.cause instanceof HypermarketError ? this.cause : undefined
   }
-  if ("title" in error && typeof error.title === "string") return error.title
-  return "message" in error && typeof error.message === "string" ? error.message : String(error)
 }
 
-/** Says what was asked for and what the API answered. */
+/**
+ * One call of an installation's API. Interrupting it ends the request. Commands send what may be sent twice: facts, documents
+ * and events have names of their own, so each call is repeated after any transient failure.
+ */
+export type Call = <A>(
+  run: (client: Client, options: CallOptions) => PromiseLike<A>
+) => Effect.Effect<A, CallFailed>
+
+/** Opens nothing: each call is a request. */
+export const make = ({ apiKey, apiUrl }: Address): Call => {
+  const client = createClient({ url: apiUrl, key: apiKey, attempts: attemptsMax })
+  return (run) =>
+    Effect.tryPromise({
+      try: (signal) => run(client, { signal, timeout: timeoutMillis, repeatable: true }),
+      catch: (cause) => new CallFailed({ cause })
+    })
+}
+
+/** `fetch` says "fetch failed", and its cause what the operating system or the server said. */
+const messageOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? messageOf(error.cause) : error.message
+}
+
+/** Names what was asked for beside what the API responded. */
 export const orCommandFailed =
   (what: string) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, CommandFailed, R> =>
-    Effect.mapError(self, (error) => failed(`${what}: ${messageOf(error)}`))
+  <A, R>(self: Effect.Effect<A, CallFailed, R>): Effect.Effect<A, CommandFailed, R> =>
+    Effect.mapError(self, ({ cause }) => failed(`${what}: ${messageOf(cause)}`))

@@ -10,6 +10,7 @@ import type { HttpApi } from "effect/http-api/HttpApi"
 import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import { hasProperty, isObject, isObjectOrArray } from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { operationNames } from "./internal/operationNames.ts"
 
 const Texts = Schema.Record(Schema.String, Schema.String)
 
@@ -278,6 +279,14 @@ const addReferences = (document: Node, references: ReadonlyArray<Reference>): vo
   }
 }
 
+const renameOperations = (document: Node): void => {
+  const operations = operationsIn(document)
+  const names = operationNames(operations.map((operation) => String(operation["operationId"])))
+  for (const operation of operations) {
+    operation["operationId"] = names.get(String(operation["operationId"]))
+  }
+}
+
 /** Text with a `minimum` is an integer of `BoundedInt.fromText`. */
 const correctIntegers = (document: Node): void => {
   for (const operation of operationsIn(document)) {
@@ -353,9 +362,9 @@ const renameComponents = (document: Node): Node => {
  * - It adds the prose and the examples of the references.
  * - It writes authentication schemes in lower case, and integers of a query as integers.
  * - It requires the title of problems, and removes bounds that only repeat the range of a safe integer.
- * - It shortens the names of components to the part that is public.
+ * - It shortens the names of components to the part that is public, and those of operations by the noun of their group.
  *
- * The returned function throws when two components then have one name.
+ * The returned function throws when two components or two operations then have one name.
  *
  * @category documents
  * @since 0.1.0
@@ -372,5 +381,6 @@ export const document =
     removeUnsafeBounds(copy)
     requireTitles(child(child(copy, "components"), "schemas"))
     addReferences(copy, references)
+    renameOperations(copy)
     return renameComponents(copy)
   }

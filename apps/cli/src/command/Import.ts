@@ -1,7 +1,5 @@
 /** `hypermarket import`: files into the installation behind `HM_API_URL`. */
-import { NodeHttpClient } from "@effect/platform-node"
 import * as Commerce from "@hypermarket/core/Commerce"
-import { SearchApi } from "@hypermarket/search/SearchApi"
 import * as SearchDocument from "@hypermarket/search/SearchDocument"
 import { IndexName, products } from "@hypermarket/search/SearchIndex"
 import * as Command from "effect/cli/Command"
@@ -96,28 +94,35 @@ const importProducts = Command.make(
   Effect.fn(
     function* ({ file, format: given, index, json, restart }) {
       const address = yield* ApiClient.fromEnvironment
-      const client = yield* ApiClient.make(SearchApi, address)
-      yield* client.searchIndexes.createIndex({ headers: {}, payload: { indexName: index } }).pipe(
-        Effect.catchTag("SearchIndexExists", () => Effect.void),
+      const call = ApiClient.make(address)
+      yield* call(({ searchIndexes }, options) =>
+        searchIndexes.create({ body: { indexName: index } }, options)
+      ).pipe(
+        Effect.asVoid,
+        Effect.catchIf(
+          ({ response }) => response?.is("urn:hypermarket:problem:search:index-exists") === true,
+          () => Effect.void
+        ),
         ApiClient.orCommandFailed(`Making the index ${index}`)
       )
       const format = Option.getOrElse(given, () => Rows.formatOf(file))
 
       const send = (items: ReadonlyArray<Import.Item<Change>>) => {
         const upserts = items.filter(({ item }) => item._tag === "Upsert")
-        return client.search
-          .writeDocuments({
-            params: { indexName: index },
-            payload: {
-              upserts: upserts.flatMap(({ item }) => (item._tag === "Upsert" ? [item.document] : [])),
-              removals: items.flatMap(({ item }) => (item._tag === "Removal" ? [item.removal] : []))
-            }
-          })
-          .pipe(
-            Effect.as([]),
-            Effect.catchTag("DocumentInvalid", ({ errors }) => Effect.succeed(namedBy(errors, upserts))),
-            ApiClient.orCommandFailed("Writing documents")
-          )
+        const body = {
+          upserts: upserts.flatMap(({ item }) => (item._tag === "Upsert" ? [item.document] : [])),
+          removals: items.flatMap(({ item }) => (item._tag === "Removal" ? [item.removal] : []))
+        }
+        return call(({ search }, options) => search.writeDocuments({ indexName: index, body }, options)).pipe(
+          Effect.as([]),
+          Effect.catch((error) => {
+            const { response } = error
+            return response?.is("urn:hypermarket:problem:search:document-invalid") === true
+              ? Effect.succeed(namedBy(response.problem.errors, upserts))
+              : Effect.fail(error)
+          }),
+          ApiClient.orCommandFailed("Writing documents")
+        )
       }
 
       /** A batch is all or nothing: without those that were refused it is sent again. */
@@ -142,7 +147,7 @@ const importProducts = Command.make(
       })
       yield* json ? Output.json(summary) : Console.log(textOf("products", summary))
     },
-    Effect.provide([Progress.layer, NodeHttpClient.layerUndici]),
+    Effect.provide(Progress.layer),
     orCommandFailed
   )
 ).pipe(Command.withDescription("Products to search for, from a file"))

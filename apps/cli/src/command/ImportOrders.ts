@@ -1,7 +1,6 @@
 /** `hypermarket import orders`: order facts from a file, such as the past of a shop. */
-import { NodeHttpClient } from "@effect/platform-node"
-import { AnalyticsApi } from "@hypermarket/analytics/AnalyticsApi"
-import { linesMax, type OrderFactInvalid, type Outcome } from "@hypermarket/analytics/OrderFact"
+import type { OrderFactInvalid } from "@hypermarket/client"
+import { linesMax, type Outcome } from "@hypermarket/analytics/OrderFact"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -84,24 +83,33 @@ export const importOrders = Command.make(
   Effect.fn(
     function* ({ file, json, restart }) {
       const address = yield* ApiClient.fromEnvironment
-      const client = yield* ApiClient.make(AnalyticsApi, address)
+      const call = ApiClient.make(address)
 
       const outcomes = { applied: 0, waiting: 0, duplicate: 0, superseded: 0 }
       const sendOnce = (items: Items) =>
-        client.analytics.recordFacts({ payload: { facts: items.map(({ item }) => item) } }).pipe(
+        call(({ analytics }, options) =>
+          analytics.recordFacts({ body: { facts: items.map(({ item }) => item) } }, options)
+        ).pipe(
           Effect.map((answer): ReadonlyArray<Import.Refusal> => {
             for (const outcome of answer.items) outcomes[outcome]++
             return []
           }),
-          Effect.catchTag("OrderFactInvalid", (error) => Effect.succeed(refusalsOf(items, error))),
-          Effect.catchTag("OrderFactConflict", ({ id, index, kind, version }) =>
-            Effect.succeed([
+          Effect.catch((error) => {
+            const { response } = error
+            if (response?.is("urn:hypermarket:problem:analytics:order-fact-invalid") === true) {
+              return Effect.succeed(refusalsOf(items, response.problem))
+            }
+            if (response?.is("urn:hypermarket:problem:analytics:order-fact-conflict") !== true) {
+              return Effect.fail(error)
+            }
+            const { id, index, kind, version } = response.problem
+            return Effect.succeed([
               {
                 line: items[index]?.line ?? 0,
                 message: `${kind} ${id} is known in version ${version} with another content`
               }
             ])
-          ),
+          }),
           ApiClient.orCommandFailed("Recording facts")
         )
 
@@ -137,7 +145,7 @@ export const importOrders = Command.make(
         ? Output.json({ ...summary, outcomes })
         : Console.log([textOf("facts", summary), outcomeText(outcomes)].join("\n"))
     },
-    Effect.provide([Progress.layer, NodeHttpClient.layerUndici]),
+    Effect.provide(Progress.layer),
     orCommandFailed
   )
 ).pipe(

@@ -1,8 +1,6 @@
 /** `hypermarket risk`: versions of rules, tried on the past. */
-import { NodeHttpClient } from "@effect/platform-node"
+import type { BacktestReport } from "@hypermarket/client"
 import { Instant } from "@hypermarket/core/Instant"
-import { RiskApi } from "@hypermarket/risk/RiskApi"
-import type { BacktestReport } from "@hypermarket/risk/RiskReport"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -127,22 +125,22 @@ const backtest = Command.make(
       const days = Math.ceil((to.epochMilliseconds - from.epochMilliseconds) / dayMillis)
       if (days < 1 || days > daysMax)
         return yield* failed(`Expected 1 to ${daysMax} days between --from and --to`)
-      const client = yield* ApiClient.make(RiskApi, yield* ApiClient.fromEnvironment)
+      const call = ApiClient.make(yield* ApiClient.fromEnvironment)
       const progress = yield* Progress.Progress
       const reports: Array<BacktestReport> = []
       for (let day = 0; day < days; day++) {
         const start = from.epochMilliseconds + day * dayMillis
+        const end = Math.min(start + dayMillis, to.epochMilliseconds)
+        const body = {
+          version,
+          from: DateTime.formatIso(DateTime.makeUnsafe(start)),
+          to: DateTime.formatIso(DateTime.makeUnsafe(end)),
+          ...(Option.isSome(asOf) ? { asOf: DateTime.formatIso(asOf.value) } : {})
+        }
         reports.push(
-          yield* client.riskRules
-            .backtest({
-              payload: {
-                version,
-                from: DateTime.makeUnsafe(start),
-                to: DateTime.makeUnsafe(Math.min(start + dayMillis, to.epochMilliseconds)),
-                ...(Option.isSome(asOf) ? { asOf: asOf.value } : {})
-              }
-            })
-            .pipe(ApiClient.orCommandFailed(`Trying version ${version}`))
+          yield* call(({ riskRules }, options) => riskRules.backtest({ body }, options)).pipe(
+            ApiClient.orCommandFailed(`Trying version ${version}`)
+          )
         )
         yield* progress.bar("Trying decisions", day + 1, days)
       }
@@ -150,7 +148,7 @@ const backtest = Command.make(
       const summary = summarise(version, reports)
       yield* json ? Output.json(summary) : Console.log(textOf(summary))
     },
-    Effect.provide([Progress.layer, NodeHttpClient.layerUndici]),
+    Effect.provide(Progress.layer),
     orCommandFailed
   )
 ).pipe(Command.withDescription("Alerts, precision and recall of a version over decisions of the past"))

@@ -1,6 +1,4 @@
 /** `hypermarket search`: how well an index answers. */
-import { NodeHttpClient } from "@effect/platform-node"
-import { SearchApi } from "@hypermarket/search/SearchApi"
 import { IndexName, products } from "@hypermarket/search/SearchIndex"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -95,33 +93,33 @@ const evaluate = Command.make(
   },
   Effect.fn(
     function* ({ file, index, json, losers }) {
-      const client = yield* ApiClient.make(SearchApi, yield* ApiClient.fromEnvironment)
+      const call = ApiClient.make(yield* ApiClient.fromEnvironment)
       const progress = yield* Progress.Progress
       const judged = yield* readJudgments(file)
       let done = 0
       const evaluated = yield* Effect.forEach(
         judged,
         (one) =>
-          client.search
-            .search({ params: { indexName: index }, payload: { query: one.query, limit: 10, retrieve: [] } })
-            .pipe(
-              ApiClient.orCommandFailed(`Searching for ${one.query}`),
-              Effect.map(({ found, hits }) =>
-                Relevance.evaluate(
-                  one,
-                  hits.map(({ id }) => id),
-                  found
-                )
-              ),
-              Effect.tap(() => progress.bar("Searching", ++done, judged.length))
+          call(({ search }, options) =>
+            search.search({ indexName: index, body: { query: one.query, limit: 10, retrieve: [] } }, options)
+          ).pipe(
+            ApiClient.orCommandFailed(`Searching for ${one.query}`),
+            Effect.map(({ found, hits }) =>
+              Relevance.evaluate(
+                one,
+                hits.map(({ id }) => id),
+                found
+              )
             ),
+            Effect.tap(() => progress.bar("Searching", ++done, judged.length))
+          ),
         { concurrency: searchesInFlight }
       )
       yield* progress.done
       const evaluation = Relevance.summarise(evaluated, losers)
       yield* json ? Output.json(evaluation) : Console.log(textOf(evaluation))
     },
-    Effect.provide([Progress.layer, NodeHttpClient.layerUndici]),
+    Effect.provide(Progress.layer),
     orCommandFailed
   )
 ).pipe(Command.withDescription("NDCG@10, queries without results and the worst queries, by judged queries"))

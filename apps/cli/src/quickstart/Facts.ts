@@ -2,10 +2,8 @@
  * Posts facts of the shop to `/v1/events` as a client would: in batches, several requests in flight, each fact by its own
  * name, so that posting one again is answered "duplicate" and changes nothing.
  */
-import { EventsApi } from "@hypermarket/events/EventsApi"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Schedule from "effect/Schedule"
 import * as ApiClient from "../ApiClient.ts"
 import { failed } from "../CommandFailed.ts"
@@ -16,7 +14,6 @@ import { Progress } from "./Progress.ts"
 /** A transaction and a step of the progress bar each; an API takes 1,000 at most. */
 const batchSize = 250
 const requestsInFlight = 4
-const accepted = 202
 
 export const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
@@ -29,19 +26,11 @@ export const publish = Effect.fn("Facts.publish")(function* (
   facts: ReadonlyArray<Fact>,
   onPosted: (count: number) => Effect.Effect<void> = () => Effect.void
 ) {
-  const client = yield* ApiClient.http(installation)
+  const call = ApiClient.make(installation)
   const postBatch = Effect.fnUntraced(function* (batch: ReadonlyArray<Fact>) {
-    const response = yield* client.execute(
-      HttpClientRequest.post("/v1/events").pipe(
-        HttpClientRequest.bodyText(
-          JSON.stringify(batch.map((fact) => ({ specversion: "1.0", ...fact }))),
-          "application/cloudevents-batch+json"
-        )
-      )
-    )
-    if (response.status !== accepted) {
-      return yield* failed(`Publishing answered ${response.status}: ${yield* response.text}`)
-    }
+    yield* call(({ events }, options) =>
+      events.publish({ body: batch.map((fact) => ({ ...fact })) }, options)
+    ).pipe(ApiClient.orCommandFailed("Publishing"))
     yield* onPosted(batch.length)
   })
   yield* Effect.forEach(chunksOf(facts, batchSize), postBatch, {
@@ -68,11 +57,13 @@ const pollInterval = Duration.millis(50)
 
 /** Waits until every domain's handler has worked off what was published; a handler that gave up on a fact is named. */
 export const settle = Effect.fn("Facts.settle")(function* (installation: Installation, label: string) {
-  const client = yield* ApiClient.make(EventsApi, installation)
+  const call = ApiClient.make(installation)
   const progress = yield* Progress
   let most = 0
   const look = Effect.gen(function* () {
-    const { items } = yield* client.queues.listQueues({}).pipe(ApiClient.orCommandFailed("Counting events"))
+    const { items } = yield* call(({ queues }, options) => queues.list({}, options)).pipe(
+      ApiClient.orCommandFailed("Counting events")
+    )
     const handlers = items.filter(({ queue }) => queue.startsWith("handler."))
     const dead = handlers.filter((queue) => queue.dead > 0)
     if (dead.length > 0) {

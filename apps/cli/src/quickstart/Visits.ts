@@ -1,7 +1,6 @@
 /**
  * The searches of the derived visits: each is really made, once, and what it answered is kept in the journal.
  */
-import { SearchApi } from "@hypermarket/search/SearchApi"
 import { products } from "@hypermarket/search/SearchIndex"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -21,15 +20,13 @@ export const search = Effect.fn("Visits.search")(function* (
   journal: Journal,
   visits: ReadonlyArray<Sessions.Visit>
 ) {
-  const client = yield* ApiClient.make(SearchApi, installation)
+  const call = ApiClient.make(installation)
   const one = Effect.fnUntraced(function* (visit: Sessions.Visit) {
     const before = yield* Clock.currentTimeNanos
-    const answer = yield* client.search
-      .search({
-        params: { indexName: products },
-        payload: { query: visit.query, limit: pageSize, retrieve: [] }
-      })
-      .pipe(ApiClient.orCommandFailed("Searching"))
+    const body = { query: visit.query, limit: pageSize, retrieve: [] }
+    const answer = yield* call(({ search }, options) =>
+      search.search({ indexName: products, body }, options)
+    ).pipe(ApiClient.orCommandFailed("Searching"))
     const millis = Number((yield* Clock.currentTimeNanos) - before) / nanosPerMilli
     const place = answer.hits.findIndex(({ id }) => id === visit.wanted)
     const entry: Entry = {

@@ -2,9 +2,8 @@
  * Search: the catalogue is found as soon as its facts are handled; the index is rebuilt as a second version while
  * searches run, checked, switched to, rolled back and switched to again.
  */
-import { SearchApi } from "@hypermarket/search/SearchApi"
-import type { SearchQuery } from "@hypermarket/search/SearchQuery"
-import { products, type VersionId } from "@hypermarket/search/SearchIndex"
+import type { Client } from "@hypermarket/client"
+import { products } from "@hypermarket/search/SearchIndex"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
@@ -15,40 +14,49 @@ import { Progress } from "../Progress.ts"
 
 const pollInterval = "50 millis"
 const searchInterval = "20 millis"
-const index = { params: { indexName: products } }
+const index = { indexName: products }
 
-const clientOf = Effect.fnUntraced(function* (installation: Installation) {
-  const client = yield* ApiClient.make(SearchApi, installation)
-  const version = (versionId: VersionId) => ({ params: { indexName: products, versionId } })
+type SearchQuery = Parameters<Client["search"]["search"]>[0]["body"]
+
+const clientOf = (installation: Installation) => {
+  const call = ApiClient.make(installation)
   return {
-    search: (payload: SearchQuery) =>
-      client.search.search({ ...index, payload }).pipe(ApiClient.orCommandFailed("Searching")),
-    compare: client.search.compareDocuments(index).pipe(ApiClient.orCommandFailed("Comparing")),
-    pending: client.search.getPendingEvents({}).pipe(ApiClient.orCommandFailed("Counting events")),
-    versions: client.searchVersions
-      .listVersions({ ...index, query: {} })
-      .pipe(ApiClient.orCommandFailed("Listing versions")),
-    start: client.searchVersions
-      .startVersion({ ...index, headers: {}, payload: {} })
-      .pipe(ApiClient.orCommandFailed("Starting a version")),
-    get: (versionId: VersionId) =>
-      client.searchVersions
-        .getVersion(version(versionId))
-        .pipe(ApiClient.orCommandFailed("Looking at a version")),
-    validate: (versionId: VersionId) =>
-      client.searchVersions
-        .validateVersion(version(versionId))
-        .pipe(ApiClient.orCommandFailed("Validating a version")),
-    activate: (versionId: VersionId) =>
-      client.searchVersions
-        .activateVersion({ ...version(versionId), payload: {} })
-        .pipe(ApiClient.orCommandFailed("Activating a version")),
-    rollBack: client.searchIndexes.rollBackIndex(index).pipe(ApiClient.orCommandFailed("Rolling back"))
+    search: (body: SearchQuery) =>
+      call(({ search }, options) => search.search({ ...index, body }, options)).pipe(
+        ApiClient.orCommandFailed("Searching")
+      ),
+    compare: call(({ search }, options) => search.compareDocuments(index, options)).pipe(
+      ApiClient.orCommandFailed("Comparing")
+    ),
+    pending: call(({ search }, options) => search.getPendingEvents({}, options)).pipe(
+      ApiClient.orCommandFailed("Counting events")
+    ),
+    versions: call(({ searchVersions }, options) => searchVersions.list(index, options)).pipe(
+      ApiClient.orCommandFailed("Listing versions")
+    ),
+    start: call(({ searchVersions }, options) => searchVersions.start({ ...index, body: {} }, options)).pipe(
+      ApiClient.orCommandFailed("Starting a version")
+    ),
+    get: (versionId: string) =>
+      call(({ searchVersions }, options) => searchVersions.get({ ...index, versionId }, options)).pipe(
+        ApiClient.orCommandFailed("Looking at a version")
+      ),
+    validate: (versionId: string) =>
+      call(({ searchVersions }, options) => searchVersions.validate({ ...index, versionId }, options)).pipe(
+        ApiClient.orCommandFailed("Validating a version")
+      ),
+    activate: (versionId: string) =>
+      call(({ searchVersions }, options) =>
+        searchVersions.activate({ ...index, versionId, body: {} }, options)
+      ).pipe(ApiClient.orCommandFailed("Activating a version")),
+    rollBack: call(({ searchIndexes }, options) => searchIndexes.rollBack(index, options)).pipe(
+      ApiClient.orCommandFailed("Rolling back")
+    )
   }
-})
+}
 
 /** Searches until it is interrupted, and counts the answers of each version. The pause leaves the processor to the build. */
-const keepSearching = (client: Effect.Success<ReturnType<typeof clientOf>>, named: Map<string, number>) =>
+const keepSearching = (client: ReturnType<typeof clientOf>, named: Map<string, number>) =>
   client.search({ query: "chair", limit: 5 }).pipe(
     Effect.tap(({ indexVersion }) =>
       Effect.sync(() => void named.set(indexVersion, (named.get(indexVersion) ?? 0) + 1))
@@ -65,7 +73,7 @@ const answeredBy = (named: ReadonlyMap<string, number>, versionId: string) => {
   )
 }
 
-const rebuild = Effect.fnUntraced(function* (client: Effect.Success<ReturnType<typeof clientOf>>) {
+const rebuild = Effect.fnUntraced(function* (client: ReturnType<typeof clientOf>) {
   const progress = yield* Progress
   const named = new Map<string, number>()
   const searching = yield* Effect.forkChild(keepSearching(client, named))
@@ -77,19 +85,18 @@ const rebuild = Effect.fnUntraced(function* (client: Effect.Success<ReturnType<t
     )
     if (known?.status === "active") yield* client.rollBack
     yield* progress.step("Building a second version of the index")
-    const versionId = known?.versionId ?? (yield* client.start).body.versionId
+    const versionId = known?.versionId ?? (yield* client.start).versionId
     const built = yield* client.get(versionId).pipe(
-      Effect.map(({ body }) => body),
       Effect.repeat({
         until: ({ status }) => status === "ready" || status === "failed",
         schedule: Schedule.spaced(pollInterval)
       })
     )
     if (built.status === "failed") return yield* failed(`The version failed: ${built.failure ?? ""}`)
-    const { body: validated } = yield* client.validate(versionId)
+    const validated = yield* client.validate(versionId)
     yield* client.activate(versionId)
     yield* answeredBy(named, versionId)
-    const { body: before } = yield* client.rollBack
+    const before = yield* client.rollBack
     yield* answeredBy(named, before.versionId)
     yield* client.activate(versionId)
     yield* answeredBy(named, versionId)
@@ -108,7 +115,7 @@ export const search: Part = {
   domain: "search",
   title: "Search",
   run: Effect.fnUntraced(function* (installation, { searched }) {
-    const client = yield* clientOf(installation)
+    const client = clientOf(installation)
     const { named, validated } = yield* rebuild(client)
     const plain = yield* client.search({ query: "copiers", limit: 3 })
     const typo = yield* client.search({ query: misspelt, limit: 3 })

@@ -1,0 +1,342 @@
+// Generated from the API's document: `pnpm generate`. A list of all operations, whatever its length.
+/** Method, path below /v1/, and flags: pages, condition, idempotency key, event, raw response. */
+export const table: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  overview: {
+    listAlerts: "GET overview/alerts",
+    getTimeline: "GET overview/timeline/{kind}/{id} p",
+    watch: "GET overview/live r",
+    find: "GET overview/search"
+  },
+  tenants: {
+    list: "GET platform/tenants p",
+    create: "POST platform/tenants i",
+    get: "GET platform/tenants/{tenantId}",
+    change: "PATCH platform/tenants/{tenantId} m",
+    createTenantKey: "POST platform/tenants/{tenantId}/keys i"
+  },
+  keys: {
+    currentTenant: "GET platform/tenant",
+    list: "GET platform/keys p",
+    create: "POST platform/keys i",
+    get: "GET platform/keys/{apiKeyId}",
+    revoke: "DELETE platform/keys/{apiKeyId} m",
+    rotate: "POST platform/keys/{apiKeyId}/rotate mi"
+  },
+  flags: {
+    list: "GET platform/flags p",
+    create: "POST platform/flags i",
+    get: "GET platform/flags/{flagKey}",
+    change: "PATCH platform/flags/{flagKey} m",
+    setFlagEnvironment: "PUT platform/flags/{flagKey}/environments/{environment} m",
+    kill: "POST platform/flags/{flagKey}/environments/{environment}/kill",
+    archive: "POST platform/flags/{flagKey}/archive m",
+    rollBack: "POST platform/flags/{flagKey}/rollback m",
+    listFlagVersions: "GET platform/flags/{flagKey}/versions p",
+    diff: "GET platform/flags/{flagKey}/diff",
+    explain: "POST platform/flags/{flagKey}/explain"
+  },
+  segments: {
+    list: "GET platform/segments p",
+    create: "POST platform/segments i",
+    get: "GET platform/segments/{segmentKey}",
+    change: "PATCH platform/segments/{segmentKey} m",
+    remove: "DELETE platform/segments/{segmentKey} m"
+  },
+  audit: {
+    listActivity: "GET platform/activity p",
+    getHead: "GET platform/activity/head",
+    listAuditKeys: "GET platform/activity/keys",
+    exportActivity: "GET platform/activity/export r",
+    verifyActivity: "POST platform/activity/verify"
+  },
+  policy: {
+    list: "GET platform/policies p",
+    create: "POST platform/policies i",
+    get: "GET platform/policies/{policyKey}",
+    change: "PUT platform/policies/{policyKey} m",
+    remove: "DELETE platform/policies/{policyKey} m",
+    listPolicyVersions: "GET platform/policies/{policyKey}/versions p",
+    decide: "POST platform/policy/decisions",
+    dryRun: "POST platform/policy/dry-runs"
+  },
+  installationPolicies: {
+    list: "GET platform/installation/policies p",
+    create: "POST platform/installation/policies i",
+    get: "GET platform/installation/policies/{policyKey}",
+    change: "PUT platform/installation/policies/{policyKey} m",
+    remove: "DELETE platform/installation/policies/{policyKey} m"
+  },
+  subjects: {
+    listSubjectRequests: "GET platform/subjects/requests p",
+    createSubjectRequest: "POST platform/subjects/requests i",
+    getSubjectRequest: "GET platform/subjects/requests/{requestId}",
+    getSubjectPart: "GET platform/subjects/requests/{requestId}/parts/{part} r"
+  },
+  events: {
+    publish: "POST events e",
+    state: "GET events/state"
+  },
+  facts: {
+    factSchema: "GET events/schemas/{type}"
+  },
+  queues: {
+    list: "GET events/queues",
+    get: "GET events/queues/{queue}",
+    change: "PATCH events/queues/{queue} m",
+    listMinutes: "GET events/queues/{queue}/minutes",
+    pause: "POST events/queues/{queue}/pause",
+    resume: "POST events/queues/{queue}/resume",
+    getJob: "GET events/queues/{queue}/jobs/{jobId}",
+    listJobs: "GET events/queues/{queue}/jobs p",
+    getPayload: "GET events/queues/{queue}/jobs/{jobId}/payload",
+    cancelJob: "POST events/queues/{queue}/jobs/{jobId}/cancel",
+    listDead: "GET events/queues/{queue}/dead p",
+    listDeadGroups: "GET events/queues/{queue}/dead/groups",
+    redrive: "POST events/queues/{queue}/redrive",
+    discard: "POST events/queues/{queue}/discard"
+  },
+  subscriptions: {
+    list: "GET events/subscriptions p",
+    create: "POST events/subscriptions i",
+    get: "GET events/subscriptions/{subscriptionId}",
+    change: "PATCH events/subscriptions/{subscriptionId} m",
+    remove: "DELETE events/subscriptions/{subscriptionId} m"
+  },
+  schedules: {
+    list: "GET events/schedules p",
+    create: "POST events/schedules i",
+    get: "GET events/schedules/{scheduleId}",
+    change: "PATCH events/schedules/{scheduleId} m",
+    remove: "DELETE events/schedules/{scheduleId} m",
+    run: "POST events/schedules/{scheduleId}/run",
+    listRuns: "GET events/schedules/{scheduleId}/runs"
+  },
+  webhooks: {
+    list: "GET events/webhooks p",
+    create: "POST events/webhooks i",
+    get: "GET events/webhooks/{endpointId}",
+    change: "PATCH events/webhooks/{endpointId} m",
+    remove: "DELETE events/webhooks/{endpointId} m",
+    rotate: "POST events/webhooks/{endpointId}/rotate i",
+    pause: "POST events/webhooks/{endpointId}/pause",
+    enable: "POST events/webhooks/{endpointId}/enable",
+    test: "POST events/webhooks/{endpointId}/test",
+    listDeliveries: "GET events/webhooks/{endpointId}/deliveries p",
+    listAttempts: "GET events/webhooks/{endpointId}/deliveries/{deliveryId}/attempts",
+    replayDeliveries: "POST events/webhooks/{endpointId}/replay",
+    backfill: "POST events/webhooks/{endpointId}/backfill",
+    getRetention: "GET events/retention",
+    changeRetention: "PUT events/retention m"
+  },
+  workflows: {
+    list: "GET events/workflows p",
+    start: "POST events/workflows",
+    get: "GET events/workflows/{executionId}",
+    listTasks: "GET events/workflows/{executionId}/tasks p",
+    signal: "POST events/workflows/{executionId}/signals",
+    resume: "POST events/workflows/{executionId}/resume",
+    cancel: "POST events/workflows/{executionId}/cancel",
+    kill: "POST events/workflows/{executionId}/kill"
+  },
+  search: {
+    search: "POST search/indexes/{indexName}/search",
+    searchAll: "POST search/indexes/{indexName}/searches",
+    listDocuments: "GET search/indexes/{indexName}/documents p",
+    writeDocuments: "POST search/indexes/{indexName}/documents",
+    removeDocuments: "POST search/indexes/{indexName}/documents/remove",
+    getDocument: "GET search/indexes/{indexName}/documents/{documentId}",
+    compareDocuments: "GET search/indexes/{indexName}/comparison",
+    recordEvents: "POST search/events",
+    listQueries: "GET search/indexes/{indexName}/queries",
+    getPendingEvents: "GET search/events/pending",
+    getHistory: "GET search/history",
+    eraseHistory: "POST search/history/erase",
+    getPopularity: "GET search/popularity",
+    listRankingSignals: "GET search/signals p",
+    putRankingSignals: "POST search/signals"
+  },
+  searchIndexes: {
+    list: "GET search/indexes p",
+    create: "POST search/indexes i",
+    get: "GET search/indexes/{indexName}",
+    change: "PATCH search/indexes/{indexName} m",
+    remove: "DELETE search/indexes/{indexName} m",
+    getCuration: "GET search/indexes/{indexName}/curation",
+    setCuration: "PUT search/indexes/{indexName}/curation m",
+    rollBack: "POST search/indexes/{indexName}/rollback"
+  },
+  searchVersions: {
+    list: "GET search/indexes/{indexName}/versions p",
+    start: "POST search/indexes/{indexName}/versions i",
+    get: "GET search/indexes/{indexName}/versions/{versionId}",
+    validate: "POST search/indexes/{indexName}/versions/{versionId}/validate",
+    activate: "POST search/indexes/{indexName}/versions/{versionId}/activate",
+    retire: "POST search/indexes/{indexName}/versions/{versionId}/retire"
+  },
+  analytics: {
+    recordFacts: "POST analytics/facts",
+    listUnplaced: "GET analytics/unplaced p",
+    catalogue: "GET analytics/catalogue",
+    query: "POST analytics/query",
+    getFreshness: "GET analytics/freshness",
+    getOrder: "GET analytics/orders/{orderId}",
+    getZone: "GET analytics/zone",
+    setZone: "POST analytics/zone",
+    listCloses: "GET analytics/closes p",
+    createClose: "POST analytics/closes i",
+    getClose: "GET analytics/closes/{closeId}",
+    restatement: "GET analytics/closes/{closeId}/restatement"
+  },
+  limits: {
+    listPolicies: "GET quotas/policies p",
+    createPolicy: "POST quotas/policies i",
+    getPolicy: "GET quotas/policies/{policy}",
+    updatePolicy: "PATCH quotas/policies/{policy} m",
+    removePolicy: "DELETE quotas/policies/{policy} m",
+    listOverrides: "GET quotas/policies/{policy}/overrides p",
+    putOverride: "POST quotas/policies/{policy}/overrides",
+    removeOverride: "DELETE quotas/policies/{policy}/overrides/{overrideId}",
+    check: "POST quotas/limits/check",
+    peek: "POST quotas/limits/peek",
+    refund: "POST quotas/limits/refund",
+    reset: "POST quotas/limits/reset",
+    release: "POST quotas/limits/release"
+  },
+  installationLimits: {
+    listPolicies: "GET quotas/installation/policies p",
+    createPolicy: "POST quotas/installation/policies i",
+    getPolicy: "GET quotas/installation/policies/{policy}",
+    updatePolicy: "PATCH quotas/installation/policies/{policy} m",
+    removePolicy: "DELETE quotas/installation/policies/{policy} m",
+    listOverrides: "GET quotas/installation/policies/{policy}/overrides p",
+    putOverride: "POST quotas/installation/policies/{policy}/overrides",
+    removeOverride: "DELETE quotas/installation/policies/{policy}/overrides/{overrideId}"
+  },
+  quotas: {
+    listFeatures: "GET quotas/features p",
+    createFeature: "POST quotas/features i",
+    getFeature: "GET quotas/features/{feature}",
+    updateFeature: "PATCH quotas/features/{feature} m",
+    removeFeature: "DELETE quotas/features/{feature} m",
+    listGrants: "GET quotas/features/{feature}/grants p",
+    grant: "POST quotas/features/{feature}/grants i",
+    revokeGrant: "DELETE quotas/features/{feature}/grants/{grantId}",
+    reserve: "POST quotas/reservations",
+    getReservation: "GET quotas/reservations/{reservationId}",
+    commit: "POST quotas/reservations/{reservationId}/commit",
+    release: "POST quotas/reservations/{reservationId}/release",
+    record: "POST quotas/records",
+    usage: "POST quotas/usage",
+    check: "POST quotas/check"
+  },
+  experimentMetrics: {
+    list: "GET experiments/metrics p",
+    create: "POST experiments/metrics i",
+    get: "GET experiments/metrics/{metricId}"
+  },
+  experiments: {
+    list: "GET experiments/experiments p",
+    create: "POST experiments/experiments i",
+    get: "GET experiments/experiments/{experimentId}",
+    change: "PATCH experiments/experiments/{experimentId} m",
+    start: "POST experiments/experiments/{experimentId}/start m",
+    setHoldout: "POST experiments/layers",
+    expose: "POST experiments/exposures",
+    assign: "POST experiments/assignments",
+    recordFacts: "POST experiments/facts",
+    pause: "POST experiments/experiments/{experimentId}/pause m",
+    listLooks: "GET experiments/experiments/{experimentId}/looks",
+    takeLook: "POST experiments/experiments/{experimentId}/looks",
+    stop: "POST experiments/experiments/{experimentId}/stop m",
+    decide: "POST experiments/experiments/{experimentId}/decision m"
+  },
+  risk: {
+    listDecisions: "GET risk/decisions p",
+    decide: "POST risk/decisions",
+    explainDecision: "GET risk/decisions/{decisionId}",
+    recordSignals: "POST risk/signals",
+    getSignal: "GET risk/signals/{kind}/{subject}",
+    completeSignal: "POST risk/signals/{kind}/{subject}/completion",
+    recordLabels: "POST risk/labels"
+  },
+  riskRules: {
+    listAttributes: "GET risk/attributes",
+    declareAttributes: "POST risk/attributes",
+    listRuleSets: "GET risk/rule-sets p",
+    createRuleSet: "POST risk/rule-sets i",
+    getRuleSet: "GET risk/rule-sets/{ruleSet}",
+    reportShadow: "GET risk/rule-sets/{ruleSet}/shadow",
+    getRuleState: "GET risk/rules/live",
+    chooseRuleSets: "PUT risk/rules/live m",
+    getRuleHealth: "GET risk/rules/health",
+    backtest: "POST risk/backtests"
+  },
+  riskLists: {
+    listListEntries: "GET risk/list-entries p",
+    addListEntry: "POST risk/list-entries i",
+    removeListEntry: "DELETE risk/list-entries/{entryId}",
+    listSnoozes: "GET risk/snoozes p",
+    snoozeRule: "POST risk/snoozes i",
+    wakeRule: "DELETE risk/snoozes/{snoozeId}"
+  },
+  projects: {
+    list: "GET observability/projects p",
+    create: "POST observability/projects i",
+    get: "GET observability/projects/{projectId}",
+    change: "PATCH observability/projects/{projectId} m",
+    listItemCounts: "GET observability/projects/{projectId}/counts"
+  },
+  releases: {
+    list: "GET observability/projects/{projectId}/releases p",
+    remove: "POST observability/projects/{projectId}/releases/remove"
+  },
+  issues: {
+    list: "GET observability/issues p",
+    get: "GET observability/issues/{issueId}",
+    remove: "DELETE observability/issues/{issueId} m",
+    summarize: "GET observability/issues/{issueId}/summary",
+    listEvents: "GET observability/issues/{issueId}/events p",
+    getEvent: "GET observability/projects/{projectId}/events/{eventId}",
+    resolve: "POST observability/issues/{issueId}/resolve",
+    reopen: "POST observability/issues/{issueId}/reopen",
+    mute: "POST observability/issues/{issueId}/mute",
+    assign: "POST observability/issues/{issueId}/assign",
+    merge: "POST observability/issues/{issueId}/merge",
+    unmerge: "POST observability/issues/{issueId}/unmerge"
+  },
+  notifications: {
+    trigger: "POST notifications/triggers",
+    explain: "POST notifications/triggers/explain",
+    cancel: "POST notifications/triggers/cancel",
+    listMessages: "GET notifications/messages p",
+    getMessage: "GET notifications/messages/{notificationId}",
+    listMappings: "GET notifications/mappings",
+    setMapping: "POST notifications/mappings",
+    removeMapping: "DELETE notifications/mappings/{mapping}"
+  },
+  templates: {
+    list: "GET notifications/templates p",
+    draft: "POST notifications/templates i",
+    get: "GET notifications/templates/{template}/versions/{templateVersion}",
+    publish: "POST notifications/templates/{template}/versions/{templateVersion}/publish",
+    preview: "POST notifications/templates/{template}/versions/{templateVersion}/preview"
+  },
+  profiles: {
+    set: "POST notifications/profiles",
+    get: "GET notifications/profiles/{kind}/{recipientId}",
+    changeList: "POST notifications/lists",
+    getDefaults: "GET notifications/defaults",
+    setDefaults: "POST notifications/defaults"
+  },
+  preferences: {
+    listCategories: "GET notifications/categories",
+    setCategory: "POST notifications/categories",
+    set: "POST notifications/preferences",
+    read: "POST notifications/preferences/read"
+  },
+  suppressions: {
+    suppress: "POST notifications/suppressions",
+    find: "POST notifications/suppressions/find",
+    lift: "POST notifications/suppressions/lift"
+  }
+}
