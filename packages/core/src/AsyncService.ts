@@ -135,14 +135,20 @@ export type Opened<Handle> = Handle & {
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
-type AsyncOf<T, R> =
+type OpenOf<T> =
   T extends Service.Local<infer Options, infer Handle, infer _E, infer _R>
     ? {
         readonly open: Record<never, never> extends Accepted<Options>
           ? (options?: Accepted<Options>) => Promise<Opened<Handle>>
           : (options: Accepted<Options>) => Promise<Opened<Handle>>
       }
-    : AsyncAll<Pick<OfferedBy<T>, KeysFor<OfferedBy<T>, R>>>
+    : never
+
+type AsyncOf<T, R> =
+  T extends Service.Local<infer _O, infer _H, infer _E, infer _R>
+    ? OpenOf<T>
+    : AsyncAll<Pick<OfferedBy<T>, KeysFor<OfferedBy<T>, R>>> &
+        (T extends Service.Opening<infer Handle> ? OpenOf<Handle> : unknown)
 
 type OfferedTo<T, R> =
   T extends Service.Local<infer _O, infer _H, infer _E, infer _R>
@@ -170,5 +176,6 @@ export type Services<Listed, R> = {
 export type Errors<Listed> = {
   [N in keyof Listed]: Listed[N] extends Service.Local<infer _O, infer _H, infer E, infer _R>
     ? E
-    : ErrorsOf<OfferedBy<Listed[N]>[keyof OfferedBy<Listed[N]>]>
+    : | ErrorsOf<OfferedBy<Listed[N]>[keyof OfferedBy<Listed[N]>]>
+      | (Listed[N] extends Service.Opening<Service.Local<infer _O, infer _H, infer E, infer _R>> ? E : never)
 }[keyof Listed]

@@ -91,6 +91,8 @@ export interface Service<
   readonly methods: Readonly<Record<string, ReadonlyArray<ArgumentSchema>>>
   /** The methods that the door does not offer. */
   readonly internal: ReadonlyArray<Internal>
+  /** The handle that the door opens beside the methods; see {@link opening}. */
+  readonly opens?: Local<never, unknown, unknown, unknown>
 }
 
 /**
@@ -103,6 +105,16 @@ export interface Local<in Options, out Handle, out E, out R> {
   readonly _tag: "Local"
   readonly options: Schema.Codec<unknown, unknown>
   readonly make: (options: Options) => Effect.Effect<Handle, E, R | Tenant | Scope.Scope>
+}
+
+/**
+ * A service whose name in the door also opens a handle.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Opening<out Handle extends Local<never, unknown, unknown, unknown>> {
+  readonly opens: Handle
 }
 
 /**
@@ -167,3 +179,17 @@ export const local = <Options, Handle, E, R>(
   options: Schema.Codec<Options, unknown>,
   make: (options: Options) => Effect.Effect<Handle, E, R | Tenant | Scope.Scope>
 ): Local<Options, Handle, E, R> => ({ _tag: "Local", options, make })
+
+/**
+ * Adds `open` to a service: `flags.open(options)` beside `flags.create(flag)`. The service has no method of that name.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const opening = <
+  Listed extends Service<Context.Key<unknown, unknown>, PropertyKey>,
+  Handle extends Local<never, unknown, unknown, unknown>
+>(
+  service: Listed,
+  opens: Handle
+): Listed & Opening<Handle> => ({ ...service, opens })

@@ -5,6 +5,34 @@ const hm = await connect({ domains: [PlatformDomain] })
 await hm.migrate()
 const actor = { type: "user", id: "ann" } as const
 const acme = hm.tenant("acme").with({ actor })
+await acme.flags.create({
+  flagKey: "new-checkout",
+  kind: "boolean",
+  environments: {
+    live: {
+      isEnabled: true,
+      otherwise: { variant: "off" },
+      rules: [
+        {
+          ruleId: "austria",
+          condition: { attribute: "country", operator: "in", values: ["AT"] },
+          percentage: 25,
+          serve: { variant: "on" }
+        }
+      ]
+    }
+  }
+})
+
+const flags = await acme.flags.open({ environment: "live" }) // reads the revision once, then follows it
+const stop = flags.onChange((revision, keys) => console.log("revision", revision, "changed", keys))
+const context = { targetingKey: "customer-7", country: "AT", plan: "pro", appVersion: "2.4.1" }
+if (flags.boolean("new-checkout", false, context)) console.log("new checkout") // synchronous: no promise, no query
+const { reason, ruleId, value, variant } = flags.evaluate("search-ranking", "bm25", context)
+console.log(value, variant, reason, ruleId) // "bm25": there is no such flag
+console.log(flags.explain("new-checkout", context)) // every rule, met or not, and why
+stop()
+
 await acme.policies.create({
   policyKey: "utah-wine",
   actions: ["listing.publish"],
@@ -14,13 +42,10 @@ await acme.policies.create({
   legalBasis: "State alcohol code, section 12",
   source: "https://example.com/alcohol-code/12"
 })
-
 const policy = await acme.policy.open()
-const attributes = { sellerVerified: true }
-const question = { action: "listing.publish", region: "US-UT", category: "wine", attributes }
+const question = { action: "listing.publish", region: "US-UT", category: "wine", attributes: {} }
 const decision = policy.decide(question)
 if (decision.effect === "deny") console.log("refused:", decision.because) // [{ policyKey, version, legalBasis, source }]
-for (const need of decision.requires) console.log("to be asked for:", need) // "age_check", "vat_id"
 
 await hm.transaction("acme", async (tx) => {
   await tx.query("CREATE TABLE listing (id text PRIMARY KEY, state text NOT NULL)")

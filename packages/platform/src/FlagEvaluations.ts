@@ -96,6 +96,13 @@ export class FlagEvaluations extends Context.Service<
       flagKey: string,
       attributes: Attributes
     ) => Effect.Effect<FlagExplanation, SqlError, Tenant>
+    /**
+     * The newest flags of an environment at once, then those of each newer revision. A slow reader gets the newest and misses
+     * those between. The tenant is kept in memory while the stream is read.
+     */
+    readonly changes: (environment: string) => Stream.Stream<FlagEvaluator.FlagEvaluator, SqlError, Tenant>
+    /** Returns a function for the milliseconds since the tenant's flags were known to be the newest; 0 before they are read. */
+    readonly age: Effect.Effect<() => number, never, Tenant>
   }
 >()("@hypermarket/platform/FlagEvaluations") {
   static readonly layer: Layer.Layer<FlagEvaluations, never, SqlClient.SqlClient> = Layer.effect(
@@ -126,13 +133,27 @@ export class FlagEvaluations extends Context.Service<
         return environments.get(environment)?.() ?? empty(environment)
       })
 
+      const changes = (environment: string) =>
+        Stream.unwrap(
+          Effect.map(Tenant, ({ id }) =>
+            config.changes(id).pipe(
+              Stream.mapEffect(() => loaded(environment)),
+              Stream.changesWith((before, after) => before.revision === after.revision)
+            )
+          )
+        )
+
+      const age = Effect.gen(function* () {
+        const { id } = yield* Tenant
+        const context = yield* Effect.context()
+        return () => Effect.runSyncWith(context)(config.ageMillis(id)) ?? 0
+      })
+
       /** Waits for a revision that is committed; one that is not is a mistake of the caller. */
       const caughtUp = Effect.fnUntraced(function* (environment: string, atLeast: bigint) {
-        const tenant = yield* Tenant
         const committed = yield* statements.revision(environment)
         const wanted = committed < atLeast ? committed : atLeast
-        return yield* config.changes(tenant.id).pipe(
-          Stream.mapEffect(() => loaded(environment)),
+        return yield* changes(environment).pipe(
           Stream.filter((evaluator) => evaluator.revision >= wanted),
           Stream.runHead,
           Effect.timeout(catchUpDeadline),
@@ -167,7 +188,7 @@ export class FlagEvaluations extends Context.Service<
         return (yield* evaluator(environment)).explain(flagKey, attributes)
       })
 
-      return FlagEvaluations.of({ evaluator, evaluate, explain })
+      return FlagEvaluations.of({ evaluator, evaluate, explain, changes, age })
     })
   )
 }

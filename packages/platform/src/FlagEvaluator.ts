@@ -44,6 +44,11 @@ export interface FlagEvaluator {
   readonly evaluateAll: (attributes: Attributes) => ReadonlyArray<FlagEvaluation>
   /** Returns every rule of a flag with its outcome. Slower than `evaluate`. */
   readonly explain: (flagKey: string, attributes: Attributes) => FlagExplanation
+  /** Returns the flags by key and the segments that were compiled. */
+  readonly source: () => {
+    readonly flags: ReadonlyMap<string, Flag>
+    readonly segments: ReadonlyMap<string, unknown>
+  }
 }
 
 /**
@@ -60,6 +65,10 @@ export const make = (options: {
   readonly segments: ReadonlyMap<string, unknown>
 }): FlagEvaluator => {
   const set = compile(options)
+  const source = {
+    flags: new Map(options.flags.map((flag) => [flag.flagKey, flag])),
+    segments: options.segments
+  }
   const evaluate = (flagKey: string, attributes: Attributes): FlagEvaluation =>
     set.flags.get(flagKey)?.evaluate(attributes) ?? notFound(flagKey)
   return {
@@ -73,6 +82,7 @@ export const make = (options: {
       environment: set.environment,
       revision: String(set.revision),
       rules: set.flags.get(flagKey)?.explain(attributes) ?? []
-    })
+    }),
+    source: () => source
   }
 }

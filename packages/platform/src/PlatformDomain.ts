@@ -30,6 +30,7 @@ import { ConsoleSessions } from "./ConsoleSessions.ts"
 import * as FeatureFlag from "./FeatureFlag.ts"
 import { FeatureFlags } from "./FeatureFlags.ts"
 import { FlagEvaluations } from "./FlagEvaluations.ts"
+import * as FlagHandle from "./FlagHandle.ts"
 import * as FlagSegment from "./FlagSegment.ts"
 import { FlagSegments } from "./FlagSegments.ts"
 import { InstallationPolicies } from "./InstallationPolicies.ts"
@@ -145,18 +146,21 @@ const activityPartitions = Partitions.make({
 const { Environment, FlagChange, FlagEnvironment, FlagKey, FlagReason, NewFeatureFlag } = FeatureFlag
 const Attributes = Schema.Record(Schema.String, Schema.Json)
 
-const flags = Service.make(FeatureFlags, {
-  create: [NewFeatureFlag],
-  get: [FlagKey],
-  list: [Page.Request],
-  change: [FlagKey, Version, FlagChange],
-  setEnvironment: [FlagKey, Environment, Version, FlagEnvironment],
-  kill: [FlagKey, Environment, FlagReason.fields.reason],
-  archive: [FlagKey, Version, FlagReason.fields.reason],
-  rollBack: [FlagKey, Version, Version],
-  listVersions: [FlagKey, Page.Request],
-  diff: [FlagKey, Version, Version]
-})
+const flags = Service.opening(
+  Service.make(FeatureFlags, {
+    create: [NewFeatureFlag],
+    get: [FlagKey],
+    list: [Page.Request],
+    change: [FlagKey, Version, FlagChange],
+    setEnvironment: [FlagKey, Environment, Version, FlagEnvironment],
+    kill: [FlagKey, Environment, FlagReason.fields.reason],
+    archive: [FlagKey, Version, FlagReason.fields.reason],
+    rollBack: [FlagKey, Version, Version],
+    listVersions: [FlagKey, Page.Request],
+    diff: [FlagKey, Version, Version]
+  }),
+  Service.local(FlagHandle.Options, FlagHandle.open)
+)
 
 const segments = Service.make(FlagSegments, {
   create: [FlagSegment.NewFlagSegment],
@@ -166,11 +170,15 @@ const segments = Service.make(FlagSegments, {
   remove: [FlagSegment.SegmentKey, Version]
 })
 
-const flagEvaluations = Service.make(FlagEvaluations, {
-  evaluator: [Environment, Service.optional(Schema.BigInt)],
-  evaluate: [Environment, FlagKey, Attributes],
-  explain: [Environment, FlagKey, Attributes]
-})
+const flagEvaluations = Service.make(
+  FlagEvaluations,
+  {
+    evaluator: [Environment, Service.optional(Schema.BigInt)],
+    evaluate: [Environment, FlagKey, Attributes],
+    explain: [Environment, FlagKey, Attributes]
+  },
+  { internal: ["changes", "age"] }
+)
 
 /**
  * @category domains

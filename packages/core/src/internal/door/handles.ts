@@ -102,18 +102,14 @@ const classOf = (methods: ReadonlyMap<string, Invoke>): new (place: Place) => Se
 }
 
 const methodsOf = (name: string, service: Service.Any, opened: OpenHandles): ReadonlyMap<string, Invoke> => {
-  if (service._tag === "Local") {
-    const open = opened.openerOf(name, service)
-    return new Map([
-      ["open", (place: Place, site: Site, values: ReadonlyArray<unknown>) => open(place, site, values)]
-    ])
-  }
-  return new Map(
+  if (service._tag === "Local") return new Map([["open", opened.openerOf(name, service)]])
+  const methods = new Map<string, Invoke>(
     Object.entries(service.methods).map(([method, schemas]) => [
       method,
       invokeOf(service.tag, name, method, schemas)
     ])
   )
+  return service.opens === undefined ? methods : methods.set("open", opened.openerOf(name, service.opens))
 }
 
 /** Makes the class of the handles that have a list of services. */
