@@ -45,6 +45,7 @@ import * as WebhooksReference from "@hypermarket/events/WebhooksReference"
 import { FlagsApi } from "@hypermarket/platform/FlagsApi"
 import * as FlagsHttp from "@hypermarket/platform/FlagsHttp"
 import * as FlagsReference from "@hypermarket/platform/FlagsReference"
+import * as GrowthbookProtocol from "@hypermarket/platform/GrowthbookProtocol"
 import * as OfrepProtocol from "@hypermarket/platform/OfrepProtocol"
 import { PlatformApi } from "@hypermarket/platform/PlatformApi"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
@@ -156,6 +157,7 @@ export const layer = Layer.provideMerge(layerOverview, layerDomains)
 /** The routes of protocols that existing clients speak, and those that a signed token opens. */
 export const layerProtocols = Layer.mergeAll(
   OfrepProtocol.layer.pipe(Layer.provide(PlatformDomain.layer)),
+  GrowthbookProtocol.layer.pipe(Layer.provide(PlatformDomain.layer)),
   SentryProtocol.layer.pipe(Layer.provide(ObservabilityDomain.layerIntake)),
   OneClickProtocol.layer.pipe(
     Layer.provide(NotificationsDomain.layer),

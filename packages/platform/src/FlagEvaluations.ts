@@ -32,6 +32,9 @@ const tenantsMax = 1_000
 /** The wait for a revision that the database already has. It ends a request before its deadline. */
 const catchUpDeadline = "2 seconds"
 
+/** A revision is one row by its key. Past this time the database counts as unavailable until it answers. */
+const confirmPatience = "500 millis"
+
 /** The environments of a tenant, compiled when they are first used. */
 type Environments = ReadonlyMap<string, () => FlagEvaluator.FlagEvaluator>
 
@@ -86,6 +89,11 @@ export class FlagEvaluations extends Context.Service<
       environment: string,
       atLeast?: bigint
     ) => Effect.Effect<FlagEvaluator.FlagEvaluator, SqlError, Tenant>
+    /**
+     * Returns the flags of an environment at the revision that the database has when it is asked, or a newer one. While the
+     * database is unavailable, the last ones that this process has read.
+     */
+    readonly newest: (environment: string) => Effect.Effect<FlagEvaluator.FlagEvaluator, SqlError, Tenant>
     readonly evaluate: (
       environment: string,
       flagKey: string,
@@ -109,6 +117,7 @@ export class FlagEvaluations extends Context.Service<
     FlagEvaluations,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const scope = yield* Effect.scope
       const statements = Statements.make(sql)
       const listening = yield* Effect.serviceOption(Wakeup.Wakeup)
       const layerWakeup = Option.match(listening, {
@@ -172,6 +181,33 @@ export class FlagEvaluations extends Context.Service<
         return current.revision >= atLeast ? current : yield* caughtUp(environment, atLeast)
       })
 
+      let isAway = false
+      let isAsking = false
+      const ask = Effect.fnUntraced(function* (environment: string) {
+        isAsking = true
+        const revision = yield* statements
+          .revision(environment)
+          .pipe(Effect.timeout(confirmPatience), Effect.option)
+        isAsking = false
+        isAway = Option.isNone(revision)
+        return Option.getOrElse(revision, () => 0n)
+      })
+
+      /** While the database is unavailable, one question at a time goes on in the background, and no request waits for it. */
+      const confirmed = Effect.fnUntraced(function* (environment: string) {
+        if (!isAway) return yield* ask(environment)
+        if (!isAsking) yield* Effect.forkIn(ask(environment), scope)
+        return 0n
+      })
+
+      const newest = Effect.fnUntraced(function* (environment: string) {
+        const last = yield* loaded(environment)
+        const revision = yield* confirmed(environment)
+        return revision <= last.revision
+          ? last
+          : yield* Effect.catch(evaluator(environment, revision), () => Effect.succeed(last))
+      })
+
       const evaluate = Effect.fn("FlagEvaluations.evaluate")(function* (
         environment: string,
         flagKey: string,
@@ -188,7 +224,7 @@ export class FlagEvaluations extends Context.Service<
         return (yield* evaluator(environment)).explain(flagKey, attributes)
       })
 
-      return FlagEvaluations.of({ evaluator, evaluate, explain, changes, age })
+      return FlagEvaluations.of({ evaluator, newest, evaluate, explain, changes, age })
     })
   )
 }

@@ -48,6 +48,11 @@ export interface FlagEvaluator {
   readonly source: () => {
     readonly flags: ReadonlyMap<string, Flag>
     readonly segments: ReadonlyMap<string, unknown>
+    /** Why flags cannot be evaluated, by their keys; the others are absent. */
+    readonly issues: ReadonlyMap<
+      string,
+      ReadonlyArray<{ readonly path: ReadonlyArray<string | number>; readonly message: string }>
+    >
   }
 }
 
@@ -67,7 +72,8 @@ export const make = (options: {
   const set = compile(options)
   const source = {
     flags: new Map(options.flags.map((flag) => [flag.flagKey, flag])),
-    segments: options.segments
+    segments: options.segments,
+    issues: set.issues
   }
   const evaluate = (flagKey: string, attributes: Attributes): FlagEvaluation =>
     set.flags.get(flagKey)?.evaluate(attributes) ?? notFound(flagKey)

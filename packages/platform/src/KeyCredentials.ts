@@ -1,8 +1,8 @@
 /**
  * Core's `Credentials` over `hm_api_key`.
  *
- * Keys are remembered for {@link rememberedMillis}; a key in use is read again in the background before that, so that
- * authentication of busy keys costs no query and a revocation takes effect within 5 seconds in every process. While the
+ * Keys are remembered for {@link rememberedMillis}. A key in use is read again in the background before that: authentication
+ * of busy keys costs no query, and a revocation takes effect within 5 seconds in every process. While the
  * database is unavailable, a caller that asks with `whileAway` gets the credential as it was last read for that time.
  *
  * @since 0.1.0

@@ -8,9 +8,7 @@
  *
  * @since 0.1.0
  */
-import * as Authorization from "@hypermarket/core/Authorization"
 import { Caller, type Credential } from "@hypermarket/core/Credentials"
-import * as Problems from "@hypermarket/core/Problems"
 import * as ProtocolRoute from "@hypermarket/core/ProtocolRoute"
 import * as Storage from "@hypermarket/core/Storage"
 import { Tenant } from "@hypermarket/core/Tenant"
@@ -23,9 +21,9 @@ import type { FlagEvaluation } from "./FlagEvaluation.ts"
 import { FlagEvaluations } from "./FlagEvaluations.ts"
 import type { FlagEvaluator } from "./FlagEvaluator.ts"
 import { canonicalJson, type ContextRefusal, parseContext } from "./flags/context.ts"
+import { refuse, scope } from "./flags/protocolProblems.ts"
 
 const path = "/ofrep/v1/evaluate/flags"
-const scope = "flags:read"
 
 /** Enough for the largest context in any alphabet. */
 const bodyBytesMax = 1_048_576
@@ -95,21 +93,6 @@ const matches = (header: string | undefined, etag: string): boolean =>
     return bare === "*" || bare === etag || `"${bare}"` === etag
   })
 
-/** OFREP leaves the bodies of these statuses open: they are our problems. */
-const problems = {
-  unauthenticated: Problems.unauthenticated,
-  "scope-missing": new Authorization.ScopeMissing({ scope }),
-  "key-kind-refused": new Authorization.KeyKindRefused(),
-  "resource-refused": new Authorization.KeyKindRefused(),
-  "tenant-suspended": new Authorization.TenantSuspended(),
-  limited: Problems.limited,
-  "body-too-large": Problems.payloadTooLarge,
-  "body-too-slow": Problems.bodyTooSlow,
-  "body-broken": Problems.badRequest,
-  deadline: new Storage.DeadlineExceeded(),
-  "storage-unavailable": new Storage.StorageUnavailable()
-} as const satisfies Record<ProtocolRoute.Reason, Problems.Problem>
-
 const options = {
   method: "POST",
   key: ["bearer", "x-api-key"],
@@ -117,7 +100,7 @@ const options = {
   clientKeys: true,
   body: { max: bodyBytesMax, inflatedMax: bodyBytesMax },
   guard: "own",
-  refuse: (reason) => Problems.toResponse(problems[reason])
+  refuse
 } as const satisfies Omit<ProtocolRoute.Options, "path">
 
 /**

@@ -177,7 +177,7 @@ const flagEvaluations = Service.make(
     evaluate: [Environment, FlagKey, Attributes],
     explain: [Environment, FlagKey, Attributes]
   },
-  { internal: ["changes", "age"] }
+  { internal: ["newest", "changes", "age"] }
 )
 
 /**

@@ -12,6 +12,7 @@ import { ApiKeys } from "@hypermarket/platform/ApiKeys"
 import { FlagEvaluations } from "@hypermarket/platform/FlagEvaluations"
 import { FlagsApi } from "@hypermarket/platform/FlagsApi"
 import * as FlagsHttp from "@hypermarket/platform/FlagsHttp"
+import * as GrowthbookProtocol from "@hypermarket/platform/GrowthbookProtocol"
 import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import * as OfrepProtocol from "@hypermarket/platform/OfrepProtocol"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
@@ -24,6 +25,7 @@ import { HttpApiBuilder } from "effect/http-api"
 const layerRoutes = HttpApiBuilder.layer(FlagsApi).pipe(
   Layer.provide(FlagsHttp.layer),
   Layer.merge(OfrepProtocol.layer),
+  Layer.merge(GrowthbookProtocol.layer),
   Layer.provide([RequestChain.layer, Problems.layerInput])
 )
 

@@ -1,10 +1,13 @@
 /** The flags that may evaluate otherwise at another revision. */
+import type { Issue } from "./flagRule.ts"
 import { edgesOf, type StoredFlag } from "./flagSet.ts"
 
 /** The flags and segments of an environment, as they were stored. */
 export interface FlagSource {
   readonly flags: ReadonlyMap<string, StoredFlag>
   readonly segments: ReadonlyMap<string, unknown>
+  /** Why flags cannot be evaluated; the others are absent. */
+  readonly issues: ReadonlyMap<string, ReadonlyArray<Issue>>
 }
 
 const textsOf = (source: FlagSource): ReadonlyMap<string, string> => {

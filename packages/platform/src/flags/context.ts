@@ -33,29 +33,37 @@ const isJson = (value: unknown, depth: number): value is Schema.Json => {
 const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value) && isJson(value, 0)
 
-const hasContext = (value: unknown): value is { readonly context: unknown } =>
-  typeof value === "object" && value !== null && Object.hasOwn(value, "context")
+const fieldOf = (value: unknown, field: string): unknown =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, field)
+    ? Reflect.get(value, field)
+    : undefined
 
-const contextOf = (text: string): ParsedContext | ContextRefusal => {
+const attributesOf = (text: string, field: string): ParsedContext | ContextRefusal => {
   if (text.length > contextMaxCharacters) {
     return invalid(`Expected a request of at most ${contextMaxCharacters} characters`)
   }
   const body = decodeJson(text)
   if (Result.isFailure(body)) return { errorCode: "PARSE_ERROR", errorDetails: "Expected a body of JSON" }
-  if (!hasContext(body.success)) return invalid("Expected an object `context`")
-  const { context } = body.success
-  if (!isJsonObject(context))
-    return invalid(`Expected \`context\` to be an object of at most ${depthMax} levels`)
-  const unit = Object.hasOwn(context, "targetingKey") ? context["targetingKey"] : undefined
-  if (unit !== undefined && typeof unit !== "string" && typeof unit !== "number") {
-    return invalid("Expected `context.targetingKey` to be text")
-  }
-  return { attributes: context }
+  const attributes = fieldOf(body.success, field)
+  if (attributes === undefined) return invalid(`Expected an object \`${field}\``)
+  if (!isJsonObject(attributes))
+    return invalid(`Expected \`${field}\` to be an object of at most ${depthMax} levels`)
+  return { attributes }
 }
 
+/** Reads the attributes in a field of a request's body. */
+export const parseAttributes = (body: Uint8Array, field: string): ParsedContext | ContextRefusal =>
+  attributesOf(new TextDecoder().decode(body), field)
+
 /** Reads the context of a request's body. */
-export const parseContext = (body: Uint8Array): ParsedContext | ContextRefusal =>
-  contextOf(new TextDecoder().decode(body))
+export const parseContext = (body: Uint8Array): ParsedContext | ContextRefusal => {
+  const parsed = parseAttributes(body, "context")
+  if ("errorCode" in parsed) return parsed
+  const unit = fieldOf(parsed.attributes, "targetingKey")
+  return unit === undefined || typeof unit === "string" || typeof unit === "number"
+    ? parsed
+    : invalid("Expected `context.targetingKey` to be text")
+}
 
 /** JSON with sorted keys: the same attributes in another order are the same context. */
 export const canonicalJson = (value: Schema.Json): string => {
