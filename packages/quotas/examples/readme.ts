@@ -1,42 +1,21 @@
-import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import * as Database from "@hypermarket/core/Database"
-import * as Migrations from "@hypermarket/core/Migrations"
-import { provide, TenantId } from "@hypermarket/core/Tenant"
-import * as Wakeup from "@hypermarket/core/Wakeup"
+import { connect } from "@hypermarket/core/Promises"
 import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
-import { RateLimits } from "@hypermarket/quotas/RateLimits"
-import { TenantQuotas } from "@hypermarket/quotas/TenantQuotas"
-import { Console, Effect, Layer } from "effect"
 
-const migrate = Effect.flatMap(Database.options, (options) =>
-  Migrations.run([CoreDomain.migrations, QuotasDomain.domain.migrations], options.schema).pipe(
-    Effect.provide(Database.layerDirect(options))
-  )
-)
+await using hm = await connect({ domains: [QuotasDomain] })
+await hm.migrate()
+const acme = hm.tenant("acme")
 
-const services = QuotasDomain.layer.pipe(Layer.provide(Wakeup.layerSend), Layer.provide(Database.layerConfig))
+const login = await acme.limits.open({ name: "login", rate: 5, per: "1 minute", burst: 2 })
+for (const attempt of [1, 2, 3]) {
+  const verdict = await login.take("192.0.2.7")
+  // A web server sets `verdict.headers`, and answers a refusal with `verdict.problem` and its status.
+  console.log(`attempt ${attempt}:`, verdict.allowed ? "allowed" : verdict.headers["retry-after"])
+}
 
-const program = Effect.gen(function* () {
-  const limits = yield* RateLimits
-  yield* limits.createPolicy({
-    policy: "checkout",
-    kind: "gcra",
-    quota: 2,
-    periodMillis: 60_000,
-    by: ["user"]
-  })
-  for (const attempt of [1, 2, 3]) {
-    const decision = yield* limits.check({ policies: ["checkout"], subject: { user: "ann" } })
-    yield* Console.log(`attempt ${attempt}: ${decision.allowed ? "allowed" : "denied"}`)
-  }
-
-  const quotas = yield* TenantQuotas
-  yield* quotas.createFeature({ feature: "exports", kind: "metered" })
-  yield* quotas.grant("exports", { source: "plan", amount: 100 })
-  const reservation = yield* quotas.reserve({ key: "export-1", feature: "exports", amount: 10 })
-  yield* quotas.commit(reservation.reservationId, 4)
-  const { remaining, used } = yield* quotas.usage({ feature: "exports" })
-  yield* Console.log(`exports: ${used} used, ${remaining} remain`)
-}).pipe(provide(TenantId.make("acme")), Effect.provide(services))
-
-await Effect.runPromise(Effect.andThen(migrate, program))
+await acme.quotas.createFeature({ feature: "ai-tokens", kind: "metered" })
+await acme.quotas.grant("ai-tokens", { source: "plan", amount: 10_000 })
+const permit = await acme.quotas.reserve({ feature: "ai-tokens", amount: 4_000, key: "request-1" })
+const used = 1_250 // What the model used. No transaction is open meanwhile.
+await hm.transaction("acme", (tx) => tx.quotas.commit(permit.reservationId, used))
+const { remaining } = await acme.quotas.usage({ feature: "ai-tokens" })
+console.log("ai-tokens:", remaining, "remain")

@@ -22,6 +22,7 @@ import rateLimit from "./migrations/0001_rate_limit.ts"
 import tenantQuota from "./migrations/0002_tenant_quota.ts"
 import { QuotaMaintenance } from "./QuotaMaintenance.ts"
 import * as Settings from "./QuotasSettings.ts"
+import * as RateLimitHandle from "./RateLimitHandle.ts"
 import { RateBucket, RateCheck, RateRefund, RateRelease } from "./RateLimit.ts"
 import { RateLimits } from "./RateLimits.ts"
 import {
@@ -133,14 +134,21 @@ export const domain = Domain.make({
   layer,
   contracts: RequestLimits.layer,
   services: {
-    limits: Service.make(RateLimits, {
-      ...policyMethods,
-      check: [RateCheck],
-      peek: [RateBucket],
-      refund: [RateRefund],
-      reset: [RateBucket],
-      release: [RateRelease]
-    }),
+    limits: Service.opening(
+      Service.make(
+        RateLimits,
+        {
+          ...policyMethods,
+          check: [RateCheck],
+          peek: [RateBucket],
+          refund: [RateRefund],
+          reset: [RateBucket],
+          release: [RateRelease]
+        },
+        { internal: ["limiter"] }
+      ),
+      Service.local(RateLimitHandle.Options, RateLimitHandle.open)
+    ),
     installationLimits: Service.make(InstallationLimits, policyMethods),
     quotas: Service.make(TenantQuotas, {
       createFeature: [NewQuotaFeature],

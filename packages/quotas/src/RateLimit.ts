@@ -97,7 +97,7 @@ export type RateRelease = typeof RateRelease.Type
  * @category models
  * @since 0.1.0
  */
-export class RateState extends Schema.Class<RateState>("@hypermarket/quotas/RateState")({
+export const RateState = Schema.Struct({
   policy: RatePolicyName,
   quota: Schema.Int,
   burst: Schema.Int,
@@ -108,7 +108,13 @@ export class RateState extends Schema.Class<RateState>("@hypermarket/quotas/Rate
   fullAfterMillis: Schema.Int,
   /** Milliseconds until this request would pass; 0 when it passed this policy. */
   retryAfterMillis: Schema.Int
-}) {}
+}).annotate({ identifier: "@hypermarket/quotas/RateState" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type RateState = typeof RateState.Type
 
 /**
  * The answer to a check. A check that is not allowed has charged nothing.
@@ -116,7 +122,7 @@ export class RateState extends Schema.Class<RateState>("@hypermarket/quotas/Rate
  * @category models
  * @since 0.1.0
  */
-export class RateDecision extends Schema.Class<RateDecision>("@hypermarket/quotas/RateDecision")({
+export const RateDecision = Schema.Struct({
   allowed: Schema.Boolean,
   states: Schema.Array(RateState),
   /** Releases the slots of policies of concurrency; null without one. */
@@ -125,7 +131,13 @@ export class RateDecision extends Schema.Class<RateDecision>("@hypermarket/quota
   retryAfterSeconds: Schema.NullOr(Schema.Int),
   /** `database` is exact over all processes; `process` is the decision of one process during an outage. */
   decidedBy: Schema.Literals(["database", "process"])
-}) {}
+}).annotate({ identifier: "@hypermarket/quotas/RateDecision" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type RateDecision = typeof RateDecision.Type
 
 /**
  * The policy counts by a part that the subject lacks, or the parts together are too long for a key.

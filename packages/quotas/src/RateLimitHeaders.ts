@@ -74,3 +74,15 @@ export const verdictOf = (decision: RateDecision): Limits.Verdict => {
   const violated = decision.states.filter((state) => state.retryAfterMillis > 0).map(({ policy }) => policy)
   return { allowed: false, headers, problem: quotaExceeded(violated) }
 }
+
+/**
+ * The verdict on a request that cannot be judged while the database is unavailable: 503, to try again after a second.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const unavailable = (policy: string): Limits.Verdict => ({
+  allowed: false,
+  headers: { "retry-after": "1" },
+  problem: reducedCapacity([policy])
+})

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Limiter from "./internal/limiter.ts"
 import * as RateEngine from "./internal/rateEngine.ts"
 import type {
   RateBucket,
@@ -24,6 +25,7 @@ import type {
   RateState,
   RateSubjectInvalid
 } from "./RateLimit.ts"
+import type { RateLimit, RateLimiter } from "./RateLimiter.ts"
 import type {
   NewRateOverride,
   NewRatePolicy,
@@ -94,6 +96,8 @@ export class RateLimits extends Context.Service<
       RatePolicyNotFound | RateSubjectInvalid | RateCostTooHigh | RateLimitsUnavailable,
       Tenant
     >
+    /** Returns a limiter whose numbers are the program's, without a query. */
+    readonly limiter: (limit: RateLimit) => Effect.Effect<RateLimiter, never, Tenant>
     /** Reads a bucket and charges nothing. */
     readonly peek: (
       bucket: RateBucket
@@ -159,6 +163,7 @@ export class RateLimits extends Context.Service<
             cost
           )
         }),
+        limiter: (limit) => Effect.map(Tenant, ({ id }) => Limiter.make(engine, id, limit)),
         peek: Effect.fn("RateLimits.peek")(function* (request) {
           return yield* engine.peek(yield* bucketOf(request))
         }),

@@ -40,8 +40,13 @@ export const policiesMax = 200
  */
 export const overridesMax = 1_000
 
-/** A leap year: the longest period that anyone meters by rate. */
-const periodMillisMax = 31_622_400_000
+/**
+ * A leap year: the longest period that anyone meters by rate.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const periodMillisMax = 31_622_400_000
 
 /**
  * The name of a policy: 1 to 64 printable ASCII characters, as the header `RateLimit-Policy` needs.

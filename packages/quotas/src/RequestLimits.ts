@@ -21,7 +21,7 @@ import type { HeldPolicy, OwnerPolicies } from "./internal/policyCache.ts"
 import * as ProcessJudge from "./internal/processJudge.ts"
 import { applied, RateEngine } from "./internal/rateEngine.ts"
 import * as Settings from "./QuotasSettings.ts"
-import { quotaExceeded, reducedCapacity, verdictOf } from "./RateLimitHeaders.ts"
+import { quotaExceeded, unavailable, verdictOf } from "./RateLimitHeaders.ts"
 import type { RateSubject } from "./RatePolicy.ts"
 
 /** Each policy of a request is a row that the statement locks. */
@@ -89,13 +89,7 @@ const make = Effect.gen(function* () {
     const cost = Math.min(request.cost, ...bounds.map(costMaxOf))
     return yield* engine.checker.decide(bounds, cost).pipe(
       Effect.map(verdictOf),
-      Effect.catchTag("RateLimitsUnavailable", ({ policy }) =>
-        Effect.succeed({
-          allowed: false,
-          headers: { "retry-after": "1" },
-          problem: reducedCapacity([policy])
-        })
-      )
+      Effect.catchTag("RateLimitsUnavailable", ({ policy }) => Effect.succeed(unavailable(policy)))
     )
   })
 

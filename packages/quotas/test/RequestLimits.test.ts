@@ -4,7 +4,7 @@ import * as CoreLimits from "@hypermarket/core/Limits"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import { InstallationLimits } from "@hypermarket/quotas/InstallationLimits"
 import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
-import { RateDecision, RateState } from "@hypermarket/quotas/RateLimit"
+import type { RateState } from "@hypermarket/quotas/RateLimit"
 import { headersOf } from "@hypermarket/quotas/RateLimitHeaders"
 import { RateLimits } from "@hypermarket/quotas/RateLimits"
 import type { NewRatePolicy } from "@hypermarket/quotas/RatePolicy"
@@ -190,7 +190,7 @@ layer(Impatient, { excludeTestServices: true })("RequestLimits with the default 
 
 describe("RateLimitHeaders", () => {
   it("quotes names as structured fields do, rounds r down and t up to the next unit", () => {
-    const state = new RateState({
+    const state: RateState = {
       policy: 'a"b\\c',
       quota: 100,
       burst: 100,
@@ -198,16 +198,14 @@ describe("RateLimitHeaders", () => {
       remaining: 3,
       fullAfterMillis: 1_001,
       retryAfterMillis: 1
+    }
+    const headers = headersOf({
+      allowed: false,
+      states: [state],
+      lease: null,
+      retryAfterSeconds: 1,
+      decidedBy: "database"
     })
-    const headers = headersOf(
-      new RateDecision({
-        allowed: false,
-        states: [state],
-        lease: null,
-        retryAfterSeconds: 1,
-        decidedBy: "database"
-      })
-    )
     assert.deepStrictEqual(headers, {
       ratelimit: String.raw`"a\"b\\c";r=3;t=2`,
       "ratelimit-policy": String.raw`"a\"b\\c";q=100;w=2`,

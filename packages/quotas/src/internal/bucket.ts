@@ -30,6 +30,11 @@ export const millisOf = (micros: number): number => Math.ceil(micros / microsPer
 export const costMaxOf = (bound: Pick<Bound, "kind" | "quota" | "burst">): number =>
   bound.kind === "gcra" ? bound.burst : bound.quota
 
+const bounded = (policy: string, part: string, bucket: string): Result.Result<string, RateSubjectInvalid> =>
+  bucket.length > bucketLengthMax
+    ? Result.fail(new RateSubjectInvalid({ policy, part, reason: "too_long" }))
+    : Result.succeed(bucket)
+
 /** Joins the parts that a policy counts by. The encoding keeps two subjects from having one key. */
 export const bucketOf = (
   policy: { readonly policy: string; readonly by: ReadonlyArray<typeof RatePart.Type> },
@@ -43,13 +48,12 @@ export const bucketOf = (
     }
     values.push(encodeURIComponent(value.toWellFormed()))
   }
-  const bucket = values.join("/")
-  return bucket.length > bucketLengthMax
-    ? Result.fail(
-        new RateSubjectInvalid({ policy: policy.policy, part: policy.by.join(","), reason: "too_long" })
-      )
-    : Result.succeed(bucket)
+  return bounded(policy.policy, policy.by.join(","), values.join("/"))
 }
+
+/** The bucket of a limiter's key: the one that a policy of a single part has. */
+export const bucketOfKey = (policy: string, key: string): Result.Result<string, RateSubjectInvalid> =>
+  bounded(policy, "key", key.length > bucketLengthMax ? key : encodeURIComponent(key.toWellFormed()))
 
 /** Under its own policies a tenant is itself, whatever the subject names. */
 export const subjectOf = (owner: string, subject: RateSubject): RateSubject =>

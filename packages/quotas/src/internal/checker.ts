@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Result from "effect/Result"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { RateDecision, RateLimitsUnavailable, RateState } from "../RateLimit.ts"
+import { type RateDecision, RateLimitsUnavailable, type RateState } from "../RateLimit.ts"
 import * as Batcher from "./batcher.ts"
 import {
   fullMicros,
@@ -56,16 +56,15 @@ interface Denial {
 const rateOf = (bound: Bound): string =>
   `${bound.quota} ${bound.burst} ${bound.periodMicros} ${bound.changedMicros}`
 
-const stateOf = (bound: Bound, measured: Measured, retryMicros: number): RateState =>
-  new RateState({
-    policy: bound.policy,
-    quota: bound.quota,
-    burst: bound.burst,
-    periodMillis: millisOf(bound.periodMicros),
-    remaining: roomOf(bound, measured),
-    fullAfterMillis: millisOf(fullMicros(bound, measured)),
-    retryAfterMillis: millisOf(retryMicros)
-  })
+const stateOf = (bound: Bound, measured: Measured, retryMicros: number): RateState => ({
+  policy: bound.policy,
+  quota: bound.quota,
+  burst: bound.burst,
+  periodMillis: millisOf(bound.periodMicros),
+  remaining: roomOf(bound, measured),
+  fullAfterMillis: millisOf(fullMicros(bound, measured)),
+  retryAfterMillis: millisOf(retryMicros)
+})
 
 const millisPerSecond = 1_000
 
@@ -127,10 +126,13 @@ export const make = Effect.fnUntraced(function* (
     lease: string | null,
     decidedBy: "database" | "process"
   ) =>
-    Effect.as(
-      Metric.update(allowedTotal, 1),
-      new RateDecision({ allowed: true, states, lease, retryAfterSeconds: null, decidedBy })
-    )
+    Effect.as(Metric.update(allowedTotal, 1), {
+      allowed: true,
+      states,
+      lease,
+      retryAfterSeconds: null,
+      decidedBy
+    } satisfies RateDecision)
 
   const denied = Effect.fnUntraced(function* (
     bounds: ReadonlyArray<Bound>,
@@ -142,13 +144,13 @@ export const make = Effect.fnUntraced(function* (
       const violated = states.some((state) => state.policy === bound.policy && state.retryAfterMillis > 0)
       if (violated) denials.denied(bound.owner, bound.policy)
     }
-    return new RateDecision({
+    return {
       allowed: false,
       states,
       lease: null,
       retryAfterSeconds: retrySeconds(states),
       decidedBy
-    })
+    } satisfies RateDecision
   })
 
   /** The decision of this process alone, for policies that open. */
