@@ -262,7 +262,7 @@ const make = Effect.gen(function* () {
       { concurrency: "unbounded" }
     )
     const sent = yield* Effect.forEach(exits, (exit) => exit)
-    return sent.length === 0 || sent.some(({ isUnreachable }) => !isUnreachable)
+    return sent.length === 0 || sent.some(({ isUnavailable }) => !isUnavailable)
   })
 
   const release = Effect.fnUntraced(function* (

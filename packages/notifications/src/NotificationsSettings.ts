@@ -57,6 +57,15 @@ export const smtpUrl = Setting.optionalSecret({
  * @category settings
  * @since 0.1.0
  */
+export const smtpFallbackUrl = Setting.optionalSecret({
+  name: "HM_NOTIFICATIONS_SMTP_FALLBACK_URL",
+  doc: "A second mail server, for messages that the first did not take because it is unavailable."
+})
+
+/**
+ * @category settings
+ * @since 0.1.0
+ */
 export const from = Setting.make({
   name: "HM_NOTIFICATIONS_FROM",
   doc: "The address that mail is from. Its domain is the one of Message-ID.",
@@ -116,6 +125,7 @@ export const settings: ReadonlyArray<Setting.Any> = [
   delivery,
   allow,
   smtpUrl,
+  smtpFallbackUrl,
   from,
   publicUrl,
   dkimDomain,

@@ -18,6 +18,8 @@ export interface Behaviour {
   readonly refuse: (address: string) => { readonly code: number; readonly text: string } | undefined
   /** Closes the connection after the message, without a reply. */
   readonly hangsUp: (address: string) => boolean
+  /** Closes a connection at its second message, as a server that has found it idle. */
+  readonly closesReused: boolean
 }
 
 /** The server of a test: its URL, and the messages that it has taken. */
@@ -30,7 +32,12 @@ export class MailServer extends Context.Service<
   }
 >()("@hypermarket/notifications/test/MailServer") {}
 
-export const plain: Behaviour = { isAsciiOnly: false, refuse: () => undefined, hangsUp: () => false }
+export const plain: Behaviour = {
+  isAsciiOnly: false,
+  refuse: () => undefined,
+  hangsUp: () => false,
+  closesReused: false
+}
 
 /** The server shows domains in Unicode; on the wire they are ASCII. */
 const inAscii = (address: string): string => {
@@ -46,12 +53,22 @@ export const make = (initial: Partial<Behaviour> = {}) =>
     Effect.callback<{ readonly server: SMTPServer; readonly service: MailServer["Service"] }>((resume) => {
       const received: Array<Received> = []
       const behaviour = { current: { ...plain, ...initial } }
+      const hangUp = (sessionId: string) => {
+        for (const connection of server.connections) {
+          if (connection.session.id === sessionId && hasProperty(connection, "_socket"))
+            connection._socket.destroy()
+        }
+      }
       const server = new SMTPServer({
         authOptional: true,
         disabledCommands: ["STARTTLS", "AUTH"],
         hideSMTPUTF8: behaviour.current.isAsciiOnly,
         closeTimeout: 100,
         disableReverseLookup: true,
+        onMailFrom: (_address, session, callback) => {
+          if (behaviour.current.closesReused && session.transaction > 1) return hangUp(session.id)
+          callback(null)
+        },
         onRcptTo: ({ address }, _session, callback) => {
           const refused = behaviour.current.refuse(address)
           callback(refused === undefined ? null : rejection(refused))
@@ -67,13 +84,7 @@ export const make = (initial: Partial<Behaviour> = {}) =>
               to,
               raw: Buffer.concat(chunks)
             })
-            if (to.some((address) => behaviour.current.hangsUp(address))) {
-              for (const connection of server.connections) {
-                if (connection.session.id === session.id && hasProperty(connection, "_socket"))
-                  connection._socket.destroy()
-              }
-              return
-            }
+            if (to.some((address) => behaviour.current.hangsUp(address))) return hangUp(session.id)
             callback(null)
           })
         }
@@ -82,7 +93,8 @@ export const make = (initial: Partial<Behaviour> = {}) =>
       server.listen(0, "127.0.0.1", () => {
         const address = server.server.address()
         const port = typeof address === "object" && address !== null ? address.port : 0
-        resume(Effect.succeed({ server, service: { url: `smtp://127.0.0.1:${port}`, received, behaviour } }))
+        const url = `smtp://127.0.0.1:${port}`
+        resume(Effect.succeed({ server, service: { url, received, behaviour } }))
       })
     }),
     ({ server }) => Effect.callback<void>((resume) => server.close(() => resume(Effect.void)))

@@ -5,17 +5,20 @@
  * - `bounced`: the address does not exist (5.1.x, 5.2.1), and gets no more mail.
  * - `refused`: the server refuses for good, and the address is not at fault (5.7.x and others).
  * - `unsupported`: the server cannot carry the address (SMTPUTF8).
- * - `deferred`: 4xx, or the server was not reached: nothing was sent.
+ * - `deferred`: 4xx, or the server is unavailable: nothing was sent.
  * - `unknown`: the connection ended after the message had begun: the server may have taken it.
  */
 export interface Outcome {
   readonly _tag: "accepted" | "bounced" | "refused" | "unsupported" | "deferred" | "unknown"
   readonly detail: string
-  /** True when the server was not reached at all. */
-  readonly isUnreachable: boolean
+  /** True when the server was not reached, refused our credentials, or is closing (421): another one may do better. */
+  readonly isUnavailable: boolean
 }
 
 const detailMax = 300
+
+/** RFC 5321 (3.8): the service is not available, and the connection ends. */
+const closing = 421
 
 const field = (error: unknown, name: string): unknown =>
   typeof error === "object" && error !== null ? Reflect.get(error, name) : undefined
@@ -40,13 +43,13 @@ export const outcomeOf = (error: unknown, hasBegun: boolean): Outcome => {
   const command = textField(error, "command")
   const status = field(error, "responseCode")
   const detail = clean(response === "" ? textField(error, "message") : response)
-  const make = (tag: Outcome["_tag"], isUnreachable = false): Outcome => ({
+  const make = (tag: Outcome["_tag"], isUnavailable = false): Outcome => ({
     _tag: tag,
     detail,
-    isUnreachable
+    isUnavailable
   })
   if (typeof status === "number" && status >= 400 && status < 600) {
-    if (status < 500) return make("deferred")
+    if (status < 500) return make("deferred", status === closing)
     if (code === "EAUTH") return make("deferred", true)
     if (noMailbox.test(response)) return make("bounced")
     const isOfMailbox = command === "RCPT TO" && (status === 550 || status === 553)
