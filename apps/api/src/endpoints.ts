@@ -24,6 +24,7 @@ import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDo
 import * as ObservabilityHttp from "@hypermarket/observability/ObservabilityHttp"
 import * as ObservabilityReference from "@hypermarket/observability/ObservabilityReference"
 import * as SentryProtocol from "@hypermarket/observability/SentryProtocol"
+import * as CallbackProtocol from "@hypermarket/notifications/CallbackProtocol"
 import { NotificationsApi } from "@hypermarket/notifications/NotificationsApi"
 import * as NotificationsDomain from "@hypermarket/notifications/NotificationsDomain"
 import * as NotificationsHttp from "@hypermarket/notifications/NotificationsHttp"
@@ -154,11 +155,12 @@ const layerOverview = OverviewHttp.layer.pipe(
 /** All handlers. */
 export const layer = Layer.provideMerge(layerOverview, layerDomains)
 
-/** The routes of protocols that existing clients speak, and those that a signed token opens. */
+/** The routes of protocols that existing clients speak, those that a signed token opens, and callbacks of providers. */
 export const layerProtocols = Layer.mergeAll(
   OfrepProtocol.layer.pipe(Layer.provide(PlatformDomain.layer)),
   GrowthbookProtocol.layer.pipe(Layer.provide(PlatformDomain.layer)),
   SentryProtocol.layer.pipe(Layer.provide(ObservabilityDomain.layerIntake)),
+  CallbackProtocol.layer.pipe(Layer.provide(NotificationsDomain.layer)),
   OneClickProtocol.layer.pipe(
     Layer.provide(NotificationsDomain.layer),
     Layer.provide(SignedToken.layer),

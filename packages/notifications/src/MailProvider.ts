@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Redacted from "effect/Redacted"
 import { createTransport } from "nodemailer"
+import * as Feedback from "./internal/feedback/feedback.ts"
 import * as Failover from "./internal/mail/failover.ts"
 import type { Outcome } from "./internal/mail/outcome.ts"
 import * as Relay from "./internal/mail/relay.ts"
@@ -60,7 +61,7 @@ export class MailProvider extends Context.Service<
     /** Returns the message as it goes over the wire, signed when a key is configured. */
     readonly compose: (mail: Mail) => Effect.Effect<Uint8Array>
     /** Sends a composed message. Never fails: the outcome says what is known. */
-    readonly send: (address: string, message: Uint8Array) => Effect.Effect<Outcome>
+    readonly send: (id: string, address: string, message: Uint8Array) => Effect.Effect<Outcome>
   }
 >()("@hypermarket/notifications/MailProvider") {
   static readonly layer: Layer.Layer<MailProvider, Config.ConfigError> = Layer.effect(
@@ -73,6 +74,7 @@ const make = Effect.gen(function* () {
   const from = yield* Settings.from.config
   const url = yield* Settings.smtpUrl.config
   const fallbackUrl = yield* Settings.smtpFallbackUrl.config
+  const bounce = yield* Settings.bounce.config
   const domainName = yield* Settings.dkimDomain.config
   const keySelector = yield* Settings.dkimSelector.config
   const key = yield* Settings.dkimKey.config
@@ -132,8 +134,11 @@ const make = Effect.gen(function* () {
     fallbackUrl === undefined ? [primary] : [primary, yield* Relay.make("fallback", fallbackUrl)]
   const submit = yield* Failover.make(relays)
 
-  const send = Effect.fn("MailProvider.send")((address: string, message: Uint8Array) =>
-    submit({ from, to: address }, message)
+  /** Bounces come back to an address that names the message. */
+  const senderOf = (id: string): string => (bounce === undefined ? from : Feedback.senderOf(bounce, id))
+
+  const send = Effect.fn("MailProvider.send")((id: string, address: string, message: Uint8Array) =>
+    submit({ from: senderOf(id), to: address }, message)
   )
 
   return MailProvider.of({ compose, send })

@@ -175,7 +175,9 @@ export const MessageState = Schema.Literals([
   "sending",
   "accepted",
   "caught",
+  "delivered",
   "bounced",
+  "complained",
   "retry",
   "unknown",
   "dead"

@@ -195,7 +195,7 @@ const make = Effect.gen(function* () {
           providerMessageId: outcome.detail
         } as const
       case "bounced":
-        yield* suppressions.suppressBounced(ready.address, outcome.detail)
+        yield* suppressions.suppressReported(ready.address, "bounce", outcome.detail)
         return { id, state: "bounced", reason: outcome.detail, dueAt: null } as const
       case "refused":
         return { id, state: "dead", reason: outcome.detail, dueAt: null } as const
@@ -212,7 +212,7 @@ const make = Effect.gen(function* () {
   })
 
   const sendOne = Effect.fnUntraced(function* (leaseId: string, ready: Composition.Ready) {
-    const outcome = yield* provider.send(ready.address, ready.message)
+    const outcome = yield* provider.send(ready.row.notificationId, ready.address, ready.message)
     yield* write("sending", leaseId, [yield* changeOf(ready, outcome)])
     return outcome
   })

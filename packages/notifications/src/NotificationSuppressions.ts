@@ -63,8 +63,15 @@ export class NotificationSuppressions extends Context.Service<
     readonly reasons: (
       addresses: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyMap<string, string>, SqlError, Tenant>
-    /** Suppresses an address that the mail server says does not exist. The worker calls it. */
-    readonly suppressBounced: (address: string, detail: string) => Effect.Effect<void, SqlError, Tenant>
+    /**
+     * Suppresses an address that a mail server or provider reports. A complaint does not replace a stronger reason: required
+     * mail passes it. The worker calls it.
+     */
+    readonly suppressReported: (
+      address: string,
+      reason: "bounce" | "complaint",
+      detail: string
+    ) => Effect.Effect<void, SqlError, Tenant>
   }
 >()("@hypermarket/notifications/NotificationSuppressions") {
   static readonly layer: Layer.Layer<NotificationSuppressions, never, SqlClient.SqlClient | Secrets> =
@@ -77,7 +84,11 @@ export class NotificationSuppressions extends Context.Service<
         const columns = sql.literal(suppressionRow.columns)
         const hashOf = (address: string) => secrets.hash(purpose, normalOf(address))
 
-        const write = Effect.fnUntraced(function* (suppression: NewNotificationSuppression) {
+        /** Returns no row when `keepsStronger` kept the suppression that is there. */
+        const write = Effect.fnUntraced(function* (
+          suppression: NewNotificationSuppression,
+          keepsStronger: boolean
+        ) {
           const tenant = yield* Tenant
           const now = yield* Now.now
           const hash = yield* hashOf(suppression.address)
@@ -89,14 +100,15 @@ export class NotificationSuppressions extends Context.Service<
                 ON CONFLICT (tenant_id, address_hash)
                 DO UPDATE SET reason = excluded.reason, detail = excluded.detail, expires_at = excluded.expires_at,
                               recorded_at = excluded.recorded_at
+                    WHERE NOT ${keepsStronger} OR s.reason = 'complaint' OR s.expires_at IS NOT NULL
             RETURNING ${columns}
           `
-          return yield* suppressionRow.decode(row)
+          return row
         })
 
         const add = Effect.fn("NotificationSuppressions.add")((suppression: NewNotificationSuppression) =>
           transactionOf(sql)(
-            Effect.tap(write(suppression), ({ reason }) =>
+            Effect.tap(Effect.flatMap(write(suppression, false), suppressionRow.decode), ({ reason }) =>
               Audit.record({
                 action: "notification-suppression.added",
                 target: { type: "suppression", id: reason },
@@ -162,17 +174,17 @@ export class NotificationSuppressions extends Context.Service<
           return found
         })
 
-        const suppressBounced = Effect.fn("NotificationSuppressions.suppressBounced")(
-          (address: string, detail: string) =>
-            write({ address, reason: "bounce", detail: detail === "" ? "bounce" : detail }).pipe(
+        const suppressReported = Effect.fn("NotificationSuppressions.suppressReported")(
+          (address: string, reason: "bounce" | "complaint", detail: string) =>
+            write({ address, reason, detail: detail === "" ? reason : detail }, reason === "complaint").pipe(
               Effect.asVoid,
               Effect.catchTag("SecretsNotConfigured", () =>
-                Effect.logWarning("A bounced address is not suppressed: HM_SECRETS_KEYS is not set")
+                Effect.logWarning("A reported address is not suppressed: HM_SECRETS_KEYS is not set")
               )
             )
         )
 
-        return NotificationSuppressions.of({ add, find, lift, reasons, suppressBounced })
+        return NotificationSuppressions.of({ add, find, lift, reasons, suppressReported })
       })
     )
 }

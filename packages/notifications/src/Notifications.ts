@@ -266,7 +266,8 @@ const makeService = Effect.gen(function* () {
                     FROM hm_notification_queue
                    WHERE tenant_id = ${tenant.id}
                      AND trigger_id = ${row.triggerId}::uuid
-                     AND state IN ('sending', 'accepted', 'caught', 'unknown', 'bounced', 'dead')) AS "tooLate"
+                     AND state IN ('sending', 'accepted', 'caught', 'delivered', 'bounced', 'complained', 'unknown',
+                                   'dead')) AS "tooLate"
         `
         yield* Audit.record({
           action: "notification.cancelled",

@@ -28,6 +28,7 @@ import { MailProvider } from "./MailProvider.ts"
 import * as Identifier from "@hypermarket/core/Identifier"
 import { ExplainRequest, NewNotification, NotificationKey } from "./Notification.ts"
 import { NotificationDelivery } from "./NotificationDelivery.ts"
+import { NotificationFeedback } from "./NotificationFeedback.ts"
 import { NotificationMaintenance } from "./NotificationMaintenance.ts"
 import { NewNotificationMapping } from "./NotificationMapping.ts"
 import * as NotificationMappings from "./NotificationMappings.ts"
@@ -52,6 +53,8 @@ import { NotificationSuppressions } from "./NotificationSuppressions.ts"
 import { NewNotificationTemplate, PreviewRequest } from "./NotificationTemplate.ts"
 import { NotificationTemplates } from "./NotificationTemplates.ts"
 import notification from "./migrations/0001_notification.ts"
+import feedback from "./migrations/0002_feedback.ts"
+import feedbackIndex from "./migrations/0003_feedback_index.ts"
 import * as NotificationsSubjectData from "./NotificationsSubjectData.ts"
 
 /**
@@ -68,6 +71,7 @@ export const layer = Layer.mergeAll(
   NotificationPreferences.layer,
   NotificationMappings.NotificationMappings.layer,
   NotificationMaintenance.layer,
+  NotificationFeedback.layer,
   NotificationDelivery.layer
 ).pipe(
   Layer.provideMerge(NotificationSuppressions.layer),
@@ -134,7 +138,7 @@ export const domain = Domain.make({
   tables: ["hm_notification_", "hm_user_preference"],
   migrations: Migrations.make(
     "notifications",
-    { "0001_notification": notification },
+    { "0001_notification": notification, "0002_feedback": feedback, "0003_feedback_index": feedbackIndex },
     { release: manifest.version }
   ),
   layer,
@@ -178,7 +182,7 @@ export const domain = Domain.make({
     suppressions: Service.make(
       NotificationSuppressions,
       { add: [NewNotificationSuppression], find: [Address], lift: [Address] },
-      { internal: ["reasons", "suppressBounced"] }
+      { internal: ["reasons", "suppressReported"] }
     ),
     caughtMessages: Service.make(CaughtMessages, { list: [Page.Request], source: [Identifier.Uuid] }),
     notificationMappings: Service.make(
@@ -187,7 +191,7 @@ export const domain = Domain.make({
       { internal: ["record"] }
     )
   },
-  internalServices: [MailProvider, NotificationDelivery, NotificationMaintenance],
+  internalServices: [MailProvider, NotificationDelivery, NotificationFeedback, NotificationMaintenance],
   jobs: [recover, prune],
   subscriptions: [profiles, mappings],
   handlers: [triggers, email],

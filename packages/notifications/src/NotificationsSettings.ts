@@ -5,6 +5,8 @@
  */
 import * as Setting from "@hypermarket/core/Setting"
 import * as Config from "effect/Config"
+import * as EmailAddress from "@hypermarket/core/EmailAddress"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /**
@@ -73,6 +75,60 @@ export const from = Setting.make({
   defaultValue: "no-reply@hypermarket.example"
 })
 
+/** RFC 5321 bounds a local part to 64 octets; `+` and a message's id need 33. */
+const bounceLocalMax = 31
+
+const BounceAddress = Schema.String.check(
+  Schema.makeFilter((text: string) =>
+    Result.match(EmailAddress.parse(text), {
+      onFailure: () => false,
+      onSuccess: ({ local, normal }) =>
+        normal === text && Buffer.byteLength(local) <= bounceLocalMax && !local.includes("+")
+    })
+      ? undefined
+      : `Expected a lower-case address with at most ${bounceLocalMax} characters and no + before the @`
+  )
+)
+
+/**
+ * @category settings
+ * @since 0.1.0
+ */
+export const bounce = Setting.make<string | undefined>({
+  name: "HM_NOTIFICATIONS_BOUNCE_ADDRESS",
+  doc: "The address that bounces come back to, `bounces@shop.example`. Each message's is `bounces+<id>@shop.example`. Give what arrives there to `/v1/notifications/callbacks/mail`.",
+  read: (name) => Config.schema(BounceAddress, name),
+  defaultValue: undefined,
+  defaultText: ""
+})
+
+/**
+ * @category settings
+ * @since 0.1.0
+ */
+export const callbackSecret = Setting.optionalSecret({
+  name: "HM_NOTIFICATIONS_CALLBACK_SECRET",
+  doc: "The secret of `/v1/notifications/callbacks/mail` (as the password of basic authentication) and of `/v1/notifications/callbacks/webhook` (as the `whsec_` secret of Standard Webhooks)."
+})
+
+/**
+ * @category settings
+ * @since 0.1.0
+ */
+export const mailgunKey = Setting.optionalSecret({
+  name: "HM_NOTIFICATIONS_MAILGUN_KEY",
+  doc: "Mailgun's webhook signing key, for `/v1/notifications/callbacks/mailgun`."
+})
+
+/**
+ * @category settings
+ * @since 0.1.0
+ */
+export const sendGridKey = Setting.optionalSecret({
+  name: "HM_NOTIFICATIONS_SENDGRID_KEY",
+  doc: "The public key of SendGrid's event webhook, for `/v1/notifications/callbacks/sendgrid`."
+})
+
 /**
  * @category settings
  * @since 0.1.0
@@ -127,6 +183,10 @@ export const settings: ReadonlyArray<Setting.Any> = [
   smtpUrl,
   smtpFallbackUrl,
   from,
+  bounce,
+  callbackSecret,
+  mailgunKey,
+  sendGridKey,
   publicUrl,
   dkimDomain,
   dkimSelector,

@@ -1,4 +1,5 @@
 /** Reads the outcome of one attempt from what the mail server or the connection said. */
+import * as Mailbox from "./mailbox.ts"
 
 /**
  * - `accepted`: the server has taken the message.
@@ -28,12 +29,6 @@ const textField = (error: unknown, name: string): string => {
   return typeof value === "string" ? value : ""
 }
 
-/** RFC 3463 codes of an address that does not exist or was closed. */
-const noMailbox = /\b5\.(?:1\.\d{1,3}|2\.1)\b/
-const enhanced = /\b[45]\.\d{1,3}\.\d{1,3}\b/
-/** Without an enhanced code, 550 and 553 to RCPT are of the mailbox (RFC 5321, 4.2.3), unless the text is of a block. */
-const blocked = /block|spam|reputation|policy|denied|blacklist|listed/i
-
 // eslint-disable-next-line no-control-regex -- a log line is one line
 const clean = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f]+/g, " ").slice(0, detailMax)
 
@@ -51,11 +46,10 @@ export const outcomeOf = (error: unknown, hasBegun: boolean): Outcome => {
   if (typeof status === "number" && status >= 400 && status < 600) {
     if (status < 500) return make("deferred", status === closing)
     if (code === "EAUTH") return make("deferred", true)
-    if (noMailbox.test(response)) return make("bounced")
-    const isOfMailbox = command === "RCPT TO" && (status === 550 || status === 553)
-    return isOfMailbox && !enhanced.test(response) && !blocked.test(response)
-      ? make("bounced")
-      : make("refused")
+    // A bare 550 is of the mailbox only when it answers the recipient.
+    const isOfRecipient = command === "RCPT TO" || Mailbox.statusOf(response) !== undefined
+    const refusal = { code: status, status: Mailbox.statusOf(response), text: response }
+    return isOfRecipient && Mailbox.isMissing(refusal) ? make("bounced") : make("refused")
   }
   if (/internationalized|smtputf8/i.test(textField(error, "message"))) return make("unsupported")
   if (hasBegun) return make("unknown")

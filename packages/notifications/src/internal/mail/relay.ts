@@ -25,8 +25,8 @@ const socketMillis = 10_000
 /** Messages in flight per process and server. A worker runs four chunks of five. */
 const connectionsMax = 20
 
-/** Connections that the server has closed while they were idle, per message. */
-const requeuesMax = 3
+/** Connections that the server has closed while they were idle, per message: a second and a half of waiting in all. */
+const requeuesMax = 5
 
 const timeouts = {
   connectionTimeout: connectMillis,

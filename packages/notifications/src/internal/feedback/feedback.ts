@@ -1,0 +1,41 @@
+/** What was said of a message after the mail server had taken it. */
+
+export interface Feedback {
+  readonly notificationId: string
+  readonly kind: "delivered" | "bounced" | "complained"
+  /** The addresses that it names as the recipient's; empty when it names none. */
+  readonly addresses: ReadonlyArray<string>
+  /** True when the mailbox does not exist. A block, a full mailbox and a delay are something else. */
+  readonly isMissing: boolean
+  readonly detail: string
+}
+
+const detailMax = 300
+
+// eslint-disable-next-line no-control-regex -- a history has lines
+const breaks = /[\u0000-\u001f\u007f\u2028\u2029]+/g
+
+/** One line, as a history keeps it. */
+export const lineOf = (text: string): string => text.replaceAll(breaks, " ").trim().slice(0, detailMax)
+
+const uuid = /^<?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})@/i
+
+/** Returns the message's id from a Message-ID of ours. */
+export const idOfMessageId = (text: string): string | undefined => uuid.exec(text.trim())?.[1]?.toLowerCase()
+
+const tagged = /\+([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})@/i
+
+/**
+ * Returns the sender of a message's envelope, where bounces come back to: `bounces+<id>@shop.example`. The id is random and
+ * known to the recipient alone, so it needs no signature: the worst it allows is to report one's own address.
+ */
+export const senderOf = (bounceAddress: string, notificationId: string): string => {
+  const at = bounceAddress.lastIndexOf("@")
+  return `${bounceAddress.slice(0, at)}+${notificationId.replaceAll("-", "")}${bounceAddress.slice(at)}`
+}
+
+/** Returns the message's id from an address that {@link senderOf} has made. */
+export const idOfSender = (text: string): string | undefined => {
+  const parts = tagged.exec(text)
+  return parts === null ? undefined : parts.slice(1).join("-").toLowerCase()
+}
