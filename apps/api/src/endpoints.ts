@@ -23,6 +23,7 @@ import { ObservabilityApi } from "@hypermarket/observability/ObservabilityApi"
 import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDomain"
 import * as ObservabilityHttp from "@hypermarket/observability/ObservabilityHttp"
 import * as ObservabilityReference from "@hypermarket/observability/ObservabilityReference"
+import * as SentryCliProtocol from "@hypermarket/observability/SentryCliProtocol"
 import * as SentryProtocol from "@hypermarket/observability/SentryProtocol"
 import * as CallbackProtocol from "@hypermarket/notifications/CallbackProtocol"
 import { NotificationsApi } from "@hypermarket/notifications/NotificationsApi"
@@ -161,6 +162,7 @@ export const layerProtocols = Layer.mergeAll(
   GrowthbookProtocol.layer.pipe(Layer.provide(PlatformDomain.layer)),
   SentryProtocol.layer.pipe(Layer.provide(ObservabilityDomain.layerIntake)),
   CallbackProtocol.layer.pipe(Layer.provide(NotificationsDomain.layer)),
+  SentryCliProtocol.layer.pipe(Layer.provide(ObservabilityDomain.layer)),
   OneClickProtocol.layer.pipe(
     Layer.provide(NotificationsDomain.layer),
     Layer.provide(SignedToken.layer),

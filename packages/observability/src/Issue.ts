@@ -125,6 +125,8 @@ export class IssueEvent extends Schema.Class<IssueEvent>("@hypermarket/observabi
 export class IssueEventData extends Schema.Class<IssueEventData>("@hypermarket/observability/IssueEventData")(
   {
     ...IssueEvent.fields,
+    /** Debug ids of scripts with frames that no uploaded source map has translated. */
+    untranslatedDebugIds: Schema.Array(Schema.String),
     data: Schema.Json
   }
 ) {}

@@ -24,8 +24,11 @@ import * as Maintenance from "./internal/maintenance.ts"
 import { IssueFilter, IssueId, NewMute, Reason, Resolve } from "./Issue.ts"
 import { Issues } from "./Issues.ts"
 import error from "./migrations/0001_error.ts"
+import sourceMap from "./migrations/0002_source_map.ts"
 import * as Settings from "./ObservabilitySettings.ts"
 import * as ObservabilitySubjectData from "./ObservabilitySubjectData.ts"
+import { SourceMaps } from "./SourceMaps.ts"
+import { SourceMapWork } from "./SourceMapWork.ts"
 
 /**
  * The services of this package.
@@ -33,7 +36,7 @@ import * as ObservabilitySubjectData from "./ObservabilitySubjectData.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layer = Layer.mergeAll(ErrorProjects.layer, Issues.layer)
+export const layer = Layer.mergeAll(ErrorProjects.layer, Issues.layer, SourceMaps.layer, SourceMapWork.layer)
 
 /**
  * The intake of errors, for a process that serves `SentryProtocol`. It starts its writers.
@@ -47,6 +50,13 @@ const endMutes = Job.scheduled<AllTenants | SqlClient.SqlClient>({
   name: "observability.mute.end",
   every: "30 seconds",
   run: Effect.asVoid(Maintenance.endMutes)
+})
+
+const translate = Job.scheduled<SourceMapWork>({
+  name: "observability.source-map.work",
+  every: "1 second",
+  deadline: "2 minutes",
+  run: Effect.flatMap(SourceMapWork, ({ run }) => run)
 })
 
 const prune = Job.scheduled<AllTenants | SqlClient.SqlClient>({
@@ -79,7 +89,11 @@ const itemPartitions = Partitions.make({
 export const domain = Domain.make({
   name: "observability",
   tables: ["hm_error_"],
-  migrations: Migrations.make("observability", { "0001_error": error }, { release: manifest.version }),
+  migrations: Migrations.make(
+    "observability",
+    { "0001_error": error, "0002_source_map": sourceMap },
+    { release: manifest.version }
+  ),
   layer,
   services: {
     projects: Service.make(ErrorProjects, {
@@ -106,8 +120,8 @@ export const domain = Domain.make({
       remove: [IssueId, Version]
     })
   },
-  internalServices: [ErrorIntake],
-  jobs: [endMutes, prune],
+  internalServices: [ErrorIntake, SourceMaps, SourceMapWork],
+  jobs: [endMutes, prune, translate],
   partitions: [logPartitions, itemPartitions],
   settings: Settings.settings,
   subjectData: ObservabilitySubjectData.subjectData

@@ -36,6 +36,11 @@ const tables = SubjectTables.make({
     rows("hm_error_event_key", { ids: [{ column: "log_id", of: "log" }] }),
     rows("hm_error_log", ofUser),
     rows("hm_error_user", ofUser),
+    rows("hm_error_pending", ofUser),
+    nothing("hm_error_missing_map", "ids of events"),
+    nothing("hm_error_chunk", "uploads of the tenant's code"),
+    nothing("hm_error_bundle", "uploads of the tenant's code"),
+    nothing("hm_error_source_map", "the tenant's code"),
     rows("hm_error_tag", { texts: ["value"] }),
     columns(
       "hm_error_issue",
@@ -76,5 +81,6 @@ const tables = SubjectTables.make({
 export const subjectData = SubjectData.join([
   tables,
   CompressedItems.make({ table: "hm_error_log", key: ["log_id", "received_at"] }),
+  CompressedItems.make({ table: "hm_error_pending", key: ["pending_id"] }),
   CompressedItems.make({ table: "hm_error_item", key: ["project_id", "item_id", "received_at"] })
 ])

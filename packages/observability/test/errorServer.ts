@@ -16,6 +16,7 @@ import { Issues } from "@hypermarket/observability/Issues"
 import { ObservabilityApi } from "@hypermarket/observability/ObservabilityApi"
 import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDomain"
 import * as ObservabilityHttp from "@hypermarket/observability/ObservabilityHttp"
+import * as SentryCliProtocol from "@hypermarket/observability/SentryCliProtocol"
 import * as SentryProtocol from "@hypermarket/observability/SentryProtocol"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { ConfigProvider, Context, Effect, Layer, Option, Redacted, type Schema } from "effect"
@@ -68,6 +69,7 @@ const layerOutbox = Layer.effectContext(
 const layerRoutes = HttpApiBuilder.layer(ObservabilityApi).pipe(
   Layer.provide(ObservabilityHttp.layer),
   Layer.merge(SentryProtocol.layer),
+  Layer.merge(SentryCliProtocol.layer),
   Layer.provide([RequestChain.layer, Problems.layerInput])
 )
 

@@ -27,11 +27,12 @@ const types: Readonly<Record<string, string>> = {
   log_id: "uuid",
   item_id: "uuid",
   received_at: "timestamptz",
-  project_id: "integer"
+  project_id: "integer",
+  pending_id: "uuid"
 }
 
 export const make = (options: {
-  readonly table: "hm_error_log" | "hm_error_item"
+  readonly table: "hm_error_log" | "hm_error_item" | "hm_error_pending"
   readonly key: ReadonlyArray<string>
 }): SubjectData.SubjectData<SqlClient> => {
   const { key, table } = options

@@ -249,10 +249,14 @@ export interface ProjectCount extends Count {
   readonly dayMillis: number
 }
 
-/** The counts of submissions: their events are stored once, and further ones with the same id are dropped. */
+/**
+ * The counts of submissions: their events are stored once, and further ones with the same id are dropped. Those that are held
+ * are counted when a worker stores them.
+ */
 export const countsOf = (
   submissions: ReadonlyArray<Submission>,
-  entered: ReadonlyArray<Entered>
+  entered: ReadonlyArray<Entered>,
+  held: ReadonlyArray<Entered>
 ): ReadonlyArray<ProjectCount> => {
   const counts = new Map<string, ProjectCount>()
   const add = (count: ProjectCount) => {
@@ -261,6 +265,7 @@ export const countsOf = (
     counts.set(key, { ...count, quantity: (counts.get(key)?.quantity ?? 0) + count.quantity })
   }
   const stored = new Set(entered.map(({ event }) => event))
+  const waiting = new Set(held.map(({ event }) => event))
   for (const { counts: own, events, items, projectId, receivedAtMillis, tenantId } of submissions) {
     const day = {
       tenantId,
@@ -270,6 +275,7 @@ export const countsOf = (
     for (const count of own) add({ ...day, ...count })
     for (const { kind } of items) add({ ...day, category: kind, outcome: "stored", reason: "", quantity: 1 })
     for (const event of events) {
+      if (waiting.has(event)) continue
       const outcome = stored.has(event)
         ? ({ outcome: "stored", reason: "" } as const)
         : ({ outcome: "dropped", reason: "duplicate" } as const)

@@ -8,9 +8,10 @@ import * as Schema from "effect/Schema"
 import { zstdDecompressSync } from "node:zlib"
 import { Issue, IssueEvent, IssueEventData, IssueId } from "../Issue.ts"
 import * as Columns from "./columns.ts"
-import { parseJson } from "./envelope.ts"
+import { isRecord, parseJson } from "./envelope.ts"
 import * as IssueState from "./issueState.ts"
 import type { State } from "./lifecycle.ts"
+import * as SourceMaps from "./sourceMaps.ts"
 
 export const columns = `
   issue_id::text AS "issueId", project_id AS "projectId", kind, title, culprit, level, status,
@@ -103,5 +104,10 @@ const expand = (data: Uint8Array) =>
 
 export const decodeEventData = Effect.fnUntraced(function* (row: unknown) {
   const { data, ...fields } = yield* Effect.orDie(decodeDataRow(row))
-  return new IssueEventData({ ...fields, data: yield* expand(data) })
+  const json = yield* expand(data)
+  return new IssueEventData({
+    ...fields,
+    untranslatedDebugIds: isRecord(json) ? SourceMaps.wantedOf(json) : [],
+    data: json
+  })
 })

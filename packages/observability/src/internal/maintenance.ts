@@ -115,4 +115,44 @@ export const prune = Effect.gen(function* () {
            ))
     RETURNING 1
   `)
+  yield* inRounds(sql`
+    DELETE FROM hm_error_missing_map
+     WHERE ctid = ANY (ARRAY(
+           SELECT ctid
+             FROM hm_error_missing_map
+            WHERE received_at < ${before}
+            LIMIT ${rowsMax}
+           ))
+    RETURNING 1
+  `)
+  yield* inRounds(sql`
+    DELETE FROM hm_error_source_map
+     WHERE ctid = ANY (ARRAY(
+           SELECT ctid
+             FROM hm_error_source_map
+            WHERE used_at < ${before}
+            LIMIT ${rowsMax}
+           ))
+    RETURNING 1
+  `)
+  yield* inRounds(sql`
+    DELETE FROM hm_error_bundle
+     WHERE ctid = ANY (ARRAY(
+           SELECT ctid
+             FROM hm_error_bundle
+            WHERE updated_at < ${before}
+            LIMIT ${rowsMax}
+           ))
+    RETURNING 1
+  `)
+  yield* inRounds(sql`
+    DELETE FROM hm_error_chunk
+     WHERE ctid = ANY (ARRAY(
+           SELECT ctid
+             FROM hm_error_chunk
+            WHERE recorded_at < ${new Date(now.getTime() - dayMillis)}
+            LIMIT ${rowsMax}
+           ))
+    RETURNING 1
+  `)
 })

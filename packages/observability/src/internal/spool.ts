@@ -14,8 +14,8 @@ import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { crc32 } from "node:zlib"
-import { parseJson } from "./envelope.ts"
 import type { Submission } from "./submission.ts"
+import * as SubmissionRecord from "./submissionRecord.ts"
 
 /** Of all files in the folder. Past it nothing is acknowledged. */
 const folderBytesMax = 256 * 1024 * 1024
@@ -59,72 +59,11 @@ const io = <A>(run: () => Promise<A>): Effect.Effect<A, SpoolFailed> =>
   Effect.tryPromise({ try: run, catch: failed })
 
 const encodeRecord = (submission: Submission): Buffer => {
-  const json = Buffer.from(
-    JSON.stringify(submission, (_, value: unknown) =>
-      value instanceof Uint8Array ? { base64: Buffer.from(value).toString("base64") } : value
-    )
-  )
+  const json = SubmissionRecord.encode(submission)
   const head = Buffer.alloc(headBytes)
   head.writeUInt32LE(json.byteLength, 0)
   head.writeUInt32LE(crc32(json), 4)
   return Buffer.concat([head, json])
-}
-
-const Data = Schema.Struct({ base64: Schema.String })
-const Nullable = Schema.NullOr(Schema.String)
-const Record = Schema.Struct({
-  tenantId: Schema.String,
-  projectId: Schema.Int,
-  receivedAtMillis: Schema.Finite,
-  events: Schema.Array(
-    Schema.Struct({
-      eventId: Schema.String,
-      receivedAtMillis: Schema.Finite,
-      occurredAtMillis: Schema.Finite,
-      isSkewed: Schema.Boolean,
-      kind: Schema.Literals(["exception", "message"]),
-      level: Schema.Literals(["debug", "info", "warning", "error", "fatal"]),
-      title: Schema.String,
-      culprit: Nullable,
-      release: Nullable,
-      environment: Nullable,
-      userKey: Nullable,
-      traceId: Nullable,
-      tags: Schema.Array(Schema.Tuple([Schema.String, Schema.String])),
-      hashes: Schema.Array(Schema.String),
-      data: Data
-    })
-  ),
-  items: Schema.Array(
-    Schema.Struct({
-      kind: Schema.Literals(["feedback", "check_in", "attachment"]),
-      eventId: Nullable,
-      name: Schema.String,
-      receivedAtMillis: Schema.Finite,
-      bytes: Schema.Int,
-      data: Data
-    })
-  ),
-  counts: Schema.Array(
-    Schema.Struct({
-      category: Schema.String,
-      outcome: Schema.Literals(["stored", "counted", "dropped", "client"]),
-      reason: Schema.String,
-      quantity: Schema.Int
-    })
-  )
-})
-const decodeRecord = Schema.decodeUnknownSync(Record)
-
-const bytesOf = ({ base64 }: typeof Data.Type): Uint8Array => new Uint8Array(Buffer.from(base64, "base64"))
-
-const submissionOf = (json: Uint8Array): Submission => {
-  const record = decodeRecord(parseJson(Buffer.from(json).toString("utf8")))
-  return {
-    ...record,
-    events: record.events.map((event) => ({ ...event, data: bytesOf(event.data) })),
-    items: record.items.map((item) => ({ ...item, data: bytesOf(item.data) }))
-  }
 }
 
 /** The records of a file up to the first that is cut or broken. */
@@ -135,7 +74,7 @@ const recordsOf = (bytes: Buffer): ReadonlyArray<Submission> => {
     const length = bytes.readUInt32LE(at)
     const json = bytes.subarray(at + headBytes, at + headBytes + length)
     if (json.length < length || crc32(json) !== bytes.readUInt32LE(at + 4)) break
-    records.push(submissionOf(json))
+    records.push(SubmissionRecord.decode(json))
     at += headBytes + length
   }
   return records

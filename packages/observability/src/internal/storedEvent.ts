@@ -1,13 +1,14 @@
 /**
  * An event as it is stored: read leniently from what an SDK sent, scrubbed, within bounds, with its hashes.
  */
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
-import { zstdCompressSync } from "node:zlib"
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import { isRecord } from "./envelope.ts"
 import * as Grouping from "../EventGrouping.ts"
 import type { Exception, Frame, Groupable } from "../EventGrouping.ts"
-import type { Scrubber } from "../EventScrubber.ts"
+import { Scrubber } from "../EventScrubber.ts"
+import * as SourceMaps from "./sourceMaps.ts"
 
 /** An event's JSON, as Sentry bounds it. */
 export const eventBytesMax = 1_048_576
@@ -40,13 +41,19 @@ export interface StoredEvent {
   readonly traceId: string | null
   readonly tags: ReadonlyArray<readonly [string, string]>
   readonly hashes: ReadonlyArray<string>
+  /** Of the scripts whose frames are not translated. */
+  readonly debugIds: ReadonlyArray<string>
   /** Compressed with zstd. */
   readonly data: Uint8Array
 }
 
 type Fields = Readonly<Record<string, unknown>>
 
+type JsonFields = Readonly<Record<string, Schema.Json>>
+
 const fieldsOf = (value: unknown): Fields => (isRecord(value) ? value : {})
+
+const jsonFieldsOf = (value: Schema.Json): JsonFields => (isRecord(value) ? value : {})
 
 const textOf = (value: unknown): string | undefined =>
   typeof value === "string" ? value : typeof value === "number" ? String(value) : undefined
@@ -232,13 +239,20 @@ const encoder = new TextEncoder()
 export const compress = (value: Schema.Json): Uint8Array =>
   new Uint8Array(zstdCompressSync(encoder.encode(JSON.stringify(value))))
 
+const decodeStored = Schema.decodeUnknownSync(
+  Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json))
+)
+
+/** The JSON of a stored event. */
+const expand = (data: Uint8Array): JsonFields => decodeStored(zstdDecompressSync(data).toString("utf8"))
+
 /** Makes the stored form of an event. The scrubber has seen the other items of its envelope. */
 export const make = (sent: Fields, context: Context, scrubber: Scrubber): StoredEvent => {
   const { eventId, keepsAddresses, receivedAtMillis, sentAtMillis, tenantId } = context
   const event = trimmed(keepsAddresses ? withAddress(sent, context.clientAddress) : sent)
   scrubber.collect(event)
   const json = scrubber.clean(event)
-  const cleaned = fieldsOf(json)
+  const cleaned: JsonFields = jsonFieldsOf(json)
   const grouped = groupedOf(cleaned)
   const driftMillis = sentAtMillis === undefined ? 0 : receivedAtMillis - sentAtMillis
   const claimedMillis = millisOf(event["timestamp"]) ?? receivedAtMillis - driftMillis
@@ -266,6 +280,28 @@ export const make = (sent: Fields, context: Context, scrubber: Scrubber): Stored
     traceId: idPattern.test(trace) ? trace : null,
     tags: tagsOf(cleaned),
     hashes: Grouping.hashesOf(grouped),
+    debugIds: SourceMaps.wantedOf(cleaned),
+    data: compress(json)
+  }
+}
+
+/** The parts of an event that follow from its frames. */
+export type Translation = Pick<StoredEvent, "title" | "culprit" | "hashes" | "debugIds" | "data">
+
+/** Translates the frames of a stored event. */
+export const translate = (
+  data: Uint8Array,
+  sourceMapOf: (debugId: string) => SourceMaps.SourceMap | undefined
+): Translation => {
+  // Addresses were removed before, or are kept.
+  const scrubber = new Scrubber({ keepsAddresses: true })
+  const json = SourceMaps.translate(expand(data), sourceMapOf, (text) => scrubber.text(text))
+  const grouped = groupedOf(json)
+  return {
+    title: titleOf(grouped),
+    culprit: culpritOf(json, grouped),
+    hashes: Grouping.hashesOf(grouped),
+    debugIds: SourceMaps.wantedOf(json),
     data: compress(json)
   }
 }

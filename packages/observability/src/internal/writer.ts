@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Grouped from "./groupedBatch.ts"
 import * as Alert from "./issueAlert.ts"
+import * as PendingStatements from "./pendingStatements.ts"
 import type { Submission } from "./submission.ts"
 import * as WriterReads from "./writerReads.ts"
 import * as WriterStatements from "./writerStatements.ts"
@@ -22,6 +23,7 @@ const tenantOf = (tenantId: string) => TenantId.make(tenantId, { disableChecks: 
 export const make = (sql: SqlClient.SqlClient) => {
   const reads = WriterReads.make(sql)
   const statements = WriterStatements.make(sql)
+  const pending = PendingStatements.make(sql)
 
   const publish = Effect.fnUntraced(function* (changes: ReadonlyArray<Grouped.Changed>) {
     const outbox = yield* Outbox.Outbox
@@ -32,8 +34,14 @@ export const make = (sql: SqlClient.SqlClient) => {
     }
   })
 
-  /** Returns the number of events that were stored: those that were not known. */
-  return Effect.fnUntraced(function* (submissions: ReadonlyArray<Submission>) {
+  /**
+   * Returns the number of events that were stored: those that were not known. Events with a source map wait for a worker,
+   * unless they come from it.
+   */
+  return Effect.fnUntraced(function* (
+    submissions: ReadonlyArray<Submission>,
+    from: "intake" | "worker" = "intake"
+  ) {
     return yield* transactionOf(sql)(
       Effect.gen(function* () {
         const projects = new Set(
@@ -50,8 +58,10 @@ export const make = (sql: SqlClient.SqlClient) => {
         )
         const logIds = yield* Identifier.nextMany(entries.length)
         const sent = Grouped.distinct(entries, logIds)
-        const fresh = new Set((yield* reads.insertKeys(sent)).map(({ logId }) => logId))
-        const entered = sent.filter(({ logId }) => fresh.has(logId))
+        const { held, ready } = from === "intake" ? yield* pending.split(sent) : { held: [], ready: sent }
+        yield* pending.hold(held)
+        const fresh = new Set((yield* reads.insertKeys(ready)).map(({ logId }) => logId))
+        const entered = ready.filter(({ logId }) => fresh.has(logId))
         const rows = yield* reads.groupsOf(entered)
         const releases = yield* reads.releasesOf(entered)
         const escalating = rows.filter(
@@ -64,11 +74,12 @@ export const make = (sql: SqlClient.SqlClient) => {
         yield* statements.write({
           batch,
           users,
-          counts: Grouped.countsOf(open, entered),
+          counts: Grouped.countsOf(open, entered, held),
           submissions: open,
           itemIds: yield* Identifier.nextMany(open.reduce((sum, { items }) => sum + items.length, 0)),
           now: yield* Now.now
         })
+        yield* pending.noteMissing(batch.placed)
         yield* publish(batch.changes)
         return entered.length
       })
