@@ -13,7 +13,9 @@ import { SqlClient } from "effect/sql"
 import { join } from "node:path"
 import type { BrowserContext, Page } from "playwright-core"
 import { absence, isAvailable, launch } from "./Chromium.ts"
+import { pages } from "./pages.ts"
 import * as Shop from "./Shop.ts"
+import { writes } from "./writes.ts"
 
 /** Longer than any condition that a page is waited for: a guard against hanging, never a statement about speed. */
 const hangGuardMillis = 120_000
@@ -49,6 +51,8 @@ class Console extends Context.Service<
     readonly visit: Effect.Effect<Opened>
     readonly wide: Effect.Effect<Opened>
     readonly narrow: Effect.Effect<Opened>
+    /** Of a tenant that has nothing yet. */
+    readonly bare: Effect.Effect<Opened>
   }
 >()("@hypermarket/console/test/Console") {
   static readonly layer = Layer.effect(
@@ -101,12 +105,14 @@ class Console extends Context.Service<
         })
       const wide = yield* signedIn(secrets.wide)
       const narrow = yield* signedIn(secrets.narrow)
+      const bare = yield* signedIn(secrets.bare)
       return {
         url,
         secret: secrets.wide,
         visit: Effect.flatMap(makeContext, open),
         wide: open(wide),
-        narrow: open(narrow)
+        narrow: open(narrow),
+        bare: open(bare)
       }
     })
   )
@@ -139,42 +145,8 @@ const violations = async (page: Page, only?: ReadonlyArray<string>): Promise<Rea
   )
 }
 
-interface Expected {
-  readonly path: string
-  readonly heading: string
-  /** Texts that the page shows, of the shop's data. */
-  readonly shows: ReadonlyArray<string>
-}
-
-const pages: ReadonlyArray<Expected> = [
-  { path: "", heading: "What needs you", shows: ["3 jobs of erp-export are dead", "€258.00", "Exact"] },
-  { path: "/sales", heading: "Sales", shows: ["€454.00", "Lighting", "Seating", "Exact"] },
-  { path: "/sales/closes", heading: "Closes", shows: ["1 Jan 2026 to 31 Jan 2026"] },
-  {
-    path: "/search?q=brass%20lamp&hit=lamp-1",
-    heading: "Search playground",
-    shows: ["desk", "as typed", "Score"]
-  },
-  { path: "/indexes", heading: "Search indexes", shows: ["products"] },
-  { path: "/indexes/products", heading: "Search indexes / products", shows: ["active", "Settings"] },
-  { path: "/queues", heading: "Queues", shows: ["erp-export"] },
-  {
-    path: "/queues/erp-export",
-    heading: "Queues / erp-export",
-    shows: ["Timeout: no answer", "Rejected: no tax code"]
-  },
-  { path: "/schedules", heading: "Schedules", shows: ["There is no schedule"] },
-  { path: "/subscriptions", heading: "Subscriptions", shows: ["For erp-export"] },
-  {
-    path: "/timeline/order/o-1001",
-    heading: "Order o-1001",
-    shows: ["Order placed: 1 line, 2 units", "€98.00"]
-  },
-  { path: "/timeline", heading: "Orders & customers", shows: ["Which one?"] },
-  { path: "/keys", heading: "Keys", shows: ["operator", "search:read"] }
-]
-
-const asText = (text: string): string => text.replaceAll(/\s+/g, " ").trim()
+/** The picture of a list that says why it is empty. */
+const emptiness = ".lucide-inbox"
 
 describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${absence}`}`, () => {
   layer(Console.layer.pipe(Layer.provideMerge(layerServer)), { excludeTestServices: true })(
@@ -189,9 +161,11 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
               const { faults, page } = yield* wide
               yield* Effect.promise(async () => {
                 await page.goto(`${url}t/acme${path}`)
-                const title = page.getByRole("heading", { level: 1 })
-                await title.waitFor()
-                assert.strictEqual(asText(await title.innerText()), heading)
+                await page.waitForFunction(
+                  (expected) =>
+                    document.querySelector("h1")?.innerText.replaceAll(/\s+/g, " ").trim() === expected,
+                  heading
+                )
                 for (const text of shows) await page.getByText(text).first().waitFor()
                 for (const { rules, theme } of themes) {
                   await page.evaluate((name) => (document.documentElement.dataset["theme"] = name), theme)
@@ -265,20 +239,82 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
         })
       )
 
-      it.effect("tells a narrow key what it may not see, and never that there is nothing", () =>
+      for (const { act, expected, path, proof, title } of writes) {
+        it.effect(title, () =>
+          Effect.gen(function* () {
+            const { url, wide } = yield* Console
+            const { page } = yield* wide
+            yield* Effect.promise(async () => {
+              await page.goto(`${url}t/acme${path}`)
+              await act(page)
+              await page.close()
+            })
+            assert.deepEqual(yield* proof, expected)
+          })
+        )
+      }
+
+      it.effect(
+        "tells a narrow key on every page which scope it lacks, and never that there is nothing",
+        () =>
+          Effect.gen(function* () {
+            const { narrow, url } = yield* Console
+            const { faults, page } = yield* narrow
+            yield* Effect.promise(async () => {
+              for (const { path, requires } of pages) {
+                if (requires === undefined) continue
+                await page.goto(`${url}t/acme${path}`)
+                await page.getByText(`Its key lacks the scope ${requires}`).waitFor()
+                assert.strictEqual(await page.locator(emptiness).count(), 0, path)
+              }
+              assert.deepStrictEqual(await violations(page), [])
+              await page.goto(`${url}t/acme/`)
+              await page.getByText("Not in this list: ").waitFor()
+              await page.goto(`${url}t/acme/indexes/products`)
+              assert.isTrue(
+                await page.getByRole("button", { name: "Go back to the version before" }).isDisabled()
+              )
+              await page.close()
+            })
+            assert.deepStrictEqual(faults, [])
+          })
+      )
+
+      it.effect("shows no page as empty when the API fails", () =>
         Effect.gen(function* () {
-          const { narrow, url } = yield* Console
-          const { faults, page } = yield* narrow
+          const { url, wide } = yield* Console
+          const { page } = yield* wide
           yield* Effect.promise(async () => {
-            await page.goto(`${url}t/acme/queues`)
-            await page.getByText("Its key lacks the scope events:read").waitFor()
-            assert.deepStrictEqual(await violations(page), [])
-            await page.goto(`${url}t/acme/`)
-            await page.getByText("Not in this list: ").waitFor()
-            await page.goto(`${url}t/acme/indexes/products`)
-            assert.isTrue(
-              await page.getByRole("button", { name: "Go back to the version before" }).isDisabled()
+            await page.route("**/v1/**", (route) =>
+              route.fulfill({
+                status: 500,
+                contentType: "application/problem+json",
+                body: JSON.stringify({ type: "about:blank", title: "It broke", status: 500 })
+              })
             )
+            for (const { path, requires } of pages) {
+              if (requires === undefined) continue
+              await page.goto(`${url}t/acme${path}`)
+              await page.getByRole("alert").getByText("It broke").first().waitFor()
+              assert.strictEqual(await page.locator(emptiness).count(), 0, path)
+            }
+            await page.close()
+          })
+        })
+      )
+
+      it.effect("tells a tenant without data what would fill each page", () =>
+        Effect.gen(function* () {
+          const { bare, url } = yield* Console
+          const { faults, page } = yield* bare
+          yield* Effect.promise(async () => {
+            for (const { empties, path } of pages) {
+              if (empties === undefined) continue
+              await page.goto(`${url}t/bare${path}`)
+              await page.locator(emptiness).waitFor()
+              assert.strictEqual(await page.getByRole("alert").count(), 0, path)
+            }
+            assert.deepStrictEqual(await violations(page), [])
             await page.close()
           })
           assert.deepStrictEqual(faults, [])
@@ -293,7 +329,7 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
             await page.route("**/v1/events/**", (route) => route.abort())
             await page.goto(`${url}t/acme/queues`)
             await page.getByRole("alert").getByText("The API cannot be reached").waitFor()
-            assert.strictEqual(await page.getByText("There is no queue").count(), 0)
+            assert.strictEqual(await page.locator(emptiness).count(), 0)
             await page.close()
           })
         })

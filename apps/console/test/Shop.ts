@@ -15,8 +15,26 @@ import { products } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import * as Events from "./shop/events.ts"
 
 export const acme = TenantId.make("acme")
+const bare = TenantId.make("bare")
+
+/** All that an operator may. */
+const operatorScopes = [
+  "events:admin",
+  "search:admin",
+  "analytics:admin",
+  "platform:admin",
+  "flags:write",
+  "audit:read",
+  "policy:admin",
+  "quotas:admin",
+  "experiments:write",
+  "risk:write",
+  "observability:write",
+  "notifications:admin"
+]
 
 export const layerServices = Layer.mergeAll(
   PlatformDomain.layer,
@@ -91,23 +109,28 @@ const makeQueue = Effect.fnUntraced(function* (queue: string) {
   `
 })
 
-/** Makes the shop, and returns the secrets of a key that may everything here and of one that may only search. */
+/** Makes the shop, and returns the secrets of a key that may everything here, of one that may only search, and of another tenant's. */
 export const make = Effect.gen(function* () {
   const accounts = yield* TenantAccounts
   const keys = yield* ApiKeys
-  yield* accounts
-    .create({ tenantId: acme, name: "Acme" })
-    .pipe(Effect.provideService(AllTenants, { actor: "test" }))
+  for (const [tenantId, name] of [
+    [acme, "Acme"],
+    [bare, "Bare"]
+  ] as const) {
+    yield* accounts.create({ tenantId, name }).pipe(Effect.provideService(AllTenants, { actor: "test" }))
+  }
   const issue = (name: string, scopes: ReadonlyArray<string>) =>
     Effect.map(keys.create({ name, scopes }, "operator"), ({ secret }) => secret ?? "")
-  return yield* Effect.gen(function* () {
+  const secrets = yield* Effect.gen(function* () {
     yield* makeSales
     yield* makeIndex
     yield* makeQueue("erp-export")
     yield* makeQueue(redriven)
+    yield* Events.make
     return {
-      wide: yield* issue("operator", ["events:admin", "search:admin", "analytics:admin", "platform:admin"]),
+      wide: yield* issue("operator", operatorScopes),
       narrow: yield* issue("search", ["search:read"])
     }
   }).pipe(provide(acme))
+  return { ...secrets, bare: yield* issue("operator", operatorScopes).pipe(provide(bare)) }
 })

@@ -6,7 +6,17 @@
 import type { AnalyticsApi } from "@hypermarket/analytics/AnalyticsApi"
 import type { OverviewApi } from "@hypermarket/core/OverviewApi"
 import type { EventsApi } from "@hypermarket/events/EventsApi"
+import type { WebhooksApi } from "@hypermarket/events/WebhooksApi"
+import type { WorkflowsApi } from "@hypermarket/events/WorkflowsApi"
+import type { ExperimentsApi } from "@hypermarket/experiments/ExperimentsApi"
+import type { NotificationsApi } from "@hypermarket/notifications/NotificationsApi"
+import type { ObservabilityApi } from "@hypermarket/observability/ObservabilityApi"
+import type { ActivityApi } from "@hypermarket/platform/ActivityApi"
+import type { FlagsApi } from "@hypermarket/platform/FlagsApi"
 import type { PlatformApi } from "@hypermarket/platform/PlatformApi"
+import type { PolicyApi } from "@hypermarket/platform/PolicyApi"
+import type { QuotasApi } from "@hypermarket/quotas/QuotasApi"
+import type { RiskApi } from "@hypermarket/risk/RiskApi"
 import type { SearchApi } from "@hypermarket/search/SearchApi"
 import type * as HttpApi from "effect/http-api/HttpApi"
 import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
@@ -15,11 +25,21 @@ import type * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import type * as Schema from "effect/Schema"
 
 type Apis =
+  | typeof ActivityApi
   | typeof AnalyticsApi
   | typeof EventsApi
+  | typeof ExperimentsApi
+  | typeof FlagsApi
+  | typeof NotificationsApi
+  | typeof ObservabilityApi
   | typeof OverviewApi
   | typeof PlatformApi
+  | typeof PolicyApi
+  | typeof QuotasApi
+  | typeof RiskApi
   | typeof SearchApi
+  | typeof WebhooksApi
+  | typeof WorkflowsApi
 
 type GroupOf<Api> = Api extends HttpApi.HttpApi<string, infer Group> ? Group : never
 type EndpointOf<Group> =

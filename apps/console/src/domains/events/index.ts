@@ -1,6 +1,7 @@
-import { CalendarClock, CircleX, ListTree, Rss, Send } from "lucide-react"
+import { CalendarClock, CircleX, ListTree, Rss, Send, Webhook, Workflow } from "lucide-react"
 import { type AlertItem, domain, member, type TimelineItem, type TimelineWords } from "../../Console.ts"
 import { count, counted } from "../../ui/Format.ts"
+import { workflowAlerts, workflowTimeline } from "./workflowWords.ts"
 
 const queuePlace = (queue: string) => ({ to: `/queues/${encodeURIComponent(queue)}` })
 
@@ -16,7 +17,7 @@ const failing = (title: string) => (alert: AlertItem) => ({
   title: `${title} ${member(alert.data, "url") ?? alert.subject}`,
   detail: `${member(alert.data, "lastError") ?? "No error is recorded"}. ${counted(alert.value ?? 0, "delivery", "deliveries")} wait and are kept.`,
   figure: count(alert.value ?? 0),
-  act: { label: "Open subscriptions", place: { to: "/subscriptions" } }
+  act: { label: "Open the webhook", place: { to: `/webhooks/${encodeURIComponent(alert.subject)}` } }
 })
 
 export const events = domain({
@@ -48,12 +49,32 @@ export const events = domain({
       key: "u",
       requires: "events:read",
       load: () => import("./Subscriptions.tsx")
-    }
+    },
+    {
+      path: "/webhooks",
+      label: "Webhooks",
+      icon: Webhook,
+      key: "w",
+      requires: "events:read",
+      load: () => import("./Webhooks.tsx")
+    },
+    { path: "/webhooks/$endpointId", requires: "events:read", load: () => import("./Webhook.tsx") },
+    {
+      path: "/workflows",
+      label: "Workflows",
+      icon: Workflow,
+      key: "v",
+      requires: "events:read",
+      load: () => import("./Workflows.tsx")
+    },
+    { path: "/workflows/$executionId", requires: "events:read", load: () => import("./Workflow.tsx") }
   ],
   lookups: {
     queue: queuePlace,
     schedule: (id) => ({ to: "/schedules", search: { schedule: id } }),
-    subscription: (id) => ({ to: "/subscriptions", search: { subscription: id } })
+    subscription: (id) => ({ to: "/subscriptions", search: { subscription: id } }),
+    webhook: (id) => ({ to: `/webhooks/${encodeURIComponent(id)}` }),
+    workflow: (id) => ({ to: `/workflows/${encodeURIComponent(id)}` })
   },
   alerts: {
     "queue.dead": (alert) => ({
@@ -63,12 +84,14 @@ export const events = domain({
       act: { label: "See the errors", place: queuePlace(alert.subject) }
     }),
     "webhook.failing": failing("Deliveries fail to"),
-    "webhook.disabled": failing("Deliveries are off to")
+    "webhook.disabled": failing("Deliveries are off to"),
+    ...workflowAlerts
   },
   timeline: {
     "webhook.delivered": delivery({ icon: Send, tone: "good" }, "delivered"),
     "webhook.sending": delivery({ icon: Send, tone: "plain" }, "is being sent"),
     "webhook.waiting": delivery({ icon: Send, tone: "plain" }, "waits to be delivered"),
-    "webhook.dead": delivery({ icon: CircleX, tone: "bad" }, "was not delivered")
+    "webhook.dead": delivery({ icon: CircleX, tone: "bad" }, "was not delivered"),
+    ...workflowTimeline
   }
 })
