@@ -16,6 +16,8 @@ import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Events from "./shop/events.ts"
+import * as Release from "./shop/release.ts"
+import * as Watch from "./shop/watch.ts"
 
 export const acme = TenantId.make("acme")
 const bare = TenantId.make("bare")
@@ -127,8 +129,11 @@ export const make = Effect.gen(function* () {
     yield* makeQueue("erp-export")
     yield* makeQueue(redriven)
     yield* Events.make
+    const wide = yield* issue("operator", operatorScopes)
+    yield* Watch.make(wide)
+    yield* Release.make(wide)
     return {
-      wide: yield* issue("operator", operatorScopes),
+      wide,
       narrow: yield* issue("search", ["search:read"])
     }
   }).pipe(provide(acme))

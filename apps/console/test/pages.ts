@@ -1,5 +1,6 @@
 /** The pages of the console, and what each shows of the shop. */
 import { deliveryId, endpointId, executionId } from "./shop/events.ts"
+import { notificationId } from "./shop/watch.ts"
 
 export interface Expected {
   readonly path: string
@@ -87,5 +88,44 @@ export const pages: ReadonlyArray<Expected> = [
     shows: ["Order placed: 1 line, 2 units", "€98.00"]
   },
   { path: "/timeline", heading: "Orders & customers", shows: ["Which one?"] },
+  {
+    path: "/flags",
+    heading: "Flags",
+    shows: ["pay-later", "1 rule, else off", "checkout"],
+    requires: "flags:read",
+    empties: true
+  },
+  {
+    path: "/flags/pay-later",
+    heading: "Flags / pay-later active",
+    shows: ["40 % by targetingKey, where country is one of AT, CH", "on = true, off = false"],
+    requires: "flags:read"
+  },
+  {
+    path: "/messages",
+    heading: "Messages",
+    shows: ["customer c-77", "filtered", "no address"],
+    requires: "notifications:read",
+    empties: true
+  },
+  {
+    path: `/messages/${notificationId}`,
+    heading: "Messages / customer c-77 filtered",
+    shows: ["The email was not sent: the recipient’s choice or profile: no address.", "pending"],
+    requires: "notifications:read"
+  },
+  {
+    path: "/errors",
+    heading: "Errors",
+    shows: ["RangeError: quantity is negative", "storefront@4.1.0"],
+    requires: "observability:read",
+    empties: true
+  },
+  {
+    path: "/audit?targetType=flag",
+    heading: "Audit log",
+    shows: ["flag.created", "pay-later", "checkpoint 1"],
+    requires: "audit:read"
+  },
   { path: "/keys", heading: "Keys", shows: ["operator", "search:read"], requires: "platform:read" }
 ]

@@ -3,6 +3,8 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Page } from "playwright-core"
 import { cancelledId, endpointId } from "./shop/events.ts"
+import { killedFlag } from "./shop/release.ts"
+import { resolvedTitle } from "./shop/watch.ts"
 
 export interface Write {
   readonly title: string
@@ -59,5 +61,61 @@ export const writes: ReadonlyArray<Write> = [
       `
     ),
     expected: [{ state: "delivered" }, { state: "waiting" }]
+  },
+  {
+    title: "explains a flag for a customer, and switches it off with a reason",
+    path: `/flags/${killedFlag}`,
+    act: async (page) => {
+      await page.getByLabel("Attributes, as JSON").fill('{ "targetingKey": "c-7", "country": "FR" }')
+      await page.getByRole("button", { name: "Explain" }).click()
+      await page.getByText("its condition does not hold").waitFor()
+      await page.getByRole("button", { name: "Switch off in live" }).click()
+      const dialog = page.getByRole("alertdialog")
+      await dialog.getByLabel("Reason").fill("Paper is sold out")
+      await dialog.getByRole("button", { name: "Switch it off" }).click()
+      await page.getByText("Off: everyone gets").waitFor()
+    },
+    proof: query(
+      (sql) => sql`
+        SELECT action, actor_type
+          FROM hm_platform_activity_log
+         WHERE action = 'flag.killed'
+      `
+    ),
+    expected: [{ action: "flag.killed", actor_type: "key" }]
+  },
+  {
+    title: "finds an issue by a part of its title, shows its stack, and resolves it",
+    path: "/errors?q=card%20has",
+    act: async (page) => {
+      await page.getByRole("link", { name: resolvedTitle }).click()
+      await page.getByText("/app/src/basket.js:31").waitFor()
+      await page.getByRole("button", { name: "Resolve", exact: true }).click()
+      await page.getByRole("button", { name: "Reopen" }).waitFor()
+    },
+    proof: query(
+      (sql) => sql`
+        SELECT status
+          FROM hm_error_issue
+         WHERE title = ${resolvedTitle}
+      `
+    ),
+    expected: [{ status: "resolved" }]
+  },
+  {
+    title: "verifies the audit log against its checkpoints",
+    path: "/audit",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Verify now" }).click()
+      await page.getByText("are as they were sealed").waitFor()
+    },
+    proof: query(
+      (sql) => sql`
+        SELECT number::int
+          FROM hm_platform_activity_checkpoint
+         WHERE tenant_id = 'acme'
+      `
+    ),
+    expected: [{ number: 1 }]
   }
 ]
