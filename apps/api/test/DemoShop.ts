@@ -97,6 +97,22 @@ const makeWebhook = Effect.gen(function* () {
   `
 })
 
+/** An execution that was killed after it had weighed a parcel. */
+const makeWorkflow = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    INSERT INTO hm_workflow_execution (tenant_id, execution_id, name, version, state, payload, result, recorded_at, updated_at,
+                                       finished_at)
+    VALUES (${acme}, '0f7c2b1d9a3e4c5f8b6a7d8e9f0a1b2c', 'ship', 1, 'killed', '{}', 'null', '2026-03-10T12:00:00Z',
+            '2026-03-10T12:00:00Z', '2026-03-10T12:00:00Z')
+  `
+  yield* sql`
+    INSERT INTO hm_workflow_task (tenant_id, execution_id, kind, name, outcome, result, recorded_at, finished_at)
+    VALUES (${acme}, '0f7c2b1d9a3e4c5f8b6a7d8e9f0a1b2c', 'activity', 'weigh', 'succeeded', '{"value":410}',
+            '2026-03-10T12:00:00Z', '2026-03-10T12:00:00Z')
+  `
+})
+
 const lamps = IndexName.make("lamps")
 
 /** Builds everything that was started. */
@@ -240,9 +256,15 @@ export const make = Effect.fnUntraced(function* (scopes: ReadonlyArray<string>) 
   yield* asSystem(accounts.create({ tenantId: acme, name: "Acme", region: "DE" }))
   const system = yield* asSystem(apiKeys.createSystem("operator"))
   const tenant = yield* apiKeys.create({ name: "reference", scopes }, "operator").pipe(provide(acme))
-  yield* Effect.all([makeQueue, makeWebhook, makeIndexes, makeClose, makeNotifications, makeExport]).pipe(
-    provide(acme)
-  )
+  yield* Effect.all([
+    makeQueue,
+    makeWebhook,
+    makeWorkflow,
+    makeIndexes,
+    makeClose,
+    makeNotifications,
+    makeExport
+  ]).pipe(provide(acme))
   yield* makeErrors(tenant.secret ?? "").pipe(provide(acme))
   return { system: system.secret ?? "", tenant: tenant.secret ?? "" } satisfies Keys
 })

@@ -60,7 +60,7 @@ import { DeliveryId, DeliveryQuery, Replay } from "./WebhookDelivery.ts"
 import * as WebhookOverview from "./WebhookOverview.ts"
 import { Webhooks } from "./Webhooks.ts"
 import { WebhookSender } from "./WebhookSender.ts"
-import { ExecutionId, ListRequest, NewExecution, NewSignal } from "./WorkflowExecution.ts"
+import { ExecutionId, ListRequest, NewExecution, NewSignal, WorkflowRetry } from "./WorkflowExecution.ts"
 import { WorkflowExecutions } from "./WorkflowExecutions.ts"
 import * as WorkflowMaintenance from "./WorkflowMaintenance.ts"
 import * as EventsSubjectData from "./EventsSubjectData.ts"
@@ -192,7 +192,8 @@ export const domain = Domain.make({
       signal: [ExecutionId, NewSignal],
       cancel: [ExecutionId],
       kill: [ExecutionId],
-      resume: [ExecutionId]
+      resume: [ExecutionId],
+      retry: [ExecutionId, WorkflowRetry]
     })
   },
   internalServices: [WebhookSender, WorkflowMaintenance.WorkflowMaintenance],

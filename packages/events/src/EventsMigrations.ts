@@ -11,6 +11,7 @@ import eventQueueJob from "./migrations/0007_event_queue_job.ts"
 import eventJob from "./migrations/0008_event_job.ts"
 import eventLog from "./migrations/0006_event_log.ts"
 import workflow from "./migrations/0005_workflow.ts"
+import workflowRetry from "./migrations/0009_workflow_retry.ts"
 
 /**
  * @category migrations
@@ -26,7 +27,8 @@ export const migrations = Migrations.make(
     "0005_workflow": workflow,
     "0006_event_log": eventLog,
     "0007_event_queue_job": eventQueueJob,
-    "0008_event_job": eventJob
+    "0008_event_job": eventJob,
+    "0009_workflow_retry": workflowRetry
   },
   { release: manifest.version }
 )

@@ -85,6 +85,8 @@ export class WorkflowExecution extends Schema.Class<WorkflowExecution>(
   cancelRequested: Schema.Boolean,
   /** Suspended by a failure: a resume runs it again. */
   needsResume: Schema.Boolean,
+  /** Compensations have run, or began to: a retry is refused. */
+  compensated: Schema.Boolean,
   /** Number of runs. A run ends when the execution waits or finishes, or when its worker ends. */
   runs: Schema.Int,
   /** The reason of a failure, or of a suspension by one. */
@@ -185,6 +187,23 @@ export const NewSignal = Schema.Struct({
  */
 export type NewSignal = typeof NewSignal.Type
 
+/**
+ * The activity that an execution runs again from.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const WorkflowRetry = Schema.Struct({
+  /** The name of a recorded activity, or of a step. With all of its attempts. */
+  activity: Text.make({ max: 500 })
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type WorkflowRetry = typeof WorkflowRetry.Type
+
 const filters = {
   name: Schema.optionalKey(WorkflowName),
   state: Schema.optionalKey(WorkflowState)
@@ -250,4 +269,36 @@ export class WorkflowFinished extends HttpApiError.Problem<WorkflowFinished>()(
     title: "The execution is finished"
   },
   { executionId: Schema.String, state: WorkflowState }
+) {}
+
+/**
+ * The execution has no recorded activity with this name.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WorkflowActivityNotFound extends HttpApiError.Problem<WorkflowActivityNotFound>()(
+  "WorkflowActivityNotFound",
+  {
+    type: "urn:hypermarket:problem:events:workflow-activity-not-found",
+    status: 404,
+    title: "No such recorded activity"
+  },
+  { executionId: Schema.String, activity: Schema.String }
+) {}
+
+/**
+ * The execution has undone its steps, or began to.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WorkflowCompensated extends HttpApiError.Problem<WorkflowCompensated>()(
+  "WorkflowCompensated",
+  {
+    type: "urn:hypermarket:problem:events:workflow-compensated",
+    status: 409,
+    title: "The execution has run its compensations"
+  },
+  { executionId: Schema.String }
 ) {}

@@ -26,10 +26,13 @@ import {
   listedResultBytesMax,
   type NewExecution,
   type NewSignal,
+  WorkflowActivityNotFound,
+  WorkflowCompensated,
   WorkflowExecution,
   WorkflowFinished,
   WorkflowInspection,
   WorkflowNotFound,
+  type WorkflowRetry,
   WorkflowTask
 } from "./WorkflowExecution.ts"
 
@@ -46,7 +49,7 @@ const ExecutionRow = Schema.Struct({
 const decodeExecution = Schema.decodeUnknownEffect(ExecutionRow)
 
 const columns = `execution_id AS "executionId", name, version, state, cancel_requested AS "cancelRequested",
-                 needs_resume AS "needsResume", runs, error, parent_id AS "parentId", unasked, recorded_at AS "recordedAt",
+                 needs_resume AS "needsResume", compensated, runs, error, parent_id AS "parentId", unasked, recorded_at AS "recordedAt",
                  started_at AS "startedAt", updated_at AS "updatedAt", finished_at AS "finishedAt"`
 
 const toExecution = (row: unknown) =>
@@ -157,6 +160,19 @@ export class WorkflowExecutions extends Context.Service<
     readonly kill: (executionId: string) => Effect.Effect<void, Missing | SqlError, Tenant>
     /** Runs an execution that a failure has suspended. Changes nothing for one that runs. */
     readonly resume: (executionId: string) => Effect.Effect<void, Missing | SqlError, Tenant>
+    /**
+     * Runs an execution again from a recorded activity, also one that is finished. This activity and everything that was
+     * recorded after it runs again, except signals, which stay. Withdraws a cancellation that has not begun. Refused once
+     * compensations began.
+     */
+    readonly retry: (
+      executionId: string,
+      from: WorkflowRetry
+    ) => Effect.Effect<
+      void,
+      WorkflowNotFound | WorkflowActivityNotFound | WorkflowCompensated | SqlError,
+      Tenant
+    >
   }
 >()("@hypermarket/events/WorkflowExecutions") {
   static readonly layer: Layer.Layer<WorkflowExecutions, never, SqlClient.SqlClient | Wakeup> = Layer.effect(
@@ -292,12 +308,31 @@ export class WorkflowExecutions extends Context.Service<
         yield* operations.resume(tenant.id, executionId)
       })
 
+      const retry = Effect.fn("WorkflowExecutions.retry")(function* (
+        executionId: string,
+        { activity }: WorkflowRetry
+      ) {
+        const tenant = yield* Tenant
+        switch (yield* operations.retry(tenant.id, executionId, activity)) {
+          case "missing":
+            return yield* new WorkflowNotFound({ executionId })
+          case "compensated":
+            return yield* new WorkflowCompensated({ executionId })
+          case "unrecorded":
+            return yield* new WorkflowActivityNotFound({ executionId, activity })
+          case "retried":
+            return
+        }
+      })
+
+      const targetOf = (executionId: string) => ({ type: "workflow", id: executionId })
+
       const audited =
         (action: string, self: (executionId: string) => Effect.Effect<void, Missing | SqlError, Tenant>) =>
         (executionId: string) =>
           AuditedChange.change(sql, self(executionId), {
             action,
-            target: { type: "workflow", id: executionId }
+            target: targetOf(executionId)
           })
 
       return WorkflowExecutions.of({
@@ -308,7 +343,12 @@ export class WorkflowExecutions extends Context.Service<
         signal,
         cancel: audited("workflow.cancelled", cancel),
         kill: audited("workflow.killed", kill),
-        resume: audited("workflow.resumed", resume)
+        resume: audited("workflow.resumed", resume),
+        retry: (executionId, from) =>
+          AuditedChange.change(sql, retry(executionId, from), {
+            action: "workflow.retried",
+            target: targetOf(executionId)
+          })
       })
     })
   )

@@ -16,10 +16,13 @@ import {
   NewExecution,
   NewSignal,
   Query,
+  WorkflowActivityNotFound,
+  WorkflowCompensated,
   WorkflowExecution,
   WorkflowFinished,
   WorkflowInspection,
   WorkflowNotFound,
+  WorkflowRetry,
   WorkflowTask
 } from "./WorkflowExecution.ts"
 
@@ -75,6 +78,14 @@ export class WorkflowGroup extends Endpoint.group(
   HttpApiEndpoint.post("resumeWorkflow", "/v1/events/workflows/:executionId/resume", ofExecution)
     .annotate(RequiredScope, "events:admin")
     .annotate(Audited, "workflow.resumed"),
+  HttpApiEndpoint.post("retryWorkflow", "/v1/events/workflows/:executionId/retry", {
+    params: { executionId: ExecutionId },
+    payload: WorkflowRetry,
+    success: HttpApiSchema.NoContent,
+    error: [WorkflowNotFound, WorkflowActivityNotFound, WorkflowCompensated]
+  })
+    .annotate(RequiredScope, "events:admin")
+    .annotate(Audited, "workflow.retried"),
   HttpApiEndpoint.post("cancelWorkflow", "/v1/events/workflows/:executionId/cancel", ofExecution)
     .annotate(RequiredScope, "events:admin")
     .annotate(Audited, "workflow.cancelled"),

@@ -26,6 +26,8 @@ export const layer = HttpApiBuilder.group(
       signalWorkflow: ({ params, payload }) =>
         all.signal(params.executionId, payload).pipe(Storage.orUnavailable),
       resumeWorkflow: ({ params }) => all.resume(params.executionId).pipe(Storage.orUnavailable),
+      retryWorkflow: ({ params, payload }) =>
+        all.retry(params.executionId, payload).pipe(Storage.orUnavailable),
       cancelWorkflow: ({ params }) => all.cancel(params.executionId).pipe(Storage.orUnavailable),
       killWorkflow: ({ params }) => all.kill(params.executionId).pipe(Storage.orUnavailable)
     })

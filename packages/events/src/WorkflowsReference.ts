@@ -45,6 +45,11 @@ export const reference = Reference.make(
         description:
           "Runs an execution again that a failure has suspended (`needsResume`). Fix the cause first. For an execution that waits for something else, its code runs to the same wait."
       },
+      retryWorkflow: {
+        summary: "Retry an execution from an activity",
+        description:
+          "Runs an execution again from a recorded activity, in any state and also when it is finished. This activity and everything that was recorded after it runs again. Signals stay, and so do the results before it. A cancellation that has not begun is withdrawn.\n\nA run in progress loses the execution within a quarter of a second; an activity that runs at this moment may overlap with the new run. A child that is finished keeps its result: retry it first. Its parent keeps the result that it has recorded.\n\nOnce compensations began, a retry is answered with 409: start another execution."
+      },
       cancelWorkflow: {
         summary: "Cancel an execution",
         description:
@@ -60,6 +65,14 @@ export const reference = Reference.make(
   {
     examples,
     problems: {
+      "urn:hypermarket:problem:events:workflow-activity-not-found": {
+        cause: "The execution has no recorded activity with this name.",
+        remedy: "List the tasks of the execution to find its names."
+      },
+      "urn:hypermarket:problem:events:workflow-compensated": {
+        cause: "The execution has failed or was cancelled, and its compensations have undone its steps.",
+        remedy: "Start another execution with another `key`."
+      },
       "urn:hypermarket:problem:events:workflow-finished": {
         cause: "The execution has ended. `state` tells how.",
         remedy: "Start another execution with another `key`."

@@ -179,6 +179,12 @@ layer(Live, { excludeTestServices: true })("An execution", (it) => {
       key: "k",
       payload: { secret: true }
     })
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`
+      INSERT INTO hm_workflow_task (tenant_id, execution_id, kind, name, outcome, result, recorded_at, finished_at)
+      VALUES ('owner', ${id}, 'activity', 'weigh', 'succeeded', '{"value":410}', now(), now())
+          ON CONFLICT DO NOTHING
+    `
     const path = `/v1/events/workflows/${id}`
     return {
       ownerKey: "owner",
@@ -186,7 +192,8 @@ layer(Live, { excludeTestServices: true })("An execution", (it) => {
       params: { executionId: id },
       payloads: {
         startWorkflow: { name: "isolated", key: "another", payload: null },
-        signalWorkflow: { name: "paid" }
+        signalWorkflow: { name: "paid" },
+        retryWorkflow: { activity: "weigh" }
       },
       watched: [path, `${path}/tasks`]
     }

@@ -24,7 +24,7 @@ import { randomBytes } from "node:crypto"
 export const acme = TenantId.make("acme")
 export const globex = TenantId.make("globex")
 
-const Base = TestApi.layer(WorkflowsApi, WorkflowsHttp.layer).pipe(
+export const Base = TestApi.layer(WorkflowsApi, WorkflowsHttp.layer).pipe(
   Layer.provideMerge(SignedToken.layer.pipe(Layer.provide(Secrets.layer))),
   Layer.provideMerge(EventsDomain.layer),
   Layer.provideMerge(Wakeup.layerSilent),
@@ -49,10 +49,10 @@ const Base = TestApi.layer(WorkflowsApi, WorkflowsHttp.layer).pipe(
 
 /** Entries of activities and compensations, each with its key. */
 const journal: Array<string> = []
-const note = (entry: string) => Effect.sync(() => void journal.push(entry))
+export const note = (entry: string) => Effect.sync(() => void journal.push(entry))
 export const notesOf = (key: string) => journal.filter((entry) => entry.startsWith(`${key}:`))
 
-const until = <A, E, R>(self: Effect.Effect<A, E, R>, holds: (a: A) => boolean) =>
+export const until = <A, E, R>(self: Effect.Effect<A, E, R>, holds: (a: A) => boolean) =>
   Effect.repeat(self, { until: holds, schedule: Schedule.spaced("10 millis") })
 
 export const untilNote = (entry: string) =>

@@ -200,10 +200,26 @@ export const make = (sql: SqlClient, statements: Statements, queue: WorkQueue) =
     return true
   }, transaction)
 
+  /** Runs an execution again from an activity, in any state but after its compensations began. */
+  const retry = Effect.fnUntraced(function* (
+    tenantId: string,
+    executionId: string,
+    activity: string
+  ): Effect.fn.Return<"retried" | "missing" | "compensated" | "unrecorded", SqlError> {
+    const [locked] = yield* statements.lockForRetry(tenantId, executionId)
+    if (locked === undefined || locked.state === "expected") return "missing"
+    if (locked.compensated) return "compensated"
+    const forgotten = yield* statements.forget(tenantId, executionId, activity)
+    if (forgotten.length === 0) return "unrecorded"
+    const ready = yield* statements.retry(tenantId, executionId, yield* Now.now)
+    yield* enqueue(tenantId, ready.map(jobOf))
+    return "retried"
+  }, transaction)
+
   const status = (tenantId: string, executionId: string): Effect.Effect<StatusRow | undefined, SqlError> =>
     Effect.map(statements.status(tenantId, executionId), ([row]) => row)
 
-  return { start, signal, scheduleClock, fireClocks, finish, resume, cancel, kill, status }
+  return { start, signal, scheduleClock, fireClocks, finish, resume, cancel, kill, retry, status }
 }
 
 export type Operations = ReturnType<typeof make>

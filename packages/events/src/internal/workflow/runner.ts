@@ -59,18 +59,35 @@ export const make = (options: Options) => {
   const { engine, operations, statements } = options
   const active = new Set<ActiveRun>()
 
+  /** Notes that the finalizers of the workflow run, before the first of them does. */
+  const compensate = (run: ActiveRun): Effect.Effect<void> =>
+    run.instance.scope.state._tag === "Empty"
+      ? Effect.void
+      : retryOutage(Effect.flatMap(Now.now, (now) => statements.compensate(run, now))).pipe(
+          Effect.matchCause({
+            onFailure: (cause) => run.lose(cause),
+            onSuccess: ([row]) => (row === undefined ? run.lose(Cause.fail(new RunLost())) : undefined)
+          })
+        )
+
   /** Runs the code once, from the recorded results to its end or to what it waits for. */
   const runCode = (registered: Registered, run: ActiveRun, payload: object): Effect.Effect<Outcome> => {
     const { instance } = run
     const suspendsOnFailure = Context.get(instance.workflow.annotations, Workflow.SuspendOnFailure)
     const code = registered.execute(payload, run.executionId).pipe(
       Effect.onExit((exit) => {
-        if (run.isAbandoned || !run.isCancelled) return Effect.void
-        if (!instance.suspended && !(suspendsOnFailure && Exit.isFailure(exit))) return Effect.void
+        if (run.isAbandoned) return Effect.void
+        const suspends = instance.suspended || (suspendsOnFailure && Exit.isFailure(exit))
+        if (!suspends) return Exit.isFailure(exit) ? compensate(run) : Effect.void
+        if (!run.isCancelled) return Effect.void
         // A cancellation takes effect where the run would suspend, as in Effect's engines.
-        instance.interrupted = true
-        instance.suspended = false
-        return Effect.withFiber<void>((fiber) => Effect.interruptible(Fiber.interrupt(fiber)))
+        const interrupt = Effect.suspend(() => {
+          if (run.isAbandoned) return Effect.void
+          instance.interrupted = true
+          instance.suspended = false
+          return Effect.withFiber<void>((fiber) => Effect.interruptible(Fiber.interrupt(fiber)))
+        })
+        return Effect.andThen(compensate(run), interrupt)
       }),
       Workflow.intoResult,
       Effect.provideService(WorkflowEngine.WorkflowEngine, engine),

@@ -64,13 +64,66 @@ export const make = (sql: SqlClient) => ({
     RETURNING 1
   `,
 
-  /** Locks an execution and returns its status. */
+  /** Locks an execution against other changes, but not against checkpoints of its run, and returns its status. */
   lock: (tenantId: string, executionId: string) => sql<StatusRow>`
     SELECT state, result::text AS result, needs_resume AS "needsResume", error
       FROM hm_workflow_execution
      WHERE tenant_id = ${tenantId}
        AND execution_id = ${executionId}
+       FOR NO KEY UPDATE
+  `,
+
+  /** Locks an execution against checkpoints too: those of the run that loses it are refused. */
+  lockForRetry: (tenantId: string, executionId: string) => sql<{
+    readonly state: State
+    readonly compensated: boolean
+  }>`
+    SELECT state, compensated
+      FROM hm_workflow_execution
+     WHERE tenant_id = ${tenantId}
+       AND execution_id = ${executionId}
        FOR UPDATE
+  `,
+
+  /** Deletes an activity and all that was recorded after it, but signals from outside. Returns no row without the activity. */
+  forget: (tenantId: string, executionId: string, activity: string) => sql`
+      WITH first AS (
+    SELECT min(position) AS position
+      FROM hm_workflow_task
+     WHERE tenant_id = ${tenantId}
+       AND execution_id = ${executionId}
+       AND kind = 'activity'
+       AND name = ${activity})
+    DELETE FROM hm_workflow_task t
+     USING first
+     WHERE t.tenant_id = ${tenantId}
+       AND t.execution_id = ${executionId}
+       AND t.position >= first.position
+       AND NOT t.is_sent
+    RETURNING 1
+  `,
+
+  /** Makes an execution ready in any state. The run in progress loses it, and so does the job of an earlier wake-up. */
+  retry: (tenantId: string, executionId: string, now: Date) => sql<WokenRow>`
+    UPDATE hm_workflow_execution
+       SET state = 'ready', wake = wake + 1, woken = 0, run_id = NULL, needs_resume = false, cancel_requested = false,
+           result = NULL, error = NULL, unasked = '{}', ready_at = ${now}, updated_at = ${now}, finished_at = NULL
+     WHERE tenant_id = ${tenantId}
+       AND execution_id = ${executionId}
+    RETURNING execution_id AS "executionId", name, version, wake
+  `,
+
+  /** Notes that compensations begin. Returns no row when the run has lost its execution. */
+  compensate: (
+    run: { readonly tenantId: string; readonly executionId: string; readonly runId: string },
+    now: Date
+  ) => sql`
+    UPDATE hm_workflow_execution
+       SET compensated = true, updated_at = ${now}
+     WHERE tenant_id = ${run.tenantId}
+       AND execution_id = ${run.executionId}
+       AND run_id = ${run.runId}::uuid
+    RETURNING 1
   `,
 
   status: (tenantId: string, executionId: string) => sql<StatusRow>`
@@ -238,8 +291,8 @@ export const make = (sql: SqlClient) => ({
     outcome: "succeeded" | "failed",
     now: Date
   ) => sql`
-    INSERT INTO hm_workflow_task AS t (tenant_id, execution_id, kind, name, result, outcome, recorded_at, finished_at)
-    VALUES (${tenantId}, ${executionId}, 'deferred', ${name}, ${result}::text::json, ${outcome}, ${now}, ${now})
+    INSERT INTO hm_workflow_task AS t (tenant_id, execution_id, kind, name, result, outcome, is_sent, recorded_at, finished_at)
+    VALUES (${tenantId}, ${executionId}, 'deferred', ${name}, ${result}::text::json, ${outcome}, true, ${now}, ${now})
         ON CONFLICT (tenant_id, execution_id, kind, name, attempt)
            DO UPDATE SET result = excluded.result, outcome = excluded.outcome, finished_at = excluded.finished_at
          WHERE t.outcome IS NULL
@@ -292,7 +345,9 @@ export const make = (sql: SqlClient) => ({
                   ${checkpoints.map((c) => c.result)}::text[], ${checkpoints.map((c) => c.outcome)}::text[])
            WITH ORDINALITY AS c (tenant_id, execution_id, run_id, kind, name, attempt, result, outcome, n)
       JOIN hm_workflow_execution e
-        ON e.tenant_id = c.tenant_id AND e.execution_id = c.execution_id AND e.run_id = c.run_id),
+        ON e.tenant_id = c.tenant_id AND e.execution_id = c.execution_id AND e.run_id = c.run_id
+       -- Waits for a retry that deletes tasks, and then finds that the run has lost its execution.
+       FOR KEY SHARE OF e),
            stored AS (
     INSERT INTO hm_workflow_task AS t (tenant_id, execution_id, kind, name, attempt, result, outcome, recorded_at, finished_at)
     SELECT tenant_id, execution_id, kind, name, attempt, result::json, outcome, ${now}, ${now}
