@@ -1015,6 +1015,7 @@ export type IssueEventData = {
   readonly occurredAt: string
   readonly receivedAt: string
   readonly isSkewed: boolean
+  readonly untranslatedDebugIds: ReadonlyArray<string>
   readonly data: Json
 }
 
@@ -1331,7 +1332,7 @@ export type NotificationDefaults = {
 
 export type NotificationExplanation = {
   readonly channel: "email"
-  readonly state: "pending" | "filtered" | "suppressed" | "expired" | "cancelled" | "held" | "leased" | "sending" | "accepted" | "caught" | "bounced" | "retry" | "unknown" | "dead"
+  readonly state: "pending" | "filtered" | "suppressed" | "expired" | "cancelled" | "held" | "leased" | "sending" | "accepted" | "caught" | "delivered" | "bounced" | "complained" | "retry" | "unknown" | "dead"
   readonly reason: string | null
   readonly until: string | null
 }
@@ -1387,13 +1388,13 @@ export type NotificationMessage = {
   readonly to: NotificationRecipient
   readonly channel: "email"
   readonly category: string
-  readonly state: "pending" | "filtered" | "suppressed" | "expired" | "cancelled" | "held" | "leased" | "sending" | "accepted" | "caught" | "bounced" | "retry" | "unknown" | "dead"
+  readonly state: "pending" | "filtered" | "suppressed" | "expired" | "cancelled" | "held" | "leased" | "sending" | "accepted" | "caught" | "delivered" | "bounced" | "complained" | "retry" | "unknown" | "dead"
   readonly reason: string | null
   readonly until: string | null
   readonly attempts: number
   readonly uncertain: number
   readonly history: ReadonlyArray<{
-    readonly state: "pending" | "filtered" | "suppressed" | "expired" | "cancelled" | "held" | "leased" | "sending" | "accepted" | "caught" | "bounced" | "retry" | "unknown" | "dead"
+    readonly state: "pending" | "filtered" | "suppressed" | "expired" | "cancelled" | "held" | "leased" | "sending" | "accepted" | "caught" | "delivered" | "bounced" | "complained" | "retry" | "unknown" | "dead"
     readonly reason: string | null
     readonly at: string
   }>
@@ -2915,6 +2916,25 @@ export type WebhookSecretLimit = {
   readonly title: "Three secrets of the endpoint sign; wait for the overlap of the oldest, or send revoke"
 }
 
+export type WorkflowActivityNotFound = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly executionId: string
+  readonly activity: string
+  readonly type: "urn:hypermarket:problem:events:workflow-activity-not-found"
+  readonly status?: 404
+  readonly title: "No such recorded activity"
+}
+
+export type WorkflowCompensated = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly executionId: string
+  readonly type: "urn:hypermarket:problem:events:workflow-compensated"
+  readonly status?: 409
+  readonly title: "The execution has run its compensations"
+}
+
 export type WorkflowExecution = {
   readonly executionId: string
   readonly name: string
@@ -2922,6 +2942,7 @@ export type WorkflowExecution = {
   readonly state: "expected" | "ready" | "running" | "suspended" | "succeeded" | "failed" | "cancelled" | "killed"
   readonly cancelRequested: boolean
   readonly needsResume: boolean
+  readonly compensated: boolean
   readonly runs: number
   readonly error: string | null
   readonly parentId: string | null
@@ -3133,6 +3154,8 @@ export type KnownProblem =
   | WebhookLimit
   | WebhookNotFound
   | WebhookSecretLimit
+  | WorkflowActivityNotFound
+  | WorkflowCompensated
   | WorkflowFinished
   | WorkflowNotFound
   | ZoneFixed
@@ -4082,6 +4105,13 @@ export interface Operations {
     /** Resume an execution. Runs an execution again that a failure has suspended (`needsResume`). Fix the cause first. For an execution that waits for something else, its code runs to the same wait. */
     resume(input: {
       readonly executionId: string
+    }, options?: CallOptions): Promise<void>
+    /** Retry an execution from an activity. Runs an execution again from a recorded activity, in any state and also when it is finished. This activity and everything that was recorded after it runs again. Signals stay, and so do the results before it. A cancellation that has not begun is withdrawn. A run in progress loses the execution within a quarter of a second; an activity that runs at this moment may overlap with the new run. A child that is finished keeps its result: retry it first. Its parent keeps the result that it has recorded. Once compensations began, a retry is answered with 409: start another execution. */
+    retry(input: {
+      readonly executionId: string
+      readonly body: {
+        readonly activity: string
+      }
     }, options?: CallOptions): Promise<void>
     /** Cancel an execution. Requests a cancellation. It takes effect where the run would wait: a running activity ends first, then the compensations run in reverse. A worker with the version must be there for it, so `state` may stay `ready`. To cancel again changes nothing. */
     cancel(input: {

@@ -135,6 +135,7 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     listTasks: "GET events/workflows/{executionId}/tasks p",
     signal: "POST events/workflows/{executionId}/signals",
     resume: "POST events/workflows/{executionId}/resume",
+    retry: "POST events/workflows/{executionId}/retry",
     cancel: "POST events/workflows/{executionId}/cancel",
     kill: "POST events/workflows/{executionId}/kill"
   },
