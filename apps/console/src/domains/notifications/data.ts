@@ -21,6 +21,8 @@ export const states: Readonly<Record<Message["state"], Words>> = {
   sending: { tone: "accent", words: "is being sent" },
   retry: { tone: "warn", words: "is tried again" },
   accepted: { tone: "good", words: "was accepted by the mail server" },
+  delivered: { tone: "good", words: "was delivered" },
+  complained: { tone: "bad", words: "was reported as spam" },
   caught: { tone: "good", words: "was caught, and sent to no one" },
   filtered: { tone: "plain", words: "was not sent: the recipient’s choice or profile" },
   suppressed: { tone: "plain", words: "was not sent: the address is suppressed" },
