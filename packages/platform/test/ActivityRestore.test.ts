@@ -34,7 +34,7 @@ const layerOn = (url: string, ...keys: ReadonlyArray<string>) =>
     Layer.provideMerge(Now.layerTest)
   )
 
-/** What JSON, text and times keep only if every byte of them is kept. */
+/** Numbers and texts that only an exact copy keeps. */
 const details = [
   { amount: -0, rate: 1e21, tiny: 5e-324, sum: 0.1 + 0.7 },
   { name: "Zoe\u0308 \u0000 \ud83d\ude80 \udfff alone", list: [[], {}, null, ""] }
@@ -77,7 +77,7 @@ describe("An activity log that is restored into another server", () => {
           assert.deepInclude(restored.report, { rows: 11, checkpoints: 4, unsealed: 1, problems: [] })
           assert.deepStrictEqual(restored.stranger, [])
 
-          // The new server seals what the old one left, the entry of the export above, and a change of its own.
+          // The new server seals what the old one left, the entry of the export above, and a new change.
           yield* Support.changeItem("later", 3, 4)
           yield* Support.seal
           const later = yield* Support.kept

@@ -39,7 +39,7 @@ const segmentsOf = (source: FlagSource): ReadonlyMap<string, Condition.Condition
     })
   )
 
-export const notPublic = "its rules are not public, and the key is"
+const notPublic = "its rules are not public, and the key is"
 
 /** Exports the flags, or only those whose rules are public. A flag that cannot be evaluated is not exported either. */
 export const exportFlags = <Feature>(
