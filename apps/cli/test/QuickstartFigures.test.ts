@@ -14,6 +14,10 @@ const ordersReplayed = 600
 
 const Amounts = Schema.Record(Schema.String, Schema.String)
 
+const Mails = Schema.Array(
+  Schema.Struct({ id: Schema.String, at: Schema.String, to: Schema.String, subject: Schema.String })
+)
+
 const Document = Schema.Struct({
   databaseUrl: Schema.String,
   apiUrl: Schema.String,
@@ -41,7 +45,7 @@ const Document = Schema.Struct({
     }),
     notifications: Schema.Struct({
       explained: Schema.Array(
-        Schema.Struct({ order: Schema.String, state: Schema.String, reason: Schema.NullOr(Schema.String) })
+        Schema.Struct({ message: Schema.String, state: Schema.String, reason: Schema.NullOr(Schema.String) })
       )
     }),
     platform: Schema.Struct({
@@ -250,12 +254,39 @@ describe("the quickstart's figures", () => {
         ]
       })
 
-      // Two customers have an address, one has none; nothing is sent.
+      // One customer has no address, one wants no requests for reviews, and for one it is night.
       assert.deepStrictEqual(notifications.explained, [
-        { order: "demo-1", state: "caught", reason: "catch" },
-        { order: "demo-2", state: "caught", reason: "catch" },
-        { order: "demo-3", state: "filtered", reason: "no-address" }
+        { message: "demo-1/placed", state: "accepted", reason: null },
+        { message: "demo-1/review", state: "accepted", reason: null },
+        { message: "demo-2/placed", state: "accepted", reason: null },
+        { message: "demo-2/review", state: "filtered", reason: "preference" },
+        { message: "demo-3/placed", state: "filtered", reason: "no-address" },
+        { message: "demo-3/review", state: "filtered", reason: "no-address" },
+        { message: "demo-4/placed", state: "accepted", reason: null },
+        { message: "demo-4/review", state: "held", reason: "quiet" }
       ])
+
+      // What was sent is in the folder of the mail server, and read by `hypermarket mail`.
+      const mail = (...args: ReadonlyArray<string>) => Cli.run(["mail", ...args, "--data-dir", directory])
+      const mails = yield* Cli.decode(Mails)(yield* mail("list", "--json"))
+      assert.sameDeepMembers(
+        mails.map(({ subject, to }) => [to, subject]),
+        [
+          ["Ann <ann@customers.example>", "Your order demo-1"],
+          ["Ann <ann@customers.example>", "How was your order demo-1?"],
+          ["Bea <bea@customers.example>", "Ihre Bestellung demo-2"],
+          ["Dan <dan@customers.example>", "Your order demo-4"]
+        ]
+      )
+      const idOf = (text: string) => mails.find(({ subject }) => subject === text)?.id ?? ""
+      const shown = yield* mail("show", idOf("Ihre Bestellung demo-2"))
+      assert.include(shown.stdout, "2 x Bookcase <large>")
+      const review = idOf("How was your order demo-1?")
+      const listHeaders = yield* mail("headers", review)
+      assert.match(listHeaders.stdout, /^List-Unsubscribe-Post: List-Unsubscribe=One-Click$/m)
+      const leads = yield* mail("links", review)
+      assert.match(leads.stdout, /^http:\/\/127\.0\.0\.1:\d+\/v1\/notifications\/unsubscribe\/v1\.\S+\n$/)
+      assert.strictEqual((yield* mail("show", "018f3e2a-0000-7000-8000-000000000000")).code, 1)
 
       // Which simulated customers buy is decided by a hash, and every second one is in the new arm.
       const buyers = [0.3, 0.36].map(

@@ -38,6 +38,7 @@ import * as Output from "../Output.ts"
 import * as ConsoleBuild from "../quickstart/ConsoleBuild.ts"
 import * as CustomerOrders from "../quickstart/CustomerOrders.ts"
 import * as Demo from "../quickstart/Demo.ts"
+import * as MailCatcher from "../quickstart/MailCatcher.ts"
 import * as Journal from "../quickstart/Journal.ts"
 import type { Installation, Part, Shown } from "../quickstart/Part.ts"
 import { parts } from "../quickstart/parts.ts"
@@ -170,7 +171,7 @@ interface Result {
 
 const text = (
   running: Running,
-  secretsFile: string | undefined,
+  kept: { readonly secretsFile: string | undefined; readonly mailFolder: string | undefined },
   results: ReadonlyArray<Result>,
   tables: ReadonlyArray<Summary.TableCount>,
   consoleLink: string | undefined,
@@ -181,9 +182,10 @@ const text = (
     ["  Worker", running.workerUrl, `${running.workerUrl}/metrics`],
     ["  Postgres", running.databaseUrl, ""],
     ["  Data", running.dataDirectory, ""],
-    ...(secretsFile === undefined
+    ...(kept.secretsFile === undefined
       ? []
-      : [["  Secrets", secretsFile, "the key that seals secrets; keep it with the data"]]),
+      : [["  Secrets", kept.secretsFile, "the key that seals secrets; keep it with the data"]]),
+    ...(kept.mailFolder === undefined ? [] : [["  Mail", kept.mailFolder, "what was sent, to nobody"]]),
     ["  Tenant", running.tenantId, ""]
   ])
   const rows = tables.reduce((sum, table) => sum + table.rows, 0)
@@ -247,6 +249,7 @@ const run = Effect.fn("quickstart")(function* (options: {
   readonly exit: boolean
   readonly orders: Option.Option<number>
   readonly secretsFile: string | undefined
+  readonly mailFolder: string | undefined
   readonly receiver: WebhookReceiver.WebhookReceiver
 }) {
   const progress = yield* Progress.Progress
@@ -276,7 +279,7 @@ const run = Effect.fn("quickstart")(function* (options: {
         tables,
         domains: Object.fromEntries(results.map(({ part, shown }) => [part.domain, shown.figures]))
       })
-    : Console.log(text(running, options.secretsFile, results, tables, consoleLink, millis))
+    : Console.log(text(running, options, results, tables, consoleLink, millis))
   if (options.exit) return yield* shutdown.begin
   if (!options.json) yield* Console.log("\nCtrl-C stops everything; the data stays for next time.")
   return yield* Effect.onInterrupt(Effect.never, () => shutdown.begin)
@@ -314,8 +317,14 @@ export const command = Command.make(
   Effect.fn(
     function* (options) {
       const withKeys = SecretsKeys.provide(options.dataDirectory)
+      const withMail = MailCatcher.provide(
+        options.dataDirectory,
+        Option.getOrElse(options.port, () => portDefault)
+      )
       return yield* WebhookReceiver.provide((receiver) =>
-        withKeys((secretsFile) => run({ ...options, secretsFile, receiver }))
+        withMail((mailFolder) =>
+          withKeys((secretsFile) => run({ ...options, secretsFile, mailFolder, receiver }))
+        )
       ).pipe(quietly)
     },
     Effect.scoped,

@@ -1,4 +1,4 @@
-/** What was said of a message after the mail server had taken it. */
+/** A report about a message that comes after the mail server has taken it. */
 
 export interface Feedback {
   readonly notificationId: string

@@ -1,4 +1,4 @@
-/** Tells a mailbox that does not exist from every other refusal. */
+/** Distinguishes a mailbox that does not exist from every other refusal. */
 
 /** A status code of RFC 3463, and no part of an IP address. */
 const enhanced = /(?<![.\d])([45]\.\d{1,3}\.\d{1,3})(?![.\d])/
