@@ -1,5 +1,5 @@
 /**
- * A mail server on this machine that delivers to nobody: it keeps what the worker sends over SMTP in the data folder, where
+ * A mail server on this machine that delivers nothing: it keeps what the worker sends over SMTP in the data folder, where
  * `hypermarket mail` finds it.
  */
 import * as Config from "effect/Config"
