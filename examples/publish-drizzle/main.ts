@@ -1,60 +1,30 @@
 /** An event published inside a transaction of Drizzle: order and event are both there, or neither is. */
-import * as Database from "@hypermarket/core/Database"
-import { provide, TenantId } from "@hypermarket/core/Tenant"
-import { Events } from "@hypermarket/events/Events"
-import { eq, sql, type SQL } from "drizzle-orm"
+import { drizzle as drizzleDriver } from "@hypermarket/core/Drivers"
+import { connect } from "@hypermarket/core/Promises"
+import * as EventsDomain from "@hypermarket/events/EventsDomain"
+import { eq, sql } from "drizzle-orm"
 import { drizzle } from "drizzle-orm/node-postgres"
 import { pgTable, text } from "drizzle-orm/pg-core"
-import { Effect, Layer } from "effect"
 import { strict as assert } from "node:assert"
 import { randomUUID } from "node:crypto"
 import { Pool } from "pg"
 
 const shopOrder = pgTable("shop_order", { orderId: text("order_id").primaryKey() })
-
 const pool = new Pool({ connectionString: process.env["DATABASE_URL"] })
 const db = drizzle({ client: pool })
+const hm = await connect({ domains: [EventsDomain] })
+await hm.migrate()
+const shop = hm.over(drizzleDriver(db, sql))
 
-/** A statement with `$1`, `$2`, ... as Drizzle takes it. */
-const statement = (text: string, values: ReadonlyArray<Database.Value>): SQL =>
-  sql.join(
-    text
-      .split(/\$(\d+)/)
-      .map((part, index) => (index % 2 === 0 ? sql.raw(part) : sql.param(values[Number(part) - 1])))
-  )
-
-const queryOf =
-  (on: Pick<typeof db, "execute">): Database.Query =>
-  async (text, values) =>
-    (await on.execute(statement(text, values))).rows
-
-const publish = (orderId: string) =>
-  Effect.flatMap(Events, (events) =>
-    events.publish([
-      {
-        specversion: "1.0",
-        id: orderId,
-        source: "/shop",
-        type: "com.example.order.placed.v1",
-        data: { orderId }
-      }
+const placeOrder = (orderId: string, isPaid: boolean) =>
+  shop.transaction("acme", async (tx, db) => {
+    await db.insert(shopOrder).values({ orderId }).onConflictDoNothing()
+    const receipts = await tx.events.publish([
+      { id: `${orderId}:placed`, type: "com.example.order.placed", data: { orderId } }
     ])
-  ).pipe(provide(TenantId.make("acme")))
-
-const placeOrder = async (orderId: string, isPaid: boolean) => {
-  const placed = await db.transaction(async (tx) => {
-    await tx.insert(shopOrder).values({ orderId }).onConflictDoNothing()
-    const transaction = Database.transactionFromQuery(queryOf(tx))
-    const receipts = await Effect.runPromise(
-      publish(orderId).pipe(Effect.provide(Layer.provide(Events.layer, transaction.layer)))
-    )
     if (!isPaid) throw new Error("not paid")
-    return { receipts, flush: transaction.flush }
+    return receipts.map(({ state }) => state)
   })
-  // The workers look now, and not at their next poll.
-  await Effect.runPromise(placed.flush(queryOf(db)))
-  return placed.receipts.map(({ state }) => state)
-}
 
 await db.execute(sql`CREATE TABLE IF NOT EXISTS shop_order (order_id text PRIMARY KEY)`)
 const countOrders = async (orderId: string) =>
@@ -68,4 +38,5 @@ assert.deepEqual(await placeOrder(orderId, true), ["accepted"])
 assert.equal(await countOrders(orderId), 1)
 assert.deepEqual(await placeOrder(orderId, true), ["duplicate"])
 console.log(`order ${orderId} and its event were committed together`)
+await hm.close()
 await pool.end()

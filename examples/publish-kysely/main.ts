@@ -1,8 +1,7 @@
 /** An event published inside a transaction of Kysely: order and event are both there, or neither is. */
-import * as Database from "@hypermarket/core/Database"
-import { provide, TenantId } from "@hypermarket/core/Tenant"
-import { Events } from "@hypermarket/events/Events"
-import { Effect, Layer } from "effect"
+import { kysely } from "@hypermarket/core/Drivers"
+import { connect } from "@hypermarket/core/Promises"
+import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import { CompiledQuery, Kysely, PostgresDialect } from "kysely"
 import { strict as assert } from "node:assert"
 import { randomUUID } from "node:crypto"
@@ -15,43 +14,23 @@ interface Shop {
 const db = new Kysely<Shop>({
   dialect: new PostgresDialect({ pool: new Pool({ connectionString: process.env["DATABASE_URL"] }) })
 })
+const hm = await connect({ domains: [EventsDomain] })
+await hm.migrate()
+const shop = hm.over(kysely(db, CompiledQuery))
 
-const queryOf =
-  (on: Kysely<Shop>): Database.Query =>
-  async (text, values) =>
-    (await on.executeQuery(CompiledQuery.raw(text, values))).rows
-
-const publish = (orderId: string) =>
-  Effect.flatMap(Events, (events) =>
-    events.publish([
-      {
-        specversion: "1.0",
-        id: orderId,
-        source: "/shop",
-        type: "com.example.order.placed.v1",
-        data: { orderId }
-      }
-    ])
-  ).pipe(provide(TenantId.make("acme")))
-
-const placeOrder = async (orderId: string, isPaid: boolean) => {
-  const placed = await db.transaction().execute(async (trx) => {
+const placeOrder = (orderId: string, isPaid: boolean) =>
+  shop.transaction("acme", async (tx, trx) => {
     await trx
       .insertInto("shop_order")
       .values({ order_id: orderId })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
-    const transaction = Database.transactionFromQuery(queryOf(trx))
-    const receipts = await Effect.runPromise(
-      publish(orderId).pipe(Effect.provide(Layer.provide(Events.layer, transaction.layer)))
-    )
+    const receipts = await tx.events.publish([
+      { id: `${orderId}:placed`, type: "com.example.order.placed", data: { orderId } }
+    ])
     if (!isPaid) throw new Error("not paid")
-    return { receipts, flush: transaction.flush }
+    return receipts.map(({ state }) => state)
   })
-  // The workers look now, and not at their next poll.
-  await Effect.runPromise(placed.flush(queryOf(db)))
-  return placed.receipts.map(({ state }) => state)
-}
 
 await db.schema
   .createTable("shop_order")
@@ -59,7 +38,7 @@ await db.schema
   .addColumn("order_id", "text", (column) => column.primaryKey())
   .execute()
 const countOrders = async (orderId: string) =>
-  (await db.selectFrom("shop_order").select("order_id").where("order_id", "=", orderId).execute()).length
+  (await db.selectFrom("shop_order").selectAll().where("order_id", "=", orderId).execute()).length
 
 const orderId = randomUUID()
 await assert.rejects(placeOrder(orderId, false), /not paid/)
@@ -69,4 +48,5 @@ assert.deepEqual(await placeOrder(orderId, true), ["accepted"])
 assert.equal(await countOrders(orderId), 1)
 assert.deepEqual(await placeOrder(orderId, true), ["duplicate"])
 console.log(`order ${orderId} and its event were committed together`)
+await hm.close()
 await db.destroy()

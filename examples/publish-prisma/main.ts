@@ -1,9 +1,8 @@
 /** An event published inside a transaction of Prisma: order and event are both there, or neither is. */
-import * as Database from "@hypermarket/core/Database"
-import { provide, TenantId } from "@hypermarket/core/Tenant"
-import { Events } from "@hypermarket/events/Events"
+import { prisma as prismaDriver } from "@hypermarket/core/Drivers"
+import { connect } from "@hypermarket/core/Promises"
+import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import { PrismaPg } from "@prisma/adapter-pg"
-import { Effect, Layer } from "effect"
 import { strict as assert } from "node:assert"
 import { randomUUID } from "node:crypto"
 import { type Prisma, PrismaClient } from "./generated/client.ts"
@@ -11,39 +10,19 @@ import { type Prisma, PrismaClient } from "./generated/client.ts"
 const prisma = new PrismaClient({
   adapter: new PrismaPg({ connectionString: process.env["DATABASE_URL"] ?? "" })
 })
+const hm = await connect({ domains: [EventsDomain] })
+await hm.migrate()
+const shop = hm.over(prismaDriver<Prisma.TransactionClient>(prisma))
 
-const queryOf =
-  (on: Prisma.TransactionClient): Database.Query =>
-  (text, values) =>
-    on.$queryRawUnsafe<ReadonlyArray<unknown>>(text, ...values)
-
-const publish = (orderId: string) =>
-  Effect.flatMap(Events, (events) =>
-    events.publish([
-      {
-        specversion: "1.0",
-        id: orderId,
-        source: "/shop",
-        type: "com.example.order.placed.v1",
-        data: { orderId }
-      }
+const placeOrder = (orderId: string, isPaid: boolean) =>
+  shop.transaction("acme", async (tx, prisma) => {
+    await prisma.shopOrder.createMany({ data: [{ orderId }], skipDuplicates: true })
+    const receipts = await tx.events.publish([
+      { id: `${orderId}:placed`, type: "com.example.order.placed", data: { orderId } }
     ])
-  ).pipe(provide(TenantId.make("acme")))
-
-const placeOrder = async (orderId: string, isPaid: boolean) => {
-  const placed = await prisma.$transaction(async (tx) => {
-    await tx.shopOrder.createMany({ data: [{ orderId }], skipDuplicates: true })
-    const transaction = Database.transactionFromQuery(queryOf(tx))
-    const receipts = await Effect.runPromise(
-      publish(orderId).pipe(Effect.provide(Layer.provide(Events.layer, transaction.layer)))
-    )
     if (!isPaid) throw new Error("not paid")
-    return { receipts, flush: transaction.flush }
+    return receipts.map(({ state }) => state)
   })
-  // The workers look now, and not at their next poll.
-  await Effect.runPromise(placed.flush(queryOf(prisma)))
-  return placed.receipts.map(({ state }) => state)
-}
 
 await prisma.$executeRaw`CREATE TABLE IF NOT EXISTS shop_order (order_id text PRIMARY KEY)`
 const countOrders = (orderId: string) => prisma.shopOrder.count({ where: { orderId } })
@@ -56,4 +35,5 @@ assert.deepEqual(await placeOrder(orderId, true), ["accepted"])
 assert.equal(await countOrders(orderId), 1)
 assert.deepEqual(await placeOrder(orderId, true), ["duplicate"])
 console.log(`order ${orderId} and its event were committed together`)
+await hm.close()
 await prisma.$disconnect()

@@ -1,0 +1,3 @@
+import { shopCheck } from "../shopCheck.ts"
+
+await shopCheck()
