@@ -24,11 +24,13 @@ import {
   type SubscriptionChange,
   SubscriptionId,
   SubscriptionNotFound,
-  type WantedSubscription
+  type WantedSubscription,
+  type WorkflowSink
 } from "./EventSubscription.ts"
 import { compile } from "./internal/filterPath.ts"
 import type { DomainName } from "./internal/reads.ts"
 import { textArray } from "./internal/textArray.ts"
+import { eventQueue } from "./internal/workflow/eventSink.ts"
 
 const Row = Schema.Struct({
   ...EventSubscription.fields,
@@ -37,7 +39,8 @@ const Row = Schema.Struct({
 })
 
 const columns = `
-  subscription_id::text AS "subscriptionId", name, status, filters, queue, ordered, version,
+  subscription_id::text AS "subscriptionId", name, status, filters, CASE WHEN workflow IS NULL THEN queue END AS queue, workflow,
+  ordered, version,
   recorded_at AS "recordedAt", updated_at AS "updatedAt"
 `
 
@@ -49,6 +52,9 @@ const pages = Page.make({
 
 /** Of the advisory lock by which `ensure` takes turns per tenant and name. */
 const ensureLock = "hypermarket events.subscription"
+
+const jsonOf = (workflow: WorkflowSink | undefined): string | null =>
+  workflow === undefined ? null : JSON.stringify(workflow)
 
 type Stale = SubscriptionNotFound | VersionStale
 
@@ -67,7 +73,7 @@ export class EventSubscriptions extends Context.Service<
       reads?: ReadonlyArray<DomainName>
     ) => Effect.Effect<EventSubscription, SqlError, Tenant>
     /**
-     * Creates the subscription unless the tenant has one with this name, whose queue, filters and order it changes to the
+     * Creates the subscription unless the tenant has one with this name, whose sink, filters and order it changes to the
      * wanted ones. Idempotent, also when several processes start at once. Of several with the name, the oldest counts; a
      * paused one stays paused, and events that are already in a queue stay there.
      */
@@ -87,7 +93,7 @@ export class EventSubscriptions extends Context.Service<
       version: number,
       change: typeof SubscriptionChange.Type
     ) => Effect.Effect<EventSubscription, Stale | SqlError, Tenant>
-    /** Removes a subscription. Events that are already in its queue stay there. */
+    /** Removes a subscription. Events that are already in its queue stay there; no execution gets one from then on. */
     readonly remove: (id: SubscriptionId, version: number) => Effect.Effect<void, Stale | SqlError, Tenant>
   }
 >()("@hypermarket/events/EventSubscriptions") {
@@ -108,11 +114,12 @@ export class EventSubscriptions extends Context.Service<
         const now = yield* Now.now
         const [row] = yield* sql`
           INSERT INTO hm_event_subscription (tenant_id, subscription_id, name, status, filters, compiled, reads, queue,
-                                             ordered, recorded_at, updated_at)
+                                             workflow, ordered, recorded_at, updated_at)
           VALUES (${tenant.id}, ${yield* Identifier.next}::uuid, ${subscription.name}, 'active',
                   ${JSON.stringify(subscription.filters)}::text::jsonb, ${compile(subscription.filters)}::text::jsonpath,
                   ${textArray(sql, reads)},
-                  ${subscription.queue}, ${subscription.ordered ?? false}, ${now}, ${now})
+                  ${subscription.queue ?? eventQueue}, ${jsonOf(subscription.workflow)}::text::jsonb,
+                  ${subscription.ordered ?? false}, ${now}, ${now})
           RETURNING ${returned}
         `
         return yield* toSubscription(row)
@@ -124,7 +131,9 @@ export class EventSubscriptions extends Context.Service<
       ) {
         const tenant = yield* Tenant
         const now = yield* Now.now
-        const { filters = [], ordered = false, queue } = wanted
+        const { filters = [], ordered = false } = wanted
+        const queue = wanted.queue ?? eventQueue
+        const workflow = jsonOf(wanted.workflow)
         return yield* transactionOf(sql)(
           Effect.gen(function* () {
             // No index makes names unique: two processes that start at once take turns.
@@ -136,14 +145,15 @@ export class EventSubscriptions extends Context.Service<
                ORDER BY subscription_id
                LIMIT 1
             `
-            if (existing === undefined) return yield* create({ name, queue, filters, ordered })
+            if (existing === undefined) return yield* create({ ...wanted, name, filters })
             yield* sql`
               UPDATE hm_event_subscription
-                 SET queue = ${queue}, filters = ${JSON.stringify(filters)}::text::jsonb,
+                 SET queue = ${queue}, workflow = ${workflow}::text::jsonb, filters = ${JSON.stringify(filters)}::text::jsonb,
                      compiled = ${compile(filters)}::text::jsonpath, ordered = ${ordered}, version = version + 1, updated_at = ${now}
                WHERE tenant_id = ${tenant.id} AND subscription_id = ${existing.id}::uuid
-                 AND (queue, filters, ordered)
-                     IS DISTINCT FROM (${queue}::text, ${JSON.stringify(filters)}::text::jsonb, ${ordered}::boolean)
+                 AND (queue, workflow, filters, ordered)
+                     IS DISTINCT FROM (${queue}::text, ${workflow}::text::jsonb, ${JSON.stringify(filters)}::text::jsonb,
+                                       ${ordered}::boolean)
             `
             const [row] = yield* sql`
               SELECT ${returned}

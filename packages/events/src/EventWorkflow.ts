@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+import type { Handler } from "@hypermarket/core/Handler"
 import type { Tenant } from "@hypermarket/core/Tenant"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
 import type { ClaimClient } from "@hypermarket/queue/ClaimClient"
@@ -28,7 +29,7 @@ import * as Engine from "./internal/workflow/engine.ts"
 import { prefix } from "./internal/prefix.ts"
 import { Registry } from "./internal/workflow/registry.ts"
 import * as Runner from "./internal/workflow/runner.ts"
-import { clocks, WorkflowMaintenance } from "./WorkflowMaintenance.ts"
+import { clocks, events, WorkflowMaintenance } from "./WorkflowMaintenance.ts"
 
 /**
  * The version of a workflow's code, an annotation of the workflow.
@@ -121,7 +122,8 @@ export const layer: Layer.Layer<
 const registrationGap = "20 millis"
 
 /**
- * {@link layer} with a separate worker for what is registered, before and after it starts, and for clocks.
+ * {@link layer} with a separate worker for what is registered, before and after it starts, for clocks, and for events of
+ * subscriptions.
  *
  * For a process that does not run `EventWorker`. In one that does, use {@link layer} and {@link handlers}: one worker
  * claims for all of them.
@@ -140,11 +142,11 @@ export const layerWorker = (
       const registered = yield* Queue.unbounded<QueueJob.Handler<Tenant>>()
       const context = yield* make((handler) => Queue.offerUnsafe(registered, handler))
       const maintenance = yield* Layer.build(WorkflowMaintenance.layer)
-      const clockHandler: QueueJob.Handler<Tenant> = {
-        ...clocks,
+      const handlerOf = (handler: Handler<WorkflowMaintenance | Tenant>): QueueJob.Handler<Tenant> => ({
+        ...handler,
         transactional: false,
-        run: (jobs) => Effect.provideContext(clocks.run(jobs), maintenance)
-      }
+        run: (jobs) => Effect.provideContext(handler.run(jobs), maintenance)
+      })
       const run = (handlers: ReadonlyArray<QueueJob.Handler<Tenant>>) =>
         // The queue's worker provides the tenant of each job.
         WorkQueueWorker.run({ ...options, prefix, handlers }) as Effect.Effect<
@@ -152,7 +154,7 @@ export const layerWorker = (
           QueueTablesOutdated,
           Scope.Scope | SqlClient.SqlClient | ClaimClient | Wakeup
         >
-      yield* Effect.orDie(run([clockHandler]))
+      yield* Effect.orDie(run([clocks, events].map(handlerOf)))
       yield* Queue.take(registered).pipe(
         Effect.tap(Effect.sleep(registrationGap)),
         Effect.flatMap((first) =>

@@ -28,6 +28,7 @@ import * as EventLog from "./internal/eventLog.ts"
 import * as EventStates from "./internal/eventStates.ts"
 import { matchable } from "./internal/filterPath.ts"
 import { prefix } from "./internal/prefix.ts"
+import { eventQueue, subscriptionHeader } from "./internal/workflow/eventSink.ts"
 import * as WebhookFanOut from "./internal/webhookFanOut.ts"
 import { EventConflict, type Receipt } from "./Receipt.ts"
 
@@ -123,13 +124,14 @@ const makePublish = Effect.gen(function* () {
                          AS i (source, id, hash, type, subject, attributes_text, domain)
                    ORDER BY source, id) e
            CROSS JOIN LATERAL (
-                 SELECT array_agg(s.queue || ' ' || gen_random_uuid() || CASE WHEN s.ordered AND e.subject IS NOT NULL THEN ' ' || e.subject ELSE '' END) AS jobs
+                 SELECT array_agg(s.queue || ' ' || gen_random_uuid() || CASE WHEN s.ordered AND e.subject IS NOT NULL THEN ' ' || e.subject
+                                  WHEN s.workflow IS NOT NULL THEN ' ' || s.subscription_id ELSE '' END) AS jobs
                    FROM (
-                         SELECT h.queue, false AS ordered
+                         SELECT h.queue, false AS ordered, NULL::jsonb AS workflow, NULL::uuid AS subscription_id
                            FROM hm_event_handler h
                           WHERE h.type = e.type
                           UNION ALL
-                         SELECT s.queue, s.ordered
+                         SELECT s.queue, s.ordered, s.workflow, s.subscription_id
                            FROM hm_event_subscription s
                           WHERE s.tenant_id = ${tenantId}
                             AND s.status = 'active'
@@ -159,8 +161,14 @@ const makePublish = Effect.gen(function* () {
   const fanOut = (tenantId: string, rows: ReadonlyArray<Row & { readonly jobs: string }>) => sql`
         SELECT row_number() OVER (ORDER BY e.n, job.place) AS n, ${tenantId}::text AS tenant_id, split_part(job.value, ' ', 1) AS queue,
                0::smallint AS priority, split_part(job.value, ' ', 2)::uuid AS job_id, e.type, NULL::smallint AS attempts_max,
-               nullif(e.headers, '') AS headers, NULL::text AS options, e.envelope AS payload, e.n AS share,
-               nullif(substr(job.value, strpos(job.value, ' ') + 38), '') AS ordering_key, NULL::timestamptz AS run_at
+               CASE WHEN starts_with(job.value, ${`${eventQueue} `})
+                    THEN (coalesce(nullif(e.headers, ''), '{}')::jsonb
+                          || jsonb_build_object(${subscriptionHeader}::text, substr(job.value, strpos(job.value, ' ') + 38)))::text
+                    ELSE nullif(e.headers, '') END AS headers,
+               NULL::text AS options, e.envelope AS payload, e.n AS share,
+               CASE WHEN starts_with(job.value, ${`${eventQueue} `}) THEN NULL
+                    ELSE nullif(substr(job.value, strpos(job.value, ' ') + 38), '') END AS ordering_key,
+               NULL::timestamptz AS run_at
           FROM unnest(${texts(rows.map((row) => row.type))}, ${texts(rows.map((row) => row.envelope))},
                       ${texts(rows.map((row) => row.headers ?? ""))}, ${texts(rows.map((row) => row.jobs))})
                WITH ORDINALITY AS e (type, envelope, headers, jobs, n)

@@ -278,7 +278,7 @@ export class SubscriptionGroup extends Endpoint.group(
   {
     title: "Subscriptions",
     description:
-      "A subscription copies events of the types it names to a queue of the tenant, where the tenant's worker handles them."
+      "A subscription copies events of the types it names to a queue of the tenant, where the tenant's worker handles them. Or each event starts an execution of a workflow, or is a signal for one."
   },
   HttpApiEndpoint.post("createSubscription", "/v1/events/subscriptions", {
     headers: IdempotencyKey.Headers,

@@ -198,7 +198,7 @@ export const domain = Domain.make({
   },
   internalServices: [WebhookSender, WorkflowMaintenance.WorkflowMaintenance],
   jobs: [sweep, prune, WorkflowMaintenance.prune],
-  handlers: [dispatch, attempt, WorkflowMaintenance.clocks],
+  handlers: [dispatch, attempt, WorkflowMaintenance.clocks, WorkflowMaintenance.events],
   register: EventWorker.register,
   worker: DoorWorker.run,
   checks: [

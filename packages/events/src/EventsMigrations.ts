@@ -12,6 +12,7 @@ import eventJob from "./migrations/0008_event_job.ts"
 import eventLog from "./migrations/0006_event_log.ts"
 import workflow from "./migrations/0005_workflow.ts"
 import workflowRetry from "./migrations/0009_workflow_retry.ts"
+import subscriptionWorkflow from "./migrations/0010_subscription_workflow.ts"
 
 /**
  * @category migrations
@@ -28,7 +29,8 @@ export const migrations = Migrations.make(
     "0006_event_log": eventLog,
     "0007_event_queue_job": eventQueueJob,
     "0008_event_job": eventJob,
-    "0009_workflow_retry": workflowRetry
+    "0009_workflow_retry": workflowRetry,
+    "0010_subscription_workflow": subscriptionWorkflow
   },
   { release: manifest.version }
 )

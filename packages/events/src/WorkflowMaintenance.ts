@@ -1,5 +1,6 @@
 /**
- * Work of this package on executions of all tenants: clocks that are due, and executions that are past their retention.
+ * Work of this package on executions of all tenants: clocks that are due, events of subscriptions, and executions that are
+ * past their retention.
  *
  * @since 0.1.0
  */
@@ -7,7 +8,9 @@ import * as Handler from "@hypermarket/core/Handler"
 import * as Job from "@hypermarket/core/Job"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
+import { transactionOf } from "@hypermarket/core/Transaction"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
+import type { JobRejected } from "@hypermarket/queue/QueueJob"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,6 +18,7 @@ import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Core from "./internal/workflow/core.ts"
+import * as EventSink from "./internal/workflow/eventSink.ts"
 import { clockQueue } from "./internal/workflow/names.ts"
 
 /**
@@ -34,6 +38,10 @@ const deletesMax = 200
 const clocksMax = 200
 /** Concurrent statements for clocks per process. */
 const clocksConcurrency = 2
+/** Maximum events per transaction. */
+const eventsMax = 100
+/** Concurrent transactions for events per process. */
+const eventsConcurrency = 4
 
 /** A clock of an execution. */
 const Clock = Schema.Struct({ executionId: Schema.String, name: Schema.String })
@@ -48,6 +56,10 @@ export class WorkflowMaintenance extends Context.Service<
   {
     /** Ends the clocks that are due and wakes their executions, in one transaction. */
     readonly fireClocks: (clocks: ReadonlyArray<typeof Clock.Type>) => Effect.Effect<void, SqlError, Tenant>
+    /** Starts or signals executions for events of subscriptions, all in one transaction or none. */
+    readonly deliver: (
+      events: ReadonlyArray<Handler.Delivery>
+    ) => Effect.Effect<void, JobRejected | SqlError, Tenant>
     /** Deletes executions that are past their retention. Returns the count. */
     readonly prune: Effect.Effect<number, SqlError, AllTenants>
   }
@@ -62,6 +74,14 @@ export class WorkflowMaintenance extends Context.Service<
       ) {
         const tenant = yield* Tenant
         yield* operations.fireClocks(tenant.id, clocks)
+      })
+
+      const deliverEvents = EventSink.make(sql, operations)
+      const deliver = Effect.fn("WorkflowMaintenance.deliver")(function* (
+        events: ReadonlyArray<Handler.Delivery>
+      ) {
+        const tenant = yield* Tenant
+        yield* transactionOf(sql)(deliverEvents(tenant.id, events))
       })
 
       const pruneOnce = Effect.gen(function* () {
@@ -121,7 +141,7 @@ export class WorkflowMaintenance extends Context.Service<
         return count
       }).pipe(Effect.withSpan("WorkflowMaintenance.prune"))
 
-      return WorkflowMaintenance.of({ fireClocks, prune })
+      return WorkflowMaintenance.of({ fireClocks, deliver, prune })
     })
   )
 }
@@ -141,6 +161,19 @@ export const clocks = Handler.make<WorkflowMaintenance | Tenant>({
       const maintenance = yield* WorkflowMaintenance
       yield* maintenance.fireClocks(yield* Effect.forEach(jobs, (job) => decodeClock(job.payload)))
     })
+})
+
+/**
+ * The handler of events whose subscriptions start or signal executions.
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
+export const events = Handler.make<WorkflowMaintenance | Tenant>({
+  queue: EventSink.eventQueue,
+  batchMax: eventsMax,
+  concurrency: eventsConcurrency,
+  run: (jobs) => Effect.flatMap(WorkflowMaintenance, (maintenance) => maintenance.deliver(jobs))
 })
 
 /**

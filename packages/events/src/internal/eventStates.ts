@@ -10,16 +10,21 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { type EventHandling, type EventName, PublicationNotFound, EventState } from "../EventState.ts"
 import { prefix } from "./prefix.ts"
+import { eventQueue } from "./workflow/eventSink.ts"
 
 const sourceDefault = "/"
 
 const decodeJobs = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Array(Schema.String)))
 
-/** Queue, id and ordering key, with spaces between them: only the key may have some itself. */
+/**
+ * Queue, id and ordering key, with spaces between them: only the key may have some itself. For an execution, the place of the
+ * key has the subscription.
+ */
 const toJob = (noted: string) => {
   const [queue = "", jobId = ""] = noted.split(" ", 2)
   const orderingKey = noted.slice(queue.length + jobId.length + 2)
-  return { queue, jobId, orderingKey: orderingKey === "" ? null : orderingKey }
+  const isKeyed = orderingKey !== "" && queue !== eventQueue
+  return { queue, jobId, orderingKey: isKeyed ? orderingKey : null }
 }
 
 const errorsOf = Schema.decodeUnknownOption(Schema.Array(Schema.Struct({ error: Schema.String })))
