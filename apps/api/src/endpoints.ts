@@ -158,7 +158,11 @@ export const layer = Layer.provideMerge(layerOverview, layerDomains)
 
 /** The routes of protocols that existing clients speak, those that a signed token opens, and callbacks of providers. */
 export const layerProtocols = Layer.mergeAll(
-  OfrepProtocol.layer.pipe(Layer.provide(PlatformDomain.layer)),
+  OfrepProtocol.layer.pipe(
+    Layer.provide(PlatformDomain.layer),
+    Layer.provide(SignedToken.layer),
+    Layer.provide(Secrets.layer)
+  ),
   GrowthbookProtocol.layer.pipe(Layer.provide(PlatformDomain.layer)),
   SentryProtocol.layer.pipe(Layer.provide(ObservabilityDomain.layerIntake)),
   CallbackProtocol.layer.pipe(Layer.provide(NotificationsDomain.layer)),

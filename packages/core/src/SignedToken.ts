@@ -73,12 +73,12 @@ export class SignedToken extends Context.Service<
       readonly claims: Claims
       readonly expiresIn: Duration.Input
     }) => Effect.Effect<string, SecretsNotConfigured | SqlError, Tenant>
-    /** Returns the tenant and the claims of a token of this purpose. The tenant comes from the token alone. */
+    /** Returns the tenant, the claims and the end of a token of this purpose. The tenant comes from the token alone. */
     readonly read: (
       purpose: string,
       text: string
     ) => Effect.Effect<
-      { readonly tenant: TenantId; readonly claims: Claims },
+      { readonly tenant: TenantId; readonly claims: Claims; readonly expiresAt: Date },
       TokenInvalid | SecretsNotConfigured | SqlError
     >
   }
@@ -124,7 +124,7 @@ const makeService = Effect.gen(function* () {
     if (!isValid) return yield* invalid
     const now = yield* Now.now
     if (now.getTime() >= expiresAtMillis) return yield* new TokenInvalid({ reason: "expired" })
-    return { tenant, claims }
+    return { tenant, claims, expiresAt: new Date(expiresAtMillis) }
   })
 
   return SignedToken.of({ make, read })

@@ -11,6 +11,7 @@ import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as AccessLog from "./AccessLog.ts"
 import * as Cors from "./Cors.ts"
 import type * as Limits from "./Limits.ts"
@@ -50,6 +51,12 @@ export interface Options<Claims> {
   readonly claims: Schema.Codec<Claims, Schema.Json>
   /** Bytes of the body, at most. */
   readonly bodyBytesMax: number
+  /**
+   * True when the answer is a stream: it has no deadline, and ends with the token by the handler's `expiresAt`.
+   *
+   * @default false
+   */
+  readonly stream?: boolean
   readonly refuse: (reason: Reason) => HttpServerResponse.HttpServerResponse
 }
 
@@ -60,6 +67,7 @@ export interface Options<Claims> {
 export interface Input<Claims> {
   readonly request: HttpServerRequest
   readonly claims: Claims
+  readonly expiresAt: Date
 }
 
 /**
@@ -77,7 +85,7 @@ export interface TokenRoute {
   ) => Effect.Effect<
     HttpServerResponse.HttpServerResponse,
     never,
-    HttpServerRequest | HttpRouter.RouteContext
+    HttpServerRequest | HttpRouter.RouteContext | Scope.Scope
   >
 }
 
@@ -107,7 +115,9 @@ const reasonOf = (error: TokenInvalid | { readonly _tag: keyof typeof reasons })
  */
 export const make = <Claims>(
   options: Options<Claims>,
-  handler: (input: Input<Claims>) => Effect.Effect<HttpServerResponse.HttpServerResponse, never, Tenant>
+  handler: (
+    input: Input<Claims>
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, never, Tenant | Scope.Scope>
 ): TokenRoute => {
   const { method, path, purpose, refuse } = options
   if (!path.split("/").includes(`:${parameter}`)) throw new TypeError(`${path} has no parameter ${parameter}`)
@@ -120,7 +130,7 @@ export const make = <Claims>(
       const params = yield* HttpRouter.params
       const opened = yield* Effect.cached(
         Effect.gen(function* () {
-          const { claims, tenant } = yield* Storage.orUnavailable(
+          const { claims, expiresAt, tenant } = yield* Storage.orUnavailable(
             tokens.read(purpose, params[parameter] ?? "")
           )
           const decoded = yield* Effect.mapError(
@@ -128,12 +138,17 @@ export const make = <Claims>(
             () => new TokenInvalid({ reason: "invalid" })
           )
           yield* AccessLog.noteTenant(tenant)
-          return { tenant, claims: decoded }
+          return { tenant, claims: decoded, expiresAt }
         })
       )
       return yield* chain.passOpen(
         {
-          passage: { deadline, bodyBytesMax: options.bodyBytesMax, guard: "database", cost: 1 },
+          passage: {
+            deadline: options.stream === true ? Duration.infinity : deadline,
+            bodyBytesMax: options.bodyBytesMax,
+            guard: "database",
+            cost: 1
+          },
           limited,
           identify: Effect.map(opened, ({ tenant }) => ({
             tenantId: tenant,
@@ -141,7 +156,7 @@ export const make = <Claims>(
             context: Context.make(Tenant, { id: tenant })
           }))
         },
-        Effect.flatMap(opened, ({ claims }) => handler({ request, claims }))
+        Effect.flatMap(opened, ({ claims, expiresAt }) => handler({ request, claims, expiresAt }))
       )
     }).pipe(Effect.catch((error) => Effect.succeed(refuse(reasonOf(error)))))
   return { method, path, purpose, run }

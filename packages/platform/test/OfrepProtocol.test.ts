@@ -14,7 +14,7 @@ import { HttpClient, HttpClientRequest } from "effect/http"
 import * as Sql from "effect/sql/SqlClient"
 import { parse } from "yaml"
 import { conformanceText } from "./conformanceData.ts"
-import { baseUrl, keyOf, layerServer, post, settled } from "./flagServer.ts"
+import { baseUrl, keyOf, layerServer, layerTokens, post, settled } from "./flagServer.ts"
 
 const acme = TenantId.make("acme")
 const globex = TenantId.make("globex")
@@ -133,7 +133,7 @@ const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 layer(layerServer, { excludeTestServices: true })("OfrepProtocol", (it) => {
   TenantIsolation.protocols(
     it,
-    OfrepProtocol.routes,
+    OfrepProtocol.routes.pipe(Effect.provide(layerTokens)),
     Effect.gen(function* () {
       const flags = yield* FeatureFlags
       const key = `flag-${crypto.randomUUID()}`

@@ -5,7 +5,9 @@ import * as ApiServer from "@hypermarket/core/ApiServer"
 import * as RequestChain from "@hypermarket/core/RequestChain"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Problems from "@hypermarket/core/Problems"
+import { Secrets } from "@hypermarket/core/Secrets"
 import { Shutdown } from "@hypermarket/core/Shutdown"
+import { SignedToken } from "@hypermarket/core/SignedToken"
 import { AllTenants, provide, type TenantId } from "@hypermarket/core/Tenant"
 import type { NewApiKey } from "@hypermarket/platform/ApiKey"
 import { ApiKeys } from "@hypermarket/platform/ApiKeys"
@@ -18,13 +20,26 @@ import * as OfrepProtocol from "@hypermarket/platform/OfrepProtocol"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Effect, Layer, Schedule, type Schema } from "effect"
+import { ConfigProvider, Effect, Layer, Schedule, type Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpServer } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import { createHash } from "node:crypto"
+
+/** Keys of tokens, for the streams of OFREP. */
+export const layerTokens = SignedToken.layer.pipe(
+  Layer.provide(Secrets.layer),
+  Layer.provide(
+    ConfigProvider.layer(
+      ConfigProvider.fromUnknown({
+        HM_SECRETS_KEYS: `test:${createHash("sha256").update("test").digest("base64")}`
+      })
+    )
+  )
+)
 
 const layerRoutes = HttpApiBuilder.layer(FlagsApi).pipe(
   Layer.provide(FlagsHttp.layer),
-  Layer.merge(OfrepProtocol.layer),
+  Layer.merge(OfrepProtocol.layer.pipe(Layer.provide(layerTokens))),
   Layer.merge(GrowthbookProtocol.layer),
   Layer.provide([RequestChain.layer, Problems.layerInput])
 )
