@@ -5,7 +5,7 @@
  */
 import type * as Page from "@hypermarket/core/Page"
 import type { VersionStale } from "@hypermarket/core/Precondition"
-import { Tenant } from "@hypermarket/core/Tenant"
+import { Tenant, type TenantId } from "@hypermarket/core/Tenant"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -127,6 +127,18 @@ export class RateLimits extends Context.Service<
         return yield* engine.bucketBound((yield* Tenant).id, request.policy, request.subject)
       })
 
+      /** Reads the policies first. */
+      const check = Effect.fn("RateLimits.check")(function* (id: TenantId, request: RateCheck) {
+        const cost = request.cost ?? 1
+        const bounds = yield* Effect.forEach(request.policies, (policy) =>
+          engine.boundOf(id, policy, request.subject, cost)
+        )
+        return yield* engine.checker.decide(
+          bounds.filter((bound) => bound !== undefined),
+          cost
+        )
+      })
+
       return RateLimits.of({
         createPolicy: Effect.fn("RateLimits.createPolicy")(function* (policy) {
           return yield* store.create((yield* Tenant).id, policy)
@@ -152,17 +164,12 @@ export class RateLimits extends Context.Service<
         removeOverride: Effect.fn("RateLimits.removeOverride")(function* (policy, overrideId) {
           return yield* store.removeOverride((yield* Tenant).id, policy, overrideId)
         }),
-        check: Effect.fn("RateLimits.check")(function* (request) {
-          const { id } = yield* Tenant
-          const cost = request.cost ?? 1
-          const bounds = yield* Effect.forEach(request.policies, (policy) =>
-            engine.boundOf(id, policy, request.subject, cost)
-          )
-          return yield* engine.checker.decide(
-            bounds.filter((bound) => bound !== undefined),
-            cost
-          )
-        }),
+        check: (request) =>
+          Effect.flatMap(Tenant, ({ id }) => {
+            const decided = engine.checkNow(id, request)
+            if (decided === undefined) return check(id, request)
+            return Effect.isEffect(decided) ? decided : Effect.succeed(decided)
+          }),
         limiter: (limit) => Effect.map(Tenant, ({ id }) => Limiter.make(engine, id, limit)),
         peek: Effect.fn("RateLimits.peek")(function* (request) {
           return yield* engine.peek(yield* bucketOf(request))

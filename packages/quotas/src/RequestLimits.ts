@@ -76,10 +76,8 @@ const make = Effect.gen(function* () {
   const addresses = ProcessJudge.make()
 
   const check = Effect.fnUntraced(function* (request: Limits.Request): Effect.fn.Return<Limits.Verdict> {
-    const [ofInstallation, ofTenant] = yield* Effect.all(
-      [engine.policiesOf(system), engine.policiesOf(request.tenantId)],
-      { concurrency: 2 }
-    )
+    const ofInstallation = engine.policiesNow(system) ?? (yield* engine.policiesOf(system))
+    const ofTenant = engine.policiesNow(request.tenantId) ?? (yield* engine.policiesOf(request.tenantId))
     const bounds = [
       ...boundsOf(system, ofInstallation, request),
       ...boundsOf(request.tenantId, ofTenant, request)
@@ -99,6 +97,7 @@ const make = Effect.gen(function* () {
       owner: system,
       policy: "address",
       bucket: address.bucket,
+      key: address.bucket,
       kind: "gcra",
       quota: addressQuota,
       burst: addressQuota,
@@ -107,7 +106,7 @@ const make = Effect.gen(function* () {
       shadow: false,
       whenUnavailable: "open"
     }
-    const nowMillis = Number(clock.currentTimeNanosUnsafe() / 1_000_000n)
+    const nowMillis = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
     const waitMillis = addresses.decide([bound], 1, nowMillis)
     if (waitMillis === 0) return Limits.allowed
     return {

@@ -1,23 +1,28 @@
 /** Collects the checks of a process and decides them in batches, one statement per batch. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { keyOf, untouched, waitMicros, type Bound, type Measured } from "./bucket.ts"
+import { untouched, waitMicros, type Bound, type Measured } from "./bucket.ts"
 import { charge, open, type Group, type GroupAnswer } from "./bucketStatements.ts"
 
 export interface Charged {
   readonly granted: boolean
   /** After the charge, in the order of the bounds. */
   readonly measured: ReadonlyArray<Measured>
+  /** By this process's clock, before the statement was sent: it was decided later. */
+  readonly sentMillis: number
 }
 
 interface Item {
   readonly bounds: ReadonlyArray<Bound>
   readonly cost: number
   readonly token: string
-  readonly answer: Deferred.Deferred<Charged, SqlError>
+  /** True for tokens that the process will hold: requests of the same batch are decided before. */
+  readonly isLease: boolean
+  readonly complete: (exit: Exit.Exit<Charged, SqlError>) => void
   /** Set when the caller has gone: the request is not charged. */
   isAbandoned: boolean
 }
@@ -45,7 +50,7 @@ const after = (bound: Bound, measured: Measured, costs: ReadonlyArray<number>): 
 const groupKeyOf = (item: Item): string =>
   item.bounds
     .map(
-      (bound) => `${keyOf(bound)}\n${bound.quota} ${bound.burst} ${bound.periodMicros} ${bound.changedMicros}`
+      (bound) => `${bound.key}\n${bound.quota} ${bound.burst} ${bound.periodMicros} ${bound.changedMicros}`
     )
     .join("\n\n")
 
@@ -54,14 +59,17 @@ const assemble = (items: ReadonlyArray<Item>) => {
   const groups = new Map<string, Array<Item>>()
   const groupOfBucket = new Map<string, string>()
   const later: Array<Item> = []
-  for (const item of items) {
+  for (const item of [
+    ...items.filter(({ isLease }) => !isLease),
+    ...items.filter(({ isLease }) => isLease)
+  ]) {
     const groupKey = groupKeyOf(item)
     const group = groups.get(groupKey)
     if (group !== undefined) {
       group.push(item)
       continue
     }
-    const buckets = item.bounds.map(keyOf)
+    const buckets = item.bounds.map(({ key }) => key)
     if (buckets.some((bucket) => groupOfBucket.has(bucket))) {
       later.push(item)
       continue
@@ -79,7 +87,7 @@ const toGroup = (items: ReadonlyArray<Item>): Group => ({
 })
 
 /** Completes what a statement decided and returns what another one must decide. */
-const settle = (items: ReadonlyArray<Item>, answer: GroupAnswer): ReadonlyArray<Item> => {
+const settle = (items: ReadonlyArray<Item>, answer: GroupAnswer, sentMillis: number): ReadonlyArray<Item> => {
   const again: Array<Item> = []
   const granted = items.slice(0, answer.granted)
   const costs = granted.map(({ cost }) => cost)
@@ -93,7 +101,7 @@ const settle = (items: ReadonlyArray<Item>, answer: GroupAnswer): ReadonlyArray<
       index > granted.length &&
       item.bounds.every((bound, at) => waitMicros(bound, measured[at] ?? untouched, item.cost) === 0)
     if (mayFit) again.push(item)
-    else Deferred.doneUnsafe(item.answer, Effect.succeed({ granted: isGranted, measured }))
+    else item.complete(Exit.succeed({ granted: isGranted, measured, sentMillis }))
   }
   return again
 }
@@ -101,19 +109,21 @@ const settle = (items: ReadonlyArray<Item>, answer: GroupAnswer): ReadonlyArray<
 const runBatch = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   items: ReadonlyArray<Item>,
-  offsetMicros: () => number
+  offsetMicros: () => number,
+  nowMillis: () => number
 ) {
   let waiting = items
   while (waiting.length > 0) {
     const { groups, later } = assemble(waiting.filter((item) => !item.isAbandoned))
     if (groups.length === 0) return
+    const sentMillis = nowMillis()
     const answers = yield* charge(sql, groups.map(toGroup), offsetMicros())
     const again: Array<Item> = []
     const missing: Array<Bound> = []
     for (const [index, group] of groups.entries()) {
       const answer = answers[index]
       if (answer?.isComplete === true) {
-        again.push(...settle(group, answer))
+        again.push(...settle(group, answer, sentMillis))
       } else {
         again.push(...group)
         missing.push(...(group[0]?.bounds ?? []))
@@ -125,14 +135,18 @@ const runBatch = Effect.fnUntraced(function* (
 })
 
 /** Starts the workers of a process. They end with the scope. */
-export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, offsetMicros: () => number) {
+export const make = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  offsetMicros: () => number,
+  nowMillis: () => number
+) {
   const queue = yield* Queue.unbounded<Item>()
   const work = Queue.takeBetween(queue, 1, batchMax).pipe(
     Effect.flatMap((items) =>
-      runBatch(sql, items, offsetMicros).pipe(
+      runBatch(sql, items, offsetMicros, nowMillis).pipe(
         Effect.catchCause((cause) =>
           Effect.sync(() => {
-            for (const item of items) Deferred.doneUnsafe(item.answer, Effect.failCause(cause))
+            for (const item of items) item.complete(Exit.failCause(cause))
           })
         )
       )
@@ -147,19 +161,33 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, offse
     token: string
   ): Effect.Effect<Charged, SqlError> =>
     Effect.suspend(() => {
+      const answer = Deferred.makeUnsafe<Charged, SqlError>()
       const item: Item = {
         bounds,
         cost,
         token,
-        answer: Deferred.makeUnsafe<Charged, SqlError>(),
+        isLease: false,
+        complete: (exit) => Deferred.doneUnsafe(answer, exit),
         isAbandoned: false
       }
       Queue.offerUnsafe(queue, item)
-      return Effect.onInterrupt(Deferred.await(item.answer), () =>
+      return Effect.onInterrupt(Deferred.await(answer), () =>
         Effect.sync(() => {
           item.isAbandoned = true
         })
       )
     })
-  return { decide }
+
+  /** Charges tokens that the process will hold, without a caller that waits. */
+  const lease = (bound: Bound, cost: number, complete: (charged: Charged | undefined) => void) => {
+    Queue.offerUnsafe(queue, {
+      bounds: [bound],
+      cost,
+      token: "",
+      isLease: true,
+      complete: (exit) => complete(Exit.isSuccess(exit) ? exit.value : undefined),
+      isAbandoned: false
+    })
+  }
+  return { decide, lease }
 })

@@ -10,6 +10,8 @@ export interface Bound {
   readonly owner: string
   readonly policy: string
   readonly bucket: string
+  /** Of the bucket, over all owners and policies. */
+  readonly key: string
   readonly kind: typeof RateKind.Type
   readonly quota: number
   readonly burst: number
@@ -59,20 +61,29 @@ export const bucketOfKey = (policy: string, key: string): Result.Result<string, 
 export const subjectOf = (owner: string, subject: RateSubject): RateSubject =>
   owner === system ? subject : { ...subject, tenant: TenantId.make(owner) }
 
-export const keyOf = (bound: Pick<Bound, "owner" | "policy" | "bucket">): string =>
-  `${bound.owner}\n${bound.policy}\n${bound.bucket}`
+export const keyOf = (owner: string, policy: string, bucket: string): string =>
+  `${owner}\n${policy}\n${bucket}`
+
+/** True when both have the same numbers: what was decided by one holds for the other. */
+export const isSameRate = (one: Bound, other: Bound): boolean =>
+  one.quota === other.quota &&
+  one.burst === other.burst &&
+  one.periodMicros === other.periodMicros &&
+  one.changedMicros === other.changedMicros
 
 /** A bucket as the database has it at one instant. */
 export interface Measured {
   readonly nowMicros: number
   /** Of `gcra`: tokens times the period in microseconds. */
   readonly debt: bigint
+  /** Debt that was given back since the row was made. */
+  readonly returned: bigint
   /** The instants of the entries that count, oldest first, and their costs; of leases, when each ends and 1. */
   readonly entries: ReadonlyArray<readonly [micros: number, cost: number]>
 }
 
 /** A bucket from which nothing was taken. */
-export const untouched: Measured = { nowMicros: 0, debt: 0n, entries: [] }
+export const untouched: Measured = { nowMicros: 0, debt: 0n, returned: 0n, entries: [] }
 
 const ceilDiv = (dividend: bigint, divisor: bigint): bigint => (dividend + divisor - 1n) / divisor
 

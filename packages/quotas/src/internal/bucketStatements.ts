@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { keyOf, type Bound, type Measured } from "./bucket.ts"
+import type { Bound, Measured } from "./bucket.ts"
 
 /** Requests of one set of buckets: they are granted in order until one does not fit. */
 export interface Group {
@@ -28,13 +28,15 @@ const Answer = Schema.fromJsonString(
       now: Schema.Int,
       granted: Schema.Int,
       debt: Schema.BigIntFromString,
+      returned: Schema.BigIntFromString,
       entries: Schema.Array(Schema.Tuple([Schema.Int, Schema.Int]))
     })
   )
 )
 const decodeAnswer = Schema.decodeUnknownEffect(Answer)
 
-const comparedBy = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0)
+/** The order in which rows are locked. */
+export const comparedBy = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0)
 
 /** Sorted alike by every process, so that two statements never wait for each other. */
 const sortedRows = (groups: ReadonlyArray<Group>) => {
@@ -42,7 +44,7 @@ const sortedRows = (groups: ReadonlyArray<Group>) => {
     let sum = 0
     const cumulative = group.costs.map((cost) => (sum += cost))
     return group.bounds.map((bound, index) => ({
-      key: keyOf(bound),
+      key: bound.key,
       index,
       g,
       size: group.bounds.length,
@@ -121,7 +123,12 @@ const answersOf = (
       return {
         granted: found[0]?.granted ?? 0,
         isComplete: found.length === group.bounds.length,
-        measured: found.map((row) => ({ nowMicros: row.now, debt: row.debt, entries: row.entries }))
+        measured: found.map(({ debt, entries, now, returned }) => ({
+          nowMicros: now,
+          debt,
+          returned,
+          entries
+        }))
       }
     })
   })
@@ -151,7 +158,7 @@ export const charge = Effect.fnUntraced(function* (
              ) w
        CROSS JOIN LATERAL (
              SELECT b.at_micros, b.debt AS debt_before, b.rate_quota, b.rate_period_micros, b.entry_micros,
-                    b.entry_costs, b.lease_micros, b.lease_tokens
+                    b.entry_costs, b.lease_micros, b.lease_tokens, b.returned
                FROM hm_api_rate_limit b
               WHERE b.tenant_id = w.tenant AND b.policy = w.policy AND b.bucket = w.bucket
                 FOR UPDATE
@@ -188,6 +195,10 @@ export const charge = Effect.fnUntraced(function* (
       UPDATE hm_api_rate_limit b
          SET at_micros = greatest(b.at_micros, m.now),
              debt = m.debt + CASE m.kind WHEN 'gcra' THEN m.costs[d.granted]::numeric * m.period ELSE 0 END,
+             -- At another rate nothing is certain of what unused leases have charged.
+             returned = b.returned
+                        + CASE WHEN b.rate_quota = m.quota AND b.rate_period_micros = m.period THEN 0
+                               ELSE b.debt END,
              rate_quota = m.quota,
              rate_period_micros = m.period,
              entry_micros = CASE m.kind
@@ -231,7 +242,7 @@ export const charge = Effect.fnUntraced(function* (
       RETURNING 1
     )
     SELECT json_agg(json_build_object('n', r.place, 'now', r.now, 'granted', d.granted, 'debt', r.debt::text,
-                                      'entries', r.entries))::text AS answer
+                                      'returned', r.returned::text, 'entries', r.entries))::text AS answer
       FROM roomy r
       JOIN decided d USING (g)
      WHERE (SELECT count(*) FROM written) >= 0
@@ -250,7 +261,7 @@ export const open = (sql: SqlClient.SqlClient, bounds: ReadonlyArray<Bound>, off
       FROM json_to_recordset(${JSON.stringify(
         bounds
           .map((bound) => ({
-            key: keyOf(bound),
+            key: bound.key,
             tenant: bound.owner,
             policy: bound.policy,
             bucket: bound.bucket
@@ -270,9 +281,9 @@ export const measure = Effect.fnUntraced(function* (
   const sorted = sortedRows(groups)
   const rows = yield* sql<{ readonly answer: string | null }>`
     SELECT json_agg(json_build_object('n', 0, 'now', s.now, 'granted', 0, 'debt', s.debt::text,
-                                      'entries', s.entries))::text AS answer
+                                      'returned', s.returned::text, 'entries', s.entries))::text AS answer
       FROM (
-           SELECT c.now, ${sql.literal(measuredColumns)}
+           SELECT c.now, b.returned, ${sql.literal(measuredColumns)}
              FROM json_to_recordset(${JSON.stringify(sorted)}::text::json) AS w (${sql.literal(wantedColumns)})
             CROSS JOIN (SELECT ${clockOf(sql, offsetMicros)} AS now) c
              JOIN hm_api_rate_limit b
@@ -281,44 +292,3 @@ export const measure = Effect.fnUntraced(function* (
   `
   return yield* answersOf(groups, sorted, rows)
 })
-
-/** Returns a cost: to the debt, or to the newest entries of a window. */
-export const refund = (sql: SqlClient.SqlClient, bound: Bound, cost: number) =>
-  bound.kind === "gcra"
-    ? sql`
-        UPDATE hm_api_rate_limit
-           SET debt = greatest(0, debt - ${String(cost)}::text::numeric * rate_period_micros)
-         WHERE tenant_id = ${bound.owner} AND policy = ${bound.policy} AND bucket = ${bound.bucket}
-      `
-    : sql`
-        UPDATE hm_api_rate_limit
-           SET (entry_micros, entry_costs) = (
-               SELECT coalesce(array_agg(k.micros ORDER BY k.place), '{}'),
-                      coalesce(array_agg(k.cost::bigint ORDER BY k.place), '{}')
-                 FROM (
-                      SELECT e.micros, e.place,
-                             e.cost - greatest(0, least(e.cost, ${String(cost)}::text::bigint
-                               - coalesce(sum(e.cost) OVER (ORDER BY e.place DESC
-                                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))) AS cost
-                        FROM unnest(entry_micros, entry_costs) WITH ORDINALITY AS e (micros, cost, place)
-                      ) k
-                WHERE k.cost > 0)
-         WHERE tenant_id = ${bound.owner} AND policy = ${bound.policy} AND bucket = ${bound.bucket}
-      `
-
-/** Ends a lease by its token; a lease that has ended is nothing. */
-export const release = (sql: SqlClient.SqlClient, bound: Bound, token: string) =>
-  sql`
-    UPDATE hm_api_rate_limit
-       SET lease_micros = lease_micros[1:array_position(lease_tokens, ${token}::text::uuid) - 1]
-             || lease_micros[array_position(lease_tokens, ${token}::text::uuid) + 1:],
-           lease_tokens = array_remove(lease_tokens, ${token}::text::uuid)
-     WHERE tenant_id = ${bound.owner} AND policy = ${bound.policy} AND bucket = ${bound.bucket}
-       AND ${token}::text::uuid = ANY (lease_tokens)
-  `
-
-export const reset = (sql: SqlClient.SqlClient, bound: Bound) =>
-  sql`
-    DELETE FROM hm_api_rate_limit
-     WHERE tenant_id = ${bound.owner} AND policy = ${bound.policy} AND bucket = ${bound.bucket}
-  `

@@ -1,18 +1,20 @@
 /**
- * Decides requests: from remembered denials, from the database within the deadline, or by the process alone while the database is
- * unavailable.
+ * Decides requests: from remembered denials and leased tokens, from the database within the deadline, or by the process alone while
+ * the database is unavailable.
  */
 import * as Identifier from "@hypermarket/core/Identifier"
+import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { type RateDecision, RateLimitsUnavailable, type RateState } from "../RateLimit.ts"
 import * as Batcher from "./batcher.ts"
 import {
   fullMicros,
-  keyOf,
+  isSameRate,
   millisOf,
   roomOf,
   untouched,
@@ -21,8 +23,9 @@ import {
   type Measured
 } from "./bucket.ts"
 import type { DenialLog } from "./denialLog.ts"
-import { elapsedMillis } from "./policyCache.ts"
+import * as Leases from "./leases.ts"
 import * as ProcessJudge from "./processJudge.ts"
+import { giveBack, leftoversPerStatement } from "./repairStatements.ts"
 
 /** After this number of late checks in a row the database is unavailable, and only one check per interval asks it. */
 const lateChecksMax = 3
@@ -45,16 +48,16 @@ const unavailableTotal = Metric.counter("hm_rate_checks_unavailable_total", {
   incremental: true
 })
 
+/** Ended leases are given back, and counts of decisions are added to the metric, at this interval. */
+const sweepInterval = "100 millis"
+
 interface Denial {
+  readonly bound: Bound
   readonly cost: number
   readonly measured: Measured
   readonly atMillis: number
   readonly untilMillis: number
-  readonly rate: string
 }
-
-const rateOf = (bound: Bound): string =>
-  `${bound.quota} ${bound.burst} ${bound.periodMicros} ${bound.changedMicros}`
 
 const stateOf = (bound: Bound, measured: Measured, retryMicros: number): RateState => ({
   policy: bound.policy,
@@ -72,6 +75,25 @@ const millisPerSecond = 1_000
 const retrySeconds = (states: ReadonlyArray<RateState>): number =>
   Math.max(1, ...states.map((state) => Math.ceil(state.retryAfterMillis / millisPerSecond)))
 
+/** A request that leased tokens have admitted. */
+const stateOfTaken = (taken: Leases.Taken): RateState => {
+  const { bound } = taken.held
+  return {
+    policy: bound.policy,
+    quota: bound.quota,
+    burst: bound.burst,
+    periodMillis: millisOf(bound.periodMicros),
+    remaining: Leases.remainingOf(taken),
+    fullAfterMillis: Leases.fullMillisOf(taken),
+    retryAfterMillis: 0
+  }
+}
+
+/** A decision of this process, or an effect that asks the database. */
+export type Decided = RateDecision | Effect.Effect<RateDecision, RateLimitsUnavailable>
+
+const nanosPerMilli = 1_000_000
+
 /** Starts the batches of a process. They end with the scope. */
 export const make = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
@@ -79,45 +101,44 @@ export const make = Effect.fnUntraced(function* (
   denials: DenialLog,
   deadline: Duration.Duration
 ) {
-  const batcher = yield* Batcher.make(sql, offsetMicros)
+  const clock = yield* Clock.Clock
+  /** Durations of this process, moved where a test moves the database's clock. */
+  const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe()) / nanosPerMilli + offsetMicros() / 1_000
+  const batcher = yield* Batcher.make(sql, offsetMicros, nowMillis)
+  const leases = Leases.make(nowMillis, batcher.lease)
   const judge = ProcessJudge.make()
   const remembered = new Map<string, Denial>()
+  const counts = { allowed: 0, denied: 0 }
   let lateChecks = 0
   let nextTrialMillis = 0
 
-  const isUnavailable = (nowMillis: number): boolean => {
+  const isUnavailable = (now: number): boolean => {
     if (lateChecks < lateChecksMax) return false
-    if (nowMillis < nextTrialMillis) return true
-    nextTrialMillis = nowMillis + trialIntervalMillis
+    if (now < nextTrialMillis) return true
+    nextTrialMillis = now + trialIntervalMillis
     return false
   }
 
-  const recall = (bound: Bound, cost: number, nowMillis: number): RateState | undefined => {
-    const denial = remembered.get(keyOf(bound))
-    if (denial === undefined || denial.untilMillis <= nowMillis || denial.rate !== rateOf(bound))
+  const recall = (bound: Bound, cost: number, now: number): RateState | undefined => {
+    const denial = remembered.get(bound.key)
+    if (denial === undefined || denial.untilMillis <= now || !isSameRate(denial.bound, bound))
       return undefined
     if (cost < denial.cost) return undefined
-    const elapsedMicros = Math.floor(nowMillis - denial.atMillis) * 1_000
+    const elapsedMicros = Math.floor(now - denial.atMillis) * 1_000
     const wait = waitMicros(bound, denial.measured, cost) - elapsedMicros
     return wait <= 0 ? undefined : stateOf(bound, denial.measured, wait)
   }
 
-  const remember = (
-    bound: Bound,
-    cost: number,
-    measured: Measured,
-    waitMillis: number,
-    nowMillis: number
-  ) => {
+  const remember = (bound: Bound, cost: number, measured: Measured, waitMillis: number, now: number) => {
     // A lease may be released at any time.
     if (bound.kind === "concurrency") return
     if (remembered.size >= rememberedMax) remembered.clear()
-    remembered.set(keyOf(bound), {
+    remembered.set(bound.key, {
+      bound,
       cost,
       measured,
-      atMillis: nowMillis,
-      untilMillis: nowMillis + Math.min(rememberedMillisMax, waitMillis),
-      rate: rateOf(bound)
+      atMillis: now,
+      untilMillis: now + Math.min(rememberedMillisMax, waitMillis)
     })
   }
 
@@ -125,43 +146,33 @@ export const make = Effect.fnUntraced(function* (
     states: ReadonlyArray<RateState>,
     lease: string | null,
     decidedBy: "database" | "process"
-  ) =>
-    Effect.as(Metric.update(allowedTotal, 1), {
-      allowed: true,
-      states,
-      lease,
-      retryAfterSeconds: null,
-      decidedBy
-    } satisfies RateDecision)
+  ): RateDecision => {
+    counts.allowed++
+    return { allowed: true, states, lease, retryAfterSeconds: null, decidedBy }
+  }
 
-  const denied = Effect.fnUntraced(function* (
+  const denied = (
     bounds: ReadonlyArray<Bound>,
     states: ReadonlyArray<RateState>,
     decidedBy: "database" | "process"
-  ) {
-    yield* Metric.update(deniedTotal, 1)
+  ): RateDecision => {
+    counts.denied++
     for (const bound of bounds) {
       const violated = states.some((state) => state.policy === bound.policy && state.retryAfterMillis > 0)
       if (violated) denials.denied(bound.owner, bound.policy)
     }
-    return {
-      allowed: false,
-      states,
-      lease: null,
-      retryAfterSeconds: retrySeconds(states),
-      decidedBy
-    } satisfies RateDecision
-  })
+    return { allowed: false, states, lease: null, retryAfterSeconds: retrySeconds(states), decidedBy }
+  }
 
   /** The decision of this process alone, for policies that open. */
   const alone = Effect.fnUntraced(function* (bounds: ReadonlyArray<Bound>, cost: number) {
     yield* Metric.update(unavailableTotal, 1)
     const closed = bounds.find(({ whenUnavailable }) => whenUnavailable === "closed")
     if (closed !== undefined) return yield* new RateLimitsUnavailable({ policy: closed.policy })
-    const waitMillis = judge.decide(bounds, cost, yield* elapsedMillis)
-    if (waitMillis === 0) return yield* allowed([], null, "process")
+    const waitMillis = judge.decide(bounds, cost, nowMillis() - offsetMicros() / 1_000)
+    if (waitMillis === 0) return allowed([], null, "process")
     const states = bounds.map((bound) => stateOf(bound, untouched, waitMillis * 1_000))
-    return yield* denied(bounds, states, "process")
+    return denied(bounds, states, "process")
   })
 
   /** Counts what policies in shadow would deny. They charge like others and deny nothing. */
@@ -182,28 +193,30 @@ export const make = Effect.fnUntraced(function* (
       { discard: true, concurrency: "unbounded" }
     )
 
-  /** Durations of this process, moved where a test moves the database's clock. */
-  const movedMillis = Effect.map(elapsedMillis, (millis) => millis + offsetMicros() / 1_000)
+  const putBack = (taken: ReadonlyArray<Leases.Taken | undefined>) => {
+    const now = nowMillis()
+    for (const each of taken) if (each !== undefined) leases.putBack(each, now)
+  }
 
-  const decide = Effect.fnUntraced(function* (
-    requested: ReadonlyArray<Bound>,
-    cost: number
+  /** Decides what this process has not leased, and puts leased tokens back when the request is denied. */
+  const ask = Effect.fnUntraced(function* (
+    bounds: ReadonlyArray<Bound>,
+    cost: number,
+    taken: ReadonlyArray<Leases.Taken | undefined>,
+    now: number
   ): Effect.fn.Return<RateDecision, RateLimitsUnavailable> {
-    const nowMillis = yield* movedMillis
-    const bounds = requested.filter((bound) => !bound.shadow)
-    const recalled = bounds.flatMap((bound) => recall(bound, cost, nowMillis) ?? [])
-    if (recalled.length > 0) return yield* denied(bounds, recalled, "database")
-    if (isUnavailable(nowMillis)) return yield* alone(bounds, cost)
-    const inShadow = requested.filter((bound) => bound.shadow)
-    if (inShadow.length > 0) yield* shadow(inShadow, cost)
-    if (bounds.length === 0) return yield* allowed([], null, "database")
-
+    const asked = bounds.filter((_, index) => taken[index] === undefined)
     const token = yield* Identifier.next
-    const outcome = yield* batcher
-      .decide(bounds, cost, token)
-      .pipe(Effect.result, Effect.timeoutOption(deadline))
+    const deciding = batcher.decide(asked, cost, token)
+    for (const bound of asked) leases.prepare(bound, now)
+    const outcome = yield* deciding.pipe(
+      Effect.result,
+      Effect.timeoutOption(deadline),
+      Effect.onInterrupt(() => Effect.sync(() => putBack(taken)))
+    )
     const result = outcome._tag === "Some" ? outcome.value : undefined
     if (result === undefined || Result.isFailure(result)) {
+      putBack(taken)
       lateChecks++
       if (result !== undefined) yield* Effect.logDebug("A check failed", result.failure)
       if (lateChecks === lateChecksMax) {
@@ -215,26 +228,96 @@ export const make = Effect.fnUntraced(function* (
     lateChecks = 0
     judge.forget()
     const { granted, measured } = result.success
+    const seen = new Map(asked.map((bound, index) => [bound, measured[index] ?? untouched]))
+    for (const [bound, each] of seen) leases.observe(bound, each)
     if (granted) {
-      const states = bounds.map((bound, index) => stateOf(bound, measured[index] ?? untouched, 0))
+      const states = bounds.map((bound, index) => {
+        const leased = taken[index]
+        return leased === undefined ? stateOf(bound, seen.get(bound) ?? untouched, 0) : stateOfTaken(leased)
+      })
       const lease = bounds.some(({ kind }) => kind === "concurrency") ? token : null
-      return yield* allowed(states, lease, "database")
+      return allowed(states, lease, "database")
     }
+    putBack(taken)
     const states = bounds.map((bound, index) => {
-      const seen = measured[index] ?? untouched
-      const wait = waitMicros(bound, seen, cost)
-      if (wait > 0) remember(bound, cost, seen, millisOf(wait), nowMillis)
-      return stateOf(bound, seen, wait)
+      const leased = taken[index]
+      if (leased !== undefined) return stateOfTaken(leased)
+      const each = seen.get(bound) ?? untouched
+      const wait = waitMicros(bound, each, cost)
+      if (wait > 0) remember(bound, cost, each, millisOf(wait), now)
+      return stateOf(bound, each, wait)
     })
-    return yield* denied(bounds, states, "database")
+    return denied(bounds, states, "database")
   })
+
+  const recalled = (bounds: ReadonlyArray<Bound>, cost: number, now: number): RateDecision | undefined => {
+    if (remembered.size === 0) return undefined
+    const states = bounds.flatMap((bound) => recall(bound, cost, now) ?? [])
+    return states.length === 0 ? undefined : denied(bounds, states, "database")
+  }
+
+  /** Returns the decision when this process can make it, or an effect that asks the database. */
+  const decideNow = (requested: ReadonlyArray<Bound>, cost: number): Decided => {
+    const now = nowMillis()
+    const isShadowed = requested.some(({ shadow }) => shadow)
+    const bounds = isShadowed ? requested.filter((bound) => !bound.shadow) : requested
+    const denial = recalled(bounds, cost, now)
+    if (denial !== undefined) return denial
+    const unavailable = isUnavailable(now)
+    if (isShadowed && !unavailable) {
+      const inShadow = requested.filter((bound) => bound.shadow)
+      return Effect.andThen(shadow(inShadow, cost), decide(bounds, cost))
+    }
+    const taken = bounds.map((bound) => leases.take(bound, cost, now))
+    if (taken.every((each) => each !== undefined)) {
+      return allowed(taken.map(stateOfTaken), null, "database")
+    }
+    if (!unavailable) return ask(bounds, cost, taken, now)
+    putBack(taken)
+    return alone(bounds, cost)
+  }
+
+  const decide = (bounds: ReadonlyArray<Bound>, cost: number) =>
+    Effect.suspend(() => {
+      const decided = decideNow(bounds, cost)
+      return Effect.isEffect(decided) ? decided : Effect.succeed(decided)
+    })
+
+  const sweep = Effect.fnUntraced(
+    function* (leftovers: ReadonlyArray<Leases.Leftover>) {
+      const { allowed, denied } = counts
+      counts.allowed = 0
+      counts.denied = 0
+      if (allowed > 0) yield* Metric.update(allowedTotal, allowed)
+      if (denied > 0) yield* Metric.update(deniedTotal, denied)
+      for (let from = 0; from < leftovers.length; from += leftoversPerStatement) {
+        yield* giveBack(sql, leftovers.slice(from, from + leftoversPerStatement), offsetMicros())
+      }
+    },
+    Effect.catchCause((cause) => Effect.logDebug("Ended leases were not given back", cause))
+  )
+
+  yield* Effect.addFinalizer(() => Effect.suspend(() => sweep(leases.close())))
+  yield* Effect.forkScoped(
+    Effect.repeat(
+      Effect.suspend(() => sweep(leases.expire(nowMillis()))),
+      Schedule.spaced(sweepInterval)
+    )
+  )
 
   return {
     decide,
+    decideNow,
     stateOf,
+    nowMillis,
     /** Forgets that a bucket was denied: something was given back to it. */
     forget: (bound: Bound) => {
-      remembered.delete(keyOf(bound))
+      remembered.delete(bound.key)
+    },
+    /** Forgets all of a bucket: it was reset. */
+    drop: (bound: Bound) => {
+      remembered.delete(bound.key)
+      leases.drop(bound)
     }
   }
 })

@@ -1,11 +1,11 @@
 /** Limiters of a program's own numbers. A policy of the tenant with the limiter's name replaces them. */
 import * as Effect from "effect/Effect"
-import type { RateEngine } from "./rateEngine.ts"
-import { RateCostTooHigh } from "../RateLimit.ts"
+import * as Result from "effect/Result"
+import { RateCostTooHigh, type RateDecision, type RateLimitsUnavailable } from "../RateLimit.ts"
 import { periodMillisOf, type RateLimit, type RateLimiter } from "../RateLimiter.ts"
-import { bucketOfKey, costMaxOf, type Bound } from "./bucket.ts"
+import { bucketOfKey, costMaxOf, keyOf, type Bound } from "./bucket.ts"
 import type { OwnerPolicies } from "./policyCache.ts"
-import { applied } from "./rateEngine.ts"
+import { applied, type RateEngine } from "./rateEngine.ts"
 
 const microsPerMilli = 1_000
 
@@ -22,29 +22,46 @@ export const make = (engine: RateEngine["Service"], owner: string, limit: RateLi
     whenUnavailable: limit.whenUnavailable ?? "open"
   } as const
 
+  const numbersFor = (bucket: string): Bound => ({
+    ...numbers,
+    bucket,
+    key: keyOf(owner, limit.name, bucket)
+  })
+
   /** Undefined when an override lifts the policy for the key. */
   const boundIn = (held: OwnerPolicies | undefined, bucket: string): Bound | undefined => {
     const policy = held?.policies.get(limit.name)
     return held === undefined || policy === undefined
-      ? { ...numbers, bucket }
+      ? numbersFor(bucket)
       : applied(owner, held, policy, bucket)
   }
 
   const bucketFor = Effect.fnUntraced(function* (key: string) {
     const bucket = yield* Effect.fromResult(bucketOfKey(limit.name, key))
-    return boundIn(yield* engine.policiesOf(owner), bucket) ?? { ...numbers, bucket }
+    return boundIn(yield* engine.policiesOf(owner), bucket) ?? numbersFor(bucket)
   })
 
+  const decide = (
+    held: OwnerPolicies | undefined,
+    bucket: string,
+    cost: number
+  ): Effect.Effect<RateDecision, RateCostTooHigh | RateLimitsUnavailable> => {
+    const bound = boundIn(held, bucket)
+    if (bound !== undefined && !bound.shadow && cost > costMaxOf(bound)) {
+      return Effect.fail(new RateCostTooHigh({ policy: limit.name, costMax: costMaxOf(bound) }))
+    }
+    return engine.checker.decide(bound === undefined ? [] : [bound], cost)
+  }
+
   return {
-    take: Effect.fnUntraced(function* (key, cost = 1) {
-      const bucket = yield* Effect.fromResult(bucketOfKey(limit.name, key))
-      const bound = boundIn(yield* engine.policiesOf(owner), bucket)
-      if (bound === undefined) return yield* engine.checker.decide([], cost)
-      if (!bound.shadow && cost > costMaxOf(bound)) {
-        return yield* new RateCostTooHigh({ policy: limit.name, costMax: costMaxOf(bound) })
-      }
-      return yield* engine.checker.decide([bound], cost)
-    }),
+    take: (key, cost = 1) =>
+      Effect.suspend((): ReturnType<RateLimiter["take"]> => {
+        const bucket = bucketOfKey(limit.name, key)
+        if (Result.isFailure(bucket)) return Effect.fail(bucket.failure)
+        const held = engine.policiesNow(owner)
+        if (held !== undefined) return decide(held, bucket.success, cost)
+        return Effect.flatMap(engine.policiesOf(owner), (read) => decide(read, bucket.success, cost))
+      }),
     peek: (key) => Effect.flatMap(bucketFor(key), engine.peek),
     refund: (key, cost) =>
       Effect.flatMap(bucketFor(key), (bound) =>

@@ -103,12 +103,16 @@ const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, owner: strin
   } satisfies OwnerPolicies
 })
 
+const nanosPerMilli = 1_000_000
+
 /** Durations of this process; an instant of the database is never compared with them. */
-export const elapsedMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+export const elapsedMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / nanosPerMilli)
 
 export interface PolicyCache {
   /** Returns policies that are at most 500 ms old, or the last good ones when reading fails. */
   readonly get: (owner: string) => Effect.Effect<OwnerPolicies, SqlError>
+  /** Returns policies that are at most 500 ms old, without reading. Undefined when they must be read. */
+  readonly fresh: (owner: string) => OwnerPolicies | undefined
   /** Returns the last good policies without reading. */
   readonly last: (owner: string) => OwnerPolicies | undefined
   /** Reads them again at the next check of this process. */
@@ -117,7 +121,16 @@ export interface PolicyCache {
 
 /** Starts the poll of a process. It ends with the scope. */
 export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+  const clock = yield* Clock.Clock
   const entries = new Map<string, Entry>()
+
+  const fresh = (owner: string): OwnerPolicies | undefined => {
+    const entry = entries.get(owner)
+    if (entry === undefined) return undefined
+    const now = Number(clock.monotonicTimeNanosUnsafe()) / nanosPerMilli
+    entry.usedMillis = now
+    return now - entry.checkedMillis <= ageMaxMillis ? entry.held : undefined
+  }
 
   const store = (owner: string, held: OwnerPolicies, checkedMillis: number) => {
     entries.delete(owner)
@@ -135,12 +148,7 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   })
 
   const get = Effect.fnUntraced(function* (owner: string) {
-    const entry = entries.get(owner)
-    if (entry === undefined) return yield* read(owner)
-    const now = yield* elapsedMillis
-    entry.usedMillis = now
-    if (now - entry.checkedMillis <= ageMaxMillis) return entry.held
-    return yield* read(owner)
+    return fresh(owner) ?? (yield* read(owner))
   })
 
   const poll = Effect.gen(function* () {
@@ -165,6 +173,7 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
 
   const cache: PolicyCache = {
     get,
+    fresh,
     last: (owner) => entries.get(owner)?.held,
     forget: (owner) => {
       const entry = entries.get(owner)

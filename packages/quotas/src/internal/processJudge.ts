@@ -3,7 +3,7 @@
  * at most burst + rate x time.
  */
 import type { Bound } from "./bucket.ts"
-import { costMaxOf, keyOf } from "./bucket.ts"
+import { costMaxOf } from "./bucket.ts"
 
 interface Level {
   used: number
@@ -34,7 +34,7 @@ export const make = (): ProcessJudge => {
     // A lease cannot be given back to a database that is unavailable: concurrency is not counted alone.
     const counted = bounds.filter(({ kind }) => kind !== "concurrency")
     const used = counted.map((bound) =>
-      levelAt(bound, levels.get(keyOf(bound)) ?? { used: 0, atMillis: nowMillis }, nowMillis)
+      levelAt(bound, levels.get(bound.key) ?? { used: 0, atMillis: nowMillis }, nowMillis)
     )
     const waits = counted.map((bound, index) => {
       const missing = (used[index] ?? 0) + cost - costMaxOf(bound)
@@ -43,7 +43,7 @@ export const make = (): ProcessJudge => {
     const wait = Math.max(0, ...waits)
     if (wait > 0) return wait
     for (const [index, bound] of counted.entries()) {
-      levels.set(keyOf(bound), { used: (used[index] ?? 0) + cost, atMillis: nowMillis })
+      levels.set(bound.key, { used: (used[index] ?? 0) + cost, atMillis: nowMillis })
     }
     const [oldest] = levels.keys()
     if (levels.size > bucketsMax && oldest !== undefined) levels.delete(oldest)

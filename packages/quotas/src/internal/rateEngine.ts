@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Settings from "../QuotasSettings.ts"
 import { RateClock } from "../RateClock.ts"
@@ -9,16 +10,18 @@ import { RateLimitClient } from "../RateLimitClient.ts"
 import {
   RateCostTooHigh,
   RateLimitsUnavailable,
+  type RateCheck,
   type RateState,
   type RateSubjectInvalid
 } from "../RateLimit.ts"
 import { RatePolicyNotFound, type RateSubject } from "../RatePolicy.ts"
-import { bucketOf, costMaxOf, subjectOf, untouched, type Bound } from "./bucket.ts"
-import * as BucketStatements from "./bucketStatements.ts"
+import { bucketOf, costMaxOf, keyOf, subjectOf, untouched, type Bound } from "./bucket.ts"
+import { measure } from "./bucketStatements.ts"
 import * as Checker from "./checker.ts"
 import * as DenialLog from "./denialLog.ts"
 import * as PolicyCache from "./policyCache.ts"
 import * as PolicyStore from "./policyStore.ts"
+import * as RepairStatements from "./repairStatements.ts"
 
 const microsPerMilli = 1_000
 
@@ -39,6 +42,7 @@ export const applied = (
     owner,
     policy: policy.policy,
     bucket,
+    key: keyOf(owner, policy.policy, bucket),
     kind: policy.kind,
     quota,
     burst,
@@ -106,7 +110,7 @@ const make = Effect.gen(function* () {
   })
 
   const peek = Effect.fnUntraced(function* (bound: Bound) {
-    const [answer] = yield* outside(BucketStatements.measure(checks, bound, offsetMicros()))
+    const [answer] = yield* outside(measure(checks, bound, offsetMicros()))
     const state: RateState = checker.stateOf(bound, answer?.measured[0] ?? untouched, 0)
     return state
   })
@@ -114,16 +118,45 @@ const make = Effect.gen(function* () {
   const repair = <A, E>(bound: Bound, self: Effect.Effect<A, E>) =>
     outside(self).pipe(Effect.andThen(Effect.sync(() => checker.forget(bound))))
 
+  const reset = (bound: Bound) =>
+    outside(RepairStatements.reset(checks, bound)).pipe(
+      Effect.andThen(Effect.sync(() => checker.drop(bound)))
+    )
+
+  /**
+   * Decides a check by policies in memory. Undefined when they must be read, or when the check is refused: the reading path says
+   * why.
+   */
+  const checkNow = (owner: string, request: RateCheck): Checker.Decided | undefined => {
+    const held = cache.fresh(owner)
+    if (held === undefined) return undefined
+    const cost = request.cost ?? 1
+    const bounds: Array<Bound> = []
+    for (const name of request.policies) {
+      const policy = held.policies.get(name)
+      if (policy === undefined) return undefined
+      const bucket = bucketOf(policy, subjectOf(owner, request.subject))
+      if (Result.isFailure(bucket)) return undefined
+      const bound = applied(owner, held, policy, bucket.success)
+      if (bound === undefined) continue
+      if (!bound.shadow && cost > costMaxOf(bound)) return undefined
+      bounds.push(bound)
+    }
+    return checker.decideNow(bounds, cost)
+  }
+
   return {
     checker,
+    checkNow,
+    policiesNow: cache.fresh,
     policiesOf,
     boundOf,
     bucketBound,
     store: PolicyStore.make(sql, offsetMicros, cache.forget),
     peek,
-    refund: (bound: Bound, cost: number) => repair(bound, BucketStatements.refund(checks, bound, cost)),
-    reset: (bound: Bound) => repair(bound, BucketStatements.reset(checks, bound)),
-    release: (bound: Bound, token: string) => repair(bound, BucketStatements.release(checks, bound, token))
+    refund: (bound: Bound, cost: number) => repair(bound, RepairStatements.refund(checks, bound, cost)),
+    reset,
+    release: (bound: Bound, token: string) => repair(bound, RepairStatements.release(checks, bound, token))
   }
 })
 
