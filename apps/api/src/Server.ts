@@ -92,6 +92,7 @@ export const service = Layer.unwrap(
     const database = yield* Database.options
     return Startup.layerAnnounced("api", listen, database).pipe(
       Layer.provideMerge(layer(listen)),
+      Layer.provide(Startup.layerErrorReports("api")),
       Layer.provide(Wakeup.layer(Database.listen(database))),
       Layer.provide(Startup.layerFaults(database)),
       Layer.provide(Startup.layerDatabase(database, "hypermarket-api"))

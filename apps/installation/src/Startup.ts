@@ -26,8 +26,10 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as ErrorReports from "@hypermarket/observability/ErrorReports"
+import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDomain"
 import manifest from "@hypermarket/core/package.json" with { type: "json" }
-import { domains, migrationSets } from "./domains.ts"
+import { domains, layerContracts, migrationSets } from "./domains.ts"
 import * as Grants from "./Grants.ts"
 
 export const logLevel = Setting.make({
@@ -213,6 +215,19 @@ export const layerAnnounced = (
       }),
       () => Effect.logInfo("Stopping", { process: name })
     )
+  )
+
+/**
+ * Reports the errors of the process to the project of `_system`: through the intake in this process, which spools while the
+ * database is unavailable.
+ */
+export const layerErrorReports = (name: "api" | "worker") =>
+  ErrorReports.layerReporting.pipe(
+    Layer.provide(
+      ErrorReports.layerSystem({ release: `hypermarket@${manifest.version}`, tags: { process: name } })
+    ),
+    Layer.provide(ObservabilityDomain.layerIntake),
+    Layer.provide(layerContracts)
   )
 
 /** The log has said what ended the process; only the exit code is left to say. */

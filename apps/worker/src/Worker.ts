@@ -83,6 +83,8 @@ export const service = Layer.unwrap(
     const database = { ...(yield* Database.options), multiplex: false }
     return Startup.layerAnnounced("worker", listen, database).pipe(
       Layer.provideMerge(layer(listen, database, domains, yield* lease.config)),
+      Layer.provide(Startup.layerErrorReports("worker")),
+      Layer.provide(Wakeup.layerSend),
       Layer.provide(Startup.layerFaults(database)),
       Layer.provide(Startup.layerDatabase(database, "hypermarket-worker"))
     )

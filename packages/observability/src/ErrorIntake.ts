@@ -25,6 +25,7 @@ import * as LiveProjects from "./internal/liveProjects.ts"
 import * as Metrics from "./internal/metrics.ts"
 import * as Spool from "./internal/spool.ts"
 import { bytesOf, type Count, type Submission } from "./internal/submission.ts"
+import * as Unreported from "./internal/unreported.ts"
 import * as Writer from "./internal/writer.ts"
 import * as Settings from "./ObservabilitySettings.ts"
 
@@ -260,12 +261,14 @@ export class ErrorIntake extends Context.Service<
         )
       })
 
-      for (let index = 0; index < writers; index++) yield* Effect.forkScoped(writer)
+      const quiet = Effect.provideService(Unreported.Unreported, true)
+      for (let index = 0; index < writers; index++) yield* Effect.forkScoped(quiet(writer))
       yield* Effect.andThen(probe, flushRefused).pipe(
         Effect.repeat(Schedule.spaced(probeInterval)),
+        quiet,
         Effect.forkScoped
       )
-      yield* drain.pipe(Effect.repeat(Schedule.spaced(drainInterval)), Effect.forkScoped)
+      yield* drain.pipe(Effect.repeat(Schedule.spaced(drainInterval)), quiet, Effect.forkScoped)
       yield* Effect.addFinalizer(() =>
         Effect.suspend(() => (waiting === 0 ? Effect.succeed(true) : Effect.succeed(false))).pipe(
           Effect.repeat({ until: (isEmpty) => isEmpty, schedule: Schedule.spaced("20 millis") }),

@@ -25,6 +25,7 @@ import { IssueFilter, IssueId, NewMute, Reason, Resolve } from "./Issue.ts"
 import { Issues } from "./Issues.ts"
 import error from "./migrations/0001_error.ts"
 import sourceMap from "./migrations/0002_source_map.ts"
+import systemProject from "./migrations/0003_system_project.ts"
 import * as Settings from "./ObservabilitySettings.ts"
 import * as ObservabilitySubjectData from "./ObservabilitySubjectData.ts"
 import { SourceMaps } from "./SourceMaps.ts"
@@ -91,7 +92,7 @@ export const domain = Domain.make({
   tables: ["hm_error_"],
   migrations: Migrations.make(
     "observability",
-    { "0001_error": error, "0002_source_map": sourceMap },
+    { "0001_error": error, "0002_source_map": sourceMap, "0003_system_project": systemProject },
     { release: manifest.version }
   ),
   layer,

@@ -4,6 +4,7 @@
 export * as ErrorIntake from "./ErrorIntake.ts"
 export * as ErrorProject from "./ErrorProject.ts"
 export * as ErrorProjects from "./ErrorProjects.ts"
+export * as ErrorReports from "./ErrorReports.ts"
 export * as EventGrouping from "./EventGrouping.ts"
 export * as EventScrubber from "./EventScrubber.ts"
 export * as Issue from "./Issue.ts"

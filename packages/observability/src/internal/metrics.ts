@@ -20,3 +20,8 @@ export const queueBytes = Metric.gauge("hm_observability_queue_bytes", {
 export const spoolBytes = Metric.gauge("hm_observability_spool_bytes", {
   description: "Bytes of acknowledged events on disk that wait for the database"
 })
+
+export const reportsLostTotal = Metric.counter("hm_observability_reports_lost_total", {
+  description: "Errors of this process that were not reported, by reason",
+  incremental: true
+})
