@@ -1,5 +1,4 @@
 import { CSPProvider } from "@base-ui/react/csp-provider"
-import { Tooltip } from "@base-ui/react/tooltip"
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query"
 import { StrictMode } from "react"
 import { createRoot } from "react-dom/client"
@@ -12,7 +11,6 @@ import { applyTheme } from "./ui/theme.ts"
 /** An answer is not asked for again within this time. */
 const freshMillis = 5_000
 const retriesMax = 2
-const tipDelayMillis = 300
 
 const link = takeLink()
 followPastedLinks()
@@ -33,9 +31,7 @@ if (root !== null) {
     <StrictMode>
       <QueryClientProvider client={queries}>
         <CSPProvider disableStyleElements>
-          <Tooltip.Provider delay={tipDelayMillis}>
-            <App link={link} />
-          </Tooltip.Provider>
+          <App link={link} />
         </CSPProvider>
       </QueryClientProvider>
     </StrictMode>

@@ -193,6 +193,28 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
         })
       )
 
+      it.effect("loads the origin of a figure and the time in full when they are asked for", () =>
+        Effect.gen(function* () {
+          const { url, wide } = yield* Console
+          const { faults, page } = yield* wide
+          yield* Effect.promise(async () => {
+            await page.goto(`${url}t/acme/`)
+            await page.getByRole("button", { name: "Exact" }).click()
+            await page.getByRole("dialog").getByText("Exact to the last commit").waitFor()
+            assert.deepStrictEqual(await violations(page), [])
+            await page.keyboard.press("Escape")
+            await page.getByRole("dialog").waitFor({ state: "hidden" })
+            await page.goto(`${url}t/acme/flags/pay-later`)
+            await page.getByRole("time").first().hover()
+            await page.getByText(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/).waitFor()
+            await page.locator("h1").hover()
+            await page.getByText(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/).waitFor({ state: "hidden" })
+            await page.close()
+          })
+          assert.deepStrictEqual(faults, [])
+        })
+      )
+
       it.effect("finds an order by the keyboard alone", () =>
         Effect.gen(function* () {
           const { url, wide } = yield* Console

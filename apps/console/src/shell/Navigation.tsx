@@ -1,82 +1,11 @@
-import { Menu } from "@base-ui/react/menu"
-import { useIsFetching, useMutation, useQueryClient } from "@tanstack/react-query"
+import { useIsFetching } from "@tanstack/react-query"
 import { Link, useRouterState } from "@tanstack/react-router"
-import { Check, ChevronsUpDown, LogOut, Moon, Plus, Search, Sun } from "lucide-react"
-import { consolePath, tenantPath } from "../api/base.ts"
-import { holds, signOut } from "../api/session.ts"
+import { Search } from "lucide-react"
+import { holds } from "../api/session.ts"
 import { installed } from "../registry.ts"
 import { cx } from "../ui/Format.ts"
-import { forgetTheme, setTheme, useTheme } from "../ui/theme.ts"
 import { useAccess } from "./Access.tsx"
-import { Mark } from "./Mark.tsx"
-
-const itemClass = "flex cursor-pointer items-center gap-2 rounded-sm px-2 py-1.5 data-highlighted:bg-hover"
-
-function Account({ onAdd }: { readonly onAdd: () => void }) {
-  const { session, tenant } = useAccess()
-  const theme = useTheme()
-  const queries = useQueryClient()
-  const leaving = useMutation({
-    mutationFn: signOut,
-    onSuccess: () => {
-      forgetTheme()
-      queries.clear()
-      location.assign(consolePath)
-    }
-  })
-  return (
-    <Menu.Root>
-      <Menu.Trigger className="hover:bg-hover flex w-full items-center gap-2.5 rounded-md p-1.5 text-left">
-        <Mark className="size-7 shrink-0" />
-        <span className="min-w-0 leading-tight">
-          <span className="block truncate text-sm font-semibold">{tenant.tenantId}</span>
-          <span className="text-soft block text-2xs">
-            {tenant.scopes.length} {tenant.scopes.length === 1 ? "scope" : "scopes"}
-          </span>
-        </span>
-        <ChevronsUpDown size={14} className="text-soft ml-auto" aria-hidden />
-      </Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Positioner align="start" sideOffset={4} className="z-50">
-          <Menu.Popup className="floating fade w-56 p-1 text-sm">
-            <Menu.Group>
-              <Menu.GroupLabel className="text-soft px-2 pt-1 pb-0.5 text-xs">
-                Tenants of this session
-              </Menu.GroupLabel>
-              {session.tenants.map(({ state, tenantId }) => (
-                <Menu.Item
-                  key={tenantId}
-                  className={itemClass}
-                  // A page of another tenant begins from nothing: no form and no figure of this one goes along.
-                  onClick={() => location.assign(`${tenantPath(tenantId)}/`)}
-                >
-                  <span className="truncate">{tenantId}</span>
-                  {state === "active" ? null : <span className="text-warn text-xs">{state}</span>}
-                  {tenantId === tenant.tenantId ? (
-                    <Check size={14} className="ml-auto" aria-label="shown" />
-                  ) : null}
-                </Menu.Item>
-              ))}
-            </Menu.Group>
-            <Menu.Item className={itemClass} onClick={onAdd}>
-              <Plus size={14} aria-hidden />
-              Add a tenant
-            </Menu.Item>
-            <Menu.Separator className="bg-line my-1 h-px" />
-            <Menu.Item className={itemClass} onClick={() => setTheme(theme === "dark" ? "light" : "dark")}>
-              {theme === "dark" ? <Sun size={14} aria-hidden /> : <Moon size={14} aria-hidden />}
-              {theme === "dark" ? "Light theme" : "Dark theme"}
-            </Menu.Item>
-            <Menu.Item className={itemClass} onClick={() => leaving.mutate()}>
-              <LogOut size={14} aria-hidden />
-              Sign out
-            </Menu.Item>
-          </Menu.Popup>
-        </Menu.Positioner>
-      </Menu.Portal>
-    </Menu.Root>
-  )
-}
+import { Account } from "./Account.tsx"
 
 /** The sidebar: tenant, search, and the pages of the domains that are installed. */
 export function Navigation({ onAdd, onFind }: { readonly onFind: () => void; readonly onAdd: () => void }) {

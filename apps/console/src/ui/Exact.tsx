@@ -1,6 +1,9 @@
-import { Popover } from "@base-ui/react/popover"
 import { History, ShieldAlert, ShieldCheck } from "lucide-react"
-import { count, counted, cx, utc } from "./Format.ts"
+import { lazy, Suspense, useState } from "react"
+import { cx } from "./Format.ts"
+
+const load = () => import("./ExactPopover.tsx")
+const ExactPopover = lazy(load)
 
 /** Where a figure of sales comes from, and until when it holds. */
 export interface Origin {
@@ -50,50 +53,46 @@ const stateOf = (isReported: boolean, proof: Proof | undefined) => {
   }
 }
 
-/** The badge beside figures of sales: how exact they are, and how that is known. */
-export function Exact({ origin, proof }: { readonly origin: Origin; readonly proof?: Proof | undefined }) {
+const exactnessOf = (origin: Origin, proof: Proof | undefined) => {
   const isReported = origin.closedAt !== undefined
-  const { className, icon: Icon, label, text, title } = stateOf(isReported, proof)
+  return { ...stateOf(isReported, proof), isReported, origin, proof }
+}
+
+export type Exactness = ReturnType<typeof exactnessOf>
+
+export const exactClass = "chip h-7 px-2"
+
+export function ExactWord({ exactness: { icon: Icon, label } }: { readonly exactness: Exactness }) {
   return (
-    <Popover.Root>
-      <Popover.Trigger className={cx("chip h-7 px-2", className)}>
-        <Icon size={13} aria-hidden />
-        {label}
-      </Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Positioner sideOffset={6} align="end" className="z-50">
-          <Popover.Popup className="floating fade w-84 p-3 text-sm">
-            <Popover.Title className="mb-1 font-semibold">{title}</Popover.Title>
-            <Popover.Description className="text-soft mb-2">{text}</Popover.Description>
-            <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-xs">
-              <dt className="text-soft">Read from</dt>
-              <dd className="font-mono">{origin.source}</dd>
-              <dt className="text-soft">Days begin in</dt>
-              <dd>{origin.zone ?? "each seller's zone"}</dd>
-              <dt className="text-soft">{isReported ? "Closed" : "Asked"}</dt>
-              <dd className="num">{utc(origin.closedAt ?? new Date(origin.askedAt).toISOString())}</dd>
-              {isReported || proof === undefined ? null : (
-                <>
-                  <dt className="text-soft">To be merged</dt>
-                  <dd className="num">{counted(proof.backlog.rows, "change")}</dd>
-                  <dt className="text-soft">Last proof</dt>
-                  <dd className="num">
-                    {proof.proof === null
-                      ? "none yet: it runs every night"
-                      : `${utc(proof.proof.provedAt)}: ${counted(proof.proof.months, "month")}, ${count(proof.proof.differences)} differences`}
-                  </dd>
-                </>
-              )}
-              {origin.isComplete ? null : (
-                <>
-                  <dt className="text-soft">Rows</dt>
-                  <dd>more than are shown</dd>
-                </>
-              )}
-            </dl>
-          </Popover.Popup>
-        </Popover.Positioner>
-      </Popover.Portal>
-    </Popover.Root>
+    <>
+      <Icon size={13} aria-hidden />
+      {label}
+    </>
+  )
+}
+
+/** The badge beside figures of sales: how exact they are. How that is known is loaded when the pointer or the focus comes near. */
+export function Exact({ origin, proof }: { readonly origin: Origin; readonly proof?: Proof | undefined }) {
+  const [isOpened, setOpened] = useState(false)
+  const exactness = exactnessOf(origin, proof)
+  const button = (
+    <button
+      type="button"
+      className={cx(exactClass, exactness.className)}
+      aria-haspopup="dialog"
+      aria-expanded={false}
+      onPointerEnter={() => void load()}
+      onFocus={() => void load()}
+      onClick={() => setOpened(true)}
+    >
+      <ExactWord exactness={exactness} />
+    </button>
+  )
+  return isOpened ? (
+    <Suspense fallback={button}>
+      <ExactPopover exactness={exactness} />
+    </Suspense>
+  ) : (
+    button
   )
 }

@@ -1,16 +1,38 @@
-import { Tooltip } from "@base-ui/react/tooltip"
-import type { ReactNode } from "react"
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react"
+import { after } from "./clock.ts"
 
-/** Shows more about a thing while it is pointed at or has the focus. */
-export function Tip({ children, text }: { readonly text: ReactNode; readonly children: ReactNode }) {
+const load = () => import("./TipPopup.tsx")
+const TipPopup = lazy(load)
+
+/** A pointer that only passes shows nothing. */
+const delayMillis = 300
+
+/** Shows more about a thing while it is pointed at. The popup is loaded when the pointer comes for the first time. */
+export function Tip({ children, text }: { readonly text: string; readonly children: ReactNode }) {
+  const [anchor, setAnchor] = useState<Element>()
+  const stop = useRef<() => void>(undefined)
+  const close = () => {
+    stop.current?.()
+    setAnchor(undefined)
+  }
+  useEffect(() => () => stop.current?.(), [])
   return (
-    <Tooltip.Root>
-      <Tooltip.Trigger render={<span className="inline-flex" />}>{children}</Tooltip.Trigger>
-      <Tooltip.Portal>
-        <Tooltip.Positioner sideOffset={6} className="z-50">
-          <Tooltip.Popup className="floating fade max-w-80 px-2 py-1 text-xs">{text}</Tooltip.Popup>
-        </Tooltip.Positioner>
-      </Tooltip.Portal>
-    </Tooltip.Root>
+    <>
+      <span
+        className="inline-flex"
+        onPointerEnter={({ currentTarget }) => {
+          void load()
+          stop.current = after(delayMillis, () => setAnchor(currentTarget))
+        }}
+        onPointerLeave={close}
+      >
+        {children}
+      </span>
+      {anchor === undefined ? null : (
+        <Suspense fallback={null}>
+          <TipPopup anchor={anchor} text={text} onClose={close} />
+        </Suspense>
+      )}
+    </>
   )
 }
