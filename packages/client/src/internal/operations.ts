@@ -521,7 +521,13 @@ export type EventSubscription = {
   readonly name: string
   readonly status: "active" | "paused"
   readonly filters: ReadonlyArray<EventFilter>
-  readonly queue: string
+  readonly queue: string | null
+  readonly workflow: {
+    readonly name: string
+    readonly version?: number
+    readonly key?: string
+    readonly signal?: string
+  } | null
   readonly ordered: boolean
   readonly version: number
   readonly recordedAt: string
@@ -3857,12 +3863,18 @@ export interface Operations {
       readonly items: ReadonlyArray<EventSubscription>
       readonly nextCursor: string | null
     }>
-    /** Create a subscription. Creates a subscription. From now on, each published event that matches every filter becomes a job in `queue`. Earlier events are not delivered. A filter compares attributes or extensions by `exact`, `prefix` or `suffix`; `all`, `any` and `not` combine filters. There are at most 20; without filters every event matches that the key may read. With `ordered`, events of one `subject` run one at a time, in the order of publishing. Every request creates another subscription, and each delivers every event. Send an `Idempotency-Key` to repeat the request safely within 24 hours. */
+    /** Create a subscription. Creates a subscription. From now on, each published event that matches every filter becomes a job in `queue`. Earlier events are not delivered. With `workflow` instead of `queue`, the event starts an execution with its `data` as the payload, or sends `data` as the `signal`. `key` says where the event has the key of the execution: an attribute, or a field such as `data.orderId`; `subject` by default. A repeated start, and a second signal of the same name, change nothing. An event without a key is in the dead-letter queue of `events.workflow-event`. A filter compares attributes or extensions by `exact`, `prefix` or `suffix`; `all`, `any` and `not` combine filters. There are at most 20; without filters every event matches that the key may read. With `ordered`, events of one `subject` run one at a time, in the order of publishing. Every request creates another subscription, and each delivers every event. Send an `Idempotency-Key` to repeat the request safely within 24 hours. */
     create(input: {
       readonly body: {
         readonly name: string
         readonly filters: ReadonlyArray<EventFilter>
-        readonly queue: string
+        readonly queue?: string
+        readonly workflow?: {
+          readonly name: string
+          readonly version?: number
+          readonly key?: string
+          readonly signal?: string
+        }
         readonly ordered?: boolean
       }
     }, options?: CallOptions): Promise<EventSubscription>
