@@ -32,6 +32,7 @@ import {
 import { EventQueues } from "./EventQueues.ts"
 import { EventName } from "./EventState.ts"
 import { Backfill, RetainedTypes } from "./EventRetention.ts"
+import * as EventPersistedQueue from "./EventPersistedQueue.ts"
 import * as Events from "./Events.ts"
 import { migrations } from "./EventsMigrations.ts"
 import {
@@ -197,7 +198,7 @@ export const domain = Domain.make({
     })
   },
   internalServices: [WebhookSender, WorkflowMaintenance.WorkflowMaintenance],
-  jobs: [sweep, prune, WorkflowMaintenance.prune],
+  jobs: [sweep, prune, WorkflowMaintenance.prune, EventPersistedQueue.prune],
   handlers: [dispatch, attempt, WorkflowMaintenance.clocks, WorkflowMaintenance.events],
   register: EventWorker.register,
   worker: DoorWorker.run,

@@ -12,6 +12,7 @@ import eventJob from "./migrations/0008_event_job.ts"
 import eventLog from "./migrations/0006_event_log.ts"
 import workflow from "./migrations/0005_workflow.ts"
 import workflowRetry from "./migrations/0009_workflow_retry.ts"
+import persistedQueue from "./migrations/0011_persisted_queue.ts"
 import subscriptionWorkflow from "./migrations/0010_subscription_workflow.ts"
 
 /**
@@ -30,7 +31,8 @@ export const migrations = Migrations.make(
     "0007_event_queue_job": eventQueueJob,
     "0008_event_job": eventJob,
     "0009_workflow_retry": workflowRetry,
-    "0010_subscription_workflow": subscriptionWorkflow
+    "0010_subscription_workflow": subscriptionWorkflow,
+    "0011_persisted_queue": persistedQueue
   },
   { release: manifest.version }
 )

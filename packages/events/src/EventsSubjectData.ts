@@ -123,6 +123,14 @@ export const subjectData = SubjectTables.make({
         reason: "the retained event stays without its body, and no filter matches it"
       }
     ),
+    columns(
+      "hm_event_element",
+      { texts: ["element", "last_error"] },
+      {
+        set: { element: "marker", last_error: "null" },
+        reason: "the element of a persisted queue stays without its value"
+      }
+    ),
     nothing("hm_event_retention", "configuration of the tenant"),
     nothing("hm_event_definition", "queues"),
     nothing("hm_event_handler", "handlers of the installation"),
