@@ -62,7 +62,7 @@ export class QuotaMaintenance extends Context.Service<
      * balance has its own transaction: one that fails is logged and counted, and the others go on.
      */
     readonly fold: Effect.Effect<number, SqlError, AllTenants>
-    /** Deletes keys and settled reservations after 35 days, and counts of denials after 30. */
+    /** Deletes keys and settled reservations after 35 days, counts of denials after 30, and ended states of limiters. */
     readonly prune: Effect.Effect<void, SqlError, AllTenants>
   }
 >()("@hypermarket/quotas/QuotaMaintenance") {
@@ -225,6 +225,17 @@ export class QuotaMaintenance extends Context.Service<
                      FROM hm_quota_reservation
                     WHERE status <> 'open' AND settled_at <= ${old}
                     LIMIT ${pruneBatch}
+                   )
+            RETURNING 1
+          `,
+          sql`
+            DELETE FROM hm_rate_store
+             WHERE (tenant_id, kind, key) IN (
+                   SELECT tenant_id, kind, key
+                     FROM hm_rate_store
+                    WHERE expires_at <= to_timestamp((${clockOf(sql, offsetMicros())}) / 1000000.0)
+                    LIMIT ${pruneBatch}
+                      FOR UPDATE SKIP LOCKED
                    )
             RETURNING 1
           `,

@@ -21,6 +21,7 @@ import { InstallationLimits } from "./InstallationLimits.ts"
 import rateLimit from "./migrations/0001_rate_limit.ts"
 import tenantQuota from "./migrations/0002_tenant_quota.ts"
 import rateLease from "./migrations/0003_rate_lease.ts"
+import rateStore from "./migrations/0004_rate_store.ts"
 import { QuotaMaintenance } from "./QuotaMaintenance.ts"
 import * as Settings from "./QuotasSettings.ts"
 import * as RateLimitHandle from "./RateLimitHandle.ts"
@@ -129,7 +130,12 @@ export const domain = Domain.make({
   tables: ["hm_api_rate_limit", "hm_tenant_quota", "hm_quota_", "hm_rate_"],
   migrations: Migrations.make(
     "quota",
-    { "0001_rate_limit": rateLimit, "0002_tenant_quota": tenantQuota, "0003_rate_lease": rateLease },
+    {
+      "0001_rate_limit": rateLimit,
+      "0002_tenant_quota": tenantQuota,
+      "0003_rate_lease": rateLease,
+      "0004_rate_store": rateStore
+    },
     { release: manifest.version }
   ),
   layer,

@@ -29,6 +29,7 @@ export const subjectData = SubjectTables.make({
     rows("hm_quota_grant", find),
     rows("hm_quota_key", { texts: ["key", "request"] }),
     rows("hm_api_rate_limit", { texts: ["bucket"] }),
+    rows("hm_rate_store", { texts: ["key"] }),
     rows("hm_rate_override", { texts: ["bucket", "subject", "reason"] }),
     nothing("hm_quota_feature", "the catalogue of features"),
     nothing("hm_rate_denial", "counts by policy"),
