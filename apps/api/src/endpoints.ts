@@ -30,7 +30,7 @@ import { NotificationsApi } from "@hypermarket/notifications/NotificationsApi"
 import * as NotificationsDomain from "@hypermarket/notifications/NotificationsDomain"
 import * as NotificationsHttp from "@hypermarket/notifications/NotificationsHttp"
 import * as NotificationsReference from "@hypermarket/notifications/NotificationsReference"
-import * as OneClickProtocol from "@hypermarket/notifications/OneClickProtocol"
+import * as LinkProtocol from "@hypermarket/notifications/LinkProtocol"
 import { EventsApi } from "@hypermarket/events/EventsApi"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import * as EventsHttp from "@hypermarket/events/EventsHttp"
@@ -167,7 +167,7 @@ export const layerProtocols = Layer.mergeAll(
   SentryProtocol.layer.pipe(Layer.provide(ObservabilityDomain.layerIntake)),
   CallbackProtocol.layer.pipe(Layer.provide(NotificationsDomain.layer)),
   SentryCliProtocol.layer.pipe(Layer.provide(ObservabilityDomain.layer)),
-  OneClickProtocol.layer.pipe(
+  LinkProtocol.layer.pipe(
     Layer.provide(NotificationsDomain.layer),
     Layer.provide(SignedToken.layer),
     Layer.provide(Secrets.layer)

@@ -148,6 +148,22 @@ export const UnsubscribeClaims = Schema.Struct({
 export type UnsubscribeClaims = typeof UnsubscribeClaims.Type
 
 /**
+ * The purpose of the token of a preference centre's link.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const preferencesPurpose = "preferences"
+
+/**
+ * The claims of the token of a preference centre's link: the recipient.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const PreferencesClaims = Schema.Struct({ kind: RecipientKind, id: Identifier.AdopterId })
+
+/**
  * @category errors
  * @since 0.1.0
  */

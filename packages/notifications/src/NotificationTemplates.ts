@@ -216,7 +216,8 @@ export class NotificationTemplates extends Context.Service<
               {
                 ...request.payload,
                 recipient: { kind: "customer", id: "preview", name: "Preview" },
-                unsubscribeUrl: "https://example.com/unsubscribe"
+                unsubscribeUrl: "https://example.com/unsubscribe",
+                preferencesUrl: "https://example.com/preferences"
               },
               { locale: request.locale ?? "en", timeZone: request.timeZone ?? "UTC" }
             ),

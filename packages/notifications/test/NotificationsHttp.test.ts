@@ -14,7 +14,7 @@ import { NotificationPreferences } from "@hypermarket/notifications/Notification
 import { NotificationsApi } from "@hypermarket/notifications/NotificationsApi"
 import * as NotificationsDomain from "@hypermarket/notifications/NotificationsDomain"
 import * as NotificationsHttp from "@hypermarket/notifications/NotificationsHttp"
-import * as OneClickProtocol from "@hypermarket/notifications/OneClickProtocol"
+import * as LinkProtocol from "@hypermarket/notifications/LinkProtocol"
 import { Notifications } from "@hypermarket/notifications/Notifications"
 import * as DoorIsolation from "@hypermarket/testing/DoorIsolation"
 import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
@@ -120,7 +120,7 @@ layer(TestServer, { excludeTestServices: true })("NotificationsHttp", (it) => {
   )
 })
 
-const OneClick = ApiServer.layer(OneClickProtocol.layer.pipe(Layer.provide(RequestChain.layer))).pipe(
+const OneClick = ApiServer.layer(LinkProtocol.layer.pipe(Layer.provide(RequestChain.layer))).pipe(
   Layer.provide([
     AccessLog.layerDiscard,
     Shutdown.layer,

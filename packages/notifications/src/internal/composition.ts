@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { MailProvider } from "../MailProvider.ts"
-import { unsubscribePurpose } from "../NotificationPreference.ts"
+import { preferencesPurpose, unsubscribePurpose } from "../NotificationPreference.ts"
 import * as Decision from "./decision.ts"
 import type * as Statements from "./deliveryStatements.ts"
 import type { CompiledTemplates } from "./template/compiledTemplates.ts"
@@ -13,6 +13,12 @@ import * as Message from "./template/message.ts"
 
 /** A link works a year after its message (RFC 8058 asks for no term; senders keep to about this). */
 const unsubscribeLifetime = Duration.days(366)
+
+/** The link of the preference centre shows and changes more, so it does not live as long. */
+const preferencesLifetime = Duration.days(30)
+
+/** The host of links in messages that are caught where no public address is set. */
+const caughtUrl = "https://caught.hypermarket.example"
 
 /** A message waits for a setting of the installation that is missing, and asks again after this time. */
 const unconfiguredMillis = 3_600_000
@@ -55,25 +61,40 @@ export const make = (options: {
     const address = row.email ?? ""
     const template = yield* templates.get(row.template, row.templateVersion)
     if (template === undefined) return dead("template-unknown")
+    const isOptional = row.kind !== "required"
+    const recipient = { kind: row.recipientKind, id: row.recipientId }
     let unsubscribeUrl: string | undefined
-    if (row.kind !== "required") {
+    let preferencesUrl = ""
+    if (isOptional || template.linksPreferences) {
       if (publicUrl === "" && isSent(address)) return later("HM_NOTIFICATIONS_URL is not set")
-      const token = yield* tokens
-        .make({
+      const base = `${publicUrl === "" ? caughtUrl : publicUrl}/v1/notifications`
+      const made = yield* Effect.gen(function* () {
+        if (template.linksPreferences) {
+          const token = yield* tokens.make({
+            purpose: preferencesPurpose,
+            claims: recipient,
+            expiresIn: preferencesLifetime
+          })
+          preferencesUrl = `${base}/preference-centre/${token}`
+        }
+        if (!isOptional) return true
+        const token = yield* tokens.make({
           purpose: unsubscribePurpose,
-          claims: { kind: row.recipientKind, id: row.recipientId, category: row.category, message: id },
+          claims: { ...recipient, category: row.category, message: id },
           expiresIn: unsubscribeLifetime
         })
-        .pipe(Effect.catchTag("SecretsNotConfigured", () => Effect.succeed(undefined)))
-      if (token === undefined) return later("HM_SECRETS_KEYS is not set")
-      unsubscribeUrl = `${publicUrl === "" ? "https://caught.hypermarket.example" : publicUrl}/v1/notifications/unsubscribe/${token}`
+        unsubscribeUrl = `${base}/unsubscribe/${token}`
+        return true
+      }).pipe(Effect.catchTag("SecretsNotConfigured", () => Effect.succeed(false)))
+      if (!made) return later("HM_SECRETS_KEYS is not set")
     }
     const rendered = Message.render(
       template,
       {
         ...payload,
-        recipient: { kind: row.recipientKind, id: row.recipientId, name: row.name ?? "" },
-        unsubscribeUrl: unsubscribeUrl ?? ""
+        recipient: { ...recipient, name: row.name ?? "" },
+        unsubscribeUrl: unsubscribeUrl ?? "",
+        preferencesUrl
       },
       {
         locale: row.locale ?? defaults.locale,

@@ -19,6 +19,8 @@ interface Content {
 export interface Compiled {
   readonly contents: ReadonlyArray<Content>
   readonly strict: boolean
+  /** True when it has `preferencesUrl`: making the link costs a signature. */
+  readonly linksPreferences: boolean
 }
 
 export interface Rendered {
@@ -52,7 +54,10 @@ export const compile = (
     if (Result.isFailure(parts)) return Result.fail(parts.failure)
     compiled.push({ locale, ...parts.success })
   }
-  return Result.succeed({ contents: compiled, strict })
+  const linksPreferences = contents.some(({ html, text }) =>
+    `${text}${html ?? ""}`.includes("preferencesUrl")
+  )
+  return Result.succeed({ contents: compiled, strict, linksPreferences })
 }
 
 /** `de-AT`, `de`, then the content without a locale. */

@@ -1,0 +1,170 @@
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, layer } from "@effect/vitest"
+import * as AccessLog from "@hypermarket/core/AccessLog"
+import * as ApiServer from "@hypermarket/core/ApiServer"
+import { Credentials } from "@hypermarket/core/Credentials"
+import * as RequestChain from "@hypermarket/core/RequestChain"
+import * as Secrets from "@hypermarket/core/Secrets"
+import { Shutdown } from "@hypermarket/core/Shutdown"
+import { SignedToken } from "@hypermarket/core/SignedToken"
+import { provide } from "@hypermarket/core/Tenant"
+import * as LinkProtocol from "@hypermarket/notifications/LinkProtocol"
+import { NotificationPreferences } from "@hypermarket/notifications/NotificationPreferences"
+import { NotificationTemplates } from "@hypermarket/notifications/NotificationTemplates"
+import { Effect, Layer, Option } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { SqlClient } from "effect/sql"
+import { createHash } from "node:crypto"
+import * as Laboratory from "./Laboratory.ts"
+import * as MailServer from "./MailServer.ts"
+
+const TestLayer = ApiServer.layer(LinkProtocol.layer.pipe(Layer.provide(RequestChain.layer))).pipe(
+  Layer.provide([
+    AccessLog.layerDiscard,
+    Shutdown.layer,
+    Layer.succeed(Credentials, { authenticate: () => Effect.succeed(Option.none()) })
+  ]),
+  Layer.provideMerge(NodeHttpServer.layerTest),
+  Layer.provideMerge(SignedToken.layer.pipe(Layer.provide(Secrets.Secrets.layer))),
+  Layer.provideMerge(Laboratory.layer()),
+  Layer.provideMerge(MailServer.layer())
+)
+
+const linkOf = (id: string, purpose = "preferences") =>
+  Effect.gen(function* () {
+    const tokens = yield* SignedToken
+    const token = yield* tokens.make({ purpose, claims: { kind: "customer", id }, expiresIn: "1 day" })
+    return `/v1/notifications/preference-centre/${token}`
+  })
+
+const enabled = (id: string) =>
+  Effect.gen(function* () {
+    const preferences = yield* NotificationPreferences
+    const choices = yield* preferences.get({ customer: id })
+    return Object.fromEntries(choices.map(({ category, enabled }) => [category, enabled]))
+  })
+
+const save = (url: string, body: string) =>
+  HttpClient.execute(
+    HttpClientRequest.post(url).pipe(HttpClientRequest.bodyText(body, "application/x-www-form-urlencoded"))
+  )
+
+const before = { news: false, orders: true, reviews: true }
+
+layer(TestLayer, { excludeTestServices: true })("The preference centre", (it) => {
+  it.effect("shows a masked address and every category, and changes nothing by GET or HEAD", () =>
+    Effect.gen(function* () {
+      yield* Laboratory.seed
+      yield* Laboratory.customer("shown")
+      const url = yield* linkOf("shown")
+      const answer = yield* HttpClient.get(url)
+      assert.strictEqual(answer.status, 200)
+      const text = yield* answer.text
+      assert.include(text, "s…@m….example")
+      assert.notInclude(text, "shown@mail.example")
+      assert.include(text, 'value="reviews" checked')
+      assert.include(text, 'name="on" value="news">')
+      assert.include(text, "Orders (always sent)")
+      assert.notInclude(text, 'value="orders"')
+      yield* HttpClient.head(url)
+      assert.deepStrictEqual(yield* enabled("shown"), before)
+    }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("allows its own style and form alone, whatever a category is named", () =>
+    Effect.gen(function* () {
+      const preferences = yield* NotificationPreferences
+      yield* Laboratory.seed
+      yield* preferences.setCategory({
+        category: "hostile",
+        name: `"><script src="https://evil.example/x.js"></script>`,
+        kind: "service"
+      })
+      const answer = yield* HttpClient.get(yield* linkOf("strict"))
+      const text = yield* answer.text
+      assert.notInclude(text, "<script")
+      const [, style = ""] = /<style>([^<]*)<\/style>/.exec(text) ?? []
+      assert.strictEqual(
+        answer.headers["content-security-policy"],
+        `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`
+      )
+      assert.notMatch(text, /\sstyle=/)
+      assert.strictEqual(answer.headers["referrer-policy"], "no-referrer")
+      assert.strictEqual(answer.headers["x-robots-tag"], "noindex")
+      assert.strictEqual(answer.headers["cache-control"], "no-store")
+      yield* preferences.setCategory({ category: "hostile", name: "Harmless", kind: "required" })
+    }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("records what differs, with its source, for that recipient of that tenant alone", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* Laboratory.seed
+      yield* Laboratory.seed.pipe(provide(Laboratory.globex))
+      const url = yield* linkOf("saves")
+      const answer = yield* save(url, "shown=news&shown=reviews&shown=orders&on=news")
+      assert.strictEqual(answer.status, 200)
+      assert.include(yield* answer.text, "Saved.")
+      assert.deepInclude(yield* enabled("saves"), { news: true, orders: true, reviews: false })
+      yield* save(url, "shown=news&shown=reviews&on=news")
+      const changes = yield* sql`
+        SELECT category, enabled, source, text_version AS "textVersion"
+          FROM hm_notification_preference_change
+         WHERE recipient_id = 'saves'
+         ORDER BY category
+      `
+      assert.deepStrictEqual(changes, [
+        { category: "news", enabled: true, source: "preference centre", textVersion: "News" },
+        { category: "reviews", enabled: false, source: "preference centre", textVersion: "Reviews" }
+      ])
+      assert.deepInclude(yield* enabled("other"), before)
+      assert.deepInclude(yield* enabled("saves").pipe(provide(Laboratory.globex)), before)
+    }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("leaves alone what the form did not show, what is owed, and what does not exist", () =>
+    Effect.gen(function* () {
+      yield* Laboratory.seed
+      const url = yield* linkOf("keeps")
+      for (const body of ["", "on=news", "shown=orders", "shown=nothing&on=nothing", "shown=%00&on=%FF"]) {
+        assert.strictEqual((yield* save(url, body)).status, 200)
+      }
+      assert.deepInclude(yield* enabled("keeps"), before)
+      assert.strictEqual((yield* save(url, `shown=${"x".repeat(70_000)}`)).status, 413)
+    }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("is opened by no token of another purpose, and by none that was changed", () =>
+    Effect.gen(function* () {
+      yield* Laboratory.seed
+      const url = yield* linkOf("kept")
+      for (const wrong of [yield* linkOf("kept", "unsubscribe"), url.slice(0, -2), `${url}x`]) {
+        assert.strictEqual((yield* save(wrong, "shown=reviews")).status, 404)
+        assert.strictEqual((yield* HttpClient.get(wrong)).status, 404)
+      }
+      assert.deepInclude(yield* enabled("kept"), before)
+    }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("is linked from a message whose template has preferencesUrl", () =>
+    Effect.gen(function* () {
+      const server = yield* MailServer.MailServer
+      const templates = yield* NotificationTemplates
+      yield* Laboratory.seed
+      const { templateVersion } = yield* templates.draft({
+        template: "linked",
+        contents: [{ subject: "Linked", text: "Your choices: {{ preferencesUrl }}" }]
+      })
+      yield* templates.publish("linked", templateVersion)
+      yield* Laboratory.customer("linked")
+      yield* Laboratory.trigger("linked", { customer: "linked" }, { template: "linked" })
+      yield* Laboratory.work
+      const mail = server.received.find(({ to }) => to.includes("linked@mail.example"))
+      const email = mail === undefined ? undefined : yield* MailServer.read(mail)
+      const [, path = ""] = /https:\/\/api\.shop\.example(\S+)/.exec(email?.text ?? "") ?? []
+      const answer = yield* HttpClient.get(path)
+      assert.strictEqual(answer.status, 200)
+      assert.include(yield* answer.text, "l…@m….example")
+    }).pipe(Laboratory.inAcme)
+  )
+})
