@@ -9,12 +9,13 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Cluster from "./Cluster.ts"
 import type * as AuditRun from "./audit/AuditRun.ts"
+import type * as ErrorRun from "./errors/ErrorRun.ts"
 import type { Violation } from "./Ledger.ts"
 
 /** Those of `pnpm soak events`. */
 export const kinds = ["notice", "fencing", "order", "deadline", "describing"] as const
 
-export type Kind = (typeof kinds)[number] | "horizon"
+export type Kind = (typeof kinds)[number] | "horizon" | "acknowledgement" | "adoption"
 
 interface Clause {
   readonly file: string
@@ -25,7 +26,7 @@ interface Clause {
 interface Break {
   readonly clauses: ReadonlyArray<Clause>
   /** The rule that is then found broken; undefined when none may be. */
-  readonly rule: Violation["rule"] | AuditRun.Violation["rule"] | undefined
+  readonly rule: Violation["rule"] | AuditRun.Violation["rule"] | ErrorRun.Violation["rule"] | undefined
   /** Arguments of the run, without the seed. */
   readonly args: ReadonlyArray<string>
 }
@@ -34,6 +35,8 @@ interface Break {
 const few = ["--jobs", "600", "--incidents", "0", "--poison", "0"]
 const killing = ["events", "--mode", "kill", ...few]
 const hostile = ["events", "--mode", "hostile", ...few]
+
+const errors = ["errors", "--rounds", "1", "--outage", "5", "--senders", "8"]
 
 /** A heartbeat that finds its lease gone stops the handlers: then hardly any of them gets as far as the fence. */
 const notice: Clause = {
@@ -110,6 +113,30 @@ const breaks: Readonly<Record<Kind, Break>> = {
     ],
     rule: "not_exactly_one",
     args: ["audit", "--seconds", "10"]
+  },
+  // An event is acknowledged when it is queued.
+  acknowledgement: {
+    clauses: [
+      {
+        file: "packages/observability/src/ErrorIntake.ts",
+        text: "return yield* Deferred.await(done)",
+        instead: "yield* Effect.yieldNow"
+      }
+    ],
+    rule: "lost",
+    args: errors
+  },
+  // The spool of a process that was killed is left alone.
+  adoption: {
+    clauses: [
+      {
+        file: "packages/observability/src/internal/spool.ts",
+        text: "if (!(yield* isGone(owner))) return undefined",
+        instead: "return undefined"
+      }
+    ],
+    rule: "lost",
+    args: errors
   }
 }
 
@@ -136,6 +163,13 @@ const packages = [
   "tooling/soak"
 ]
 
+/** API and worker run from all of them. */
+const everything = [
+  ...Fs.readdirSync(Path.join(root, "packages")).map((name) => `packages/${name}`),
+  ...["api", "installation", "worker"].map((name) => `apps/${name}`),
+  ...packages.filter((name) => name.startsWith("tooling/"))
+]
+
 const linkAll = (from: string, to: string, own: ReadonlyMap<string, string>) => {
   Fs.mkdirSync(to, { recursive: true })
   for (const name of Fs.readdirSync(from)) {
@@ -153,9 +187,9 @@ const linkAll = (from: string, to: string, own: ReadonlyMap<string, string>) => 
 }
 
 /** Copies sources; what they import from us is the copy, everything else the installed package. */
-const copyTree = (to: string) => {
-  const own = new Map(packages.map((name) => [Fs.realpathSync(Path.join(root, name)), Path.join(to, name)]))
-  for (const name of packages) {
+const copyTree = (to: string, copied: ReadonlyArray<string>) => {
+  const own = new Map(copied.map((name) => [Fs.realpathSync(Path.join(root, name)), Path.join(to, name)]))
+  for (const name of copied) {
     const from = Path.join(root, name)
     Fs.cpSync(Path.join(from, "src"), Path.join(to, name, "src"), { recursive: true })
     Fs.cpSync(Path.join(from, "package.json"), Path.join(to, name, "package.json"))
@@ -193,7 +227,7 @@ const Document = Schema.fromJsonString(
 export const check = Effect.fn("BrokenBuild.check")(function* (kind: Kind, seed: number) {
   const { args, clauses, rule } = breaks[kind]
   const folder = yield* Cluster.temporaryFolder(`without-${kind}`)
-  yield* Effect.sync(() => copyTree(folder))
+  yield* Effect.sync(() => copyTree(folder, args === errors ? everything : packages))
   yield* Effect.forEach(clauses, (clause) => takeOut(folder, clause), { discard: true })
   const service = yield* ServiceProcess.start(
     Path.join(folder, "tooling/soak/src/main.ts"),

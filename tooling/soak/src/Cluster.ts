@@ -4,6 +4,7 @@
  */
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
@@ -16,6 +17,10 @@ export interface Cluster {
   readonly url: string
   /** `kill -9` of the postmaster, and a new one. */
   readonly killAndStart: Effect.Effect<void, EmbeddedPostgres.EmbeddedPostgresError>
+  /** The same with a time in which there is no server. */
+  readonly killAndStartAfter: (
+    pause: Duration.Input
+  ) => Effect.Effect<void, EmbeddedPostgres.EmbeddedPostgresError>
 }
 
 /** A folder that every user can pass through: as root, Postgres runs as somebody else. */
@@ -53,14 +58,15 @@ export const make = Effect.fnUntraced(function* (settings: Readonly<Record<strin
   })
   let current = yield* startServer
   yield* Effect.addFinalizer(() => Scope.close(current.scope, Exit.void))
-  const killAndStart = Effect.gen(function* () {
+  const killAndStartAfter = Effect.fnUntraced(function* (pause: Duration.Input) {
     const { scope, server } = current
     yield* Effect.sync(() => process.kill(server.pid, "SIGKILL"))
     yield* isGone(server.pid).pipe(
       Effect.repeat({ until: (gone) => gone, schedule: Schedule.spaced("5 millis") })
     )
     yield* Scope.close(scope, Exit.void)
+    yield* Effect.sleep(pause)
     current = yield* startServer
-  })
-  return { url: current.server.url, killAndStart: Effect.uninterruptible(killAndStart) }
+  }, Effect.uninterruptible)
+  return { url: current.server.url, killAndStart: killAndStartAfter(0), killAndStartAfter }
 })

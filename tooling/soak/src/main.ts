@@ -15,6 +15,7 @@ import * as ApiSoak from "./api/ApiSoak.ts"
 import * as AuditSoak from "./audit/AuditSoak.ts"
 import * as OrderRun from "./analytics/OrderRun.ts"
 import * as BrokenBuild from "./BrokenBuild.ts"
+import * as ErrorSoak from "./errors/ErrorSoak.ts"
 import * as HostileRun from "./HostileRun.ts"
 import * as KillRun from "./KillRun.ts"
 import * as PublishRun from "./PublishRun.ts"
@@ -31,7 +32,7 @@ class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds:
 }
 
 const usage =
-  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish|hostile] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order|deadline|describing] [--json], or pnpm soak search, api or audit, which have options of their own"
+  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish|hostile] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order|deadline|describing] [--json], or pnpm soak search, api, audit or errors, which have options of their own"
 
 const defaults = {
   kill: { jobs: 5_000, incidents: 12 },
@@ -132,6 +133,8 @@ const program = Effect.suspend((): Effect.Effect<void, unknown, Scope.Scope> => 
       return ApiSoak.program
     case "audit":
       return AuditSoak.program
+    case "errors":
+      return ErrorSoak.program
     default:
       return events
   }

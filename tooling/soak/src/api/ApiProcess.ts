@@ -22,16 +22,17 @@ const start = Effect.fnUntraced(function* (
 })
 
 /** Starts an API process and waits until it is ready. */
-export const startApi = (databaseUrl: string, port: number) =>
+export const startApi = (databaseUrl: string, port: number, env: Readonly<Record<string, string>> = {}) =>
   start(apiScript, port, {
+    ...env,
     DATABASE_URL: databaseUrl,
     HM_API_PORT: String(port),
     HM_API_ACCESS_LOG: "false"
   })
 
 /** Starts a worker process and waits until it is ready. */
-export const startWorker = (databaseUrl: string, port: number) =>
-  start(workerScript, port, { DATABASE_URL: databaseUrl, HM_WORKER_PORT: String(port) })
+export const startWorker = (databaseUrl: string, port: number, env: Readonly<Record<string, string>> = {}) =>
+  start(workerScript, port, { ...env, DATABASE_URL: databaseUrl, HM_WORKER_PORT: String(port) })
 
 /** Makes a tenant and a server key of it. */
 export const makeKey = (databaseUrl: string, tenant: string, scopes: ReadonlyArray<string>) =>
