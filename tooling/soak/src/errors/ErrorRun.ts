@@ -128,19 +128,19 @@ export const run = Effect.fn("ErrorRun.run")(function* (seed: number, size: Size
     return status
   })
 
-  const sender = (number: number) =>
-    Effect.gen(function* () {
-      const own = Chance.make(seed * 1_000 + number)
-      while (!isOver) {
-        const id =
-          (sent.length + 1).toString(16).padStart(8, "0") + seed.toString(16).padStart(24, "0").slice(-24)
-        const one: Sent = { id, kind: own.between(0, kinds - 1), isAcknowledged: false }
-        sent.push(one)
-        const status = yield* post(one)
-        if (status !== 200) yield* Effect.sleep(refusedPauseMillis)
-        else if (own.happens(resendProbability)) yield* post(one)
-      }
+  const sender = (number: number) => {
+    const own = Chance.make(seed * 1_000 + number)
+    const once = Effect.gen(function* () {
+      const id =
+        (sent.length + 1).toString(16).padStart(8, "0") + seed.toString(16).padStart(24, "0").slice(-24)
+      const one: Sent = { id, kind: own.between(0, kinds - 1), isAcknowledged: false }
+      sent.push(one)
+      const status = yield* post(one)
+      if (status !== 200) yield* Effect.sleep(refusedPauseMillis)
+      else if (own.happens(resendProbability)) yield* post(one)
     })
+    return Effect.repeat(once, { while: () => !isOver })
+  }
 
   const watch = Effect.sync(() => {
     const bytes = Fs.readdirSync(spool)
