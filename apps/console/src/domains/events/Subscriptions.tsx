@@ -41,14 +41,35 @@ function Actions({ subscription }: { readonly subscription: Subscription }) {
   )
 }
 
-/** Which events go to which queue. */
+/** The queue, or the executions that the events start or signal. */
+function Sink({ subscription: { queue, workflow } }: { readonly subscription: Subscription }) {
+  if (queue !== null) {
+    return (
+      <PageLink to={`/queues/${encodeURIComponent(queue)}`} className="link font-mono text-xs">
+        {queue}
+      </PageLink>
+    )
+  }
+  if (workflow === null) return null
+  return (
+    <span className="text-xs">
+      {workflow.signal === undefined ? "starts" : `signals ${workflow.signal} of`}{" "}
+      <span className="font-mono">{workflow.name}</span>
+    </span>
+  )
+}
+
+/** Subscriptions, and where their events go. */
 export default function Subscriptions() {
   const [raw] = useAddress()
   const list = useList(["subscriptions"], (cursor, signal) =>
     call("GET /v1/events/subscriptions", { query: pageQuery(cursor), signal })
   )
   return (
-    <Page name="Subscriptions" lead="Events of some types, copied to a queue of the tenant">
+    <Page
+      name="Subscriptions"
+      lead="Events of some types, copied to a queue of the tenant or given to a workflow"
+    >
       <Listed
         list={list}
         empty={
@@ -85,13 +106,9 @@ export default function Subscriptions() {
               )
             },
             {
-              name: "queue",
-              label: "Queue",
-              cell: ({ queue }) => (
-                <PageLink to={`/queues/${encodeURIComponent(queue)}`} className="link font-mono text-xs">
-                  {queue}
-                </PageLink>
-              )
+              name: "sink",
+              label: "Goes to",
+              cell: (row) => <Sink subscription={row} />
             },
             {
               name: "id",
