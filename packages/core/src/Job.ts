@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Reserved from "./Reserved.ts"
 
 /**
  * How a failed run is repeated: `attempts` runs in all, 1 for none again; between them exponential backoff from `base`,
@@ -125,7 +126,7 @@ export const scheduled = <R = never>(options: {
  * @since 0.1.0
  */
 export class RunSettingInvalid extends Schema.TaggedError<RunSettingInvalid>()("RunSettingInvalid", {
-  /** The queue of a handler, the name of a job. */
+  /** The queue. */
   name: Schema.String,
   field: Schema.String,
   expected: Schema.String
@@ -146,9 +147,11 @@ const isDuration = (input: Duration.Input): boolean =>
     onSome: (duration) => Duration.isFinite(duration) && Duration.toMillis(duration) >= 0
   })
 
+const isQueue = Schema.is(Reserved.AnyQueueName)
+
 /**
- * Checks what a worker reads only when a job fails or takes too long, so that a worker with a wrong setting ends when it
- * starts, and not at the first job that fails.
+ * Checks what a worker reads only when a job is enqueued, fails or takes too long, so that a worker with a wrong setting ends
+ * when it starts, and not at the first such job. `name` is the queue, which for a job is `job.` and its name.
  *
  * @category checks
  * @since 0.1.0
@@ -162,6 +165,11 @@ export const checkRun = (
   }
 ): Effect.Effect<void, RunSettingInvalid> => {
   const { deadline, every, retry } = settings
+  if (!isQueue(name)) {
+    return Effect.fail(
+      new RunSettingInvalid({ name, field: "queue", expected: "1 to 127 of a-z, 0-9, '.', '_' and '-'" })
+    )
+  }
   const durations: ReadonlyArray<readonly [field: string, input: Duration.Input]> = [
     ["retry.base", retry.base],
     ["retry.max", retry.max],

@@ -32,4 +32,13 @@ describe("Job.checkRun", () => {
         }
       })
   )
+
+  it.effect("refuses a queue that no job could be put into", () =>
+    Effect.gen(function* () {
+      for (const queue of ["job.mails.sendNow", "job.mails send", "", `job.${"a".repeat(124)}`]) {
+        const error = yield* Effect.flip(Job.checkRun(queue, { retry, deadline: 1 }))
+        assert.deepStrictEqual([error.name, error.field], [queue, "queue"])
+      }
+    })
+  )
 })

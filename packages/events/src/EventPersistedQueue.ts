@@ -297,7 +297,7 @@ export const layerStore = (
  * @since 0.1.0
  */
 export const prune = Job.scheduled<SqlClient.SqlClient | AllTenants>({
-  name: "events.persistedQueue.prune",
+  name: "events.persisted-queue.prune",
   every: "1 hour",
   deadline: "10 minutes",
   run: Effect.gen(function* () {

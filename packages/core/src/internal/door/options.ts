@@ -83,7 +83,7 @@ export interface Options {
   /**
    * Receives the lines of the log.
    *
-   * @default warnings and errors go to the console
+   * @default warnings and errors go to standard error
    */
   readonly logger?: (line: LogLine) => void
 }

@@ -33,7 +33,8 @@ const textOf = (message: unknown): string =>
 
 const layerLogger = (logger: ((line: LogLine) => void) | undefined): Layer.Layer<never> =>
   logger === undefined
-    ? Layer.succeed(References.MinimumLogLevel, "Warn")
+    ? // Standard output belongs to the program.
+      Layer.merge(Layer.succeed(References.MinimumLogLevel, "Warn"), Layer.succeed(Logger.LogToStderr, true))
     : Logger.layer([
         Logger.make<unknown, void>(({ date, logLevel, message }) =>
           logger({ level: logLevel, message: textOf(message), at: date.toISOString() })
