@@ -11,6 +11,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as Layer from "effect/Layer"
 import * as SchemaAST from "effect/SchemaAST"
+import { createHash } from "node:crypto"
 import { problems as consoleProblems } from "./console/problems.ts"
 import { coreProblems } from "./coreProblems.ts"
 import { Api, references } from "./endpoints.ts"
@@ -104,11 +105,36 @@ const scalarSettings = {
   withDefaultFonts: false,
   showDeveloperTools: "never",
   hideClientButton: true,
-  orderSchemaPropertiesBy: "preserve"
+  orderSchemaPropertiesBy: "preserve",
+  // The field for a key is there without choosing among schemes.
+  authentication: { preferredSecurityScheme: "bearer" }
+}
+
+const inlineScript = /<script>([^]*?)<\/script>/g
+
+/**
+ * The page runs the scripts that it has and no other, asks this host alone, and is in no frame. Scalar writes its styles as
+ * elements, so styles are allowed.
+ */
+const policyOf = (page: string): string => {
+  const hashes = Array.from(
+    page.matchAll(inlineScript),
+    ([, script = ""]) => `'sha256-${createHash("sha256").update(script).digest("base64")}'`
+  )
+  return [
+    "default-src 'none'",
+    `script-src ${hashes.join(" ")}`,
+    "style-src 'unsafe-inline'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'"
+  ].join("; ")
 }
 
 /** The page's script is three megabytes: loaded when a reader asks for it, and not when the process starts. */
-const referenceRouter = Effect.cached(
+const loadPage = Effect.cached(
   Effect.gen(function* () {
     const HttpApiScalar = yield* Effect.promise(() => import("effect/http-api/HttpApiScalar"))
     const router = yield* HttpRouter.make
@@ -119,14 +145,29 @@ const referenceRouter = Effect.cached(
         )
       )
     )
-    return router
+    const response = yield* router
+      .asHttpEffect()
+      .pipe(
+        Effect.provideService(
+          HttpServerRequest.HttpServerRequest,
+          HttpServerRequest.fromWeb(new Request("http://localhost/docs"))
+        ),
+        Effect.scoped
+      )
+    const page = yield* Effect.promise(() => HttpServerResponse.toWeb(response).text())
+    return HttpServerResponse.html(page).pipe(
+      HttpServerResponse.setHeaders({
+        "content-security-policy": policyOf(page),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer"
+      })
+    )
   })
 )
 
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
-    const reference = yield* referenceRouter
-    const page = Effect.flatMap(reference, (loaded) => loaded.asHttpEffect())
+    const page = yield* loadPage
     yield* router.add("GET", "/docs", Effect.orDie(page))
     yield* router.add(
       "GET",
