@@ -11,7 +11,7 @@ import { ConfigProvider, Context, Effect, Layer } from "effect"
 import { HttpServer } from "effect/http"
 import { OpenApi } from "effect/http-api"
 import type { Page } from "playwright-core"
-import { absence, isAvailable, launch } from "./Chromium.ts"
+import { isAvailable, launch } from "./Chromium.ts"
 import * as Shop from "./Shop.ts"
 
 /** Longer than any condition that a page is waited for: a guard against hanging, never a statement about speed. */
@@ -87,7 +87,8 @@ const summaries = Object.values(OpenApi.fromApi(Api).paths).flatMap((path) =>
   )
 )
 
-describe.skipIf(!isAvailable)(isAvailable ? "Chromium" : `Chromium: ${absence}`, () => {
+// It is skipped where its package has no binary.
+describe.skipIf(!isAvailable)("Chromium", () => {
   layer(Docs.layer, { excludeTestServices: true })("shows the reference", (it) => {
     it.effect("with the operations of a group in the sidebar, by their summaries", () =>
       Effect.gen(function* () {
