@@ -8,10 +8,10 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
+import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 const metricsToken = Setting.optionalSecret({
   name: "HM_METRICS_TOKEN",
@@ -20,15 +20,12 @@ const metricsToken = Setting.optionalSecret({
 
 export const settings: ReadonlyArray<Setting.Any> = [metricsToken]
 
-const residentMemory = Metric.gauge("process_resident_memory_bytes", {
-  description: "Resident memory of this process, in bytes"
-})
-
 const digest = (text: string) => createHash("sha256").update(text).digest()
 
 const layerMetrics = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const token = yield* metricsToken.config
+    const updateProcess = yield* ProcessMetrics.make
     const expected = token === undefined ? undefined : digest(`Bearer ${Redacted.value(token)}`)
     yield* router.add("GET", "/metrics", (request) =>
       Effect.gen(function* () {
@@ -36,7 +33,7 @@ const layerMetrics = HttpRouter.use(
         if (expected !== undefined && !timingSafeEqual(given, expected)) {
           return Problems.toResponse(Problems.unauthenticated)
         }
-        yield* Metric.update(residentMemory, process.memoryUsage.rss())
+        yield* updateProcess
         return HttpServerResponse.text(yield* PrometheusMetrics.format(), {
           contentType: "text/plain; version=0.0.4; charset=utf-8"
         })

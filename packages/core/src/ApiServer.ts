@@ -17,10 +17,10 @@ import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as ByteSize from "effect/ByteSize"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as References from "effect/References"
 import * as AccessLog from "./AccessLog.ts"
 import * as Cors from "./Cors.ts"
+import * as RequestMetrics from "./internal/requestMetrics.ts"
 import * as Problems from "./Problems.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { tokenLengthMax } from "./SignedToken.ts"
@@ -92,18 +92,6 @@ const layerRouter = Layer.effectContext(
   })
 )
 
-const requestCounter = Metric.counter("hm_api_requests_total", {
-  description: "Requests answered, by status class",
-  incremental: true
-})
-const counterByClass = ["1xx", "2xx", "3xx", "4xx", "5xx"].map((status) =>
-  Metric.withAttributes(requestCounter, { status })
-)
-const durationHistogram = Metric.histogram("hm_api_request_duration_seconds", {
-  description: "From the first byte of the request to the response's head, in seconds",
-  boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-})
-
 const isRouteNotFound = (cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.some(
     (reason) =>
@@ -153,6 +141,7 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
       const shutdown = yield* Shutdown
       const clock = yield* Clock.Clock
       const unavailability = yield* Unavailability.make
+      const measure = RequestMetrics.make()
       let inFlight = 0
 
       const isOpen = (method: string, url: string) => {
@@ -207,8 +196,14 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
               facts.unavailable = { reason: shutdown.isStopping() ? "stopping" : "other" }
             }
             accessLog.record(facts, response.status, endedAtMillis)
-            counterByClass[Math.floor(response.status / 100) - 1]?.updateUnsafe(1, fiber.context)
-            durationHistogram.updateUnsafe((endedAtMillis - facts.startedAtMillis) / 1000, fiber.context)
+            measure(
+              {
+                route: facts.route,
+                status: response.status,
+                durationMillis: endedAtMillis - facts.startedAtMillis
+              },
+              fiber.context
+            )
             const asked = Cors.methodOf(request) ?? request.method
             const sent = withHeaders(isOpen(asked, request.url) ? Cors.opened(response) : response, requestId)
             return response.status === 503

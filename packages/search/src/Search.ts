@@ -28,6 +28,7 @@ import * as SearchConfig from "./SearchConfig.ts"
 import { type IndexName, SearchIndexNotFound, type VersionId } from "./SearchIndex.ts"
 import { SearchVersionNotFound, SearchVersionState } from "./SearchIndexVersion.ts"
 import type { CommonQueries, CommonQuery, SearchQuery, SearchResult } from "./SearchQuery.ts"
+import * as SearchMetrics from "./internal/searchMetrics.ts"
 import { queriesDefault, SearchInvalid, SearchIndexBuilding } from "./SearchQuery.ts"
 
 type SearchError =
@@ -236,7 +237,7 @@ export class Search extends Context.Service<
         query: SearchQuery,
         by: "server" | "client"
       ) {
-        const [result] = yield* answerAll(indexName, [query], by, (_, effect) => effect)
+        const [result] = yield* SearchMetrics.timed(answerAll(indexName, [query], by, (_, effect) => effect))
         return result ?? (yield* new SearchIndexNotFound({ indexName }))
       })
 
@@ -252,16 +253,18 @@ export class Search extends Context.Service<
             errors: [{ path: ["searches", String(other), "versionId"], message }]
           })
         }
-        return yield* answerAll(indexName, queries, by, (n, effect) =>
-          Effect.mapError(effect, (error) =>
-            error._tag === "SearchInvalid"
-              ? new SearchInvalid({
-                  errors: error.errors.map(({ message, path }) => ({
-                    path: ["searches", String(n), ...path],
-                    message
-                  }))
-                })
-              : error
+        return yield* SearchMetrics.timed(
+          answerAll(indexName, queries, by, (n, effect) =>
+            Effect.mapError(effect, (error) =>
+              error._tag === "SearchInvalid"
+                ? new SearchInvalid({
+                    errors: error.errors.map(({ message, path }) => ({
+                      path: ["searches", String(n), ...path],
+                      message
+                    }))
+                  })
+                : error
+            )
           )
         )
       })

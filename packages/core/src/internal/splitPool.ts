@@ -9,6 +9,7 @@ import { hasProperty } from "effect/Predicate"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
 import { SqlError, UnknownError } from "effect/sql/SqlError"
+import { measured } from "./poolMetrics.ts"
 
 const control = (connection: Connection, statement: string) =>
   Effect.asVoid(connection.execute(statement, [], undefined))
@@ -32,11 +33,11 @@ const commit = (connection: Connection): Effect.Effect<void, SqlError> =>
 /** Makes the shared client's transactions run on connections of the exclusive one. */
 export const make = (shared: PgClient.PgClient, exclusive: PgClient.PgClient): PgClient.PgClient =>
   Object.assign(shared, {
-    reserve: exclusive.reserve,
+    reserve: measured(exclusive.reserve),
     withTransaction: SqlClient.makeWithTransaction({
       transactionService: shared.transactionService,
       spanAttributes: [["db.system.name", "postgresql"]],
-      acquireConnection: (restore) => restore(exclusive.reserve),
+      acquireConnection: (restore) => restore(measured(exclusive.reserve)),
       begin: (connection, statement) => control(connection, statement ?? "BEGIN"),
       savepoint: (connection, id) => control(connection, `SAVEPOINT hm_${id}`),
       releaseSavepoint: (connection, id) => control(connection, `RELEASE SAVEPOINT hm_${id}`),

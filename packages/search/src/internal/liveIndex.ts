@@ -20,6 +20,7 @@ import { type Fields, toIndexDocument } from "./indexed.ts"
 import type { VersionId } from "../SearchIndex.ts"
 import type { Status as StatusSchema } from "../SearchIndexVersion.ts"
 import * as SnapshotText from "./snapshot.ts"
+import * as SearchMetrics from "./searchMetrics.ts"
 import { type Live, load, open } from "./versionRows.ts"
 
 type Status = typeof StatusSchema.Type
@@ -245,6 +246,7 @@ export const make = Effect.fnUntraced(function* (
             makeRoom(live)
           })
         ),
+        Effect.tap(() => SearchMetrics.resident(bytes())),
         // Without a segment, searches read rows on demand. A version that was retired meanwhile has no rows.
         Effect.catchCause((cause) => Effect.logWarning(`Version ${live.versionId} was not loaded`, cause)),
         Effect.forkIn(scope)
