@@ -37,13 +37,16 @@ const metrics = Fs.globSync(["packages/*/src/**/*.ts", "apps/*/src/**/*.ts"], { 
 
 describe("the metrics", () => {
   it("stand in docs/operations.md, every one and no other", () => {
-    const table = Fs.readFileSync(reference, "utf8").matchAll(/^\| `((?:hm|process)_[a-z_]+)` /gm)
+    const table = Fs.readFileSync(reference, "utf8").matchAll(/^\| `((?:hm|process|nodejs)_[a-z0-9_]+)` /gm)
     assert.sameMembers(
       Array.from(table, ([, name]) => name ?? ""),
       metrics
     )
     for (const name of metrics)
-      assert.match(name, /^(?:hm_[a-z]+|process)_[a-z_]+_(?:total|seconds|bytes|jobs|closed)$/)
+      assert.match(
+        name,
+        /^(?:(?:hm_[a-z]+|process|nodejs)_[a-z0-9_]+_(?:total|seconds|bytes|jobs|closed|open|waiting|fds)|hm_build_info)$/
+      )
   })
 })
 

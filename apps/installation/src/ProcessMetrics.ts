@@ -8,40 +8,41 @@ import { readdir } from "node:fs/promises"
 import { monitorEventLoopDelay, performance } from "node:perf_hooks"
 import manifest from "@hypermarket/core/package.json" with { type: "json" }
 
-const gauge = (name: string, description: string) => Metric.gauge(name, { description })
-
 const buildInfo = Metric.withAttributes(
-  gauge("hm_build_info", "1, with the release and the version of Node"),
-  {
-    version: manifest.version,
-    node: process.versions.node
-  }
+  Metric.gauge("hm_build_info", { description: "1, with the release and the version of Node" }),
+  { version: manifest.version, node: process.versions.node }
 )
-const startTime = gauge("process_start_time_seconds", "Start of this process, in seconds since 1970")
+const startTime = Metric.gauge("process_start_time_seconds", {
+  description: "Start of this process, in seconds since 1970"
+})
 const cpuSeconds = Metric.counter("process_cpu_seconds_total", {
   description: "Processor time of this process, in seconds",
   incremental: true
 })
-const residentMemory = gauge("process_resident_memory_bytes", "Resident memory of this process, in bytes")
-const heapUsed = gauge("nodejs_heap_size_used_bytes", "Used heap, in bytes")
-const heapTotal = gauge("nodejs_heap_size_total_bytes", "Heap, in bytes")
-const external = gauge(
-  "nodejs_external_memory_bytes",
-  "Memory outside of the heap, such as buffers, in bytes"
-)
-const openFiles = gauge("process_open_fds", "Open file descriptors; 0 where the system does not list them")
-const loopDelayMean = gauge(
-  "nodejs_eventloop_lag_mean_seconds",
-  "Mean delay of the event loop since the last scrape"
-)
-const loopDelayP99 = gauge(
-  "nodejs_eventloop_lag_p99_seconds",
-  "99th percentile of the event loop's delay since the last scrape"
-)
-const loopDelayMax = gauge(
-  "nodejs_eventloop_lag_max_seconds",
-  "Longest delay of the event loop since the last scrape"
-)
+const residentMemory = Metric.gauge("process_resident_memory_bytes", {
+  description: "Resident memory of this process, in bytes"
+})
+const heapUsed = Metric.gauge("nodejs_heap_size_used_bytes", {
+  description: "Used heap, in bytes"
+})
+const heapTotal = Metric.gauge("nodejs_heap_size_total_bytes", {
+  description: "Heap, in bytes"
+})
+const external = Metric.gauge("nodejs_external_memory_bytes", {
+  description: "Memory outside of the heap, such as buffers, in bytes"
+})
+const openFiles = Metric.gauge("process_open_fds", {
+  description: "Open file descriptors; 0 where the system does not list them"
+})
+const loopDelayMean = Metric.gauge("nodejs_eventloop_lag_mean_seconds", {
+  description: "Mean delay of the event loop since the last scrape"
+})
+const loopDelayP99 = Metric.gauge("nodejs_eventloop_lag_p99_seconds", {
+  description: "99th percentile of the event loop's delay since the last scrape"
+})
+const loopDelayMax = Metric.gauge("nodejs_eventloop_lag_max_seconds", {
+  description: "Longest delay of the event loop since the last scrape"
+})
 
 /** The finest that the event loop is watched without a timer for each sample. */
 const resolutionMillis = 20
