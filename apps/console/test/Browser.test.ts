@@ -1,149 +1,12 @@
 /** The pages in a real browser, against the real API. */
-import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, layer } from "@effect/vitest"
-import * as Server from "@hypermarket/api/Server"
-import { Shutdown } from "@hypermarket/core/Shutdown"
-import * as Wakeup from "@hypermarket/core/Wakeup"
-import { migrationSets } from "@hypermarket/installation/domains"
-import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import axe from "axe-core"
-import { ConfigProvider, Context, Effect, Layer } from "effect"
-import { HttpServer } from "effect/http"
+import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { join } from "node:path"
-import type { BrowserContext, Page } from "playwright-core"
-import { absence, isAvailable, launch } from "./Chromium.ts"
+import { absence, isAvailable } from "./Chromium.ts"
+import { Console, layerServer, themes, violations } from "./Console.ts"
 import { pages } from "./pages.ts"
 import * as Shop from "./Shop.ts"
 import { writes } from "./writes.ts"
-
-/** Longer than any condition that a page is waited for: a guard against hanging, never a statement about speed. */
-const hangGuardMillis = 120_000
-
-const layerConfig = ConfigProvider.layer(
-  ConfigProvider.fromUnknown({
-    HM_API_ACCESS_LOG: "false",
-    HM_CONSOLE_FOLDER: join(import.meta.dirname, "../dist")
-  })
-)
-
-const layerServer = Server.layerRoutes(Layer.empty).pipe(
-  Layer.provide([Shutdown.layer, layerConfig]),
-  Layer.provideMerge(Layer.provide(Shop.layerServices, layerConfig)),
-  Layer.provide(Wakeup.layerSend),
-  Layer.provideMerge(TestDatabase.layer(...migrationSets)),
-  Layer.provideMerge(NodeHttpServer.layerTest)
-)
-
-interface Opened {
-  readonly page: Page
-  /** Everything that a clean page has none of. */
-  readonly faults: Array<string>
-}
-
-/** The console at its address, with sessions of a key each. */
-class Console extends Context.Service<
-  Console,
-  {
-    readonly url: string
-    readonly secret: string
-    /** A page of a browser without a session. */
-    readonly visit: Effect.Effect<Opened>
-    readonly wide: Effect.Effect<Opened>
-    readonly narrow: Effect.Effect<Opened>
-    /** Of a tenant that has nothing yet. */
-    readonly bare: Effect.Effect<Opened>
-  }
->()("@hypermarket/console/test/Console") {
-  static readonly layer = Layer.effect(
-    Console,
-    Effect.gen(function* () {
-      const { address } = yield* HttpServer.HttpServer
-      const url = `http://127.0.0.1:${"port" in address ? address.port : 0}/console/`
-      const secrets = yield* Shop.make
-      const browser = yield* launch
-      const makeContext = Effect.promise(async () => {
-        const context = await browser.newContext({
-          locale: "en-US",
-          timezoneId: "UTC",
-          viewport: { width: 1_440, height: 900 }
-        })
-        context.setDefaultTimeout(hangGuardMillis)
-        // A violation of the policy is an event in the page, and becomes an error of it.
-        await context.addInitScript(() =>
-          addEventListener("securitypolicyviolation", ({ blockedURI, violatedDirective }) =>
-            reportError(new Error(`policy: ${violatedDirective} ${blockedURI}`))
-          )
-        )
-        return context
-      })
-      const open = (context: BrowserContext): Effect.Effect<Opened> =>
-        Effect.promise(async () => {
-          const page = await context.newPage()
-          const faults: Array<string> = []
-          page.on("console", (message) => {
-            if (message.type() === "error" || message.type() === "warning") faults.push(message.text())
-          })
-          page.on("pageerror", (error) => faults.push(error.message))
-          page.on("request", (request) => {
-            if (!request.url().startsWith(new URL(url).origin)) faults.push(`outside: ${request.url()}`)
-          })
-          return { page, faults }
-        })
-      const signedIn = (secret: string) =>
-        Effect.gen(function* () {
-          const context = yield* makeContext
-          const { page } = yield* open(context)
-          yield* Effect.promise(async () => {
-            await page.goto(url)
-            await page.getByLabel("Key").fill(secret)
-            await page.getByRole("button", { name: "Sign in" }).click()
-            await page.getByRole("navigation", { name: "Pages" }).waitFor()
-            await page.close()
-          })
-          return context
-        })
-      const wide = yield* signedIn(secrets.wide)
-      const narrow = yield* signedIn(secrets.narrow)
-      const bare = yield* signedIn(secrets.bare)
-      return {
-        url,
-        secret: secrets.wide,
-        visit: Effect.flatMap(makeContext, open),
-        wide: open(wide),
-        narrow: open(narrow),
-        bare: open(bare)
-      }
-    })
-  )
-}
-
-declare global {
-  interface Window {
-    readonly axe: typeof axe
-  }
-}
-
-/** The theme changes colours alone: the second one is asked for their contrast. */
-const themes = [
-  { theme: "light", rules: undefined },
-  { theme: "dark", rules: ["color-contrast"] }
-] as const
-
-const standards = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-const violations = async (page: Page, only?: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
-  await page.evaluate(axe.source)
-  return page.evaluate(
-    async (runOnly) => {
-      const { violations } = await window.axe.run(document, { runOnly })
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)
-    },
-    only === undefined
-      ? { type: "tag" as const, values: standards }
-      : { type: "rule" as const, values: [...only] }
-  )
-}
 
 /** The picture of a list that says why it is empty. */
 const emptiness = ".lucide-inbox"
@@ -157,10 +20,10 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
           `opens ${path === "" ? "/" : path} by its address, clean and accessible in both themes`,
           () =>
             Effect.gen(function* () {
-              const { url, wide } = yield* Console
+              const { addressOf, wide } = yield* Console
               const { faults, page } = yield* wide
               yield* Effect.promise(async () => {
-                await page.goto(`${url}t/acme${path}`)
+                await page.goto(addressOf("acme", path))
                 await page.waitForFunction(
                   (expected) =>
                     document.querySelector("h1")?.innerText.replaceAll(/\s+/g, " ").trim() === expected,
@@ -264,10 +127,10 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
       for (const { act, expected, path, proof, title } of writes) {
         it.effect(title, () =>
           Effect.gen(function* () {
-            const { url, wide } = yield* Console
+            const { addressOf, wide } = yield* Console
             const { page } = yield* wide
             yield* Effect.promise(async () => {
-              await page.goto(`${url}t/acme${path}`)
+              await page.goto(addressOf("acme", path))
               await act(page)
               await page.close()
             })
@@ -280,12 +143,12 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
         "tells a narrow key on every page which scope it lacks, and never that there is nothing",
         () =>
           Effect.gen(function* () {
-            const { narrow, url } = yield* Console
+            const { addressOf, narrow, url } = yield* Console
             const { faults, page } = yield* narrow
             yield* Effect.promise(async () => {
               for (const { path, requires } of pages) {
                 if (requires === undefined) continue
-                await page.goto(`${url}t/acme${path}`)
+                await page.goto(addressOf("acme", path))
                 await page.getByText(`Its key lacks the scope ${requires}`).waitFor()
                 assert.strictEqual(await page.locator(emptiness).count(), 0, path)
               }
@@ -304,7 +167,7 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
 
       it.effect("shows no page as empty when the API fails", () =>
         Effect.gen(function* () {
-          const { url, wide } = yield* Console
+          const { addressOf, wide } = yield* Console
           const { page } = yield* wide
           yield* Effect.promise(async () => {
             await page.route("**/v1/**", (route) =>
@@ -316,7 +179,7 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
             )
             for (const { path, requires } of pages) {
               if (requires === undefined) continue
-              await page.goto(`${url}t/acme${path}`)
+              await page.goto(addressOf("acme", path))
               await page.getByRole("alert").getByText("It broke").first().waitFor()
               assert.strictEqual(await page.locator(emptiness).count(), 0, path)
             }
@@ -327,13 +190,13 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
 
       it.effect("tells a tenant without data what would fill each page", () =>
         Effect.gen(function* () {
-          const { bare, url } = yield* Console
+          const { addressOf, bare } = yield* Console
           const { faults, page } = yield* bare
           yield* Effect.promise(async () => {
             for (const { empties, path } of pages) {
               if (empties === undefined) continue
-              await page.goto(`${url}t/bare${path}`)
-              await page.locator(emptiness).waitFor()
+              await page.goto(addressOf("bare", path))
+              await page.locator(emptiness).first().waitFor()
               assert.strictEqual(await page.getByRole("alert").count(), 0, path)
             }
             assert.deepStrictEqual(await violations(page), [])

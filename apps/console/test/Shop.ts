@@ -17,6 +17,7 @@ import { Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Events from "./shop/events.ts"
 import * as Release from "./shop/release.ts"
+import * as Trust from "./shop/trust.ts"
 import * as Watch from "./shop/watch.ts"
 
 export const acme = TenantId.make("acme")
@@ -111,6 +112,9 @@ const makeQueue = Effect.fnUntraced(function* (queue: string) {
   `
 })
 
+/** The things whose ids the API makes, by the name that stands for them in an address. */
+export type Ids = Readonly<Record<"decisionId" | "experimentId", string>>
+
 /** Makes the shop, and returns the secrets of a key that may everything here, of one that may only search, and of another tenant's. */
 export const make = Effect.gen(function* () {
   const accounts = yield* TenantAccounts
@@ -131,8 +135,10 @@ export const make = Effect.gen(function* () {
     yield* Events.make
     const wide = yield* issue("operator", operatorScopes)
     yield* Watch.make(wide)
-    yield* Release.make(wide)
+    const decisionId = yield* Trust.make(wide)
+    const experimentId = yield* Release.make(wide)
     return {
+      ids: { decisionId, experimentId },
       wide,
       narrow: yield* issue("search", ["search:read"])
     }

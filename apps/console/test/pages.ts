@@ -3,6 +3,7 @@ import { deliveryId, endpointId, executionId } from "./shop/events.ts"
 import { notificationId } from "./shop/watch.ts"
 
 export interface Expected {
+  /** `$name` stands for an id that the API has made. */
   readonly path: string
   readonly heading: string
   /** Texts that the page shows, of the shop's data. */
@@ -100,6 +101,53 @@ export const pages: ReadonlyArray<Expected> = [
     heading: "Flags / pay-later active",
     shows: ["40 % by targetingKey, where country is one of AT, CH", "on = true, off = false"],
     requires: "flags:read"
+  },
+  {
+    path: "/experiments",
+    heading: "Experiments",
+    shows: ["Larger photos", "small 50.0%, large 50.0%"],
+    requires: "experiments:read",
+    empties: true
+  },
+  {
+    path: "/experiments/$experimentId",
+    heading: "Experiments / Larger photos running",
+    shows: ["Larger photos sell more.", "as the weights promise", "small 6, large 6", "Look 1"],
+    requires: "experiments:read"
+  },
+  {
+    path: "/risk/decisions",
+    heading: "Risk decisions",
+    shows: ["try-2002", "LARGE_AMOUNT"],
+    requires: "risk:read",
+    empties: true
+  },
+  {
+    path: "/risk/decisions/$decisionId",
+    heading: "Risk decisions / payment try-2002 review",
+    shows: ["large-payment", "number 1 of this signal"],
+    requires: "risk:read"
+  },
+  {
+    path: "/risk/rules",
+    heading: "Risk rules",
+    shows: ["large-payment", "Large payments", "live"],
+    requires: "risk:read",
+    empties: true
+  },
+  {
+    path: "/policies?policy=vienna-fireworks",
+    heading: "Policies",
+    shows: ["vienna-fireworks", "AT · fireworks", "Pyrotechnics Act, section 38", "known now"],
+    requires: "policy:read",
+    empties: true
+  },
+  {
+    path: "/limits?policy=search",
+    heading: "Limits",
+    shows: ["372 of 400", "240 in 60 s, 60 at once", "Agreed with the partner"],
+    requires: "quotas:read",
+    empties: true
   },
   {
     path: "/messages",

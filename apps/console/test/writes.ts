@@ -117,5 +117,46 @@ export const writes: ReadonlyArray<Write> = [
       `
     ),
     expected: [{ number: 1 }]
+  },
+  {
+    title: "decides by a policy, as it was known before the policy and since",
+    path: "/policies",
+    act: async (page) => {
+      await page.getByLabel("Action", { exact: true }).fill("listing.publish")
+      await page.getByLabel("Region").fill("AT")
+      await page.getByLabel("Category").fill("fireworks")
+      await page.getByRole("button", { name: "Decide" }).click()
+      const decision = page.getByRole("status", { name: "Decision" })
+      await decision.getByText("deny").waitFor()
+      await decision.getByText("vienna-fireworks v1").waitFor()
+      await page.getByLabel("In force at").fill("2025-06-01T00:00:00Z")
+      await page.getByRole("button", { name: "Decide" }).click()
+      await decision.getByText("No policy speaks of it.").waitFor()
+    },
+    proof: query(
+      (sql) => sql`
+        SELECT count(*)::int AS versions
+          FROM hm_platform_policy
+         WHERE policy_key = 'vienna-fireworks'
+      `
+    ),
+    expected: [{ versions: 1 }]
+  },
+  {
+    title: "takes the next look at an experiment and keeps the one before",
+    path: "/experiments/$experimentId",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Take a look" }).click()
+      await page.getByRole("button", { name: "Look 2" }).waitFor()
+      await page.getByRole("button", { name: "Look 1" }).waitFor()
+    },
+    proof: query(
+      (sql) => sql`
+        SELECT look
+          FROM hm_experiment_result
+         ORDER BY look
+      `
+    ),
+    expected: [{ look: 1 }, { look: 2 }]
   }
 ]

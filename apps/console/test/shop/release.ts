@@ -1,7 +1,7 @@
 /** A flag that rolls out, and one that a test switches off. */
 import { ActivitySeals } from "@hypermarket/platform/ActivitySeals"
 import { AllTenants } from "@hypermarket/core/Tenant"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { post } from "./door.ts"
 
 export const killedFlag = "gift-wrap"
@@ -26,9 +26,63 @@ const flag = (flagKey: string) => ({
   }
 })
 
+const decodeExperiment = Schema.decodeUnknownEffect(
+  Schema.Struct({ experimentId: Schema.String, startedAt: Schema.NullOr(Schema.String) })
+)
+
+/** An experiment that runs, with one look. Returns its id. */
+const makeExperiment = Effect.fnUntraced(function* (secret: string) {
+  const experiments = "/v1/experiments/experiments"
+  yield* post(secret, "/v1/experiments/metrics", {
+    key: "basket",
+    name: "Basket",
+    kind: "sum",
+    source: "purchase",
+    currency: "EUR"
+  })
+  const draft = yield* decodeExperiment(
+    yield* post(secret, experiments, {
+      key: "photo-size-2027",
+      name: "Larger photos",
+      hypothesis: "Larger photos sell more.",
+      variants: [
+        { key: "small", weight: 5_000 },
+        { key: "large", weight: 5_000 }
+      ],
+      metrics: [{ metric: "basket", role: "goal" }],
+      plan: { unitsPlanned: 500 }
+    })
+  )
+  const { experimentId } = draft
+  const { startedAt: at } = yield* decodeExperiment(
+    yield* post(secret, `${experiments}/${experimentId}/start`, undefined, { "if-match": '"1"' })
+  )
+  const units = Array.from({ length: 12 }, (_, index) => ({
+    unit: `visitor-${index}`,
+    variant: index % 2 === 0 ? "small" : "large"
+  }))
+  yield* post(secret, "/v1/experiments/exposures", {
+    exposures: units.map(({ unit, variant }) => ({ experiment: "photo-size-2027", unit, variant, at }))
+  })
+  yield* post(secret, "/v1/experiments/facts", {
+    facts: units.map(({ unit, variant }, index) => ({
+      source: "purchase",
+      factId: `purchase-${index}`,
+      unit,
+      at,
+      value: String((variant === "large" ? 6_000 : 4_000) + index * 100),
+      currency: "EUR"
+    }))
+  })
+  yield* post(secret, `${experiments}/${experimentId}/looks`, { look: 1 })
+  return experimentId
+})
+
 export const make = Effect.fnUntraced(function* (secret: string) {
+  const experimentId = yield* makeExperiment(secret)
   yield* post(secret, "/v1/platform/flags", flag("pay-later"))
   yield* post(secret, "/v1/platform/flags", flag(killedFlag))
   const seals = yield* ActivitySeals
   yield* seals.seal.pipe(Effect.provideService(AllTenants, { actor: "test" }))
+  return experimentId
 })
