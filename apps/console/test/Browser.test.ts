@@ -1,5 +1,6 @@
 /** The pages in a real browser, against the real API. */
 import { assert, describe, layer } from "@effect/vitest"
+import { provide } from "@hypermarket/core/Tenant"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { absence, isAvailable } from "./Chromium.ts"
@@ -91,6 +92,59 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
             await page.keyboard.press("Enter")
             await page.getByText("Order placed: 1 line, 2 units").waitFor()
             assert.match(page.url(), /\/t\/acme\/timeline\/order\/o-1001$/)
+            await page.close()
+          })
+        })
+      )
+
+      it.effect("shows a change by the stream alone, in every tab, with one stream for all of them", () =>
+        Effect.gen(function* () {
+          const { url, wide } = yield* Console
+          const sql = yield* SqlClient.SqlClient
+          const tabs = [yield* wide, yield* wide]
+          const streams: Array<string> = []
+          yield* Effect.promise(async () => {
+            for (const { page } of tabs) {
+              page.on("request", (request) => {
+                if (request.url().includes("/v1/overview/live")) streams.push(request.url())
+              })
+              // No timer of the page runs: nothing can be polled.
+              await page.clock.install()
+              await page.goto(`${url}t/acme/queues`)
+              await page.getByText("Live", { exact: true }).waitFor()
+              assert.strictEqual(await page.getByText(Shop.arriving).count(), 0)
+            }
+          })
+          yield* Shop.makeQueue(Shop.arriving).pipe(provide(Shop.acme))
+          yield* Effect.promise(async () => {
+            for (const { page } of tabs) await page.getByText(Shop.arriving).first().waitFor()
+            assert.strictEqual(streams.length, 1)
+            // The tab that held the stream closes, and another takes over.
+            const [first, second] = tabs
+            const taken = second?.page.waitForRequest("**/v1/overview/live**")
+            await first?.page.close()
+            await taken
+            await second?.page.close()
+          })
+          yield* sql`
+            DELETE FROM hm_event_dead
+             WHERE queue = ${Shop.arriving}
+          `
+        })
+      )
+
+      it.effect("polls while there is no stream, and says so", () =>
+        Effect.gen(function* () {
+          const { url, wide } = yield* Console
+          const { page } = yield* wide
+          yield* Effect.promise(async () => {
+            await page.route("**/v1/overview/live**", (route) => route.abort())
+            await page.clock.install()
+            await page.goto(`${url}t/acme/queues`)
+            await page.getByText(/^Not live since \d\d:\d\d UTC/).waitFor()
+            const asked = page.waitForRequest("**/v1/events/queues")
+            await page.clock.runFor(30_000)
+            await asked
             await page.close()
           })
         })

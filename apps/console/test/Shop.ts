@@ -94,7 +94,11 @@ const makeIndex = Effect.gen(function* () {
 /** A queue that a test empties of one error. */
 export const redriven = "labels"
 
-const makeQueue = Effect.fnUntraced(function* (queue: string) {
+/** A queue that comes while a page is open. */
+export const arriving = "returns"
+
+/** Makes a queue with three dead jobs. */
+export const makeQueue = Effect.fnUntraced(function* (queue: string) {
   const sql = yield* SqlClient.SqlClient
   const subscriptions = yield* EventSubscriptions
   yield* subscriptions.create({

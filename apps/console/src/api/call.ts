@@ -23,8 +23,8 @@ export const onSessionEnd = (listener: () => void): (() => void) => {
   return () => listeners.delete(listener)
 }
 
-/** Sends a request and returns the body of the answer, or throws a `Problem`. */
-export const send = async (method: string, path: string, sent: Sent = {}): Promise<unknown> => {
+/** Sends a request and returns the answer, or throws a `Problem`. */
+export const request = async (method: string, path: string, sent: Sent = {}): Promise<Response> => {
   const tenantId = tenantOfAddress()
   let response: Response
   try {
@@ -44,11 +44,15 @@ export const send = async (method: string, path: string, sent: Sent = {}): Promi
     if (sent.signal?.aborted === true) throw error
     throw Problem.unreachable()
   }
+  if (response.ok) return response
   const body = await bodyOf(response)
-  if (response.ok) return body
   if (response.status === 401) for (const listener of listeners) listener()
   throw Problem.fromResponse(response, body)
 }
+
+/** Sends a request and returns the body of the answer, or throws a `Problem`. */
+export const send = async (method: string, path: string, sent: Sent = {}): Promise<unknown> =>
+  bodyOf(await request(method, path, sent))
 
 type Named = Readonly<Record<string, unknown>>
 

@@ -3,9 +3,22 @@ import { Link, useRouterState } from "@tanstack/react-router"
 import { Search } from "lucide-react"
 import { holds } from "../api/session.ts"
 import { installed } from "../registry.ts"
-import { cx } from "../ui/Format.ts"
+import { clock, cx } from "../ui/Format.ts"
+import { useLive } from "../ui/polling.ts"
 import { useAccess } from "./Access.tsx"
 import { Account } from "./Account.tsx"
+
+/** How the pages stay current. Without the stream they ask every ten seconds. */
+function Freshness({ isBusy }: { readonly isBusy: boolean }) {
+  const { sinceMillis, state } = useLive()
+  if (state === "live") return <span className="text-good">Live</span>
+  if (state === "connecting") return isBusy ? "Asking the API" : "Connecting"
+  return (
+    <span className="text-warn">
+      Not live since {clock(new Date(sinceMillis).toISOString())}: asks every 10 s
+    </span>
+  )
+}
 
 /** The sidebar: tenant, search, and the pages of the domains that are installed. */
 export function Navigation({ onAdd, onFind }: { readonly onFind: () => void; readonly onAdd: () => void }) {
@@ -67,7 +80,7 @@ export function Navigation({ onAdd, onFind }: { readonly onFind: () => void; rea
         ))}
       </nav>
       <p className="text-soft mt-auto flex items-center gap-2 px-2 pt-4 text-2xs" aria-live="off">
-        {isBusy ? "Asking the API" : "Up to date"}
+        <Freshness isBusy={isBusy} />
         <span className="ml-auto">{session.version}</span>
       </p>
     </aside>

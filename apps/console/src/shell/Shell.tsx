@@ -1,6 +1,7 @@
 import { Outlet } from "@tanstack/react-router"
 import { lazy, Suspense, useEffect, useMemo, useState } from "react"
 import { installed } from "../registry.ts"
+import { useFollow } from "../ui/polling.ts"
 import { Skeleton } from "../ui/States.tsx"
 import { useAccess } from "./Access.tsx"
 import { useKeys } from "./keys.ts"
@@ -27,6 +28,7 @@ export function Shell() {
   const close = () => setOpen(undefined)
   useKeys(pages, { find: () => setOpen("palette"), help: () => setOpen("help") })
   useEffect(loadWhenIdle, [])
+  useFollow()
   if (open === "add") {
     return (
       <div>

@@ -106,6 +106,9 @@ export const utc = (at: string): string =>
     .replace("T", " ")
     .replace(/\.\d+Z/, " UTC")
 
+/** Returns the minute of a day, in UTC. */
+export const clock = (at: string): string => `${new Date(at).toISOString().slice(11, 16)} UTC`
+
 /** Returns a day of the calendar, `2017-12-31`. */
 export const day = (millis: number): string => new Date(millis).toISOString().slice(0, 10)
 

@@ -1,18 +1,16 @@
 /** Reading pages of a list, one after another. */
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query"
+import { pollMillis, unlessLive } from "./polling.ts"
 
 interface AnyPage {
   readonly items: ReadonlyArray<unknown>
   readonly nextCursor: string | null
 }
 
-/** How often a page that is looked at asks again. */
-export const pollMillis = 10_000
-
 export const useList = <Page extends AnyPage>(
   key: ReadonlyArray<unknown>,
   read: (cursor: string | undefined, signal: AbortSignal) => Promise<Page>,
-  options: { readonly polls?: boolean; readonly enabled?: boolean } = {}
+  options: { readonly polls?: boolean | "unlessLive"; readonly enabled?: boolean } = {}
 ) => {
   const list = useInfiniteQuery({
     queryKey: key,
@@ -20,7 +18,8 @@ export const useList = <Page extends AnyPage>(
     initialPageParam: firstPage,
     getNextPageParam: (page) => page.nextCursor ?? undefined,
     placeholderData: keepPreviousData,
-    refetchInterval: options.polls === true ? pollMillis : false,
+    refetchInterval:
+      options.polls === "unlessLive" ? unlessLive : options.polls === true ? pollMillis : false,
     enabled: options.enabled ?? true
   })
   const items: ReadonlyArray<Page["items"][number]> = list.data?.pages.flatMap((page) => page.items) ?? []

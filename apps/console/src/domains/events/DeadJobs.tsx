@@ -8,7 +8,8 @@ import { Copy } from "../../ui/Copy.tsx"
 import { DataTable, More } from "../../ui/DataTable.tsx"
 import { Dialog } from "../../ui/Dialog.tsx"
 import { count, counted, cx } from "../../ui/Format.ts"
-import { pageQuery, pollMillis, useList } from "../../ui/lists.ts"
+import { pageQuery, useList } from "../../ui/lists.ts"
+import { unlessLive } from "../../ui/polling.ts"
 import { Section } from "../../ui/Page.tsx"
 import { Empty, Failure, Skeleton } from "../../ui/States.tsx"
 import { Time } from "../../ui/Time.tsx"
@@ -128,11 +129,11 @@ export function DeadJobs({
         query: { ...pageQuery(cursor, pageMax), ...(only === undefined ? {} : { failure: only }) },
         signal
       }),
-    { polls: true }
+    { polls: "unlessLive" }
   )
   const groups = useQuery({
     queryKey: ["queues", queue.queue, "groups"],
-    refetchInterval: pollMillis,
+    refetchInterval: unlessLive,
     queryFn: ({ signal }) =>
       call("GET /v1/events/queues/:queue/dead/groups", { params: { queue: queue.queue }, signal })
   })

@@ -9,11 +9,11 @@ import { Copy } from "../../ui/Copy.tsx"
 import { Dialog } from "../../ui/Dialog.tsx"
 import { utc } from "../../ui/Format.ts"
 import { Json } from "../../ui/Json.tsx"
-import { pollMillis } from "../../ui/lists.ts"
 import { Page, Section } from "../../ui/Page.tsx"
 import { PageLink } from "../../ui/PageLink.tsx"
 import { Failure, Skeleton } from "../../ui/States.tsx"
 import { Attempts } from "./JobPanel.tsx"
+import { unlessLive } from "../../ui/polling.ts"
 
 const tones: Readonly<Record<"ready" | "delayed" | "running" | "dead", Tone>> = {
   ready: "plain",
@@ -61,7 +61,7 @@ export default function Job() {
   const [isAsking, setAsking] = useState(false)
   const job = useQuery({
     queryKey: ["queues", queue, "job", jobId],
-    refetchInterval: pollMillis,
+    refetchInterval: unlessLive,
     queryFn: ({ signal }) => call("GET /v1/events/queues/:queue/jobs/:jobId", { params, signal })
   })
   const cancelling = useMutation({

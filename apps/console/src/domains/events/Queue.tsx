@@ -8,13 +8,13 @@ import { Badge } from "../../ui/Badge.tsx"
 import { useNow } from "../../ui/clock.ts"
 import { count, counted, cx, span } from "../../ui/Format.ts"
 import { LazyChart } from "../../ui/LazyChart.tsx"
-import { pollMillis } from "../../ui/lists.ts"
 import { Page, Section } from "../../ui/Page.tsx"
 import { PageLink } from "../../ui/PageLink.tsx"
 import { Failure, Skeleton } from "../../ui/States.tsx"
 import { lastHour, type Minute, type Queue } from "./data.ts"
 import { DeadJobs } from "./DeadJobs.tsx"
 import { WaitingJobs } from "./WaitingJobs.tsx"
+import { unlessLive } from "../../ui/polling.ts"
 
 const minuteMillis = 60_000
 
@@ -115,12 +115,12 @@ export default function QueuePage() {
   const [asking, setAsking] = useState<"redrive" | "discard">()
   const queue = useQuery({
     queryKey: ["queues", name],
-    refetchInterval: pollMillis,
+    refetchInterval: unlessLive,
     queryFn: ({ signal }) => call("GET /v1/events/queues/:queue", { params, signal })
   })
   const minutes = useQuery({
     queryKey: ["queues", name, "minutes"],
-    refetchInterval: pollMillis,
+    refetchInterval: unlessLive,
     queryFn: ({ signal }) => call("GET /v1/events/queues/:queue/minutes", { params, signal })
   })
   return (

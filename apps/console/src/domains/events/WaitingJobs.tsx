@@ -24,7 +24,7 @@ export function WaitingJobs({ queue }: { readonly queue: string }) {
         query: { ...pageQuery(cursor), state },
         signal
       }),
-    { polls: true }
+    { polls: "unlessLive" }
   )
   return (
     <Section

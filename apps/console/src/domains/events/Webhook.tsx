@@ -10,13 +10,13 @@ import { Crumbs } from "../../ui/Crumbs.tsx"
 import { Dialog } from "../../ui/Dialog.tsx"
 import { Facts } from "../../ui/Facts.tsx"
 import { counted } from "../../ui/Format.ts"
-import { pollMillis } from "../../ui/lists.ts"
 import { Loaded } from "../../ui/Loaded.tsx"
 import { Outcome } from "../../ui/Outcome.tsx"
 import { Page } from "../../ui/Page.tsx"
 import { Time } from "../../ui/Time.tsx"
 import { Deliveries } from "./Deliveries.tsx"
 import { stateOfWebhook, type Webhook } from "./webhookData.ts"
+import { pollMillis } from "../../ui/polling.ts"
 
 function Actions({ onReplay, webhook }: { readonly webhook: Webhook; readonly onReplay: () => void }) {
   const queries = useQueryClient()

@@ -10,7 +10,6 @@ import { Crumbs } from "../../ui/Crumbs.tsx"
 import { Dialog } from "../../ui/Dialog.tsx"
 import { Facts } from "../../ui/Facts.tsx"
 import { Json } from "../../ui/Json.tsx"
-import { pollMillis } from "../../ui/lists.ts"
 import { Loaded } from "../../ui/Loaded.tsx"
 import { Outcome } from "../../ui/Outcome.tsx"
 import { Page, Section } from "../../ui/Page.tsx"
@@ -18,6 +17,7 @@ import { PageLink } from "../../ui/PageLink.tsx"
 import { Time } from "../../ui/Time.tsx"
 import { TaskTree } from "./TaskTree.tsx"
 import { isFinished, stateOfExecution, workflowPlace } from "./workflowData.ts"
+import { pollMillis } from "../../ui/polling.ts"
 
 /** One execution: where it is, its tasks with those of its children, and what it was started with. */
 export default function WorkflowPage() {

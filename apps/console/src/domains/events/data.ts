@@ -3,7 +3,7 @@ import { queryOptions } from "@tanstack/react-query"
 import { call } from "../../api/call.ts"
 import type { Success } from "../../api/Endpoints.ts"
 import type { Tone } from "../../ui/Badge.tsx"
-import { pollMillis } from "../../ui/lists.ts"
+import { unlessLive } from "../../ui/polling.ts"
 
 export type Queue = Success<"GET /v1/events/queues">["items"][number]
 export type DeadJob = Success<"GET /v1/events/queues/:queue/dead">["items"][number]
@@ -11,7 +11,7 @@ export type Minute = Success<"GET /v1/events/queues/:queue/minutes">["items"][nu
 
 export const queues = queryOptions({
   queryKey: ["queues"],
-  refetchInterval: pollMillis,
+  refetchInterval: unlessLive,
   queryFn: ({ signal }) => call("GET /v1/events/queues", { signal })
 })
 

@@ -7,13 +7,13 @@ import { Copy } from "../../ui/Copy.tsx"
 import { Crumbs } from "../../ui/Crumbs.tsx"
 import { Facts } from "../../ui/Facts.tsx"
 import { count } from "../../ui/Format.ts"
-import { pollMillis } from "../../ui/lists.ts"
 import { Loaded } from "../../ui/Loaded.tsx"
 import { Page, Section } from "../../ui/Page.tsx"
 import { PageLink } from "../../ui/PageLink.tsx"
 import { Time } from "../../ui/Time.tsx"
 import { Timeline } from "../../ui/Timeline.tsx"
 import { reasonWords, recipientWords, states } from "./data.ts"
+import { pollMillis } from "../../ui/polling.ts"
 
 const icons: Readonly<Record<Tone, typeof Mail>> = {
   good: MailCheck,

@@ -11,13 +11,13 @@ import { Crumbs } from "../../ui/Crumbs.tsx"
 import { Facts } from "../../ui/Facts.tsx"
 import { count, counted, utc } from "../../ui/Format.ts"
 import { LazyChart } from "../../ui/LazyChart.tsx"
-import { pollMillis } from "../../ui/lists.ts"
 import { Loaded } from "../../ui/Loaded.tsx"
 import { Outcome } from "../../ui/Outcome.tsx"
 import { Page, Section } from "../../ui/Page.tsx"
 import { Time } from "../../ui/Time.tsx"
 import { hoursOf, type Issue, stateOfIssue } from "./data.ts"
 import { IssueEvents } from "./IssueEvents.tsx"
+import { pollMillis } from "../../ui/polling.ts"
 
 type Summary = Success<"GET /v1/observability/issues/:issueId/summary">
 

@@ -6,13 +6,13 @@ import { alertWords } from "../../registry.ts"
 import { useMay } from "../../shell/Access.tsx"
 import { State, textTones, type Tone } from "../../ui/Badge.tsx"
 import { cx, utc } from "../../ui/Format.ts"
-import { pollMillis } from "../../ui/lists.ts"
 import { Page } from "../../ui/Page.tsx"
 import { PageLink } from "../../ui/PageLink.tsx"
 import { Failure, Skeleton } from "../../ui/States.tsx"
 import { Time } from "../../ui/Time.tsx"
 import { LastDay } from "../analytics/LastDay.tsx"
 import { RunningQueues } from "../events/RunningQueues.tsx"
+import { unlessLive } from "../../ui/polling.ts"
 
 type Severity = AlertItem["severity"]
 
@@ -72,7 +72,7 @@ const leadOf = (alerts: ReadonlyArray<AlertItem> | undefined): string => {
 export default function Overview() {
   const alerts = useQuery({
     queryKey: ["alerts"],
-    refetchInterval: pollMillis,
+    refetchInterval: unlessLive,
     queryFn: ({ signal }) => call("GET /v1/overview/alerts", { signal })
   })
   const mayEvents = useMay("events:read")
