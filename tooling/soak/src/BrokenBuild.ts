@@ -15,7 +15,7 @@ import type { Violation } from "./Ledger.ts"
 /** Those of `pnpm soak events`. */
 export const kinds = ["notice", "fencing", "order", "deadline", "describing"] as const
 
-export type Kind = (typeof kinds)[number] | "horizon" | "acknowledgement" | "adoption"
+export type Kind = (typeof kinds)[number] | "horizon" | "acknowledgement" | "adoption" | "wake"
 
 interface Clause {
   readonly file: string
@@ -101,6 +101,19 @@ const breaks: Readonly<Record<Kind, Break>> = {
     ],
     rule: "hostile_outcome",
     args: hostile
+  },
+  // The job of a wake-up is enqueued after the transaction of what it waits for, and not in it.
+  wake: {
+    clauses: [
+      {
+        file: "packages/events/src/internal/workflow/operations.ts",
+        text: "if (woken.length > 0) yield* enqueue(tenantId, woken.map(jobOf))",
+        instead:
+          'if (woken.length > 0) yield* sql.afterCommit(Effect.orDie(Effect.delay(enqueue(tenantId, woken.map(jobOf)), "200 millis")))'
+      }
+    ],
+    rule: "unfinished",
+    args: ["workflows", "--executions", "112", "--incidents", "6", "--pause", "2500"]
   },
   // Sealing looks at rows after the newest one under a checkpoint: a row that commits late is left out.
   horizon: {

@@ -38,6 +38,13 @@ export interface Violation {
     | "worker_fault"
     | "hostile_outcome"
     | "stuck"
+    // Of executions.
+    | "unfinished"
+    | "wrong_state"
+    | "wrong_result"
+    | "compensations"
+    | "ran_after_recorded"
+    | "late"
   readonly count: number
   readonly example: string
 }

@@ -1,15 +1,18 @@
-/** Workflows that note in a table what they do. */
-import { Effect, Layer, Schema } from "effect"
+/** Workflows that note in a table what they do: sleeps, waits, children, races, compensations, cancellations. */
+import { Effect, Layer, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Activity, DurableClock, DurableDeferred, Workflow } from "effect/workflow"
 
 const payload = { key: Schema.String, napMillis: Schema.Int }
 const idempotencyKey = (input: { readonly key: string }) => input.key
 
-/** Notes that an activity has started, outside of any transaction. */
+/** Notes that an activity has started, outside of any transaction. Postgres is away at times. */
 const note = Effect.fnUntraced(function* (key: string, entry: string) {
   const sql = yield* SqlClient.SqlClient
-  yield* Effect.orDie(sql`INSERT INTO chaos_note (key, entry) VALUES (${key}, ${entry})`)
+  yield* sql`
+    INSERT INTO soak_note (key, entry)
+    VALUES (${key}, ${entry})
+  `.pipe(Effect.retry(Schedule.spaced("50 millis")), Effect.orDie)
 })
 
 /** Lasts long enough for kills to meet it. */
@@ -32,7 +35,7 @@ export const paid = DurableDeferred.make("paid", { success: Schema.Number })
 
 class NoCarrier extends Schema.TaggedError<NoCarrier>()("NoCarrier", {}) {}
 
-export const Sleeps = Workflow.make("chaos sleeps", { payload, idempotencyKey, success: Schema.String })
+export const Sleeps = Workflow.make("soak sleeps", { payload, idempotencyKey, success: Schema.String })
 const SleepsLive = Sleeps.toLayer(
   Effect.fnUntraced(function* ({ key, napMillis }) {
     yield* step(key, "first")
@@ -43,7 +46,7 @@ const SleepsLive = Sleeps.toLayer(
   })
 )
 
-export const Waits = Workflow.make("chaos waits", { payload, idempotencyKey, success: Schema.Number })
+export const Waits = Workflow.make("soak waits", { payload, idempotencyKey, success: Schema.Number })
 const WaitsLive = Waits.toLayer(
   Effect.fnUntraced(function* ({ key }) {
     yield* step(key, "reserve")
@@ -53,7 +56,7 @@ const WaitsLive = Waits.toLayer(
   })
 )
 
-const Child = Workflow.make("chaos child", { payload, idempotencyKey, success: Schema.String })
+const Child = Workflow.make("soak child", { payload, idempotencyKey, success: Schema.String })
 const ChildLive = Child.toLayer(
   Effect.fnUntraced(function* ({ key, napMillis }) {
     yield* step(key, "begin")
@@ -62,7 +65,7 @@ const ChildLive = Child.toLayer(
   })
 )
 
-export const Parents = Workflow.make("chaos parents", {
+export const Parents = Workflow.make("soak parents", {
   payload,
   idempotencyKey,
   success: Schema.Array(Schema.String)
@@ -80,7 +83,7 @@ const ParentsLive = Parents.toLayer(
   })
 )
 
-export const Fails = Workflow.make("chaos fails", { payload, idempotencyKey, error: NoCarrier })
+export const Fails = Workflow.make("soak fails", { payload, idempotencyKey, error: NoCarrier })
 const FailsLive = Fails.toLayer(
   Effect.fnUntraced(function* ({ key, napMillis }) {
     yield* undoable(key, "reserve")
@@ -91,7 +94,7 @@ const FailsLive = Fails.toLayer(
   })
 )
 
-export const Races = Workflow.make("chaos races", { payload, idempotencyKey, success: Schema.String })
+export const Races = Workflow.make("soak races", { payload, idempotencyKey, success: Schema.String })
 const RacesLive = Races.toLayer(
   Effect.fnUntraced(function* ({ key, napMillis }) {
     const winner = yield* DurableDeferred.raceAll({
@@ -109,7 +112,7 @@ const RacesLive = Races.toLayer(
 )
 
 /** Waits for a signal that does not come: it is cancelled. */
-export const Cancels = Workflow.make("chaos cancels", { payload, idempotencyKey })
+export const Cancels = Workflow.make("soak cancels", { payload, idempotencyKey })
 const CancelsLive = Cancels.toLayer(
   Effect.fnUntraced(function* ({ key }) {
     yield* undoable(key, "reserve")
@@ -127,3 +130,6 @@ export const workflows = Layer.mergeAll(
   RacesLive,
   CancelsLive
 )
+
+/** Of the sessions of workers. */
+export const applicationName = "hm-soak-worker"
