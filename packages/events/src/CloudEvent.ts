@@ -14,6 +14,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { EventInvalid } from "./EventInvalid.ts"
+import * as Attributes from "./internal/eventAttributes.ts"
 import { canonical } from "./internal/jsonText.ts"
 
 /**
@@ -38,7 +39,7 @@ export const batchMax = 1_000
  * @category limits
  * @since 0.1.0
  */
-export const extensionsMax = 20
+export const extensionsMax = Attributes.extensionsMax
 
 /**
  * A `traceparent` of W3C Trace Context that can be read.
@@ -47,56 +48,6 @@ export const extensionsMax = 20
  * @since 0.1.0
  */
 export const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
-
-/** RFC 9110, 8.3: type, subtype and parameters, in visible characters and spaces. */
-const mediaTypePattern = /^[!-.0-~]+\/[ -~]+$/
-
-/** RFC 4648, 4, with padding. */
-const base64Pattern = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
-
-const standardAttributes = [
-  "specversion",
-  "id",
-  "source",
-  "type",
-  "subject",
-  "time",
-  "datacontenttype",
-  "dataschema",
-  "traceparent"
-] as const
-
-/** Members of the structured mode that are no extensions. */
-const members: ReadonlySet<string> = new Set([...standardAttributes, "data", "data_base64"])
-
-/** `extensions` would hide the field that holds them in a program. */
-const reservedExtensions: ReadonlySet<string> = new Set([...members, "extensions"])
-
-const extensionPattern = /^[a-z0-9]{1,20}$/
-
-const extensionMessage =
-  "Expected the name of an extension: 1 to 20 of a-z and 0-9, and no attribute of CloudEvents"
-
-const ExtensionName = Schema.String.check(
-  Schema.makeFilter((name: string) =>
-    extensionPattern.test(name) && !reservedExtensions.has(name) ? undefined : extensionMessage
-  )
-)
-
-/** CloudEvents 1.0.2, JSON format, 2.2: an integer has 32 bits. */
-const ExtensionValue = Schema.Union([
-  Text.make({ min: 0, max: 500 }),
-  Schema.Boolean,
-  Schema.Int.check(Schema.isBetween({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1 }))
-])
-
-const Extensions = Schema.Record(ExtensionName, ExtensionValue).check(
-  Schema.makeFilter((extensions) =>
-    Object.keys(extensions).length > extensionsMax
-      ? `Expected at most ${extensionsMax} extensions`
-      : undefined
-  )
-)
 
 /**
  * An event as it is published. `source` and `id` name it; `time` is when it happened. In a program its extension attributes
@@ -118,7 +69,9 @@ export const CloudEvent = Schema.Struct({
   time: Schema.optionalKey(Instant),
   datacontenttype: Schema.optionalKey(
     Text.make({ max: 200 }).check(
-      Schema.isPattern(mediaTypePattern, { message: "Expected a media type, such as application/json" })
+      Schema.isPattern(Attributes.mediaTypePattern, {
+        message: "Expected a media type, such as application/json"
+      })
     )
   ),
   dataschema: Schema.optionalKey(Text.make({ max: 500 })),
@@ -127,12 +80,12 @@ export const CloudEvent = Schema.Struct({
       Schema.isPattern(traceparentPattern, { message: "Expected a traceparent of W3C Trace Context" })
     )
   ),
-  extensions: Schema.optionalKey(Extensions),
+  extensions: Schema.optionalKey(Attributes.Extensions),
   data: Schema.optionalKey(Json.make({})),
   data_base64: Schema.optionalKey(
     Schema.String.check(
       Schema.isMaxLength(eventBytesMax),
-      Schema.isPattern(base64Pattern, { message: "Expected base64 with padding" })
+      Schema.isPattern(Attributes.base64Pattern, { message: "Expected base64 with padding" })
     )
   )
 })
@@ -200,7 +153,7 @@ const gathered = (input: object): object => {
   const event: Record<string, unknown> = {}
   const extensions: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(input)) {
-    if (members.has(name)) event[name] = value
+    if (Attributes.members.has(name)) event[name] = value
     else extensions[name] = value
   }
   return Object.keys(extensions).length === 0 ? event : { ...event, extensions }

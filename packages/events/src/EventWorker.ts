@@ -224,8 +224,12 @@ const prune = Effect.gen(function* () {
   return yield* sql`
     DELETE FROM hm_event_dedupe
      WHERE ctid = ANY (ARRAY (
-             SELECT ctid FROM hm_event_dedupe WHERE expires_at <= ${now} ORDER BY expires_at LIMIT ${pruneMax}
-                FOR UPDATE SKIP LOCKED))
+           SELECT ctid
+             FROM hm_event_dedupe
+            WHERE expires_at <= ${now}
+            ORDER BY expires_at
+            LIMIT ${pruneMax}
+              FOR UPDATE SKIP LOCKED))
     RETURNING 1
   `
 }).pipe(Effect.repeat({ while: (rows) => rows.length >= pruneMax }))

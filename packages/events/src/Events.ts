@@ -94,8 +94,8 @@ const makePublish = Effect.gen(function* () {
   const queue = yield* WorkQueue.make({ prefix })
 
   /**
-   * A parameter whose length the planner does not see, for few events: it takes 10 for any number. With the length, a plan of
-   * its own looks cheaper than the general one, and each call is planned again: half of its time.
+   * A parameter whose length the planner does not see, for few events: it takes 10 for any number. With the length, a custom
+   * plan looks cheaper than the generic one, and each call is planned again: half of its time.
    */
   const texts = (values: ReadonlyArray<string>) =>
     values.length > plannedFrom ? sql`${values}::text[]` : sql`(SELECT ${values}::text[])`

@@ -136,7 +136,7 @@ export class EventGroup extends Endpoint.group(
 ) {}
 
 /**
- * What is the same for every tenant.
+ * The schemas of facts, the same for every tenant.
  *
  * @category api
  * @since 0.1.0

@@ -3,8 +3,8 @@
  * next time commit together.
  *
  * The runs of a schedule share an ordering key: two of them never run at the same time, in any worker. `overlap` decides
- * when a run is due while the previous one is not done: `skip` drops the run, `queue` enqueues it behind, `cancel` cancels
- * the previous run if it has not started and otherwise enqueues the run behind it.
+ * when a run is due while the previous one is not done. `skip` drops the run and `queue` enqueues it behind. `cancel` cancels
+ * the previous run if it has not started, and otherwise enqueues the run behind it.
  *
  * Daylight saving: see {@link nextAfter}.
  *

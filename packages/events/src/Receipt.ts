@@ -1,5 +1,5 @@
 /**
- * What a publisher is told of its events. Without the publishing itself, so that a browser can import it.
+ * The answer to a publisher, per event. Without the publishing itself, so that a browser can import it.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ export class EventConflict extends HttpApiError.Problem<EventConflict>()(
 ) {}
 
 /**
- * What became of a published event.
+ * The outcome of a published event.
  *
  * @category models
  * @since 0.1.0

@@ -29,6 +29,7 @@ import { textArray } from "./internal/textArray.ts"
 import { makeDeliveries } from "./internal/webhookDeliveries.ts"
 import { makeDispatch } from "./internal/webhookDispatch.ts"
 import { makeSecrets, shown } from "./internal/webhookSecrets.ts"
+import { settingsOf } from "./internal/webhookSettings.ts"
 import * as Statements from "./internal/webhookStatements.ts"
 import {
   EndpointId,
@@ -313,26 +314,6 @@ const make = Effect.gen(function* () {
   const log = yield* makeEventLog({ dispatch, get })
 
   const targetOf = ({ endpointId }: { readonly endpointId: string }) => ({ type: "webhook", id: endpointId })
-  /** The health of an endpoint is no setting, and its secret is in no log. */
-  const settingsOf = ({
-    description,
-    filters,
-    format,
-    ordered,
-    publicKey,
-    status,
-    url,
-    version
-  }: WebhookEndpoint) => ({
-    url,
-    description,
-    filters,
-    ordered,
-    format,
-    publicKey,
-    status,
-    version
-  })
   const settings = (endpointId: EndpointId) => Effect.map(get(endpointId), settingsOf)
 
   return Webhooks.of({

@@ -44,7 +44,7 @@ const TestLayer = EventsDomain.layer.pipe(
 )
 
 let runs = 0
-/** Each run of a property has a tenant of its own. */
+/** Each run of a property has its own tenant. */
 const freshTenant = Effect.sync(() => TenantId.make(`run-${runs++}`))
 
 const small = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
@@ -53,7 +53,7 @@ class RolledBack extends Schema.TaggedError<RolledBack>()("RolledBack", {}) {}
 
 layer(TestLayer, { excludeTestServices: true })("Events", (it) => {
   const Transaction = Schema.Struct({
-    /** Each array is a call of publish. Few names, so that many come again. */
+    /** Each array is a call of publish. Few names, so that most come again. */
     calls: Schema.Array(Schema.Array(small(0, 12)).check(Schema.isMaxLength(6))).check(Schema.isMaxLength(3)),
     commits: Schema.Boolean
   })
@@ -103,12 +103,17 @@ layer(TestLayer, { excludeTestServices: true })("Events", (it) => {
             readonly names: number
             readonly bodies: number
           }>`
-            SELECT ARRAY (SELECT coalesce(q.payload, b.payload) ->> 'id'
+            SELECT ARRAY (
+                          SELECT coalesce(q.payload, b.payload) ->> 'id'
                             FROM hm_event_queue q
                             LEFT JOIN hm_event_body b ON b.tenant_id = q.tenant_id AND b.body_seq = q.body_seq AND b.day = q.body_day
                            WHERE q.tenant_id = ${tenantId}) AS jobs,
-                   (SELECT count(*)::int FROM hm_event_dedupe WHERE tenant_id = ${tenantId}) AS names,
-                   (SELECT count(*)::int FROM hm_event_body WHERE tenant_id = ${tenantId}) AS bodies
+                   (SELECT count(*)::int
+                      FROM hm_event_dedupe
+                     WHERE tenant_id = ${tenantId}) AS names,
+                   (SELECT count(*)::int
+                      FROM hm_event_body
+                     WHERE tenant_id = ${tenantId}) AS bodies
           `
           const names = Array.from(committed, String).toSorted()
           assert.deepStrictEqual(found?.jobs.toSorted(), names)
@@ -226,9 +231,13 @@ layer(TestLayer, { excludeTestServices: true })("Schedules", (it) => {
           )
         }
         const rows = yield* sql<{ readonly at: string }>`
-          SELECT headers ->> 'scheduled-at' AS at FROM hm_event_queue WHERE tenant_id = ${tenantId} AND job_id IS NOT NULL
+          SELECT headers ->> 'scheduled-at' AS at
+            FROM hm_event_queue
+           WHERE tenant_id = ${tenantId} AND job_id IS NOT NULL
           UNION ALL
-          SELECT headers ->> 'scheduled-at' FROM hm_event_keyed WHERE tenant_id = ${tenantId}
+          SELECT headers ->> 'scheduled-at'
+            FROM hm_event_keyed
+           WHERE tenant_id = ${tenantId}
            ORDER BY 1
         `
         const dates = rows.map(({ at }) => localDate(timeZone)(at))

@@ -80,7 +80,10 @@ const recorded = (handler: string) =>
   Effect.flatMap(
     SqlClient.SqlClient,
     (sql) => sql<{ readonly tenantId: string; readonly id: string }>`
-      SELECT tenant_id AS "tenantId", event_id AS id FROM recorded WHERE handler = ${handler} ORDER BY 1, 2
+      SELECT tenant_id AS "tenantId", event_id AS id
+        FROM recorded
+       WHERE handler = ${handler}
+       ORDER BY 1, 2
     `
   )
 
@@ -420,7 +423,10 @@ layer(TestLayer, { excludeTestServices: true })("JobSchedules", (it) => {
     Effect.flatMap(
       SqlClient.SqlClient,
       (sql) => sql<{ readonly at: string }>`
-        SELECT headers ->> 'scheduled-at' AS at FROM hm_event_keyed WHERE tenant_id = ${tenantId} ORDER BY seq
+        SELECT headers ->> 'scheduled-at' AS at
+          FROM hm_event_keyed
+         WHERE tenant_id = ${tenantId}
+         ORDER BY seq
       `
     ).pipe(Effect.map((rows) => rows.map(({ at }) => at)))
 

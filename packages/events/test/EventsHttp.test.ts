@@ -358,7 +358,8 @@ layer(TestServer, { excludeTestServices: true })("EventsHttp", (it) => {
       assert.deepStrictEqual(spread.body, { redriven: 3 })
       const [times] = yield* sql<{ readonly seconds: number; readonly attempts: number }>`
         SELECT extract(epoch FROM max(run_at) - min(run_at))::float8 AS seconds, max(attempt)::int AS attempts
-          FROM hm_event_delayed WHERE tenant_id = 'acme' AND queue = 'dead'
+          FROM hm_event_delayed
+         WHERE tenant_id = 'acme' AND queue = 'dead'
       `
       assert.deepStrictEqual(times, { seconds: 1, attempts: 0 })
       const discarded = yield* send("POST", `${path}/discard`, "acme", {

@@ -27,7 +27,9 @@ const waiting = (tenantId: string) =>
     SqlClient.SqlClient,
     (sql) => sql<{ readonly at: string; readonly runAt: Date | null }>`
       SELECT headers ->> 'scheduled-at' AS at, run_at AS "runAt"
-        FROM hm_event_keyed WHERE tenant_id = ${tenantId} ORDER BY seq
+        FROM hm_event_keyed
+       WHERE tenant_id = ${tenantId}
+       ORDER BY seq
     `
   )
 
@@ -71,7 +73,11 @@ layer(TestLayer, { excludeTestServices: true })("A schedule", (it) => {
       const sql = yield* SqlClient.SqlClient
       // The run ends: the next due time runs again.
       yield* sql`DELETE FROM hm_event_keyed WHERE tenant_id = 'skip'`
-      yield* sql`UPDATE hm_event_key SET pending = 0 WHERE tenant_id = 'skip'`
+      yield* sql`
+        UPDATE hm_event_key
+           SET pending = 0
+         WHERE tenant_id = 'skip'
+      `
       yield* time.adjust("1 minute")
       yield* tick
       assert.deepStrictEqual(yield* timesOf("skip"), ["2026-01-01T00:04:00"])
@@ -156,7 +162,12 @@ layer(TestLayer, { excludeTestServices: true })("A schedule", (it) => {
       }
       assert.lengthOf(yield* timesOf("queued"), 3)
       // One token: two of them cannot run at the same time.
-      assert.lengthOf(yield* sql`SELECT 1 FROM hm_event_queue WHERE tenant_id = 'queued'`, 1)
+      const tokens = yield* sql`
+        SELECT 1
+          FROM hm_event_queue
+         WHERE tenant_id = 'queued'
+      `
+      assert.lengthOf(tokens, 1)
     }).pipe(provide(TenantId.make("queued")))
   )
 

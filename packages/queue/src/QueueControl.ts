@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Column from "@hypermarket/core/Column"
 import * as Now from "@hypermarket/core/Now"
 import { VersionStale } from "@hypermarket/core/Precondition"
 import { Tenant } from "@hypermarket/core/Tenant"
@@ -14,6 +13,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import * as Notifications from "./internal/notifications.ts"
+import * as Rows from "./internal/queueRows.ts"
 import * as ControlStatements from "./internal/statements/control.ts"
 import * as ListingStatements from "./internal/statements/listing.ts"
 import * as LookUpStatements from "./internal/statements/lookUp.ts"
@@ -37,43 +37,13 @@ export const queuesMax = 1_000
  */
 export const minutesMax = 60
 
-const Rate = Schema.Struct({ max: Schema.Int, periodMillis: Schema.Int })
-
-const QueueState = Schema.Struct({
-  queue: Schema.String,
-  ready: Schema.Int,
-  leased: Schema.Int,
-  delayed: Schema.Int,
-  dead: Schema.Int,
-  /** Age of the oldest runnable job; null when there is none. */
-  oldestAgeSeconds: Schema.NullOr(Schema.Finite),
-  paused: Schema.Boolean,
-  weight: Schema.Int,
-  /** Maximum leased jobs over all workers; null is no limit. */
-  concurrencyMax: Schema.NullOr(Schema.Int),
-  /** Maximum started jobs per period; null is no limit. */
-  rate: Schema.NullOr(Rate),
-  /** Version of the settings; 0 while they are the defaults. */
-  version: Schema.Int,
-  /** Attempts that ended within the last {@link minutesMax} minutes, and how many of them failed. */
-  lastHour: Schema.Struct({ jobs: Schema.Int, failed: Schema.Int })
-})
-
 /**
  * Depth and settings of one queue of a tenant. Jobs behind an ordering key count as `ready`.
  *
  * @category models
  * @since 0.1.0
  */
-export type QueueState = typeof QueueState.Type
-
-const QueueMinute = Schema.Struct({
-  at: Column.Timestamp,
-  jobs: Schema.Int,
-  failed: Schema.Int,
-  /** Mean time from the claim of a batch to its end. */
-  batchMillis: Schema.Finite
-})
+export type QueueState = typeof Rows.QueueState.Type
 
 /**
  * Work of all workers on one queue within one minute.
@@ -81,24 +51,7 @@ const QueueMinute = Schema.Struct({
  * @category models
  * @since 0.1.0
  */
-export type QueueMinute = typeof QueueMinute.Type
-
-const DeadLetter = Schema.Struct({
-  queue: Schema.String,
-  /** Sequence number in the dead-letter table: the keyset of a page. */
-  seq: Schema.String,
-  jobId: Schema.String,
-  type: Schema.String,
-  attempt: Schema.Int,
-  orderingKey: Schema.NullOr(Schema.String),
-  /** One entry per failed attempt, at most the last ten. */
-  errors: Schema.NullOr(Schema.Json),
-  /** Reason with which its handler rejected the job. */
-  rejected: Schema.NullOr(Schema.String),
-  /** The last error without ids and numbers. */
-  failure: Schema.String,
-  diedAt: Column.Timestamp
-})
+export type QueueMinute = typeof Rows.QueueMinute.Type
 
 /**
  * A job in the dead-letter queue.
@@ -106,20 +59,7 @@ const DeadLetter = Schema.Struct({
  * @category models
  * @since 0.1.0
  */
-export type DeadLetter = typeof DeadLetter.Type
-
-const DeadLetterGroup = Schema.Struct({
-  failure: Schema.String,
-  count: Schema.Int,
-  firstDiedAt: Column.Timestamp,
-  lastDiedAt: Column.Timestamp,
-  /** Types of the jobs, at most ten. */
-  types: Schema.Array(Schema.String),
-  /** The job that was dead-lettered last. */
-  jobId: Schema.String,
-  /** The last error of that job, as it was. */
-  error: Schema.String
-})
+export type DeadLetter = typeof Rows.DeadLetter.Type
 
 /**
  * Dead-lettered jobs of a queue whose last errors are alike: they differ in ids and numbers only.
@@ -127,21 +67,7 @@ const DeadLetterGroup = Schema.Struct({
  * @category models
  * @since 0.1.0
  */
-export type DeadLetterGroup = typeof DeadLetterGroup.Type
-
-const ListedJob = Schema.Struct({
-  state: Schema.Literals(["ready", "delayed", "running"]),
-  seq: Schema.String,
-  jobId: Schema.String,
-  type: Schema.String,
-  priority: Schema.Int,
-  /** Number of failed attempts. */
-  attempt: Schema.Int,
-  orderingKey: Schema.NullOr(Schema.String),
-  recordedAt: Column.Timestamp,
-  runAt: Schema.NullOr(Column.Timestamp),
-  errors: Schema.NullOr(Schema.Json)
-})
+export type DeadLetterGroup = typeof Rows.DeadLetterGroup.Type
 
 /**
  * A job that waits or runs.
@@ -149,7 +75,7 @@ const ListedJob = Schema.Struct({
  * @category models
  * @since 0.1.0
  */
-export type ListedJob = typeof ListedJob.Type
+export type ListedJob = typeof Rows.ListedJob.Type
 
 /**
  * Maximum groups of dead letters that {@link QueueControl.deadLetterGroups} returns: the most frequent ones.
@@ -180,7 +106,7 @@ export interface JobOutcome {
 export interface SettingsChange {
   readonly weight?: number
   readonly concurrencyMax?: number | null
-  readonly rate?: typeof Rate.Type | null
+  readonly rate?: typeof Rows.Rate.Type | null
 }
 
 /**
@@ -310,12 +236,12 @@ export const make = Effect.fn("QueueControl.make")(function* (options: {
   const statements = ControlStatements.make(sql, tables, options.names)
   const operations = OperationStatements.make(sql, tables)
   const lookUps = LookUpStatements.make(sql, tables)
-  const decodeStates = Schema.decodeUnknownEffect(Schema.Array(QueueState))
-  const decodeMinutes = Schema.decodeUnknownEffect(Schema.Array(QueueMinute))
+  const decodeStates = Schema.decodeUnknownEffect(Schema.Array(Rows.QueueState))
+  const decodeMinutes = Schema.decodeUnknownEffect(Schema.Array(Rows.QueueMinute))
   const listing = ListingStatements.make(sql, tables)
-  const decodeJobs = Schema.decodeUnknownEffect(Schema.Array(ListedJob))
-  const decodeGroups = Schema.decodeUnknownEffect(Schema.Array(DeadLetterGroup))
-  const decodeDeadLetters = Schema.decodeUnknownEffect(Schema.Array(DeadLetter))
+  const decodeJobs = Schema.decodeUnknownEffect(Schema.Array(Rows.ListedJob))
+  const decodeGroups = Schema.decodeUnknownEffect(Schema.Array(Rows.DeadLetterGroup))
+  const decodeDeadLetters = Schema.decodeUnknownEffect(Schema.Array(Rows.DeadLetter))
 
   const read = Effect.fnUntraced(function* (tenantId: string, queue: string | null) {
     const now = yield* Now.now

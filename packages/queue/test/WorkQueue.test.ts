@@ -18,7 +18,9 @@ const standing = Effect.fnUntraced(function* (queue: string) {
   const [row] = yield* sql<Record<string, number>>`
     SELECT (SELECT count(*)::int FROM hm_test_queue WHERE ltrim(queue, '!') = ${queue}) AS ready,
            (SELECT count(*)::int FROM hm_test_delayed WHERE queue = ${queue}) AS delayed,
-           (SELECT coalesce(sum(jobs_count), 0)::int FROM hm_test_lease WHERE ltrim(queue, '!') = ${queue}) AS leased,
+           (SELECT coalesce(sum(jobs_count), 0)::int
+              FROM hm_test_lease
+             WHERE ltrim(queue, '!') = ${queue}) AS leased,
            (SELECT count(*)::int FROM hm_test_keyed WHERE queue = ${queue}) AS keyed,
            (SELECT coalesce(sum(pending), 0)::int FROM hm_test_key WHERE queue = ${queue}) AS pending,
            (SELECT count(*)::int FROM hm_test_dead WHERE queue = ${queue}) AS dead
@@ -108,7 +110,9 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
         readonly errors: ReadonlyArray<{ readonly error: string }>
         readonly payload: string
       }>`
-        SELECT attempt, errors, payload::text FROM hm_test_dead WHERE queue = 'failing'
+        SELECT attempt, errors, payload::text
+          FROM hm_test_dead
+         WHERE queue = 'failing'
       `
       assert.strictEqual(dead?.attempt, 3)
       assert.lengthOf(dead?.errors ?? [], 3)
@@ -220,7 +224,8 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
                 // Written while the keys are locked: its identity column has the order of the locks.
                 yield* sql`
                   INSERT INTO published (key, job_id)
-                  SELECT * FROM unnest(${keys}::text[], ${ids}::text[])
+                  SELECT *
+                    FROM unnest(${keys}::text[], ${ids}::text[])
                 `
               })
             ),
@@ -231,7 +236,9 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
       assert.lengthOf(finished, 400)
       assert.isAbove(failedOnce.size, 0)
       const published = yield* sql<{ readonly key: string; readonly jobId: string }>`
-        SELECT key, job_id AS "jobId" FROM published ORDER BY at
+        SELECT key, job_id AS "jobId"
+          FROM published
+         ORDER BY at
       `
       for (let k = 0; k < 7; k++) {
         const key = `key-${k}`
@@ -267,7 +274,8 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
         yield* untilIdle("exactly-once")
       }).pipe(Effect.scoped)
       const [row] = yield* sql<{ readonly rows: number; readonly jobs: number }>`
-        SELECT count(*)::int AS rows, count(DISTINCT job_id)::int AS jobs FROM effects
+        SELECT count(*)::int AS rows, count(DISTINCT job_id)::int AS jobs
+          FROM effects
       `
       assert.deepStrictEqual(row, { rows: 100, jobs: 100 })
     }).pipe(Tenant.provide(acme))

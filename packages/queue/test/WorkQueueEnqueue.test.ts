@@ -41,8 +41,13 @@ layer(layerQuiet, { excludeTestServices: true })("Enqueueing", (it) => {
           readonly transactions: number
         }>`
         SELECT tenant_id AS "tenantId", (payload ->> 'n')::int % 3 AS n, count(*)::int AS jobs,
-               (SELECT count(DISTINCT xmin::text)::int FROM hm_test_queue WHERE queue = 'gathered') AS transactions
-          FROM hm_test_queue WHERE queue = 'gathered' GROUP BY 1, 2 ORDER BY 2
+               (SELECT count(DISTINCT xmin::text)::int
+                  FROM hm_test_queue
+                 WHERE queue = 'gathered') AS transactions
+          FROM hm_test_queue
+         WHERE queue = 'gathered'
+         GROUP BY 1, 2
+         ORDER BY 2
       `
         assert.deepStrictEqual(
           rows.map((row) => [row.tenantId, row.n]),
@@ -84,7 +89,9 @@ layer(layerQuiet, { excludeTestServices: true })("Enqueueing", (it) => {
       const sql = yield* SqlClient.SqlClient
       const release = yield* hold(sql`LOCK TABLE hm_test_queue IN SHARE MODE`, Effect.void)
       const waitingForLock = sql<{ readonly n: number }>`
-        SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted AND relation = 'hm_test_queue'::regclass
+        SELECT count(*)::int AS n
+          FROM pg_locks
+         WHERE NOT granted AND relation = 'hm_test_queue'::regclass
       `
       const caller = (type: string) =>
         Effect.forkChild(queue.enqueue([{ queue: "given-up", type, payload: null }]), {
@@ -100,7 +107,10 @@ layer(layerQuiet, { excludeTestServices: true })("Enqueueing", (it) => {
       yield* release
       yield* Effect.forEach([first, second], Fiber.join)
       const types = yield* sql<{ readonly type: string }>`
-        SELECT type FROM hm_test_queue WHERE queue = 'given-up' ORDER BY type
+        SELECT type
+          FROM hm_test_queue
+         WHERE queue = 'given-up'
+         ORDER BY type
       `
       assert.deepStrictEqual(
         types.map((row) => row.type),

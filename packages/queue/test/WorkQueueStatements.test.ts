@@ -47,13 +47,27 @@ const uuidOf = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, 
 const census = Effect.fnUntraced(function* (tenant: string) {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ readonly jobId: string }>`
-    SELECT job_id::text AS "jobId" FROM (
-      SELECT job_id FROM hm_test_queue WHERE tenant_id = ${tenant} AND ordering_key IS NULL
-      UNION ALL SELECT job_id FROM hm_test_delayed WHERE tenant_id = ${tenant} AND ordering_key IS NULL
-      UNION ALL SELECT job_id FROM hm_test_keyed WHERE tenant_id = ${tenant}
-      UNION ALL SELECT job_id FROM hm_test_dead WHERE tenant_id = ${tenant}
+    SELECT job_id::text AS "jobId"
+      FROM (
+      SELECT job_id
+        FROM hm_test_queue
+       WHERE tenant_id = ${tenant} AND ordering_key IS NULL
       UNION ALL
-      SELECT ${sql.literal(packed.jobId)} FROM hm_test_lease l CROSS JOIN LATERAL json_array_elements(l.jobs) e
+     SELECT job_id
+       FROM hm_test_delayed
+      WHERE tenant_id = ${tenant} AND ordering_key IS NULL
+      UNION ALL
+     SELECT job_id
+       FROM hm_test_keyed
+      WHERE tenant_id = ${tenant}
+      UNION ALL
+     SELECT job_id
+       FROM hm_test_dead
+      WHERE tenant_id = ${tenant}
+      UNION ALL
+      SELECT ${sql.literal(packed.jobId)}
+        FROM hm_test_lease l
+       CROSS JOIN LATERAL json_array_elements(l.jobs) e
        WHERE l.tenant_id = ${tenant} AND ${sql.literal(packed.orderingKey)} IS NULL AND NOT ${sql.literal(packed.seq)} = ANY (l.done)) j
      ORDER BY 1
   `
@@ -67,17 +81,23 @@ const brokenKeys = Effect.fnUntraced(function* (tenant: string) {
     SELECT k.ordering_key, k.pending, j.jobs, t.tokens
       FROM hm_test_key k
       CROSS JOIN LATERAL (
-           SELECT count(*)::int AS jobs FROM hm_test_keyed d
+           SELECT count(*)::int AS jobs
+             FROM hm_test_keyed d
             WHERE d.tenant_id = k.tenant_id AND d.queue = k.queue AND d.ordering_key = k.ordering_key) j
       CROSS JOIN LATERAL (
-           SELECT count(*)::int AS tokens FROM (
-             SELECT 1 FROM hm_test_queue r
+           SELECT count(*)::int AS tokens
+             FROM (
+             SELECT 1
+               FROM hm_test_queue r
               WHERE r.tenant_id = k.tenant_id AND ltrim(r.queue, '!') = k.queue AND r.ordering_key = k.ordering_key
              UNION ALL
-             SELECT 1 FROM hm_test_delayed r
+             SELECT 1
+               FROM hm_test_delayed r
               WHERE r.tenant_id = k.tenant_id AND r.queue = k.queue AND r.ordering_key = k.ordering_key
              UNION ALL
-             SELECT 1 FROM hm_test_lease l CROSS JOIN LATERAL json_array_elements(l.jobs) e
+             SELECT 1
+               FROM hm_test_lease l
+              CROSS JOIN LATERAL json_array_elements(l.jobs) e
               WHERE l.tenant_id = k.tenant_id AND ltrim(l.queue, '!') = k.queue AND ${sql.literal(packed.orderingKey)} = k.ordering_key
                 AND NOT ${sql.literal(packed.seq)} = ANY (l.done)) u) t
      WHERE k.tenant_id = ${tenant}

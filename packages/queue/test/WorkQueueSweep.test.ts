@@ -63,7 +63,8 @@ layer(TestLayer, { excludeTestServices: true })("A sweep with hints", (it) => {
           readonly seqs: ReadonlyArray<number>
         }>`
           SELECT tenant_id AS "tenantId", queue, priority, array_agg(seq::float8 ORDER BY seq) AS seqs
-            FROM hm_sweep_queue GROUP BY 1, 2, 3
+            FROM hm_sweep_queue
+           GROUP BY 1, 2, 3
         `
         const seqsOf = new Map(rows.map((flow) => [textOf(flow), flow.seqs]))
         for (const { behind, priority, queue: name, tenant } of flows) {

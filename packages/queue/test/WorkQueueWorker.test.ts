@@ -44,7 +44,8 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
       // Quarantined jobs count too.
       yield* sql`
         INSERT INTO hm_test_queue (tenant_id, queue, job_id, type, lost)
-        SELECT 'acme', '!limited', gen_random_uuid(), 't', 2 FROM generate_series(1, 10)
+        SELECT 'acme', '!limited', gen_random_uuid(), 't', 2
+          FROM generate_series(1, 10)
       `
       yield* Effect.gen(function* () {
         yield* worker([handler])
@@ -327,7 +328,10 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
       }).pipe(Effect.scoped)
       assert.strictEqual(yield* count("lease", "stopped"), 0)
       const left = yield* sql<{ readonly attempt: number; readonly lost: number; readonly n: number }>`
-        SELECT attempt, lost, (payload ->> 'n')::int AS n FROM hm_test_delayed WHERE queue = 'stopped' ORDER BY n
+        SELECT attempt, lost, (payload ->> 'n')::int AS n
+          FROM hm_test_delayed
+         WHERE queue = 'stopped'
+         ORDER BY n
       `
       assert.deepStrictEqual(left, [
         { attempt: 0, lost: 0, n: 1 },
@@ -354,7 +358,8 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
             (batch) =>
               sql`
               INSERT INTO child
-              SELECT (j ->> 'n')::int FROM json_array_elements(${JSON.stringify(batch.map((job) => job.payload))}::text::json) j
+              SELECT (j ->> 'n')::int
+                FROM json_array_elements(${JSON.stringify(batch.map((job) => job.payload))}::text::json) j
             `.pipe(Effect.asVoid),
             { transactional: true, batchMax: 50 }
           )
@@ -362,7 +367,8 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
         yield* untilIdle("deferred")
       }).pipe(Effect.scoped)
       const [row] = yield* sql<{ readonly rows: number; readonly numbers: number }>`
-        SELECT count(*)::int AS rows, count(DISTINCT n)::int AS numbers FROM child
+        SELECT count(*)::int AS rows, count(DISTINCT n)::int AS numbers
+          FROM child
       `
       assert.deepStrictEqual(row, { rows: 22, numbers: 19 })
       const dead = yield* deadOf("deferred")
@@ -431,7 +437,8 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
       const sql = yield* SqlClient.SqlClient
       yield* sql`
         INSERT INTO hm_test_queue (tenant_id, queue, job_id, type, lost)
-        SELECT 'acme', '!slowly', gen_random_uuid(), 't', 2 FROM generate_series(1, 5)
+        SELECT 'acme', '!slowly', gen_random_uuid(), 't', 2
+          FROM generate_series(1, 5)
       `
       let running = 0
       let most = 0

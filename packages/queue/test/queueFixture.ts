@@ -124,7 +124,10 @@ export const deadOf = (queue: string) =>
       readonly payload: string
       readonly errors: ReadonlyArray<{ readonly error: string }>
     }>`
-      SELECT type, attempt, errors, payload::text FROM hm_test_dead WHERE queue = ${queue} ORDER BY type
+      SELECT type, attempt, errors, payload::text
+        FROM hm_test_dead
+       WHERE queue = ${queue}
+       ORDER BY type
     `
   )
 

@@ -148,11 +148,13 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
         RETURNING tenant_id, batch_id, queue, jobs_count, claimed_at),
       logged AS (
         INSERT INTO ${history} (tenant_id, day, batch_id, queue, jobs_count, failed_count, claimed_at, done_at)
-        SELECT tenant_id, ${now}::date, batch_id, queue, jobs_count, 0, claimed_at, clock_timestamp() FROM acknowledged),
+        SELECT tenant_id, ${now}::date, batch_id, queue, jobs_count, 0, claimed_at, clock_timestamp()
+          FROM acknowledged),
       -- One row per flow: with equality on the priority the hint is an index bound. Without it
       -- Postgres 15 to 17 walk the whole range: 26.6 ms against 0.03 ms over 600,000 dead entries.
       l AS MATERIALIZED (
-        SELECT * FROM unnest(${flows.map((flow) => flow.tenantId)}::text[], ${flows.map((flow) => flow.queue)}::text[],
+        SELECT *
+          FROM unnest(${flows.map((flow) => flow.tenantId)}::text[], ${flows.map((flow) => flow.queue)}::text[],
                              ${flows.map((flow) => flow.priority)}::smallint[],
                              ${flows.map((flow) => String(flow.hint))}::text[]::bigint[],
                              ${flows.map((flow) => flow.limit)}::int[]) AS t (tenant_id, queue, priority, hint, jobs_max)),
@@ -160,26 +162,33 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
         DELETE FROM ${ready}
          WHERE ctid = ANY (ARRAY (
                  SELECT f.ctid
-                   FROM l CROSS JOIN LATERAL (
+                   FROM l
+                  CROSS JOIN LATERAL (
                         WITH q AS MATERIALIZED (
-                          SELECT r.ctid, r.seq, r.body_bytes FROM ${ready} r
+                          SELECT r.ctid, r.seq, r.body_bytes
+                            FROM ${ready} r
                            WHERE r.tenant_id = l.tenant_id AND r.queue = l.queue AND r.priority = l.priority
                              AND r.seq >= l.hint
-                           ORDER BY r.seq LIMIT l.jobs_max FOR UPDATE SKIP LOCKED)
+                           ORDER BY r.seq
+                           LIMIT l.jobs_max
+                             FOR UPDATE SKIP LOCKED)
                         -- Payloads in the row itself are small, and bounded by the limit of jobs: only large payloads, which
                         -- are few, are added up.
-                        SELECT q.ctid FROM q
+                        SELECT q.ctid
+                          FROM q
                          WHERE q.seq < coalesce(
                                  (SELECT min(b.seq)
                                     FROM (SELECT seq, sum(body_bytes) OVER (ORDER BY seq) - body_bytes AS before
-                                            FROM q WHERE body_bytes IS NOT NULL) b
+                                            FROM q
+                                           WHERE body_bytes IS NOT NULL) b
                                    WHERE b.before >= ${flowBytesMax}), 9223372036854775807)) f))
         -- Packed here: otherwise nineteen columns would be formed into rows and taken apart again.
         RETURNING tenant_id, queue, ordering_key, attempt, lost, body_day, body_seq, payload, ${packing} AS job),
       -- The jobs behind claimed tokens stay where they are.
       behind AS MATERIALIZED (
         SELECT c.tenant_id, c.queue, h.*
-          FROM c CROSS JOIN LATERAL (
+          FROM c
+         CROSS JOIN LATERAL (
                SELECT q.*, sum(q.body_bytes) OVER (ORDER BY q.seq ROWS UNBOUNDED PRECEDING) AS upto
                  FROM (SELECT k.ordering_key, k.seq, k.priority, k.job_id, k.attempt, k.attempts_max, k.type, k.recorded_at,
                               k.headers, k.options, k.errors, k.payload, k.body_day, k.body_seq, k.body_bytes, k.run_at
@@ -196,21 +205,28 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
       -- Unordered, but both in the same order: sorting in the worker costs less than sorting rows with payloads here.
       g AS MATERIALIZED (
         SELECT tenant_id, queue, count(*)::int AS count, json_agg(job) AS jobs, array_agg(payload) AS payloads
-          FROM c GROUP BY 1, 2),
+          FROM c
+         GROUP BY 1, 2),
       leased AS (
         INSERT INTO ${lease} (tenant_id, batch_id, queue, worker_id, lease_until, jobs_count, jobs, payloads)
         SELECT tenant_id, ${batchId}::uuid, queue, ${workerId}::uuid,
                clock_timestamp() + ${leaseMillis}::float8 * interval '1 millisecond', count, jobs, payloads FROM g)
       SELECT g.tenant_id AS "tenantId", g.queue, g.count, g.jobs::text AS jobs, array_to_json(g.payloads)::text AS payloads,
              b.jobs::text AS keyed, array_to_json(b.payloads)::text AS "keyedPayloads", NULL AS "bodySeq", NULL AS body
-        FROM g LEFT JOIN LATERAL (
+        FROM g
+        LEFT JOIN LATERAL (
              SELECT json_agg(${packingKeyed} ORDER BY seq) AS jobs, array_agg(payload ORDER BY seq) AS payloads
-               FROM behind WHERE behind.tenant_id = g.tenant_id AND behind.queue = g.queue) b ON true
+               FROM behind
+              WHERE behind.tenant_id = g.tenant_id AND behind.queue = g.queue) b ON true
       UNION ALL
       SELECT r.tenant_id, '', 0, NULL, NULL, NULL, NULL, r.body_seq::text, b.payload::text
-        FROM (SELECT tenant_id, body_day, body_seq FROM c WHERE body_seq IS NOT NULL
+        FROM (SELECT tenant_id, body_day, body_seq
+                FROM c
+               WHERE body_seq IS NOT NULL
               UNION ALL
-              SELECT tenant_id, body_day, body_seq FROM behind WHERE body_seq IS NOT NULL) r
+              SELECT tenant_id, body_day, body_seq
+                FROM behind
+               WHERE body_seq IS NOT NULL) r
         JOIN ${body} b ON b.tenant_id = r.tenant_id AND b.body_seq = r.body_seq AND b.day = r.body_day
     `
 
@@ -248,14 +264,19 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
          WHERE NOT r.token = ANY (a.done)),
       x AS MATERIALIZED (
         SELECT r.tenant_id, r.queue, r.ordering_key, b.*
-          FROM r CROSS JOIN LATERAL json_to_recordset(r.buried) AS b (seq bigint, attempt smallint, errors json)),
+          FROM r
+         CROSS JOIN LATERAL json_to_recordset(r.buried) AS b (seq bigint, attempt smallint, errors json)),
       ${tail},
       again AS (
         INSERT INTO ${delayed} (tenant_id, queue, priority, run_at, ${job})
-        SELECT tenant_id, queue, priority, run_at, ${job} FROM f WHERE run_at IS NOT NULL),
+        SELECT tenant_id, queue, priority, run_at, ${job}
+          FROM f
+         WHERE run_at IS NOT NULL),
       buried AS (
         INSERT INTO ${dead} (tenant_id, queue, priority, died_at, ${job})
-        SELECT tenant_id, queue, priority, ${now}, ${job} FROM f WHERE run_at IS NULL),
+        SELECT tenant_id, queue, priority, ${now}, ${job}
+          FROM f
+         WHERE run_at IS NULL),
       done AS (
         DELETE FROM ${keyed} k USING r
          WHERE k.tenant_id = r.tenant_id AND k.queue = r.queue AND k.ordering_key = r.ordering_key
@@ -270,29 +291,36 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
                headers, options, last_errors, payload, body_day, body_seq, body_bytes
           FROM gone),
       charged AS (
-        UPDATE ${keyed} k SET attempt = r.attempt, errors = r.errors, run_at = r.run_at FROM r
+        UPDATE ${keyed} k SET attempt = r.attempt, errors = r.errors, run_at = r.run_at
+                         FROM r
          WHERE k.tenant_id = r.tenant_id AND k.queue = r.queue AND k.ordering_key = r.ordering_key AND k.seq = r.failed),
       -- Locked in the order in which an enqueue locks them.
       locked AS MATERIALIZED (
         SELECT k.tenant_id, k.queue, k.ordering_key, r.priority, r.run_at, r.token_lost, r.token_singly,
                cardinality(r.done_seqs) + json_array_length(r.buried) AS removed
-          FROM ${key} k JOIN r USING (tenant_id, queue, ordering_key)
+          FROM ${key} k
+          JOIN r
+         USING (tenant_id, queue, ordering_key)
          ORDER BY k.tenant_id, k.queue, k.ordering_key
            FOR UPDATE OF k),
       left_over AS (
-        UPDATE ${key} k SET pending = k.pending - l.removed FROM locked l
+        UPDATE ${key} k SET pending = k.pending - l.removed
+                       FROM locked l
          WHERE k.tenant_id = l.tenant_id AND k.queue = l.queue AND k.ordering_key = l.ordering_key
         RETURNING k.tenant_id, k.queue, k.ordering_key, k.pending, l.priority, l.run_at, l.token_lost, l.token_singly),
       tokens AS (
         INSERT INTO ${ready} (tenant_id, queue, priority, ordering_key, lost, attempt)
         SELECT tenant_id, queue, priority, ordering_key, token_lost, token_singly
-          FROM left_over WHERE pending > 0 AND run_at IS NULL),
+          FROM left_over
+         WHERE pending > 0 AND run_at IS NULL),
       -- The key stays blocked until its head is due: the order holds under retries and delays.
       tokens_later AS (
         INSERT INTO ${delayed} (tenant_id, queue, priority, ordering_key, lost, attempt, run_at)
         SELECT tenant_id, queue, priority, ordering_key, token_lost, token_singly, run_at
-          FROM left_over WHERE pending > 0 AND run_at IS NOT NULL)
-      SELECT count(*)::int AS leases FROM acknowledged
+          FROM left_over
+         WHERE pending > 0 AND run_at IS NOT NULL)
+      SELECT count(*)::int AS leases
+        FROM acknowledged
     `.pipe(Effect.map(([row]) => row?.leases ?? 0))
 
   const leases = ({ batchId, queue, tenants }: Outcome) => sql`

@@ -247,13 +247,17 @@ export const oldestBody = (
 ): Effect.Effect<Date | undefined, SqlError> =>
   sql<{ readonly millis: number | null }>`
     SELECT (1000 * extract(epoch FROM min(day)))::float8 AS millis
-      FROM (SELECT min(body_day) AS day FROM ${sql(tables.ready)}
+      FROM (SELECT min(body_day) AS day
+              FROM ${sql(tables.ready)}
             UNION ALL
-            SELECT min(body_day) FROM ${sql(tables.delayed)}
+            SELECT min(body_day)
+              FROM ${sql(tables.delayed)}
             UNION ALL
-            SELECT min(body_day) FROM ${sql(tables.keyed)}
+            SELECT min(body_day)
+              FROM ${sql(tables.keyed)}
             UNION ALL
-            SELECT min(body_day) FROM ${sql(tables.dead)}
+            SELECT min(body_day)
+              FROM ${sql(tables.dead)}
             UNION ALL
             SELECT min(${sql.literal(packed.bodyDay)})
               FROM ${sql(tables.lease)} l

@@ -98,7 +98,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): EnqueueStatements => 
                  ORDER BY tenant_id, share) large),
       stored AS (
         INSERT INTO ${body} (tenant_id, day, body_seq, payload)
-        SELECT tenant_id, ${now}::date, body_seq, payload::json FROM b),
+        SELECT tenant_id, ${now}::date, body_seq, payload::json
+          FROM b),
       j AS MATERIALIZED (
         SELECT i.n, i.tenant_id, i.queue, i.priority, i.ordering_key, i.job_id, i.type, 0::smallint AS attempt,
                CASE WHEN i.run_at > ${now} THEN i.run_at END AS run_at,
@@ -107,46 +108,69 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): EnqueueStatements => 
                CASE WHEN b.body_seq IS NULL THEN i.payload::json END AS payload,
                CASE WHEN b.body_seq IS NOT NULL THEN ${now}::date END AS body_day, b.body_seq,
                CASE WHEN b.body_seq IS NOT NULL THEN octet_length(i.payload) END AS body_bytes
-          FROM i LEFT JOIN b ON b.tenant_id = i.tenant_id AND b.share = i.share AND (i.run_at IS NULL OR i.run_at <= ${now})),
+          FROM i
+          LEFT JOIN b ON b.tenant_id = i.tenant_id AND b.share = i.share AND (i.run_at IS NULL OR i.run_at <= ${now})),
       -- Sorted, so that concurrent statements lock the same keys in the same order.
       counted AS MATERIALIZED (
         SELECT tenant_id, queue, ordering_key, count(*)::int AS added, max(priority) AS priority,
                (array_agg(run_at ORDER BY n))[1] AS run_at
-          FROM j WHERE ordering_key IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3),
+          FROM j
+         WHERE ordering_key IS NOT NULL
+         GROUP BY 1, 2, 3
+         ORDER BY 1, 2, 3),
       locked AS (
         INSERT INTO ${key} AS k (tenant_id, queue, ordering_key, pending)
-        SELECT tenant_id, queue, ordering_key, added FROM counted
+        SELECT tenant_id, queue, ordering_key, added
+          FROM counted
             ON CONFLICT (tenant_id, queue, ordering_key) DO UPDATE SET pending = k.pending + excluded.pending
         RETURNING k.tenant_id, k.queue, k.ordering_key, k.pending),
       keys AS MATERIALIZED (
-        SELECT counted.*, locked.pending FROM locked JOIN counted USING (tenant_id, queue, ordering_key)),
+        SELECT counted.*, locked.pending
+          FROM locked
+          JOIN counted
+         USING (tenant_id, queue, ordering_key)),
       -- The sequence number is drawn after the row of the key is locked: it is the order of the key.
       behind AS (
         INSERT INTO ${keyed} (tenant_id, queue, ordering_key, priority, run_at, ${job})
         SELECT tenant_id, queue, ordering_key, j.priority, j.run_at, ${job}
-          FROM j JOIN (SELECT tenant_id, queue, ordering_key FROM keys) k USING (tenant_id, queue, ordering_key)
+          FROM j
+          JOIN (SELECT tenant_id, queue, ordering_key
+                  FROM keys) k
+         USING (tenant_id, queue, ordering_key)
          ORDER BY n),
       -- The key was idle: insert its token, delayed when its head is not due.
       tokens AS (
         INSERT INTO ${ready} (tenant_id, queue, priority, ordering_key)
-        SELECT tenant_id, queue, priority, ordering_key FROM keys WHERE pending = added AND run_at IS NULL),
+        SELECT tenant_id, queue, priority, ordering_key
+          FROM keys
+         WHERE pending = added AND run_at IS NULL),
       tokens_later AS (
         INSERT INTO ${delayed} (tenant_id, queue, priority, ordering_key, run_at)
-        SELECT tenant_id, queue, priority, ordering_key, run_at FROM keys WHERE pending = added AND run_at IS NOT NULL),
+        SELECT tenant_id, queue, priority, ordering_key, run_at
+          FROM keys
+         WHERE pending = added AND run_at IS NOT NULL),
       later AS (
         INSERT INTO ${delayed} (tenant_id, queue, priority, run_at, ${job})
-        SELECT tenant_id, queue, priority, run_at, ${job} FROM j WHERE ordering_key IS NULL AND run_at IS NOT NULL),
+        SELECT tenant_id, queue, priority, run_at, ${job}
+          FROM j
+         WHERE ordering_key IS NULL AND run_at IS NOT NULL),
       at_once AS (
         INSERT INTO ${ready} (tenant_id, queue, priority, ${job})
-        SELECT tenant_id, queue, priority, ${job} FROM j WHERE ordering_key IS NULL AND run_at IS NULL ORDER BY n)
-      SELECT DISTINCT tenant_id AS "tenantId", queue, priority FROM j WHERE run_at IS NULL
+        SELECT tenant_id, queue, priority, ${job}
+          FROM j
+         WHERE ordering_key IS NULL AND run_at IS NULL
+         ORDER BY n)
+      SELECT DISTINCT tenant_id AS "tenantId", queue, priority
+        FROM j
+       WHERE run_at IS NULL
     `
 
   const enqueueFrom: EnqueueStatements["enqueueFrom"] = (source, now) => insert(sql.literal(""), source, now)
 
   const enqueue: EnqueueStatements["enqueue"] = (jobs, now) => {
     const rows = sql`
-      SELECT * FROM unnest(${jobs.tenants}::text[], ${jobs.queues}::text[], ${jobs.priorities}::smallint[],
+      SELECT *
+        FROM unnest(${jobs.tenants}::text[], ${jobs.queues}::text[], ${jobs.priorities}::smallint[],
                            ${jobs.jobIds}::uuid[], ${jobs.types}::text[], ${jobs.attemptsMax}::smallint[],
                            ${jobs.headers}::text[], ${jobs.options}::text[], ${jobs.payloads}::text[],
                            ${jobs.orderingKeys}::text[], ${jobs.runAts}::timestamptz[], ${jobs.dedupeKeys}::text[],
@@ -166,9 +190,12 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): EnqueueStatements => 
       won AS (
         INSERT INTO ${dedupe} AS d (tenant_id, queue, dedupe_key, job_id, expires_at)
         SELECT DISTINCT ON (tenant_id, queue, dedupe_key) tenant_id, queue, dedupe_key, job_id, dedupe_until
-          FROM x WHERE dedupe_key IS NOT NULL ORDER BY tenant_id, queue, dedupe_key, n
+          FROM x
+         WHERE dedupe_key IS NOT NULL
+         ORDER BY tenant_id, queue, dedupe_key, n
             ON CONFLICT (tenant_id, queue, dedupe_key)
-            DO UPDATE SET job_id = excluded.job_id, expires_at = excluded.expires_at WHERE d.expires_at <= ${now}
+            DO UPDATE SET job_id = excluded.job_id, expires_at = excluded.expires_at
+                    WHERE d.expires_at <= ${now}
         RETURNING d.job_id),
     `
     const source = sql`SELECT ${columns} FROM x WHERE dedupe_key IS NULL OR job_id IN (SELECT job_id FROM won)`
@@ -178,7 +205,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): EnqueueStatements => 
   const heldKeys: EnqueueStatements["heldKeys"] = (tenantId, queues, dedupeKeys) => sql<HeldKey>`
       SELECT d.queue, d.dedupe_key AS "dedupeKey", d.job_id::text AS "jobId"
         FROM ${dedupe} d
-        JOIN (SELECT DISTINCT * FROM unnest(${queues}::text[], ${dedupeKeys}::text[]) AS x (queue, dedupe_key)) x
+        JOIN (SELECT DISTINCT *
+                FROM unnest(${queues}::text[], ${dedupeKeys}::text[]) AS x (queue, dedupe_key)) x
           ON x.queue = d.queue AND x.dedupe_key = d.dedupe_key
        WHERE d.tenant_id = ${tenantId}
     `

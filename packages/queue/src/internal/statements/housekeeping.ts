@@ -98,9 +98,13 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
       -- A new sequence number: the job is after the hint of its flow, and is found.
       back AS (
         INSERT INTO ${ready} (tenant_id, queue, priority, ordering_key, ${job})
-        SELECT tenant_id, queue, priority, ordering_key, ${job} FROM due ORDER BY run_at, seq
+        SELECT tenant_id, queue, priority, ordering_key, ${job}
+          FROM due
+         ORDER BY run_at, seq
         RETURNING tenant_id, queue, priority)
-      SELECT tenant_id AS "tenantId", queue, priority, count(*)::int AS count FROM back GROUP BY 1, 2, 3
+      SELECT tenant_id AS "tenantId", queue, priority, count(*)::int AS count
+        FROM back
+       GROUP BY 1, 2, 3
     `
 
   const reap: HousekeepingStatements["reap"] = (limit, now, tenantId) => sql<FlowRow>`
@@ -132,11 +136,14 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
       -- The head of a key whose token was lost too often is the poison job.
       head AS MATERIALIZED (
         SELECT j.tenant_id, j.queue, j.ordering_key, j.lost, j.errors AS lost_errors, h.seq
-          FROM j CROSS JOIN LATERAL (
-               SELECT k.seq FROM ${keyed} k
+          FROM j
+         CROSS JOIN LATERAL (
+               SELECT k.seq
+                 FROM ${keyed} k
                 WHERE k.tenant_id = j.tenant_id AND k.queue = j.queue AND k.ordering_key = j.ordering_key
                   AND NOT k.seq = ANY (j.done)
-                ORDER BY k.seq LIMIT 1) h
+                ORDER BY k.seq
+                LIMIT 1) h
          WHERE j.ordering_key IS NOT NULL AND j.lost >= ${lostMax}),
       head_gone AS (
         DELETE FROM ${keyed} k USING head
@@ -145,25 +152,31 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
         RETURNING k.*, head.lost AS token_lost, head.lost_errors),
       removed AS MATERIALIZED (
         SELECT tenant_id, queue, ordering_key, count(*)::int AS removed, bool_or(is_head) AS is_head
-          FROM (SELECT tenant_id, queue, ordering_key, false AS is_head FROM finished
+          FROM (SELECT tenant_id, queue, ordering_key, false AS is_head
+                  FROM finished
                 UNION ALL
-                SELECT tenant_id, queue, ordering_key, true FROM head_gone) u
+                SELECT tenant_id, queue, ordering_key, true
+                  FROM head_gone) u
          GROUP BY 1, 2, 3),
       -- Locked in the order in which an enqueue locks them.
       locked AS MATERIALIZED (
         SELECT k.tenant_id, k.queue, k.ordering_key, removed.removed, removed.is_head
-          FROM ${key} k JOIN removed USING (tenant_id, queue, ordering_key)
+          FROM ${key} k
+          JOIN removed
+         USING (tenant_id, queue, ordering_key)
          ORDER BY k.tenant_id, k.queue, k.ordering_key
            FOR UPDATE OF k),
       left_over AS (
-        UPDATE ${key} k SET pending = k.pending - l.removed FROM locked l
+        UPDATE ${key} k SET pending = k.pending - l.removed
+                       FROM locked l
          WHERE k.tenant_id = l.tenant_id AND k.queue = l.queue AND k.ordering_key = l.ordering_key
         RETURNING k.tenant_id, k.queue, k.ordering_key, k.pending, l.is_head),
       buried AS (
         INSERT INTO ${dead} (tenant_id, queue, priority, ordering_key, died_at, ${job})
         SELECT tenant_id, queue, priority, ordering_key, ${now}, job_id, type, attempt, attempts_max, lost, recorded_at,
                headers, options, errors, payload, body_day, body_seq, body_bytes
-          FROM j WHERE ordering_key IS NULL AND lost >= ${lostMax}
+          FROM j
+         WHERE ordering_key IS NULL AND lost >= ${lostMax}
         UNION ALL
         SELECT tenant_id, queue, priority, ordering_key, ${now}, job_id, type, attempt, attempts_max, token_lost,
                recorded_at, headers, options,
@@ -174,7 +187,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
         SELECT tenant_id, CASE WHEN lost >= ${lostUntilQuarantine} THEN ${quarantinePrefix} || queue ELSE queue END,
                priority, job_id, type, attempt, attempts_max, lost, recorded_at, headers, options, errors, payload, body_day,
                body_seq, body_bytes
-          FROM j WHERE ordering_key IS NULL AND lost < ${lostMax}
+          FROM j
+         WHERE ordering_key IS NULL AND lost < ${lostMax}
          ORDER BY seq
         RETURNING tenant_id, queue, priority),
       -- A token keeps its losses while its head may be the poison job, and runs the jobs lost with it one at a time.
@@ -185,25 +199,36 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
                || j.queue,
                j.priority, j.ordering_key, CASE WHEN l.is_head IS NOT TRUE THEN j.errors END,
                CASE WHEN l.is_head IS TRUE THEN 0 ELSE j.lost END, ${keyedBatchMax}
-          FROM j LEFT JOIN left_over l USING (tenant_id, queue, ordering_key)
+          FROM j
+          LEFT JOIN left_over l
+         USING (tenant_id, queue, ordering_key)
          WHERE j.ordering_key IS NOT NULL AND (l.pending IS NULL OR l.pending > 0)
         RETURNING tenant_id, queue, priority)
-      SELECT tenant_id AS "tenantId", queue, priority FROM back
+      SELECT tenant_id AS "tenantId", queue, priority
+        FROM back
       UNION
-      SELECT tenant_id, queue, priority FROM tokens
+      SELECT tenant_id, queue, priority
+        FROM tokens
     `
 
   /** A loose index scan over the primary key: one step per flow, regardless of its number of jobs. */
   const sweep: HousekeepingStatements["sweep"] = sql<FlowRow>`
     WITH RECURSIVE flow AS (
-      (SELECT tenant_id, queue, priority FROM ${ready} ORDER BY tenant_id, queue, priority LIMIT 1)
+      (SELECT tenant_id, queue, priority
+         FROM ${ready}
+        ORDER BY tenant_id, queue, priority
+        LIMIT 1)
       UNION ALL
       SELECT n.*
-        FROM flow CROSS JOIN LATERAL (
-             SELECT r.tenant_id, r.queue, r.priority FROM ${ready} r
+        FROM flow
+       CROSS JOIN LATERAL (
+             SELECT r.tenant_id, r.queue, r.priority
+               FROM ${ready} r
               WHERE (r.tenant_id, r.queue, r.priority) > (flow.tenant_id, flow.queue, flow.priority)
-              ORDER BY r.tenant_id, r.queue, r.priority LIMIT 1) n)
-    SELECT tenant_id AS "tenantId", queue, priority FROM flow
+              ORDER BY r.tenant_id, r.queue, r.priority
+              LIMIT 1) n)
+    SELECT tenant_id AS "tenantId", queue, priority
+      FROM flow
   `
 
   /**
@@ -223,34 +248,47 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
         SELECT tenant_id, queue, priority,
                lead(tenant_id) OVER place AS end_tenant, lead(queue) OVER place AS end_queue,
                lead(priority) OVER place AS end_priority
-          FROM (SELECT tenant_id, queue, priority FROM known UNION ALL SELECT '', '', 0) k
+          FROM (SELECT tenant_id, queue, priority
+                  FROM known
+                 UNION ALL
+                SELECT '', '', 0) k
         WINDOW place AS (ORDER BY tenant_id, queue, priority)),
       flow AS (
-        SELECT * FROM gap
+        SELECT *
+          FROM gap
         UNION ALL
         SELECT n.tenant_id, n.queue, n.priority, flow.end_tenant, flow.end_queue, flow.end_priority
-          FROM flow CROSS JOIN LATERAL (
+          FROM flow
+         CROSS JOIN LATERAL (
                -- Two branches: with an OR the end would not bound the index scan.
-               (SELECT r.tenant_id, r.queue, r.priority FROM ${ready} r
+               (SELECT r.tenant_id, r.queue, r.priority
+                  FROM ${ready} r
                  WHERE flow.end_tenant IS NOT NULL
                    AND (r.tenant_id, r.queue, r.priority) > (flow.tenant_id, flow.queue, flow.priority)
                    AND (r.tenant_id, r.queue, r.priority) < (flow.end_tenant, flow.end_queue, flow.end_priority)
-                 ORDER BY r.tenant_id, r.queue, r.priority LIMIT 1)
+                 ORDER BY r.tenant_id, r.queue, r.priority
+                 LIMIT 1)
                UNION ALL
-               (SELECT r.tenant_id, r.queue, r.priority FROM ${ready} r
+               (SELECT r.tenant_id, r.queue, r.priority
+                  FROM ${ready} r
                  WHERE flow.end_tenant IS NULL
                    AND (r.tenant_id, r.queue, r.priority) > (flow.tenant_id, flow.queue, flow.priority)
-                 ORDER BY r.tenant_id, r.queue, r.priority LIMIT 1)) n)
+                 ORDER BY r.tenant_id, r.queue, r.priority
+                 LIMIT 1)) n)
       SELECT tenant_id AS "tenantId", queue, priority
         FROM flow
-       WHERE NOT EXISTS (SELECT 1 FROM gap g
+       WHERE NOT EXISTS (SELECT 1
+                           FROM gap g
                           WHERE g.tenant_id = flow.tenant_id AND g.queue = flow.queue AND g.priority = flow.priority)
       UNION ALL
       SELECT k.tenant_id, k.queue, k.priority
-        FROM known k CROSS JOIN LATERAL (
-             SELECT 1 FROM ${ready} r
+        FROM known k
+       CROSS JOIN LATERAL (
+             SELECT 1
+               FROM ${ready} r
               WHERE r.tenant_id = k.tenant_id AND r.queue = k.queue AND r.priority = k.priority AND r.seq >= k.hint
-              ORDER BY r.seq LIMIT 1) there
+              ORDER BY r.seq
+              LIMIT 1) there
     `
 
   const prune: HousekeepingStatements["prune"] = (now, limit, tenantId) =>

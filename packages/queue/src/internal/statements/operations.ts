@@ -50,16 +50,20 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): OperationStatements =
          WHERE tenant_id = ${tenantId} AND queue IN (${queue}, ${quarantinePrefix + queue}) AND job_id = ${jobId}::uuid
         RETURNING 1),
       later AS (
-        DELETE FROM ${delayed} WHERE tenant_id = ${tenantId} AND queue = ${queue} AND job_id = ${jobId}::uuid RETURNING 1),
+        DELETE FROM ${delayed}
+              WHERE tenant_id = ${tenantId} AND queue = ${queue} AND job_id = ${jobId}::uuid
+          RETURNING 1),
       k AS MATERIALIZED (
-        SELECT ordering_key, seq FROM ${keyed}
+        SELECT ordering_key, seq
+          FROM ${keyed}
          WHERE tenant_id = ${tenantId} AND queue = ${queue} AND job_id = ${jobId}::uuid),
       -- The holder of the token has the key: taking it, as a claim does, excludes the workers. A leased key has no token
       -- here, and its job is not cancelled.
       taken_ready AS (
         DELETE FROM ${ready}
          WHERE ctid = ANY (ARRAY (
-                 SELECT r.ctid FROM ${ready} r
+                 SELECT r.ctid
+                   FROM ${ready} r
                   WHERE r.tenant_id = ${tenantId} AND r.queue IN (${queue}, ${quarantinePrefix + queue})
                     AND r.ordering_key = (SELECT ordering_key FROM k)
                     FOR UPDATE SKIP LOCKED))
@@ -67,11 +71,16 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): OperationStatements =
       taken_delayed AS (
         DELETE FROM ${delayed}
          WHERE ctid = ANY (ARRAY (
-                 SELECT d.ctid FROM ${delayed} d
+                 SELECT d.ctid
+                   FROM ${delayed} d
                   WHERE d.tenant_id = ${tenantId} AND d.queue = ${queue} AND d.ordering_key = (SELECT ordering_key FROM k)
                     FOR UPDATE SKIP LOCKED))
         RETURNING queue, priority, lost, attempt, errors),
-      taken AS (SELECT * FROM taken_ready UNION ALL SELECT * FROM taken_delayed),
+      taken AS (SELECT *
+                  FROM taken_ready
+                 UNION ALL
+                SELECT *
+                  FROM taken_delayed),
       gone AS (
         DELETE FROM ${keyed}
          WHERE tenant_id = ${tenantId} AND queue = ${queue} AND ordering_key = (SELECT ordering_key FROM k)
@@ -87,7 +96,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): OperationStatements =
         INSERT INTO ${ready} (tenant_id, queue, priority, ordering_key, lost, attempt, errors)
         SELECT ${tenantId}::text, taken.queue, taken.priority, (SELECT ordering_key FROM k), taken.lost, taken.attempt,
                taken.errors
-          FROM taken LEFT JOIN left_over ON true
+          FROM taken
+          LEFT JOIN left_over ON true
          WHERE coalesce(left_over.pending, 1) > 0),
       -- A job that never ran does not block the next one with its deduplication key.
       released AS (
@@ -99,14 +109,17 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): OperationStatements =
     `.pipe(Effect.map(([row]) => row?.cancelled ?? 0))
 
   const chosen = (tenantId: string, queue: string, filter: DeadLetterFilter) => sql`
-    SELECT seq FROM ${dead}
+    SELECT seq
+      FROM ${dead}
      WHERE tenant_id = ${tenantId} AND queue = ${queue}
        AND (${filter.type}::text IS NULL OR type = ${filter.type})
        AND (${filter.jobIds}::uuid[] IS NULL OR job_id = ANY (${filter.jobIds}::uuid[]))
        AND (${filter.failure}::text IS NULL OR failure = ${filter.failure})
        AND (${filter.diedFrom}::timestamptz IS NULL OR died_at >= ${filter.diedFrom})
        AND (${filter.diedBefore}::timestamptz IS NULL OR died_at < ${filter.diedBefore})
-     ORDER BY seq LIMIT ${filter.limit} FOR UPDATE SKIP LOCKED
+     ORDER BY seq
+     LIMIT ${filter.limit}
+       FOR UPDATE SKIP LOCKED
   `
 
   const redrive: OperationStatements["redrive"] = (tenantId, queue, filter, perSecond, now) =>
@@ -125,11 +138,19 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): OperationStatements =
           FROM back),
       at_once AS (
         INSERT INTO ${ready} (tenant_id, queue, priority, ${job})
-        SELECT tenant_id, queue, priority, ${job} FROM j WHERE run_at IS NULL ORDER BY seq),
+        SELECT tenant_id, queue, priority, ${job}
+          FROM j
+         WHERE run_at IS NULL
+         ORDER BY seq),
       later AS (
         INSERT INTO ${delayed} (tenant_id, queue, priority, run_at, ${job})
-        SELECT tenant_id, queue, priority, run_at, ${job} FROM j WHERE run_at IS NOT NULL ORDER BY seq)
-      SELECT tenant_id AS "tenantId", queue, priority, count(*)::int AS count FROM j GROUP BY 1, 2, 3
+        SELECT tenant_id, queue, priority, run_at, ${job}
+          FROM j
+         WHERE run_at IS NOT NULL
+         ORDER BY seq)
+      SELECT tenant_id AS "tenantId", queue, priority, count(*)::int AS count
+        FROM j
+       GROUP BY 1, 2, 3
     `.pipe(
       Effect.map((flows) => ({
         redriven: flows.reduce((sum, flow) => sum + flow.count, 0),
