@@ -109,7 +109,7 @@ const breaks: Readonly<Record<Kind, Break>> = {
         file: "packages/events/src/internal/workflow/operations.ts",
         text: "if (woken.length > 0) yield* enqueue(tenantId, woken.map(jobOf))",
         instead:
-          'if (woken.length > 0) yield* sql.afterCommit(Effect.orDie(Effect.delay(enqueue(tenantId, woken.map(jobOf)), "200 millis")))'
+          'if (woken.length > 0) yield* sql.afterCommit(Effect.orDie(Effect.delay(enqueue(tenantId, woken.map(jobOf)), "1 second")))'
       }
     ],
     rule: "unfinished",

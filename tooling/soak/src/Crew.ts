@@ -35,6 +35,7 @@ export const make = Effect.fn("Crew.make")(function* (options: {
   readonly marks: string
   /** What a worker runs, unless it is a worker of the queue. */
   readonly script?: string
+  readonly env?: Readonly<Record<string, string>>
 }) {
   const deaths: Array<number> = []
   const faults: Array<string> = []
@@ -47,6 +48,7 @@ export const make = Effect.fn("Crew.make")(function* (options: {
   const once = (worker: number) =>
     Effect.gen(function* () {
       const service = yield* ServiceProcess.start(options.script ?? queueWorker, [], {
+        ...options.env,
         [environment.url]: options.url,
         [environment.mode]: options.mode,
         [environment.worker]: String(worker),

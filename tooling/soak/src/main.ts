@@ -21,6 +21,7 @@ import * as KillRun from "./KillRun.ts"
 import * as PublishRun from "./PublishRun.ts"
 import * as Run from "./Run.ts"
 import * as SearchSoak from "./search/SearchSoak.ts"
+import * as WebhookSoak from "./webhooks/WebhookSoak.ts"
 import * as WorkflowSoak from "./workflows/WorkflowSoak.ts"
 
 class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
@@ -33,7 +34,7 @@ class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds:
 }
 
 const usage =
-  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish|hostile] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order|deadline|describing] [--json], or pnpm soak search, api, audit, errors or workflows, which have options of their own"
+  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish|hostile] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order|deadline|describing] [--json], or pnpm soak search, api, audit, errors, webhooks or workflows, which have options of their own"
 
 const defaults = {
   kill: { jobs: 5_000, incidents: 12 },
@@ -136,6 +137,8 @@ const program = Effect.suspend((): Effect.Effect<void, unknown, Scope.Scope> => 
       return AuditSoak.program
     case "errors":
       return ErrorSoak.program
+    case "webhooks":
+      return WebhookSoak.program
     case "workflows":
       return WorkflowSoak.program
     default:

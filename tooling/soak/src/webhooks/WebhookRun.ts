@@ -1,0 +1,205 @@
+/**
+ * Thousands of deliveries to a receiver that fails at random, while workers are killed and frozen and Postgres is killed.
+ *
+ * Waits between attempts are cut short: a delivery that waits is made due. Everything else is as it is shipped, also the
+ * minute after which an attempt without an end is taken for lost.
+ */
+import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import * as Database from "@hypermarket/core/Database"
+import * as Migrations from "@hypermarket/core/Migrations"
+import { provide } from "@hypermarket/core/Tenant"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import { Events } from "@hypermarket/events/Events"
+import * as EventsDomain from "@hypermarket/events/EventsDomain"
+import { Webhooks } from "@hypermarket/events/Webhooks"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import * as Clock from "effect/Clock"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as SqlClient from "effect/sql/SqlClient"
+import { hash } from "node:crypto"
+import * as Path from "node:path"
+import * as Chance from "../Chance.ts"
+import * as Cluster from "../Cluster.ts"
+import * as Crew from "../Crew.ts"
+import type { Violation } from "../Ledger.ts"
+import * as Run from "../Run.ts"
+import { stallMillis, tenants } from "../Settings.ts"
+import { brokenPath, make as makeReceiver } from "./FlakyReceiver.ts"
+
+export interface Size {
+  readonly events: number
+  readonly incidents: number
+  readonly workers: number
+  /** The longest pause between two incidents. */
+  readonly pauseMillisMax: number
+}
+
+/** Each event goes to all of them. The last one never succeeds. */
+const paths = ["/one", "/two", "/three", brokenPath] as const
+/** Attempts in flight of an endpoint, which an incident may repeat. */
+const inFlightMax = 4
+/** A run that gets no further for this long has lost a delivery: more than the minute after which an attempt is lost. */
+const stuckMillis = 120_000
+const tenant = tenants[0]
+/** A key for secrets, which protects nothing. */
+const secretsKey = `soak:${hash("sha256", "soak", "base64")}`
+
+const open = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ readonly open: number; readonly progress: string }>`
+    SELECT (count(*) FILTER (WHERE state NOT IN ('delivered', 'dead')))::integer AS open,
+           concat_ws(' ', count(*), sum(sends), count(*) FILTER (WHERE state IN ('delivered', 'dead'))) AS progress
+      FROM hm_webhook_delivery
+  `
+  return row ?? { open: 0, progress: "" }
+})
+
+/** Makes everything due that waits for its next attempt. */
+const hurry = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    UPDATE hm_webhook_delivery
+       SET next_at = clock_timestamp()
+     WHERE state = 'waiting' AND attempts > 0 AND next_at > clock_timestamp()
+  `
+})
+
+const untilEnded = Effect.gen(function* () {
+  let seen = ""
+  let movedAt = yield* Clock.currentTimeMillis
+  yield* Run.persist(open).pipe(
+    Effect.flatMap((row) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        if (row.progress !== seen) {
+          seen = row.progress
+          movedAt = now
+        }
+        return row.open === 0 || now - movedAt > stuckMillis
+      })
+    ),
+    Effect.repeat({ until: (isOver) => isOver, schedule: Schedule.spaced("250 millis") })
+  )
+})
+
+const happen = Effect.fnUntraced(function* (
+  incident: number,
+  chance: Chance.Chance,
+  size: Size,
+  parts: { readonly cluster: Cluster.Cluster; readonly crew: Crew.Crew }
+) {
+  yield* Effect.sleep(chance.between(500, size.pauseMillisMax))
+  const worker = chance.between(0, size.workers - 1)
+  // Each kind in turn, so that a short run has all of them.
+  if (incident % 3 === 0) yield* parts.crew.kill(worker)
+  else if (incident % 3 === 1) yield* parts.cluster.killAndStart
+  else yield* parts.crew.freeze(worker, stallMillis)
+})
+
+export const run = Effect.fn("WebhookRun.run")(function* (seed: number, size: Size) {
+  const startedAt = yield* Clock.currentTimeMillis
+  const chance = Chance.make(seed)
+  const receiver = yield* makeReceiver(Chance.make(seed + 1))
+  const cluster = yield* Cluster.make()
+  const options = TestDatabase.optionsOf(cluster.url)
+  const env = {
+    HM_SECRETS_KEYS: secretsKey,
+    HM_OUTBOUND_ALLOW: `127.0.0.1/32:${receiver.port}`
+  }
+  const client = yield* Layer.build(
+    EventsDomain.layer.pipe(
+      Layer.provideMerge(Wakeup.layerSend),
+      Layer.provideMerge(Database.layer(options, "hm-soak")),
+      Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env)))
+    )
+  )
+  yield* Migrations.run([CoreDomain.migrations, EventsDomain.domain.migrations], "public").pipe(
+    Effect.provide(Database.layerDirect(options))
+  )
+  return yield* Effect.gen(function* () {
+    const webhooks = yield* Webhooks
+    const events = yield* Events
+    const sql = yield* SqlClient.SqlClient
+    const endpoints = yield* Effect.forEach(paths, (path) =>
+      webhooks.create({ url: `http://127.0.0.1:${receiver.port}${path}` })
+    )
+    const crew = yield* Crew.make({
+      workers: size.workers,
+      mode: "kill",
+      url: cluster.url,
+      marks: "",
+      script: Path.join(import.meta.dirname, "worker.ts"),
+      env
+    })
+    const hurrying = yield* hurry.pipe(
+      Effect.ignore,
+      Effect.repeat(Schedule.spaced("500 millis")),
+      Effect.forkChild
+    )
+    const pause = (size.incidents * size.pauseMillisMax) / 2 / size.events
+    const publishing = yield* Effect.forEach(
+      Array.from({ length: size.events }, (_, n) => n),
+      (n) =>
+        Effect.andThen(
+          Effect.sleep(pause),
+          // The same id again is a duplicate: what is not confirmed is published again.
+          Run.persist(events.publish([{ id: String(n), type: "com.example.soak.made", data: { n } }]))
+        ),
+      { discard: true }
+    ).pipe(Effect.forkChild)
+    for (let incident = 0; incident < size.incidents; incident++) {
+      yield* happen(incident, chance, size, { cluster, crew })
+    }
+    const recoveredAt = yield* Clock.currentTimeMillis
+    yield* Fiber.join(publishing)
+    yield* untilEnded
+    const settledMillis = (yield* Clock.currentTimeMillis) - recoveredAt
+    yield* Fiber.interrupt(hurrying)
+    yield* crew.stop
+    const states = yield* sql<{ readonly state: string; readonly count: number; readonly isBroken: boolean }>`
+      SELECT state, endpoint_id = ${endpoints.at(-1)?.endpointId ?? ""}::uuid AS "isBroken", count(*)::integer AS count
+        FROM hm_webhook_delivery
+       GROUP BY 1, 2
+    `
+    const countOf = (state: string, isBroken: boolean) =>
+      states.find((row) => row.state === state && row.isBroken === isBroken)?.count ?? 0
+    const repeated = Array.from(receiver.repeated.values())
+    const accepted = receiver.accepted.size
+    const delivered = countOf("delivered", false)
+    const good = size.events * (paths.length - 1)
+    const text = JSON.stringify(states)
+    const broken: ReadonlyArray<readonly [Violation["rule"], boolean, string]> = [
+      // An endpoint that fails a quarter of its requests is dead after ten in a row once in a million.
+      ["lost", delivered !== good || countOf("dead", true) !== size.events, text],
+      ["left_over", states.some(({ state }) => state !== "delivered" && state !== "dead"), text],
+      // A delivery counts as delivered when its receiver has accepted it, and not otherwise.
+      ["done_though_not_published", accepted !== delivered, `${accepted} accepted, ${delivered} delivered`],
+      [
+        "repeats_too_many",
+        repeated.some((count) => count > inFlightMax * size.incidents),
+        JSON.stringify(repeated)
+      ]
+    ]
+    return yield* Run.conclude({
+      seed,
+      startedAt,
+      isDone: !states.some(({ state }) => state === "waiting" || state === "sending"),
+      crew,
+      violations: broken.flatMap(([rule, isBroken, example]) =>
+        isBroken ? [{ rule, count: 1, example }] : []
+      ),
+      counts: {
+        deliveries: size.events * paths.length,
+        requests: receiver.requests(),
+        delivered,
+        dead: countOf("dead", true),
+        repeated: repeated.reduce((sum, count) => sum + count, 0),
+        incidents: size.incidents,
+        settledMillis
+      }
+    })
+  }).pipe(provide(tenant), Effect.provideContext(client))
+}, Effect.scoped)
