@@ -18,9 +18,10 @@ import { audit } from "./benches/audit.ts"
 import { contracts } from "./benches/contracts.ts"
 import { events } from "./benches/events.ts"
 import { http } from "./benches/http.ts"
+import { quotas } from "./benches/quotas.ts"
 import { search } from "./benches/search.ts"
 
-const benches = [analytics, audit, contracts, events, http, search]
+const benches = [analytics, audit, contracts, events, http, quotas, search]
 
 class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
   override readonly [Runtime.errorExitCode] = 2
