@@ -113,25 +113,31 @@ const isAlive = (pid: number) =>
     }
   })
 
-/** Starts a server that shuts down, with its connections closed, and starts again on the same port. */
-export const shutDown = Effect.gen(function* () {
+const endedBy = Effect.fnUntraced(function* (signal: NodeJS.Signals) {
   const directory = yield* Effect.acquireRelease(
     Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "hm-outage-"))),
     (made) => Effect.sync(() => Fs.rmSync(made, { recursive: true, force: true }))
   )
   const server = yield* EmbeddedPostgres.start({ directory })
+  let { pid } = server
   const database: Database = {
     server,
-    leave: Effect.sync(() => process.kill(server.pid, "SIGINT")).pipe(
-      Effect.andThen(
-        isAlive(server.pid).pipe(Effect.repeat({ until: (alive) => !alive, schedule: pollEvery }))
-      ),
-      Effect.asVoid
-    ),
-    comeBack: Effect.asVoid(EmbeddedPostgres.start({ directory, port: server.port }))
+    leave: Effect.suspend(() => {
+      process.kill(pid, signal)
+      return isAlive(pid).pipe(Effect.repeat({ until: (alive) => !alive, schedule: pollEvery }))
+    }).pipe(Effect.asVoid),
+    comeBack: Effect.map(EmbeddedPostgres.start({ directory, port: server.port }), (started) => {
+      pid = started.pid
+    })
   }
   return database
 })
+
+/** Starts a server that shuts down, with its connections closed, and starts again on the same port. */
+export const shutDown = endedBy("SIGINT")
+
+/** Starts a server that is killed, and recovers on the same port. */
+export const killed = endedBy("SIGKILL")
 
 /** Starts a server whose processes all stop with their connections open, and go on later (Linux). */
 export const frozen = Effect.gen(function* () {
