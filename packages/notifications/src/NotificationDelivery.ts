@@ -213,7 +213,7 @@ const make = Effect.gen(function* () {
 
   const sendOne = Effect.fnUntraced(function* (leaseId: string, ready: Composition.Ready) {
     const outcome = yield* provider.send(ready.row.notificationId, ready.address, ready.message)
-    yield* write("sending", leaseId, [yield* changeOf(ready, outcome)])
+    yield* write(options.marksSending ? "sending" : "leased", leaseId, [yield* changeOf(ready, outcome)])
     return outcome
   })
 

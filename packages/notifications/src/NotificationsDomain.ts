@@ -98,10 +98,17 @@ const mappings = Subscription.make<NotificationMappings.NotificationMappings | T
   })
 })
 
+/**
+ * These handlers fail when the database does, and not by what they send: an outage must not postpone mail beyond its end.
+ * Half an hour in all, then the job that looks for lost messages takes over.
+ */
+const retry: Job.Retry = { attempts: 60, base: "1 second", max: "30 seconds" }
+
 const decodeTrigger = Schema.decodeUnknownEffect(Jobs.TriggerJob)
 
 const triggers = Handler.make<Notifications | Tenant>({
   queue: Jobs.triggerQueue,
+  retry,
   run: Effect.fnUntraced(function* (jobs) {
     const service = yield* Notifications
     for (const job of jobs) yield* service.expand((yield* decodeTrigger(job.payload)).triggerId)
@@ -110,6 +117,7 @@ const triggers = Handler.make<Notifications | Tenant>({
 
 const email = Handler.make<NotificationDelivery | Tenant>({
   queue: Jobs.emailQueue,
+  retry,
   run: Effect.fnUntraced(function* (jobs) {
     const delivery = yield* NotificationDelivery
     for (const job of jobs) yield* delivery.run(job.payload)

@@ -35,6 +35,7 @@ export const make = Effect.fn("Crew.make")(function* (options: {
   readonly marks: string
   /** What a worker runs, unless it is a worker of the queue. */
   readonly script?: string
+  /** More of its environment. */
   readonly env?: Readonly<Record<string, string>>
 }) {
   const deaths: Array<number> = []
@@ -52,7 +53,8 @@ export const make = Effect.fn("Crew.make")(function* (options: {
         [environment.url]: options.url,
         [environment.mode]: options.mode,
         [environment.worker]: String(worker),
-        [environment.marks]: options.marks
+        [environment.marks]: options.marks,
+        ...options.env
       })
       running.set(worker, service)
       const exit = yield* service.exit

@@ -37,6 +37,7 @@ export interface Violation {
     | "repeats_too_many"
     | "worker_fault"
     | "hostile_outcome"
+    | "sent_twice_uncounted"
     | "stuck"
     // Of executions.
     | "unfinished"

@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import { parseArgs } from "node:util"
 import * as ApiSoak from "./api/ApiSoak.ts"
 import * as AuditSoak from "./audit/AuditSoak.ts"
+import * as NotificationSoak from "./notifications/NotificationSoak.ts"
 import * as OrderRun from "./analytics/OrderRun.ts"
 import * as BrokenBuild from "./BrokenBuild.ts"
 import * as ErrorSoak from "./errors/ErrorSoak.ts"
@@ -34,7 +35,7 @@ class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds:
 }
 
 const usage =
-  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish|hostile] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order|deadline|describing] [--json], or pnpm soak search, api, audit, errors, webhooks or workflows, which have options of their own"
+  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish|hostile] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order|deadline|describing] [--json], or pnpm soak search, api, audit, errors, notifications, webhooks or workflows, which have options of their own"
 
 const defaults = {
   kill: { jobs: 5_000, incidents: 12 },
@@ -141,6 +142,8 @@ const program = Effect.suspend((): Effect.Effect<void, unknown, Scope.Scope> => 
       return WebhookSoak.program
     case "workflows":
       return WorkflowSoak.program
+    case "notifications":
+      return NotificationSoak.program
     default:
       return events
   }
