@@ -113,6 +113,20 @@ layer(TestLayer, { excludeTestServices: true })("A worker killed in the middle o
   )
 
   it.effect(
+    "leaves nothing stuck when it dies before its first chunk",
+    () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* drain("unborn", 0, true), {
+          lost: 0,
+          duplicates: 0,
+          uncertain: 0,
+          open: 0
+        })
+      }).pipe(Laboratory.inAcme),
+    120_000
+  )
+
+  it.effect(
     "is seen to send twice without a count when `sending` is not committed first",
     () =>
       Effect.gen(function* () {
