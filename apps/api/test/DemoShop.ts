@@ -247,6 +247,23 @@ const makeErrors = Effect.fnUntraced(function* (key: string) {
       if (answer.status !== 200) return yield* Effect.die(new Error(yield* answer.text))
     }
   }
+  const checkIn = {
+    check_in_id: "c0ffee00000000000000000000000001",
+    monitor_slug: "close-orders",
+    environment: "live",
+    status: "ok",
+    duration: 12.5,
+    monitor_config: {
+      schedule: { type: "interval", value: 1, unit: "day" },
+      checkin_margin: 10
+    }
+  }
+  const answer = yield* HttpClient.execute(
+    HttpClientRequest.post(`/sentry/api/${projectId}/envelope/?sentry_key=${key}`).pipe(
+      HttpClientRequest.bodyText(`{}\n{"type":"check_in"}\n${JSON.stringify(checkIn)}\n`)
+    )
+  )
+  if (answer.status !== 200) return yield* Effect.die(new Error(yield* answer.text))
 })
 
 /** Makes the shop, and returns the keys of the operator and of the shop, which has the scopes. */

@@ -45,8 +45,10 @@ import {
   Resolve,
   Unmerge
 } from "./Issue.ts"
+import { Monitor, MonitorCheckIn, MonitorName, MonitorNotFound } from "./Monitor.ts"
 
 const project = { projectId: ProjectIdFromText }
+const monitor = { ...project, ...MonitorName.fields }
 const issue = { issueId: IssueId }
 const changeErrors = [IssueNotFound, IssueMerged] as const
 
@@ -227,7 +229,44 @@ export class IssueGroup extends Endpoint.group(
  * @category api
  * @since 0.1.0
  */
+export class MonitorGroup extends Endpoint.group(
+  "monitors",
+  {
+    title: "Monitors",
+    description:
+      "A monitor is a task that reports its runs with check-ins of an SDK, such as `Sentry.withMonitor`. Its schedule comes with them. A run that is missed, late, failed or too long changes its status, and the change is published once."
+  },
+  HttpApiEndpoint.get("listMonitors", "/v1/observability/projects/:projectId/monitors", {
+    params: project,
+    query: Page.Query,
+    success: Page.schema(Monitor),
+    error: [ErrorProjectNotFound, Page.CursorInvalid]
+  }).annotate(RequiredScope, "observability:read"),
+  HttpApiEndpoint.get(
+    "listCheckIns",
+    "/v1/observability/projects/:projectId/monitors/:environment/:slug/check-ins",
+    {
+      params: monitor,
+      query: Page.Query,
+      success: Page.schema(MonitorCheckIn),
+      error: [MonitorNotFound, Page.CursorInvalid]
+    }
+  ).annotate(RequiredScope, "observability:read"),
+  HttpApiEndpoint.post(
+    "removeMonitor",
+    "/v1/observability/projects/:projectId/monitors/:environment/:slug/remove",
+    { params: monitor, success: HttpApiSchema.NoContent, error: MonitorNotFound }
+  )
+    .annotate(Audited, "error-monitor.removed")
+    .annotate(RequiredScope, "observability:write")
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
 export class ObservabilityApi extends HttpApi.make(Api.id)
   .add(ProjectGroup)
   .add(ReleaseGroup)
-  .add(IssueGroup) {}
+  .add(IssueGroup)
+  .add(MonitorGroup) {}

@@ -20,12 +20,18 @@ import manifest from "../package.json" with { type: "json" }
 import { ErrorIntake } from "./ErrorIntake.ts"
 import { ErrorProjectChange, NewErrorProject, ProjectId, ReleaseName } from "./ErrorProject.ts"
 import { ErrorProjects } from "./ErrorProjects.ts"
+import * as Checks from "./internal/checks.ts"
 import * as Maintenance from "./internal/maintenance.ts"
+import * as MonitorSweep from "./internal/monitorSweep.ts"
+import * as Overview from "./internal/overview.ts"
 import { IssueFilter, IssueId, NewMute, Reason, Resolve } from "./Issue.ts"
 import { Issues } from "./Issues.ts"
 import error from "./migrations/0001_error.ts"
 import sourceMap from "./migrations/0002_source_map.ts"
+import monitor from "./migrations/0004_monitor.ts"
 import systemProject from "./migrations/0003_system_project.ts"
+import { MonitorName } from "./Monitor.ts"
+import { Monitors } from "./Monitors.ts"
 import * as Settings from "./ObservabilitySettings.ts"
 import * as ObservabilitySubjectData from "./ObservabilitySubjectData.ts"
 import { SourceMaps } from "./SourceMaps.ts"
@@ -37,7 +43,13 @@ import { SourceMapWork } from "./SourceMapWork.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layer = Layer.mergeAll(ErrorProjects.layer, Issues.layer, SourceMaps.layer, SourceMapWork.layer)
+export const layer = Layer.mergeAll(
+  ErrorProjects.layer,
+  Issues.layer,
+  Monitors.layer,
+  SourceMaps.layer,
+  SourceMapWork.layer
+)
 
 /**
  * The intake of errors, for a process that serves `SentryProtocol`. It starts its writers.
@@ -51,6 +63,12 @@ const endMutes = Job.scheduled<AllTenants | SqlClient.SqlClient>({
   name: "observability.mute.end",
   every: "30 seconds",
   run: Effect.asVoid(Maintenance.endMutes)
+})
+
+const judgeMonitors = Job.scheduled<AllTenants | SqlClient.SqlClient>({
+  name: "observability.monitor.judge",
+  every: "15 seconds",
+  run: MonitorSweep.sweep
 })
 
 const translate = Job.scheduled<SourceMapWork>({
@@ -92,7 +110,12 @@ export const domain = Domain.make({
   tables: ["hm_error_"],
   migrations: Migrations.make(
     "observability",
-    { "0001_error": error, "0002_source_map": sourceMap, "0003_system_project": systemProject },
+    {
+      "0001_error": error,
+      "0002_source_map": sourceMap,
+      "0003_system_project": systemProject,
+      "0004_monitor": monitor
+    },
     { release: manifest.version }
   ),
   layer,
@@ -105,6 +128,11 @@ export const domain = Domain.make({
       counts: [ProjectId],
       releases: [ProjectId, Page.Request],
       removeRelease: [ProjectId, ReleaseName]
+    }),
+    monitors: Service.make(Monitors, {
+      list: [ProjectId, Page.Request],
+      checkIns: [ProjectId, MonitorName, Page.Request],
+      remove: [ProjectId, MonitorName]
     }),
     issues: Service.make(Issues, {
       list: [IssueFilter],
@@ -122,8 +150,10 @@ export const domain = Domain.make({
     })
   },
   internalServices: [ErrorIntake, SourceMaps, SourceMapWork],
-  jobs: [endMutes, prune, translate],
+  jobs: [endMutes, prune, translate, judgeMonitors],
   partitions: [logPartitions, itemPartitions],
+  checks: [Checks.waiting, Checks.spooled],
   settings: Settings.settings,
+  alerts: Overview.alerts,
   subjectData: ObservabilitySubjectData.subjectData
 })

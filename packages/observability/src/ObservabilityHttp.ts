@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import { ErrorProject, NewErrorProject } from "./ErrorProject.ts"
 import { ErrorProjects } from "./ErrorProjects.ts"
 import { Issues } from "./Issues.ts"
+import { Monitors } from "./Monitors.ts"
 import { ObservabilityApi } from "./ObservabilityApi.ts"
 
 const createProject = IdempotentRequests.create({
@@ -100,8 +101,22 @@ const issues = HttpApiBuilder.group(
   })
 )
 
+const monitors = HttpApiBuilder.group(
+  ObservabilityApi,
+  "monitors",
+  Effect.fn(function* (handlers) {
+    const service = yield* Monitors
+    return handlers.handleAll({
+      listMonitors: ({ params, query }) => service.list(params.projectId, query).pipe(Storage.orUnavailable),
+      listCheckIns: ({ params, query }) =>
+        service.checkIns(params.projectId, params, query).pipe(Storage.orUnavailable),
+      removeMonitor: ({ params }) => service.remove(params.projectId, params).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
 /**
  * @category layers
  * @since 0.1.0
  */
-export const layer = Layer.mergeAll(projects, releases, issues)
+export const layer = Layer.mergeAll(projects, releases, issues, monitors)

@@ -51,6 +51,23 @@ export const reference = Reference.make(
           "Removes a release from the list. Resolutions keep the release that they compare with, so that no issue changes its state."
       }
     },
+    monitors: {
+      listMonitors: {
+        summary: "List monitors",
+        description:
+          "Returns the monitors of a project by name, at most 200 per page, with status and next due time."
+      },
+      listCheckIns: {
+        summary: "List the runs of a monitor",
+        description:
+          "Returns the runs of a monitor in an environment, newest first, and those that did not come. Runs are kept for 30 days."
+      },
+      removeMonitor: {
+        summary: "Remove a monitor",
+        description:
+          "Removes a monitor and its runs, for a task that no longer exists. A check-in makes it again."
+      }
+    },
     issues: {
       listIssues: {
         summary: "List issues",
@@ -128,6 +145,10 @@ export const reference = Reference.make(
       "urn:hypermarket:problem:observability:release-not-found": {
         cause: "The project has no release with this name, or it was removed.",
         remedy: "List the releases of the project to find the name."
+      },
+      "urn:hypermarket:problem:observability:monitor-not-found": {
+        cause: "The project has no monitor of this name in this environment.",
+        remedy: "List the monitors to find slug and environment."
       },
       "urn:hypermarket:problem:observability:issue-not-found": {
         cause: "The tenant has no issue with this id, or it was deleted.",

@@ -38,6 +38,8 @@ const tables = SubjectTables.make({
     rows("hm_error_user", ofUser),
     rows("hm_error_pending", ofUser),
     nothing("hm_error_missing_map", "ids of events"),
+    nothing("hm_error_monitor", "tasks of the tenant"),
+    nothing("hm_error_check_in", "runs of the tenant's tasks"),
     nothing("hm_error_chunk", "uploads of the tenant's code"),
     nothing("hm_error_bundle", "uploads of the tenant's code"),
     nothing("hm_error_source_map", "the tenant's code"),

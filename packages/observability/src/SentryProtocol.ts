@@ -101,6 +101,7 @@ const shedCategories =
 const errorsOf = (submission: Submission): Submission => ({
   ...submission,
   items: [],
+  checkIns: [],
   counts: [
     ...submission.counts.map((count) =>
       count.outcome === "counted" ? { ...count, outcome: "dropped" as const, reason: "limited" } : count

@@ -8,7 +8,16 @@ import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
 import * as TestApi from "@hypermarket/testing/TestApi"
 import { Effect, Layer } from "effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import { capture, eventOf, issuesOf, layerServer, newEventId, projectOf } from "./errorServer.ts"
+import {
+  capture,
+  envelopeOf,
+  eventOf,
+  issuesOf,
+  layerServer,
+  newEventId,
+  post,
+  projectOf
+} from "./errorServer.ts"
 
 let seeds = 0
 
@@ -31,6 +40,8 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("Observabili
     )
     yield* capture(owner, project, eventOf({ functions: ["b"] }))
     yield* capture(owner, project, eventOf({ functions: ["c"] }))
+    const checkIn = { monitor_slug: "close-orders", environment: "live", status: "ok" }
+    yield* post(project, envelopeOf({}, [{ type: "check_in" }, checkIn]), { tenant: owner })
     const issues = yield* issuesOf(owner)
     const [first, second, third] = issues.toSorted(
       (a, b) => a.recordedAt.epochMilliseconds - b.recordedAt.epochMilliseconds
@@ -44,7 +55,13 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("Observabili
     return {
       ownerKey: owner,
       strangerKey: `stranger${seeds}`,
-      params: { projectId: String(project.projectId), issueId: first.issueId, eventId: uuid },
+      params: {
+        projectId: String(project.projectId),
+        issueId: first.issueId,
+        eventId: uuid,
+        environment: "live",
+        slug: "close-orders"
+      },
       payloads: {
         createProject: { slug: "another" },
         changeProject: { name: "Changed" },
@@ -66,7 +83,21 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("Observabili
 
   TenantIsolation.suite(it, ObservabilityApi, seed)
 
-  DoorIsolation.suite(it, { domain: ObservabilityDomain, seed })
+  DoorIsolation.suite(it, {
+    domain: ObservabilityDomain,
+    seed,
+    calls: {
+      "monitors.checkIns": ({ params }) => [
+        Number(params["projectId"]),
+        { slug: params["slug"], environment: params["environment"] },
+        {}
+      ],
+      "monitors.remove": ({ params }) => [
+        Number(params["projectId"]),
+        { slug: params["slug"], environment: params["environment"] }
+      ]
+    }
+  })
 
   it.effect("a project is made once per Idempotency-Key, and changed at its version", () =>
     Effect.gen(function* () {

@@ -116,6 +116,16 @@ export const prune = Effect.gen(function* () {
     RETURNING 1
   `)
   yield* inRounds(sql`
+    DELETE FROM hm_error_check_in
+     WHERE ctid = ANY (ARRAY(
+           SELECT ctid
+             FROM hm_error_check_in
+            WHERE started_at < ${new Date(now.getTime() - itemsKeepDays * dayMillis)}
+            LIMIT ${rowsMax}
+           ))
+    RETURNING 1
+  `)
+  yield* inRounds(sql`
     DELETE FROM hm_error_missing_map
      WHERE ctid = ANY (ARRAY(
            SELECT ctid

@@ -2,6 +2,8 @@
  * Turns the items of an envelope into what is stored and what is counted. Every item is one or the other.
  */
 import type * as Schema from "effect/Schema"
+import { randomUUID } from "node:crypto"
+import * as CheckIn from "./checkIn.ts"
 import { type Envelope, isRecord, type Item, jsonOf } from "./envelope.ts"
 import { Scrubber } from "../EventScrubber.ts"
 import * as StoredEvent from "./storedEvent.ts"
@@ -172,6 +174,7 @@ export const read = (envelope: Envelope, context: Context): Read => {
   const events: Array<StoredEvent.StoredEvent> = []
   const items: Array<StoredItem> = []
   const counts: Array<Count> = []
+  const checkIns: Array<CheckIn.CheckIn> = []
   for (const { item, payload } of decoded) {
     if (item.type === "attachment") {
       if (item.payload.byteLength > attachmentBytesMax) counts.push(dropped(item, "too-large"))
@@ -203,12 +206,17 @@ export const read = (envelope: Envelope, context: Context): Read => {
       items.push(
         itemOf(item.type, payload, item.payload.byteLength, envelopeId ?? null, receivedAtMillis, scrubber)
       )
+      const checkIn =
+        item.type === "check_in" && isRecord(payload)
+          ? CheckIn.make(payload, receivedAtMillis, randomUUID())
+          : undefined
+      if (checkIn !== undefined) checkIns.push(checkIn)
     } else if (item.type === "client_report") {
       counts.push(counted(item), ...reported(payload))
     } else counts.push(counted(item))
   }
   return {
-    submission: { tenantId, projectId, receivedAtMillis, events, items, counts },
+    submission: { tenantId, projectId, receivedAtMillis, events, items, checkIns, counts },
     eventId: (events[0]?.eventId ?? envelopeId ?? context.newEventId).replaceAll("-", "")
   }
 }

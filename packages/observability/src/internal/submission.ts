@@ -1,6 +1,7 @@
 /**
  * The parts of one envelope that are stored: events, items and counts, of one project.
  */
+import type { CheckIn } from "./checkIn.ts"
 import type { StoredEvent } from "./storedEvent.ts"
 
 export interface StoredItem {
@@ -28,6 +29,8 @@ export interface Submission {
   readonly receivedAtMillis: number
   readonly events: ReadonlyArray<StoredEvent>
   readonly items: ReadonlyArray<StoredItem>
+  /** Those of the items that are check-ins of a monitor. */
+  readonly checkIns?: ReadonlyArray<CheckIn>
   readonly counts: ReadonlyArray<Count>
 }
 

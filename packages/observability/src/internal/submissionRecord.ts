@@ -3,6 +3,7 @@
  */
 import * as Schema from "effect/Schema"
 import { parseJson } from "./envelope.ts"
+import * as MonitorSchedule from "./monitorSchedule.ts"
 import type { StoredEvent } from "./storedEvent.ts"
 import type { Submission } from "./submission.ts"
 
@@ -43,6 +44,19 @@ const Record = Schema.Struct({
       bytes: Schema.Int,
       data: Data
     })
+  ),
+  checkIns: Schema.optionalKey(
+    Schema.Array(
+      Schema.Struct({
+        checkInId: Schema.String,
+        slug: Schema.String,
+        environment: Schema.String,
+        status: Schema.Literals(["running", "ok", "error"]),
+        durationMillis: Schema.NullOr(Schema.Finite),
+        receivedAtMillis: Schema.Finite,
+        schedule: Schema.NullOr(MonitorSchedule.Schedule)
+      })
+    )
   ),
   counts: Schema.Array(
     Schema.Struct({

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Grouped from "./groupedBatch.ts"
 import * as Alert from "./issueAlert.ts"
+import * as MonitorWriter from "./monitorWriter.ts"
 import * as PendingStatements from "./pendingStatements.ts"
 import type { Submission } from "./submission.ts"
 import * as WriterReads from "./writerReads.ts"
@@ -24,6 +25,7 @@ export const make = (sql: SqlClient.SqlClient) => {
   const reads = WriterReads.make(sql)
   const statements = WriterStatements.make(sql)
   const pending = PendingStatements.make(sql)
+  const monitors = MonitorWriter.make(sql)
 
   const publish = Effect.fnUntraced(function* (changes: ReadonlyArray<Grouped.Changed>) {
     const outbox = yield* Outbox.Outbox
@@ -80,6 +82,9 @@ export const make = (sql: SqlClient.SqlClient) => {
           now: yield* Now.now
         })
         yield* pending.noteMissing(batch.placed)
+        for (const { checkIns = [], projectId, tenantId } of open) {
+          for (const checkIn of checkIns) yield* monitors.record({ tenantId, projectId }, checkIn)
+        }
         yield* publish(batch.changes)
         return entered.length
       })

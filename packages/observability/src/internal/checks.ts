@@ -1,0 +1,94 @@
+/**
+ * The checks of doctor: what was acknowledged and is not stored.
+ */
+import * as Check from "@hypermarket/core/Check"
+import * as Now from "@hypermarket/core/Now"
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as Fs from "node:fs/promises"
+import * as Settings from "../ObservabilitySettings.ts"
+
+/** A worker translates within seconds. */
+const pendingMillisMax = 5 * 60_000
+/** A process drains its spool each second, and adopts that of another after 30. */
+const spooledMillisMax = 10 * 60_000
+/** Types of `statfs` whose files go with the machine or the container. */
+const volatile = new Map([
+  [0x01021994, "tmpfs"],
+  [0x794c7630, "overlay"]
+])
+
+export const waiting = Check.make(
+  "errors that wait for a worker",
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const now = yield* Now.now
+    const [row] = yield* sql<{ readonly events: number; readonly oldest: Date | null }>`
+      SELECT count(*)::int AS events, min(received_at) AS oldest
+        FROM hm_error_pending
+    `
+    const oldest = row?.oldest ?? now
+    return [
+      now.getTime() - oldest.getTime() < pendingMillisMax
+        ? { status: "ok" as const, message: `${row?.events ?? 0} events wait for their source maps` }
+        : {
+            status: "fail" as const,
+            message: `${row?.events ?? 0} events wait since ${oldest.toISOString()} for their source maps`,
+            hint: "start a worker: it translates and stores them"
+          }
+    ]
+  })
+)
+
+const read = async (folder: string) => {
+  const names = (await Fs.readdir(folder)).filter((name) => name.endsWith(".spool")).toSorted()
+  const { type } = await Fs.statfs(folder)
+  return { files: names.length, oldestMillis: Number(names[0]?.split("_")[0] ?? Infinity), type }
+}
+
+export const spooled = Check.make(
+  "errors in the spool",
+  Effect.gen(function* () {
+    const folder = yield* Effect.orDie(Settings.spool.config)
+    if (folder === "") {
+      return [
+        {
+          status: "warn" as const,
+          message: "Errors are refused while the database is unavailable",
+          hint: "set HM_OBSERVABILITY_SPOOL to a folder on a disk that stays"
+        }
+      ]
+    }
+    const now = yield* Now.now
+    const found = yield* Effect.option(Effect.tryPromise(() => read(folder)))
+    if (found._tag === "None") {
+      return [
+        {
+          status: "fail" as const,
+          message: `The spool ${folder} cannot be read`,
+          hint: "make it a folder of mode 0700 of the user of API and worker"
+        }
+      ]
+    }
+    const { files, oldestMillis, type } = found.value
+    const kind = volatile.get(type)
+    return [
+      now.getTime() - oldestMillis > spooledMillisMax
+        ? {
+            status: "fail" as const,
+            message: `${files} files of acknowledged errors are not stored since ${new Date(oldestMillis).toISOString()}`,
+            hint: "start an API or a worker with this spool, and read its log"
+          }
+        : { status: "ok" as const, message: `${files} files of acknowledged errors wait in the spool` },
+      ...(kind === undefined
+        ? []
+        : [
+            {
+              status: "warn" as const,
+              message: `The spool is on ${kind}: acknowledged errors are lost with the container`,
+              hint: "mount a disk that stays"
+            }
+          ])
+    ]
+  })
+)

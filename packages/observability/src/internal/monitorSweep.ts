@@ -1,0 +1,46 @@
+/**
+ * Background work over all tenants: runs of monitors that did not come, and runs that take too long.
+ */
+import * as EachTenant from "@hypermarket/core/EachTenant"
+import * as Now from "@hypermarket/core/Now"
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as MonitorWriter from "./monitorWriter.ts"
+
+const roundLimit = "20 seconds"
+
+/** Judges the monitors whose time has come, and publishes each change once. */
+export const sweep = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const now = yield* Now.now
+  const monitors = MonitorWriter.make(sql)
+  const due = yield* sql<{ readonly tenantId: string; readonly projectId: number }>`
+    SELECT tenant_id AS "tenantId", project_id AS "projectId"
+      FROM hm_error_monitor
+     WHERE next_due + (schedule ->> 'marginMillis')::float8 * interval '1 millisecond' < ${now}
+     UNION
+    SELECT tenant_id, project_id
+      FROM hm_error_check_in
+     WHERE ends_by < ${now}
+  `
+  yield* EachTenant.run({
+    loop: "observability.monitor.judge",
+    items: due,
+    limit: roundLimit,
+    turn: (place) =>
+      sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`
+            SELECT
+              FROM hm_error_project
+             WHERE tenant_id = ${place.tenantId} AND project_id = ${place.projectId}
+               FOR NO KEY UPDATE
+          `
+          const timedOut = yield* monitors.timeOut(place, now)
+          const overdue = yield* monitors.overdue(place, now)
+          yield* Effect.forEach(overdue, (monitor) => monitors.miss(place, monitor, now), { discard: true })
+          return { count: timedOut + overdue.length, hasMore: false }
+        })
+      )
+  })
+})
