@@ -49,7 +49,6 @@ export const make = Effect.fn("Crew.make")(function* (options: {
   const once = (worker: number) =>
     Effect.gen(function* () {
       const service = yield* ServiceProcess.start(options.script ?? queueWorker, [], {
-        ...options.env,
         [environment.url]: options.url,
         [environment.mode]: options.mode,
         [environment.worker]: String(worker),
