@@ -1265,6 +1265,43 @@ export type Money = {
   readonly currency: string
 }
 
+export type MonitorCheckIn = {
+  readonly checkInId: string
+  readonly status: "running" | "ok" | "error" | "missed" | "timed-out"
+  readonly isLate: boolean
+  readonly dueAt: string | null
+  readonly startedAt: string
+  readonly endedAt: string | null
+}
+
+export type Monitor = {
+  readonly projectId: number
+  readonly slug: string
+  readonly environment: string
+  readonly schedule: {
+    readonly cron: string | null
+    readonly timeZone: string
+    readonly intervalMillis: number | null
+    readonly marginMillis: number
+    readonly runtimeMillis: number
+  } | null
+  readonly status: "ok" | "missed" | "late" | "error" | "timed-out"
+  readonly since: string
+  readonly lastCheckIn: string | null
+  readonly nextDue: string | null
+  readonly recordedAt: string
+}
+
+export type MonitorNotFound = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly slug: string
+  readonly environment: string
+  readonly type: "urn:hypermarket:problem:observability:monitor-not-found"
+  readonly status?: 404
+  readonly title: "No such monitor"
+}
+
 export type NothingToRollBack = {
   readonly detail?: string
   readonly instance?: string
@@ -3072,6 +3109,7 @@ export type KnownProblem =
   | MetricExists
   | MetricLimit
   | MetricNotFound
+  | MonitorNotFound
   | NothingToRollBack
   | NotificationCategoryNotFound
   | NotificationCategoryRequired
@@ -5842,6 +5880,34 @@ export interface Operations {
         readonly reason: string
       }
     }, options?: CallOptions): Promise<Issue>
+  }
+  readonly monitors: {
+    /** List monitors. Returns the monitors of a project by name, at most 200 per page, with status and next due time. */
+    list(input: {
+      readonly projectId: number
+      readonly limit?: number
+      readonly cursor?: string
+    }, options?: CallOptions): Paged<{
+      readonly items: ReadonlyArray<Monitor>
+      readonly nextCursor: string | null
+    }>
+    /** List the runs of a monitor. Returns the runs of a monitor in an environment, newest first, and those that did not come. Runs are kept for 30 days. */
+    listCheckIns(input: {
+      readonly projectId: number
+      readonly slug: string
+      readonly environment: string
+      readonly limit?: number
+      readonly cursor?: string
+    }, options?: CallOptions): Paged<{
+      readonly items: ReadonlyArray<MonitorCheckIn>
+      readonly nextCursor: string | null
+    }>
+    /** Remove a monitor. Removes a monitor and its runs, for a task that no longer exists. A check-in makes it again. */
+    remove(input: {
+      readonly projectId: number
+      readonly slug: string
+      readonly environment: string
+    }, options?: CallOptions): Promise<void>
   }
   readonly notifications: {
     /** Trigger a notification. Records a trigger and answers 202; the worker expands and sends it. The same `key` with the same body is a duplicate and adds nothing, for 90 days. Send `to` as one of `customer`, `seller`, `operator`, `list` and `everyone`. `critical` overrides preference and quiet hours, and is refused in a marketing category. `expiresIn` counts from `sendAt`, or from now. What became of it is in `explain`. */

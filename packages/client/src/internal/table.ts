@@ -305,6 +305,11 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     merge: "POST observability/issues/{issueId}/merge",
     unmerge: "POST observability/issues/{issueId}/unmerge"
   },
+  monitors: {
+    list: "GET observability/projects/{projectId}/monitors p",
+    listCheckIns: "GET observability/projects/{projectId}/monitors/{environment}/{slug}/check-ins p",
+    remove: "POST observability/projects/{projectId}/monitors/{environment}/{slug}/remove"
+  },
   notifications: {
     trigger: "POST notifications/triggers",
     explain: "POST notifications/triggers/explain",
