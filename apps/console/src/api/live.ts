@@ -54,7 +54,7 @@ type Message =
 const topicOf = (data: string): ReadonlyArray<Topic> => topics.filter((topic) => data.includes(`"${topic}"`))
 
 /** Returns the messages of a text of server-sent events, and the part that is not complete yet. */
-export const readEvents = (
+const readEvents = (
   text: string
 ): {
   readonly events: ReadonlyArray<{ readonly event: string; readonly data: string }>

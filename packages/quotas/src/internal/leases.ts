@@ -78,7 +78,7 @@ type Ask = (bound: Bound, tokens: number, complete: (charged: Charged | undefine
 const microsPerMilli = 1_000
 
 /** How long tokens of the bucket may be held; 0 when it has no leases. */
-export const lifeMillisOf = (bound: Bound): number => {
+const lifeMillisOf = (bound: Bound): number => {
   if (bound.kind !== "gcra" || bound.shadow || bound.burst < burstMin) return 0
   const periodMillis = bound.periodMicros / microsPerMilli
   // Within half of the time in which a full debt drains, what is left can be given back.

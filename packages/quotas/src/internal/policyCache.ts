@@ -106,7 +106,7 @@ const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, owner: strin
 const nanosPerMilli = 1_000_000
 
 /** Durations of this process; an instant of the database is never compared with them. */
-export const elapsedMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / nanosPerMilli)
+const elapsedMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / nanosPerMilli)
 
 export interface PolicyCache {
   /** Returns policies that are at most 500 ms old, or the last good ones when reading fails. */
