@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import { Effect } from "effect"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
 import * as Cli from "./Cli.ts"
 
 const commands = [
@@ -14,6 +16,17 @@ const commands = [
   "console",
   "analytics"
 ]
+
+/** The modules of files that a run loads, as V8 reports them. */
+const loadedBy = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
+  const folder = yield* Cli.folder
+  const finished = yield* Cli.run(args, { NODE_V8_COVERAGE: folder })
+  const reports = Fs.readdirSync(folder).map((name) => Fs.readFileSync(Path.join(folder, name), "utf8"))
+  const modules = reports.flatMap((report) =>
+    Array.from(report.matchAll(/"url":"(file:[^"]+)"/g), ([, url = ""]) => url)
+  )
+  return { finished, modules }
+}, Effect.scoped)
 
 describe("hypermarket", () => {
   it.live("shows its commands with --help, without colours when nobody watches a terminal", () =>
@@ -88,6 +101,23 @@ describe("hypermarket", () => {
       const { code, stderr } = yield* Cli.run(["migrate"])
       assert.strictEqual(code, 1)
       assert.include(stderr, "DATABASE_URL")
+    })
+  )
+
+  it.live("loads the modules of the command that it runs, and none to show its version", () =>
+    Effect.gen(function* () {
+      const version = yield* loadedBy(["--version"])
+      assert.match(version.finished.stdout, /^hypermarket v\d+\.\d+\.\d+\n$/)
+      assert.deepStrictEqual(
+        version.modules.filter((module) => !module.endsWith("apps/cli/src/main.ts")),
+        []
+      )
+      const keys = yield* loadedBy(["keys", "--help"])
+      assert.strictEqual(keys.finished.code, 0, keys.finished.stderr)
+      assert.include(keys.modules.join("\n"), "apps/cli/src/command/Keys.ts")
+      for (const other of ["command/Quickstart.ts", "command/Services.ts", "apps/api/src/Server.ts"]) {
+        assert.notInclude(keys.modules.join("\n"), other)
+      }
     })
   )
 })
