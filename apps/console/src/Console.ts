@@ -39,7 +39,10 @@ export interface TimelineWords {
   readonly folds?: string
 }
 
-export type NavigationGroup = "" | "Sell" | "Run" | "Trust" | "Release" | "Talk" | "Watch" | "Account"
+/** The groups of the navigation, in their order. */
+export const groups = ["", "Sell", "Run", "Trust", "Release", "Talk", "Watch", "Account"] as const
+
+export type NavigationGroup = (typeof groups)[number]
 
 export interface ConsoleDomain {
   /** The domain whose presence in the installation shows the pages; `core` is always there. */

@@ -1,9 +1,21 @@
 /** The registrations of all domains, put together. */
-import type { AlertItem, AlertWords, ConsoleDomain, TimelineItem, TimelineWords } from "./Console.ts"
+import {
+  type AlertItem,
+  type AlertWords,
+  type ConsoleDomain,
+  groups,
+  type TimelineItem,
+  type TimelineWords
+} from "./Console.ts"
 import { CircleDot } from "lucide-react"
 import type { Session } from "./api/session.ts"
-import { domains } from "./domains.ts"
+import * as registered from "./domains.ts"
 import type { Place } from "./ui/DataTable.tsx"
+
+/** All domains in the order of their groups, and by name within one. */
+const domains: ReadonlyArray<ConsoleDomain> = Object.values<ConsoleDomain>(registered).toSorted(
+  (a, b) => groups.indexOf(a.group) - groups.indexOf(b.group)
+)
 
 /** The domains that this installation has. One that tells of no domains is older, and has all. */
 export const installed = ({ domains: names }: Session): ReadonlyArray<ConsoleDomain> =>

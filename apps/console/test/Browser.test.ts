@@ -3,6 +3,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import { provide } from "@hypermarket/core/Tenant"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import * as AddedDomain from "./AddedDomain.ts"
 import { absence, isAvailable } from "./Chromium.ts"
 import { Console, layerServer, themes, violations } from "./Console.ts"
 import { pages } from "./pages.ts"
@@ -148,6 +149,34 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
             await page.close()
           })
         })
+      )
+
+      it.effect("shows the page of a domain that was added by its folder and one line", () =>
+        Effect.gen(function* () {
+          const { url, wide } = yield* Console
+          const dist = yield* AddedDomain.built
+          const { faults, page } = yield* wide
+          yield* Effect.promise(async () => {
+            await AddedDomain.serve(page, dist, "parcels")
+            await page.goto(`${url}t/acme/queues`)
+            // The session's key has no scope of the domain, and is told so.
+            await page.getByRole("link", { name: "Parcels" }).click()
+            await page.getByText("Its key lacks the scope parcels:read").waitFor()
+            await page.route("**/console/session", async (route) => {
+              const session = await (await route.fetch()).text()
+              const body = session.replaceAll('"events:admin"', '"events:admin","parcels:read"')
+              return route.fulfill({
+                contentType: "application/json",
+                body: body.replace('"domains":[', '"domains":["parcels",')
+              })
+            })
+            await page.goto(`${url}t/acme/parcels`)
+            await page.getByText("There is no parcel").waitFor()
+            assert.deepStrictEqual(await violations(page), [])
+            await page.close()
+          })
+          assert.deepStrictEqual(faults, [])
+        }).pipe(Effect.scoped)
       )
 
       it.effect("redrives the jobs of one error and says how many they were", () =>
