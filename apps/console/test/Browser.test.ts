@@ -69,6 +69,10 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
             assert.deepStrictEqual(await violations(page), [])
             await page.keyboard.press("Escape")
             await page.getByRole("dialog").waitFor({ state: "hidden" })
+            // 21:00 of the tenant's day is noon in UTC.
+            await page.goto(`${url}t/acme/timeline/order/o-1001`)
+            await page.getByText("21:00").hover()
+            await page.getByText("2026-02-10 12:00:00 UTC").waitFor()
             await page.goto(`${url}t/acme/flags/pay-later`)
             await page.getByRole("time").first().hover()
             await page.getByText(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/).waitFor()

@@ -15,6 +15,7 @@ import { products } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import { post } from "./shop/door.ts"
 import * as Events from "./shop/events.ts"
 import * as Release from "./shop/release.ts"
 import * as Trust from "./shop/trust.ts"
@@ -132,12 +133,13 @@ export const make = Effect.gen(function* () {
   const issue = (name: string, scopes: ReadonlyArray<string>) =>
     Effect.map(keys.create({ name, scopes }, "operator"), ({ secret }) => secret ?? "")
   const secrets = yield* Effect.gen(function* () {
+    const wide = yield* issue("operator", operatorScopes)
+    yield* post(wide, "/v1/analytics/zone", { sellerId: null, zone: "Asia/Tokyo" })
     yield* makeSales
     yield* makeIndex
     yield* makeQueue("erp-export")
     yield* makeQueue(redriven)
     yield* Events.make
-    const wide = yield* issue("operator", operatorScopes)
     yield* Watch.make(wide)
     const decisionId = yield* Trust.make(wide)
     const experimentId = yield* Release.make(wide)

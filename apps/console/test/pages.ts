@@ -86,7 +86,7 @@ export const pages: ReadonlyArray<Expected> = [
   {
     path: "/timeline/order/o-1001",
     heading: "Order o-1001",
-    shows: ["Order placed: 1 line, 2 units", "€98.00"]
+    shows: ["Order placed: 1 line, 2 units", "€98.00", "21:00", "Days and times in Asia/Tokyo"]
   },
   { path: "/timeline", heading: "Orders & customers", shows: ["Which one?"] },
   {

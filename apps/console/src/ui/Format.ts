@@ -106,6 +106,23 @@ export const utc = (at: string): string =>
     .replace("T", " ")
     .replace(/\.\d+Z/, " UTC")
 
+const zoneFormats = new Map<string, Intl.DateTimeFormat>()
+
+const zoneFormat = (zone: string): Intl.DateTimeFormat => {
+  const existing = zoneFormats.get(zone)
+  if (existing !== undefined) return existing
+  // The locale whose form is that of ISO 8601.
+  const made = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" })
+  zoneFormats.set(zone, made)
+  return made
+}
+
+/** Returns the day and the time of day of a time in a zone: `2026-02-10` and `21:00:00`. */
+export const inZone = (at: string, zone: string): { readonly day: string; readonly time: string } => {
+  const [day = "", time = ""] = zoneFormat(zone).format(new Date(at)).split(" ")
+  return { day, time }
+}
+
 /** Returns the minute of a day, in UTC. */
 export const clock = (at: string): string => `${new Date(at).toISOString().slice(11, 16)} UTC`
 

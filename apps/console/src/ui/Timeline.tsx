@@ -1,7 +1,7 @@
 import type { LucideIcon } from "lucide-react"
 import type { ReactNode } from "react"
 import type { Tone } from "./Badge.tsx"
-import { cx, utc, weekday } from "./Format.ts"
+import { cx, inZone, utc, weekday } from "./Format.ts"
 import { Tip } from "./Tip.tsx"
 
 export interface Moment {
@@ -26,10 +26,13 @@ const circles: Readonly<Record<Tone, string>> = {
 }
 
 /** Days by themselves, and the moments of each below it. */
-const byDay = (moments: ReadonlyArray<Moment>): ReadonlyArray<readonly [string, ReadonlyArray<Moment>]> => {
+const byDay = (
+  moments: ReadonlyArray<Moment>,
+  zone: string
+): ReadonlyArray<readonly [string, ReadonlyArray<Moment>]> => {
   const days = new Map<string, Array<Moment>>()
   for (const moment of moments) {
-    const name = moment.at.slice(0, 10)
+    const name = inZone(moment.at, zone).day
     const existing = days.get(name)
     if (existing === undefined) days.set(name, [moment])
     else existing.push(moment)
@@ -37,13 +40,13 @@ const byDay = (moments: ReadonlyArray<Moment>): ReadonlyArray<readonly [string, 
   return [...days]
 }
 
-function Row({ moment }: { readonly moment: Moment }) {
+function Row({ moment, zone }: { readonly moment: Moment; readonly zone: string }) {
   const { icon: Icon } = moment
   return (
     <li className="grid grid-cols-[58px_28px_1fr_auto] items-start gap-3 py-2">
       <Tip text={utc(moment.at)}>
         <time dateTime={moment.at} className="num text-soft pt-1 text-right text-xs leading-5">
-          {moment.at.slice(11, 16)}
+          {inZone(moment.at, zone).time.slice(0, 5)}
         </time>
       </Tip>
       <span className={cx("grid size-7 place-items-center rounded-full border", circles[moment.tone])}>
@@ -58,7 +61,7 @@ function Row({ moment }: { readonly moment: Moment }) {
             <ul className="mt-1 space-y-0.5">
               {moment.folded.map((item) => (
                 <li key={item.key} className="flex gap-2">
-                  <span className="num">{item.at.slice(11, 19)}</span>
+                  <span className="num">{inZone(item.at, zone).time}</span>
                   <span>{item.title}</span>
                 </li>
               ))}
@@ -71,22 +74,24 @@ function Row({ moment }: { readonly moment: Moment }) {
   )
 }
 
-/** Moments under the day on which they were, in UTC. */
+/** Moments under the day on which they were in a zone, with the time in UTC on hover. */
 export function Timeline({
   label,
-  moments
+  moments,
+  zone = "UTC"
 }: {
   readonly label: string
+  readonly zone?: string
   readonly moments: ReadonlyArray<Moment>
 }) {
   return (
     <div className="card px-4 py-2" role="region" aria-label={label}>
-      {byDay(moments).map(([name, items]) => (
+      {byDay(moments, zone).map(([name, items]) => (
         <div key={name}>
           <h2 className="text-soft pt-3 pb-1 text-xs font-medium">{weekday(name)}</h2>
           <ol>
             {items.map((moment) => (
-              <Row key={moment.key} moment={moment} />
+              <Row key={moment.key} moment={moment} zone={zone} />
             ))}
           </ol>
         </div>

@@ -28,6 +28,13 @@ export const catalogue = queryOptions({
   queryFn: ({ signal }) => call("GET /v1/analytics/catalogue", { signal })
 })
 
+/** The zone in which the tenant's days begin. */
+export const tenantZone = queryOptions({
+  queryKey: ["zone"],
+  staleTime: Number.POSITIVE_INFINITY,
+  queryFn: ({ signal }) => call("GET /v1/analytics/zone", { signal })
+})
+
 const isMoney = (value: Value | undefined): value is Money => typeof value === "object" && value !== null
 
 /** Returns the place of a value on a chart: major units of money, the number of a count. */

@@ -1,3 +1,4 @@
+import { useQuery } from "@tanstack/react-query"
 import { useParams } from "@tanstack/react-router"
 import { useState } from "react"
 import { call } from "../../api/call.ts"
@@ -14,6 +15,7 @@ import { Page } from "../../ui/Page.tsx"
 import { PageLink } from "../../ui/PageLink.tsx"
 import { Empty, Failure, Skeleton } from "../../ui/States.tsx"
 import { type Moment, Timeline } from "../../ui/Timeline.tsx"
+import { tenantZone } from "../analytics/data.ts"
 import { OrderHead } from "../analytics/OrderHead.tsx"
 
 const kinds = ["order", "customer", "product", "seller"] as const
@@ -135,6 +137,8 @@ export default function SubjectTimeline() {
     { polls: true }
   )
   const mayAnalytics = useMay("analytics:read")
+  // Whoever may not read the zone is shown UTC, which the page says.
+  const zone = useQuery({ ...tenantZone, enabled: mayAnalytics }).data?.zone ?? "UTC"
   const missing = list.data?.pages.flatMap((page) => page.missing) ?? []
   const byDomain = Map.groupBy(list.items, ({ domain }) => domain)
   const shown = only === undefined ? list.items : (byDomain.get(only) ?? [])
@@ -193,7 +197,8 @@ export default function SubjectTimeline() {
           </div>
           <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_300px]">
             <div>
-              <Timeline label={`What happened to the ${kind}`} moments={fold(shown)} />
+              <Timeline label={`What happened to the ${kind}`} moments={fold(shown)} zone={zone} />
+              <p className="text-soft mt-2 text-xs">Days and times in {zone}, in UTC on hover.</p>
               <More list={list} />
             </div>
             <div className="space-y-4">
