@@ -137,7 +137,7 @@ export default function SubjectTimeline() {
     { polls: true }
   )
   const mayAnalytics = useMay("analytics:read")
-  // Whoever may not read the zone is shown UTC, which the page says.
+  // A key that may not read the zone is shown UTC, which the page says.
   const zone = useQuery({ ...tenantZone, enabled: mayAnalytics }).data?.zone ?? "UTC"
   const missing = list.data?.pages.flatMap((page) => page.missing) ?? []
   const byDomain = Map.groupBy(list.items, ({ domain }) => domain)
