@@ -24,6 +24,7 @@ import type * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
 import * as Annotations from "./internal/workflow/annotations.ts"
+import * as Completions from "./internal/workflow/completions.ts"
 import * as Core from "./internal/workflow/core.ts"
 import * as Engine from "./internal/workflow/engine.ts"
 import { prefix } from "./internal/prefix.ts"
@@ -82,6 +83,7 @@ export { Registry }
 /** Makes engine and registry, and watches the runs until the scope closes. */
 const make = Effect.fnUntraced(function* (onRegister: (handler: QueueJob.Handler<Tenant>) => void) {
   const { operations, sql, statements } = yield* Core.make
+  const completions = Completions.make()
   const handlers = new Map<string, QueueJob.Handler<Tenant>>()
   // Not in the fiber of a run: the loop would end with it.
   const detached = yield* Effect.context()
@@ -89,6 +91,7 @@ const make = Effect.fnUntraced(function* (onRegister: (handler: QueueJob.Handler
     sql,
     statements,
     operations,
+    completions,
     register: (entry) =>
       Effect.sync(() => {
         const handler = runner.handler(entry)
@@ -97,7 +100,7 @@ const make = Effect.fnUntraced(function* (onRegister: (handler: QueueJob.Handler
       }),
     fork: (loop) => void Effect.runForkWith(detached)(loop)
   })
-  const runner = Runner.make({ statements, operations, engine })
+  const runner = Runner.make({ statements, operations, completions, engine })
   yield* Effect.forkScoped(runner.watch)
   return Context.make(WorkflowEngine.WorkflowEngine, engine).pipe(
     Context.add(Registry, { handlers: Effect.sync(() => Array.from(handlers.values())) })

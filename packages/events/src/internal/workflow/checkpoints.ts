@@ -12,8 +12,11 @@ import type { Checkpoint, Checkpointed, Statements } from "./statements.ts"
 const statementMax = 500
 /** Maximum characters of results per statement, which are in memory: a result has up to 1 MiB. */
 const statementCharactersMax = 4 * 1024 * 1024
-/** Concurrent statements: while one waits for its commit, the next one gathers. */
-const statementsMax = 2
+/**
+ * Concurrent statements: while some wait for their commits, the next one gathers. With two, a step waits half a commit longer
+ * for its turn, which on a slow disk is a third of the throughput; with eight, checkpoints hold most of a pool of ten.
+ */
+const statementsMax = 4
 
 /** A restart of the server is outlasted: an activity whose result is not recorded would run again. */
 const outage = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]).pipe(

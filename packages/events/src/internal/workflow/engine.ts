@@ -17,6 +17,7 @@ import * as Workflow from "effect/workflow/Workflow"
 import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
 import { type ActiveRun, CurrentRun, RunLost } from "./activeRun.ts"
 import * as Checkpoints from "./checkpoints.ts"
+import type { Completions } from "./completions.ts"
 import * as Exits from "./exits.ts"
 import type { Operations } from "./operations.ts"
 import { keyOf } from "./rows.ts"
@@ -45,11 +46,12 @@ export interface Options {
   readonly sql: SqlClient
   readonly statements: Statements
   readonly operations: Operations
+  readonly completions: Completions
   readonly register: (registered: Registered) => Effect.Effect<void>
   readonly fork: (loop: Effect.Effect<void>) => void
 }
 
-/** How often a caller looks whether an execution has finished. */
+/** How often a caller looks whether an execution has finished in another process. */
 const finishedPoll = Schedule.min([Schedule.exponential("50 millis", 1.5), Schedule.spaced("1 second")])
 
 /** The engine's methods have no error and no tenant in their types: the first is a defect, and the other one's absence. */
@@ -280,9 +282,10 @@ export const make = (options: Options) => {
 
     awaitComplete: Effect.fnUntraced(function* (_workflow, executionId) {
       const tenant = yield* tenantId
-      yield* durably(operations.status(tenant, executionId)).pipe(
+      const polled = durably(operations.status(tenant, executionId)).pipe(
         Effect.repeat({ schedule: finishedPoll, until: (status) => status?.result != null })
       )
+      yield* Effect.raceFirst(Effect.asVoid(polled), options.completions.wait(tenant, executionId))
     }),
 
     interrupt: (_workflow, executionId) =>

@@ -19,6 +19,7 @@ import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
 import { ActiveRun, CurrentRun, RunLost, RunSession } from "./activeRun.ts"
 import { ResultTooLarge, resultBytesMax } from "./annotations.ts"
 import { retryOutage } from "./checkpoints.ts"
+import type { Completions } from "./completions.ts"
 import type { Registered } from "./engine.ts"
 import * as Metrics from "./metrics.ts"
 import * as Exits from "./exits.ts"
@@ -45,6 +46,7 @@ const decodePayload = Schema.decodeUnknownEffect(JobPayload)
 export interface Options {
   readonly statements: Statements
   readonly operations: Operations
+  readonly completions: Completions
   readonly engine: WorkflowEngine.WorkflowEngine["Service"]
 }
 
@@ -152,6 +154,7 @@ export const make = (options: Options) => {
         unasked: run.unasked(unaskedMax)
       })
     )
+    if (isFinished) options.completions.finished(run.tenantId, run.executionId)
     yield* Metrics.runEnded(registered.name, isFinished ? state : "lost")
   })
 
