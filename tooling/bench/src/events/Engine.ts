@@ -89,7 +89,7 @@ interface Process {
 const decode = Schema.decodeUnknownSync(Message)
 
 /** Starts a process of an engine; it is killed when the scope closes. */
-const start = (engine: Engine, url: string, settings: Readonly<Record<string, unknown>>) =>
+export const start = (engine: Engine, url: string, settings: Readonly<Record<string, unknown>>) =>
   Effect.acquireRelease(
     Effect.sync((): Process => {
       const forked = fork(engine.script, [], {
@@ -140,7 +140,7 @@ const start = (engine: Engine, url: string, settings: Readonly<Record<string, un
       })
   )
 
-const took = (message: Message) => (message._tag === "Took" ? message : undefined)
+export const took = (message: Message) => (message._tag === "Took" ? message : undefined)
 
 export interface Worked {
   readonly jobsPerSecond: number
@@ -343,6 +343,6 @@ export const make = Effect.fn("Engine.make")(function* (adminUrl: string) {
   return { work, enqueue, oneByOne, latencies, ownDatabase, fillOurs, drain, watch }
 })
 
-const ready = (message: Message) => message._tag === "Ready" || undefined
+export const ready = (message: Message) => message._tag === "Ready" || undefined
 
 export const adminLayer = (url: string) => Database.layer(TestDatabase.optionsOf(url), "hm-bench-admin")
