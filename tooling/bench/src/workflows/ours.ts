@@ -81,7 +81,7 @@ const program = Effect.gen(function* () {
     Layer.provideMerge([Wakeup.layer(Database.listen(options)), ClaimClient.layer(options)]),
     Layer.provideMerge(Database.layer(options, "hm-bench"))
   )
-  yield* Effect.gen(function* () {
+  return yield* Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     yield* sql`CREATE TABLE IF NOT EXISTS bench_write (entry text NOT NULL)`
     const run = (from: number, count: number) =>
