@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { AllTenants, provide, Tenant, TenantId } from "@hypermarket/core/Tenant"
 import { QuotaMaintenance } from "@hypermarket/quotas/QuotaMaintenance"
 import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
 import type { RateCheck } from "@hypermarket/quotas/RateLimit"
@@ -203,6 +203,35 @@ layer(TestLayer, { excludeTestServices: true })("RateLimits", (it) => {
       const rows = (yield* bucketRows).map(({ bucket }) => bucket)
       assert.notInclude(rows, "swept-soon")
       assert.include(rows, "swept-late")
+    }).pipe(fresh(), Effect.provideService(AllTenants, { actor: "test" }))
+  )
+
+  it.effect("100,000 keys of one request each are gone an hour later, within one round of the job", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const maintenance = yield* QuotaMaintenance
+      const { id } = yield* Tenant
+      yield* create({ policy: "crowd", quota: 10 })
+      yield* check(["crowd"], "first")
+      // The rows that as many checks leave behind, as the first has left its own.
+      yield* sql`
+        INSERT INTO hm_api_rate_limit (tenant_id, policy, bucket, at_micros, debt, rate_quota, rate_period_micros, full_micros)
+        SELECT b.tenant_id, b.policy, 'crowd-' || n, b.at_micros, b.debt, b.rate_quota, b.rate_period_micros, b.full_micros
+          FROM hm_api_rate_limit b
+         CROSS JOIN generate_series(1, 99999) n
+         WHERE b.tenant_id = ${id} AND b.bucket = 'first'
+      `
+      const left = sql<{ readonly count: number; readonly late: number }>`
+        SELECT count(*)::int AS count, (count(*) FILTER (WHERE bucket = 'late'))::int AS late
+          FROM hm_api_rate_limit
+         WHERE tenant_id = ${id}
+      `
+      yield* maintenance.sweep
+      assert.deepStrictEqual({ ...(yield* left)[0] }, { count: 100_000, late: 0 })
+      yield* TestClock.advance(hourMillis / 2)
+      yield* check(["crowd"], "late", 10)
+      assert.isAtLeast(yield* maintenance.sweep, 100_000)
+      assert.deepStrictEqual({ ...(yield* left)[0] }, { count: 1, late: 1 })
     }).pipe(fresh(), Effect.provideService(AllTenants, { actor: "test" }))
   )
 

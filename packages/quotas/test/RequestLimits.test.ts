@@ -10,8 +10,9 @@ import { RateLimits } from "@hypermarket/quotas/RateLimits"
 import type { NewRatePolicy } from "@hypermarket/quotas/RatePolicy"
 import * as RequestLimits from "@hypermarket/quotas/RequestLimits"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { ConfigProvider, Effect, Layer, Option } from "effect"
+import { ConfigProvider, Effect, Layer, Option, Schema } from "effect"
 import * as SqlClient from "effect/sql/SqlClient"
+import { parseList } from "structured-headers"
 import { layerClock, TestClock } from "./rateSupport.ts"
 
 const TestLayer = Layer.merge(QuotasDomain.layer, RequestLimits.layer).pipe(
@@ -188,7 +189,65 @@ layer(Impatient, { excludeTestServices: true })("RequestLimits with the default 
   )
 })
 
+const Numbers = Schema.Struct({
+  quota: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 })),
+  burst: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 })),
+  periodSeconds: Schema.Int.check(Schema.isBetween({ minimum: 1_000, maximum: 90_000 }))
+})
+
+layer(TestLayer, { excludeTestServices: true })("RequestLimits of any numbers", (it) => {
+  it.effect.prop(
+    "Retry-After is on every 429, in whole seconds of at least 1, and after it a lone request passes",
+    [Numbers],
+    ([{ burst, periodSeconds, quota }]) =>
+      Effect.gen(function* () {
+        const tenantId = freshTenant()
+        yield* create(tenantId, { policy: "default", quota, burst, periodMillis: periodSeconds * 1_000 })
+        yield* create(tenantId, { policy: "window", kind: "window", quota, periodMillis: 700_000 })
+        let refused = yield* check(requestOf(tenantId))
+        while (refused.allowed) refused = yield* check(requestOf(tenantId))
+        assert.strictEqual(refused.problem?.status, 429)
+        const seconds = refused.headers["retry-after"] ?? ""
+        assert.match(seconds, /^[1-9]\d*$/)
+        yield* TestClock.advance(Number(seconds) * 1_000)
+        assert.isTrue((yield* check(requestOf(tenantId))).allowed, seconds)
+      }),
+    { arbitrary: { runs: 12 } }
+  )
+})
+
+const hostileName = String.raw`a"b\c`
+
 describe("RateLimitHeaders", () => {
+  it('the fields parse with an independent library of RFC 9651, also with a policy named a"b\\c', () => {
+    const stateOf = (policy: string, quota: number): RateState => ({
+      policy,
+      quota,
+      burst: quota,
+      periodMillis: 61_000,
+      remaining: quota - 1,
+      fullAfterMillis: 1_001,
+      retryAfterMillis: 0
+    })
+    const headers = headersOf({
+      allowed: true,
+      states: [stateOf(hostileName, 999_999_999_999_999), stateOf("plain", 7)],
+      lease: null,
+      retryAfterSeconds: null,
+      decidedBy: "database"
+    })
+    const parsed = (name: string) =>
+      parseList(headers[name] ?? "").map(([item, parameters]) => [item, Object.fromEntries(parameters)])
+    assert.deepStrictEqual(parsed("ratelimit-policy"), [
+      [hostileName, { q: 999_999_999_999_999, w: 61 }],
+      ["plain", { q: 7, w: 61 }]
+    ])
+    assert.deepStrictEqual(parsed("ratelimit"), [
+      [hostileName, { r: 999_999_999_999_998, t: 2 }],
+      ["plain", { r: 6, t: 2 }]
+    ])
+  })
+
   it("quotes names as structured fields do, rounds r down and t up to the next unit", () => {
     const state: RateState = {
       policy: 'a"b\\c',

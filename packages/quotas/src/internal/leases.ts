@@ -26,6 +26,9 @@ const demandShare = 0.75
 /** A lease holds at most this part of the room, so that other processes find tokens too. */
 const roomParts = 4
 
+/** A bucket that is asked for less often is not hot: each lease would save one statement, and hide a token meanwhile. */
+const tokensMin = 2
+
 /** The next lease is asked for when this part of the current one is left. */
 const prefetchParts = 4
 
@@ -180,7 +183,7 @@ export const make = (nowMillis: () => number, ask: Ask): Leases => {
   const request = (held: Held) => {
     const demand = Math.max(held.demand, held.demandBefore) * demandShare
     const tokens = Math.floor(Math.min(demand, held.room / roomParts))
-    if (tokens < 1) return
+    if (tokens < tokensMin) return
     held.isAsked = true
     ask(held.bound, tokens, (charged) => {
       held.isAsked = false
