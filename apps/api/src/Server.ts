@@ -77,7 +77,12 @@ const layerApi = HttpApiBuilder.layer(Endpoints.Api, { openapiPath: "/openapi.js
 export const layerRoutes = <A, E, R>(further: Layer.Layer<A, E, R>) =>
   ApiServer.layer(
     Layer.mergeAll(layerApi, Cors.layer(Endpoints.Api), Operations.layer, Docs.layer, further)
-  ).pipe(Layer.provide(layerAccessLog))
+  ).pipe(
+    Layer.provide(layerAccessLog),
+    // What no route answers is limited by address too.
+    Layer.provide(layerContracts),
+    Layer.provide(ClientAddress.layer)
+  )
 
 /** The whole API on its port. Requires the database, and a `Wakeup` that listens. */
 export const layer = (listen: { readonly port: number; readonly host: string }) =>

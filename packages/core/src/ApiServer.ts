@@ -17,10 +17,14 @@ import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as ByteSize from "effect/ByteSize"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as AccessLog from "./AccessLog.ts"
+import * as ClientAddress from "./ClientAddress.ts"
 import * as Cors from "./Cors.ts"
 import * as RequestMetrics from "./internal/requestMetrics.ts"
+import { refusalOf } from "./internal/limitRefusal.ts"
+import * as Limits from "./Limits.ts"
 import * as Problems from "./Problems.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { tokenLengthMax } from "./SignedToken.ts"
@@ -138,6 +142,8 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
       const secretParameters = yield* AccessLog.SecretParameters
       const openRoutes = yield* Cors.OpenRoutes
       const accessLog = yield* AccessLog.AccessLog
+      const limits = yield* Limits.Limits
+      const trusted = yield* ClientAddress.TrustedProxies
       const shutdown = yield* Shutdown
       const clock = yield* Clock.Clock
       const unavailability = yield* Unavailability.make
@@ -151,6 +157,11 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
 
       const unanswered = (cause: Cause.Cause<unknown>, request: HttpServerRequest) => {
         if (isRouteNotFound(cause)) {
+          const { headers, remoteAddress } = request
+          const byAddress = limits.checkAddress(
+            ClientAddress.resolve(trusted, Option.getOrUndefined(remoteAddress), headers["x-forwarded-for"])
+          )
+          if (!byAddress.allowed) return Effect.succeed(refusalOf(byAddress))
           const allow = allowed(request.url)
           return Effect.succeed(
             allow.length === 0

@@ -11,7 +11,6 @@ import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as ProblemDetails from "effect/http/ProblemDetails"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
@@ -38,6 +37,7 @@ import * as ClientAddress from "./ClientAddress.ts"
 import { Caller, type Credential, Credentials, whileAwayMax } from "./Credentials.ts"
 import * as DatabaseGate from "./DatabaseGate.ts"
 import * as Limits from "./Limits.ts"
+import { refusalOf } from "./internal/limitRefusal.ts"
 import { actorOf, authorize, nameOf, requestIdOf } from "./internal/requestCaller.ts"
 import * as RequestOutcome from "./internal/requestOutcome.ts"
 import * as LongRequests from "./LongRequests.ts"
@@ -109,18 +109,6 @@ export type Refusal =
 
 /** Finding a key reads one row. */
 const credentialDeadline = "2500 millis"
-
-/** The answer to a request over a limit. */
-const refusalOf = (verdict: Limits.Verdict): HttpServerResponse.HttpServerResponse => {
-  const problem = verdict.problem ?? Problems.limited
-  return HttpServerResponse.setHeaders(
-    HttpServerResponse.jsonUnsafe(problem, {
-      status: problem.status,
-      contentType: ProblemDetails.contentType
-    }),
-    verdict.headers
-  )
-}
 
 /** Puts the headers of a verdict on whatever the request is answered with. */
 const announce = (verdict: Limits.Verdict): Effect.Effect<void, never, HttpServerRequest> =>

@@ -181,6 +181,17 @@ layer(TestServer, { excludeTestServices: true })("The chain of a request", (it) 
     })
   )
 
+  it.effect("limits what no route answers by address: 404 becomes 429", () =>
+    Effect.gen(function* () {
+      const unknown = (address: string) => get("/v1/test/unknown", "server", { "x-forwarded-for": address })
+      assert.strictEqual((yield* unknown("192.0.2.1")).status, 404)
+      const { body, headers, status } = yield* unknown("192.0.2.66")
+      assert.strictEqual(status, 429)
+      assert.deepInclude(body, { type: "urn:hypermarket:problem:core:limited" })
+      assert.strictEqual(headers["retry-after"], "3")
+    })
+  )
+
   it.effect("trusts keys during an outage only on endpoints that guard themselves", () =>
     Effect.gen(function* () {
       asked.length = 0
