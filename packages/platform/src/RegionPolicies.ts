@@ -20,6 +20,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Engine from "./policy/engine.ts"
 import { type Pair, PolicySets } from "./policy/policySets.ts"
+import * as Rows from "./policy/rows.ts"
 import * as Store from "./policy/store.ts"
 import {
   type NewRegionPolicy,
@@ -152,7 +153,7 @@ export class RegionPolicies extends Context.Service<
           ({ policyKey, supersededAtMillis }) =>
             policyKey === policy.policyKey && supersededAtMillis === Infinity
         )
-        const draft = Store.draftOf(policy, {
+        const draft = Rows.draftOf(policy, {
           policyId: replaced?.policyId ?? draftId,
           policyKey: policy.policyKey,
           version: (replaced?.version ?? 0) + 1,

@@ -11,6 +11,7 @@ import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import type * as Scope from "effect/Scope"
 import * as Engine from "./engine.ts"
+import * as Rows from "./rows.ts"
 import * as Store from "./store.ts"
 
 /** Signals carry the owner. */
@@ -68,7 +69,7 @@ export class PolicySets extends Context.Service<
         })
       )
       const read = (owner: string, revision: bigint) =>
-        Effect.map(store.all(owner), (rows) => Engine.compile(rows.map(Store.toStored), revision))
+        Effect.map(store.all(owner), (rows) => Engine.compile(rows.map(Rows.toStored), revision))
       const live = yield* LiveConfig.make({
         channel,
         revision: Effect.flatMap(Tenant, ({ id }) => store.revisionOf(id)),

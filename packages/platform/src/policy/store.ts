@@ -1,14 +1,13 @@
 /** Policies of one owner: a tenant, or `_system` for the installation. */
 import * as Audit from "@hypermarket/core/Audit"
 import * as AuditedChange from "@hypermarket/core/AuditedChange"
-import * as Column from "@hypermarket/core/Column"
 import * as Condition from "@hypermarket/core/Condition"
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Now from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
 import * as Region from "@hypermarket/core/Region"
 import { VersionStale } from "@hypermarket/core/Precondition"
-import { TenantId } from "@hypermarket/core/Tenant"
+
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -20,136 +19,16 @@ import type { SqlError } from "effect/sql/SqlError"
 import {
   limits,
   type NewRegionPolicy,
-  PolicyEffect,
   PolicyExists,
   PolicyInvalid,
-  PolicyKey,
   PolicyLimitReached,
   PolicyNotFound,
   PolicyTie,
-  RegionPolicy,
-  type RegionPolicyChange,
-  RegionPolicyId
+  type RegionPolicy,
+  type RegionPolicyChange
 } from "../RegionPolicy.ts"
 import { type StoredPolicy, tiesOf } from "./engine.ts"
-
-/** Lenient: what a newer release has stored is kept, and is unknown to the engine. */
-const Definition = Schema.Struct({
-  actions: Schema.Array(Schema.String),
-  description: Schema.optionalKey(Schema.String),
-  channel: Schema.optionalKey(Schema.String),
-  category: Schema.optionalKey(Schema.String),
-  tenant: Schema.optionalKey(Schema.String),
-  requirements: Schema.optionalKey(Schema.Array(Schema.String)),
-  value: Schema.optionalKey(Schema.Json),
-  condition: Schema.optionalKey(Schema.Json),
-  priority: Schema.Int
-})
-
-const Row = Schema.Struct({
-  policyId: Schema.String,
-  policyKey: Schema.String,
-  version: Schema.Int,
-  effect: Schema.String,
-  region: Schema.String,
-  definition: Schema.fromJsonString(Definition),
-  effectiveFrom: Schema.NullOr(Column.Timestamp),
-  effectiveUntil: Schema.NullOr(Column.Timestamp),
-  legalBasis: Schema.String,
-  source: Schema.String,
-  recordedAt: Column.Timestamp,
-  supersededAt: Schema.NullOr(Column.Timestamp)
-})
-
-export type PolicyRow = typeof Row.Type
-
-const columns = `
-  policy_id::text AS "policyId", policy_key AS "policyKey", version, effect, region, definition::text AS definition,
-  effective_from AS "effectiveFrom", effective_until AS "effectiveUntil", legal_basis AS "legalBasis", source,
-  recorded_at AS "recordedAt", superseded_at AS "supersededAt"
-`
-
-const decodeEffect = Schema.decodeUnknownEffect(PolicyEffect)
-const decodeCondition = Schema.decodeUnknownEffect(Condition.Schema)
-
-/** As the engine takes it. */
-export const toStored = (row: PolicyRow): StoredPolicy => {
-  const { actions, category, channel, condition, priority, requirements, tenant, value } = row.definition
-  return {
-    policyId: row.policyId,
-    policyKey: row.policyKey,
-    version: row.version,
-    actions,
-    region: row.region,
-    channel,
-    category,
-    tenant,
-    effect: row.effect,
-    requirements,
-    value,
-    condition,
-    priority,
-    effectiveFromMillis: row.effectiveFrom === null ? -Infinity : DateTime.toEpochMillis(row.effectiveFrom),
-    effectiveUntilMillis: row.effectiveUntil === null ? Infinity : DateTime.toEpochMillis(row.effectiveUntil),
-    recordedAtMillis: DateTime.toEpochMillis(row.recordedAt),
-    supersededAtMillis: row.supersededAt === null ? Infinity : DateTime.toEpochMillis(row.supersededAt),
-    legalBasis: row.legalBasis,
-    source: row.source
-  }
-}
-
-/** A policy that is not stored yet, as the engine takes it. */
-export const draftOf = (
-  policy: NewRegionPolicy | RegionPolicyChange,
-  identity: {
-    readonly policyId: string
-    readonly policyKey: string
-    readonly version: number
-    readonly now: Date
-  }
-): StoredPolicy => ({
-  policyId: identity.policyId,
-  policyKey: identity.policyKey,
-  version: identity.version,
-  actions: policy.actions,
-  region: policy.region ?? "GLOBAL",
-  channel: policy.channel,
-  category: policy.category,
-  tenant: policy.tenant,
-  effect: policy.effect,
-  requirements: policy.requirements,
-  value: policy.value,
-  condition: policy.condition,
-  priority: policy.priority ?? 0,
-  effectiveFromMillis:
-    policy.effectiveFrom === undefined ? -Infinity : DateTime.toEpochMillis(policy.effectiveFrom),
-  effectiveUntilMillis:
-    policy.effectiveUntil === undefined ? Infinity : DateTime.toEpochMillis(policy.effectiveUntil),
-  recordedAtMillis: identity.now.getTime(),
-  supersededAtMillis: Infinity,
-  legalBasis: policy.legalBasis,
-  source: policy.source
-})
-
-const toPolicy = Effect.fnUntraced(function* (row: PolicyRow) {
-  const { condition, tenant, ...definition } = row.definition
-  return new RegionPolicy({
-    ...definition,
-    ...(condition === undefined ? {} : { condition: yield* Effect.orDie(decodeCondition(condition)) }),
-    ...(tenant === undefined ? {} : { tenant: TenantId.make(tenant) }),
-    policyId: RegionPolicyId.make(row.policyId),
-    policyKey: PolicyKey.make(row.policyKey),
-    version: row.version,
-    effect: yield* Effect.orDie(decodeEffect(row.effect)),
-    region: row.region,
-    ...(row.effectiveFrom === null ? {} : { effectiveFrom: row.effectiveFrom }),
-    ...(row.effectiveUntil === null ? {} : { effectiveUntil: row.effectiveUntil }),
-    legalBasis: row.legalBasis,
-    source: row.source,
-    recordedAt: row.recordedAt,
-    supersededAt: row.supersededAt
-  })
-})
+import { columns, draftOf, type PolicyRow, Row, toPolicy, toStored } from "./rows.ts"
 
 const pages = Page.make({
   list: "platform.policies",
