@@ -21,6 +21,10 @@ import {
   FlagDefinition,
   type FlagDiff,
   type FlagEnvironment,
+  type FlagVersion,
+  type NewFeatureFlag
+} from "./FeatureFlag.ts"
+import {
   FlagEnvironmentNotFound,
   type FlagExists,
   type FlagInUse,
@@ -28,10 +32,8 @@ import {
   type FlagLimitReached,
   FlagNotFound,
   type FlagRevisionBusy,
-  type FlagVersion,
-  FlagVersionNotFound,
-  type NewFeatureFlag
-} from "./FeatureFlag.ts"
+  FlagVersionNotFound
+} from "./FlagProblems.ts"
 import * as Changes from "./flags/changes.ts"
 import * as Revision from "./flags/revision.ts"
 import * as Statements from "./flags/statements.ts"

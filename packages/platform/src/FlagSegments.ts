@@ -20,7 +20,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { FlagInUse, FlagInvalid, FlagLimitReached, type FlagRevisionBusy, limits } from "./FeatureFlag.ts"
+import { limits } from "./FeatureFlag.ts"
+import { FlagInUse, FlagInvalid, FlagLimitReached, type FlagRevisionBusy } from "./FlagProblems.ts"
 import {
   FlagSegment,
   type FlagSegmentChange,

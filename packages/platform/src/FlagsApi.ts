@@ -20,20 +20,22 @@ import {
   FlagChange,
   FlagDiff,
   FlagEnvironment,
+  FlagKey,
+  FlagReason,
+  FlagRollback,
+  FlagVersion,
+  NewFeatureFlag
+} from "./FeatureFlag.ts"
+import {
   FlagEnvironmentNotFound,
   FlagExists,
   FlagInUse,
   FlagInvalid,
-  FlagKey,
   FlagLimitReached,
   FlagNotFound,
-  FlagReason,
   FlagRevisionBusy,
-  FlagRollback,
-  FlagVersion,
-  FlagVersionNotFound,
-  NewFeatureFlag
-} from "./FeatureFlag.ts"
+  FlagVersionNotFound
+} from "./FlagProblems.ts"
 import { FlagExplanation } from "./FlagEvaluation.ts"
 import {
   FlagSegment,

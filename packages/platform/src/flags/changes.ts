@@ -10,15 +10,8 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
-import {
-  FeatureFlag,
-  FlagDefinition,
-  FlagExists,
-  FlagInvalid,
-  FlagLimitReached,
-  FlagNotFound,
-  limits
-} from "../FeatureFlag.ts"
+import { FeatureFlag, FlagDefinition, limits } from "../FeatureFlag.ts"
+import { FlagExists, FlagInvalid, FlagLimitReached, FlagNotFound } from "../FlagProblems.ts"
 import { checkFlag, kindIssues } from "./check.ts"
 import type { StoredFlag } from "./flagSet.ts"
 import type * as Revision from "./revision.ts"

@@ -1,5 +1,6 @@
 /** Finds what a change would break before it is stored, by compiling the environment as it would be. */
-import { FlagInUse, FlagInvalid, type FlagDefinition } from "../FeatureFlag.ts"
+import { type FlagDefinition } from "../FeatureFlag.ts"
+import { FlagInUse, FlagInvalid } from "../FlagProblems.ts"
 import type { Issue } from "./flagRule.ts"
 import { compile, edgesOf, type StoredFlag } from "./flagSet.ts"
 import * as Effect from "effect/Effect"

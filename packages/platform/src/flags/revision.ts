@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { FlagRevisionBusy } from "../FeatureFlag.ts"
+import { FlagRevisionBusy } from "../FlagProblems.ts"
 
 /** The wait for another change: a person sees it end, and a request stays within its deadline. Past it the change fails. */
 const lockWaitMillis = 2_000
