@@ -59,6 +59,7 @@ import * as PolicyReference from "@hypermarket/platform/PolicyReference"
 import { SubjectApi } from "@hypermarket/platform/SubjectApi"
 import * as SubjectHttp from "@hypermarket/platform/SubjectHttp"
 import * as SubjectReference from "@hypermarket/platform/SubjectReference"
+import * as UnleashProtocol from "@hypermarket/platform/UnleashProtocol"
 import { QuotasApi } from "@hypermarket/quotas/QuotasApi"
 import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
 import * as QuotasHttp from "@hypermarket/quotas/QuotasHttp"
@@ -164,6 +165,7 @@ export const layerProtocols = Layer.mergeAll(
     Layer.provide(Secrets.layer)
   ),
   GrowthbookProtocol.layer.pipe(Layer.provide(PlatformDomain.layer)),
+  UnleashProtocol.layer.pipe(Layer.provide(PlatformDomain.layer)),
   SentryProtocol.layer.pipe(Layer.provide(ObservabilityDomain.layerIntake)),
   CallbackProtocol.layer.pipe(Layer.provide(NotificationsDomain.layer)),
   SentryCliProtocol.layer.pipe(Layer.provide(ObservabilityDomain.layer)),

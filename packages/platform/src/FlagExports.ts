@@ -8,6 +8,7 @@ import type * as Schema from "effect/Schema"
 import type { FlagEvaluator } from "./FlagEvaluator.ts"
 import { exportFlags } from "./flags/exports.ts"
 import { featureOf } from "./flags/growthbook/feature.ts"
+import { toggleOf } from "./flags/unleash/toggle.ts"
 
 /**
  * A flag in another system's notation.
@@ -49,3 +50,13 @@ export interface Options {
  */
 export const growthbook = (evaluator: FlagEvaluator, options?: Options): FlagExports =>
   exportFlags(evaluator.source(), { publicOnly: options?.publicOnly === true }, featureOf)
+
+/**
+ * Exports flags for Unleash's SDKs. `userId` is the targeting key; rollouts need the hashing `unleash`. Numbers and versions
+ * are compared with the operator `REGEX`, which SDKs have of older releases lack.
+ *
+ * @category exports
+ * @since 0.1.0
+ */
+export const unleash = (evaluator: FlagEvaluator): FlagExports =>
+  exportFlags(evaluator.source(), { publicOnly: false }, toggleOf)

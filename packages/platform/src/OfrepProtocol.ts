@@ -31,7 +31,7 @@ import { Environment } from "./FeatureFlag.ts"
 import type { FlagEvaluation } from "./FlagEvaluation.ts"
 import { FlagEvaluations } from "./FlagEvaluations.ts"
 import type { FlagEvaluator } from "./FlagEvaluator.ts"
-import { canonicalJson, type ContextRefusal, parseContext } from "./flags/context.ts"
+import { canonicalJson, type ContextRefusal, etagMatches, parseContext } from "./flags/context.ts"
 import { refuse, scope } from "./flags/protocolProblems.ts"
 import { streamCaps, streamRefusal } from "./flags/streams.ts"
 
@@ -97,13 +97,6 @@ const etagOf = (
     .digest("hex")
   return `"${evaluator.revision}-${hash.slice(0, 32)}"`
 }
-
-const matches = (header: string | undefined, etag: string): boolean =>
-  header !== undefined &&
-  header.split(",").some((tag) => {
-    const bare = tag.trim().replace(/^W\//, "")
-    return bare === "*" || bare === etag || `"${bare}"` === etag
-  })
 
 const options = {
   method: "POST",
@@ -235,7 +228,7 @@ export const routes: Effect.Effect<
       .evaluator(caller.environment, revisionOf(request.url))
       .pipe(Storage.orUnavailable)
     const etag = etagOf(flags, caller, tenant.id, context.attributes)
-    if (matches(request.headers["if-none-match"], etag)) {
+    if (etagMatches(request.headers["if-none-match"], etag)) {
       return HttpServerResponse.empty({ status: 304, headers: { etag } })
     }
     const url = yield* streamUrl(caller.environment)

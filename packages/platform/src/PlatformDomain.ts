@@ -31,6 +31,7 @@ import * as FeatureFlag from "./FeatureFlag.ts"
 import { FeatureFlags } from "./FeatureFlags.ts"
 import { FlagEvaluations } from "./FlagEvaluations.ts"
 import * as FlagHandle from "./FlagHandle.ts"
+import { FlagUsage } from "./FlagUsage.ts"
 import * as FlagSegment from "./FlagSegment.ts"
 import { FlagSegments } from "./FlagSegments.ts"
 import { InstallationPolicies } from "./InstallationPolicies.ts"
@@ -43,6 +44,7 @@ import { NewSubjectRequest, PartNumber, SubjectRequestId } from "./SubjectReques
 import { SubjectRequests } from "./SubjectRequests.ts"
 import { NewTenant, TenantChange } from "./TenantAccount.ts"
 import { TenantAccounts } from "./TenantAccounts.ts"
+import * as FlagChecks from "./flags/checks.ts"
 import * as SubjectTables from "./subject/tables.ts"
 import * as Overview from "./internal/overview.ts"
 
@@ -86,6 +88,7 @@ export const layer = Layer.mergeAll(
   FeatureFlags.layer,
   FlagSegments.layer,
   FlagEvaluations.layer,
+  FlagUsage.layer,
   ActivityLog.layer,
   ActivitySeals.layer,
   RegionPolicies.layer,
@@ -123,6 +126,12 @@ const pruneSubjectParts = Job.scheduled<SubjectRequests | AllTenants>({
   name: "platform.subject.prune",
   every: "1 hour",
   run: Effect.flatMap(SubjectRequests, (requests) => requests.prune)
+})
+
+const pruneFlagUsage = Job.scheduled<FlagUsage | AllTenants>({
+  name: "platform.flags.prune-usage",
+  every: "1 day",
+  run: Effect.flatMap(FlagUsage, (usage) => usage.prune)
 })
 
 const retain = Job.scheduled<ActivitySeals | AllTenants>({
@@ -255,11 +264,11 @@ export const domain = Domain.make({
       { internal: ["finish", "runDue", "prune"] }
     )
   },
-  internalServices: [ActivitySeals, ConsoleSessions],
+  internalServices: [ActivitySeals, ConsoleSessions, FlagUsage],
   contracts: Layer.merge(ActivityLog.layerAudit, RegionPolicies.layerPolicy),
-  jobs: [seal, sweep, retain, pruneSessions, runSubjectRequests, pruneSubjectParts],
+  jobs: [seal, sweep, retain, pruneSessions, runSubjectRequests, pruneSubjectParts, pruneFlagUsage],
   partitions: [activityPartitions],
   subjectData: SubjectData.join([Erasure.subjectData, SubjectTables.subjectData]),
   settings: Settings.settings,
-  checks: [expiringKeys, ActivityChecks.signed, ActivityChecks.sealed]
+  checks: [expiringKeys, ActivityChecks.signed, ActivityChecks.sealed, FlagChecks.stale]
 })

@@ -11,6 +11,7 @@ import policy from "./migrations/0005_policy.ts"
 import consoleSession from "./migrations/0006_console.ts"
 import subject from "./migrations/0007_subject.ts"
 import activityRetention from "./migrations/0008_activity_retention.ts"
+import flagUsage from "./migrations/0009_flag_usage.ts"
 
 /**
  * @category migrations
@@ -26,7 +27,8 @@ export const migrations = Migrations.make(
     "0005_policy": policy,
     "0006_console": consoleSession,
     "0007_subject": subject,
-    "0008_activity_retention": activityRetention
+    "0008_activity_retention": activityRetention,
+    "0009_flag_usage": flagUsage
   },
   { release: manifest.version }
 )

@@ -19,10 +19,12 @@ import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import * as OfrepProtocol from "@hypermarket/platform/OfrepProtocol"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
+import * as UnleashProtocol from "@hypermarket/platform/UnleashProtocol"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { ConfigProvider, Effect, Layer, Schedule, type Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpServer } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import type { SqlClient } from "effect/sql"
 import { createHash } from "node:crypto"
 
 /** Keys of tokens, for the streams of OFREP. */
@@ -41,14 +43,21 @@ const layerRoutes = HttpApiBuilder.layer(FlagsApi).pipe(
   Layer.provide(FlagsHttp.layer),
   Layer.merge(OfrepProtocol.layer.pipe(Layer.provide(layerTokens))),
   Layer.merge(GrowthbookProtocol.layer),
+  Layer.merge(UnleashProtocol.layer),
   Layer.provide([RequestChain.layer, Problems.layerInput])
 )
 
-export const layerServer = ApiServer.layer(layerRoutes).pipe(
-  Layer.provide([AccessLog.layerDiscard, Shutdown.layer, KeyCredentials.layer]),
-  Layer.provideMerge(PlatformDomain.layer),
-  Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, PlatformDomain.domain.migrations)),
-  Layer.provideMerge(NodeHttpServer.layerTest)
+/** The server on a database. */
+export const layerServerOn = <A, E, R>(database: Layer.Layer<A | SqlClient.SqlClient, E, R>) =>
+  ApiServer.layer(layerRoutes).pipe(
+    Layer.provide([AccessLog.layerDiscard, Shutdown.layer, KeyCredentials.layer]),
+    Layer.provideMerge(PlatformDomain.layer),
+    Layer.provideMerge(database),
+    Layer.provideMerge(NodeHttpServer.layerTest)
+  )
+
+export const layerServer = layerServerOn(
+  TestDatabase.layer(CoreDomain.migrations, PlatformDomain.domain.migrations)
 )
 
 /** Makes a key of a tenant, and the tenant when it is not there. */
@@ -75,7 +84,7 @@ export const settled = Effect.fnUntraced(function* (environment: string, revisio
 })
 
 export const baseUrl = Effect.map(HttpServer.HttpServer, ({ address }) =>
-  HttpServer.formatAddress(address).replace("0.0.0.0", "127.0.0.1")
+  HttpServer.formatAddress(address).replace(/0\.0\.0\.0|\[::\]/, "127.0.0.1")
 )
 
 /** Posts JSON, or a text as it is. */

@@ -74,3 +74,11 @@ export const canonicalJson = (value: Schema.Json): string => {
     .map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`)
     .join(",")}}`
 }
+
+/** True when `If-None-Match` has the tag, weak or not, or any. */
+export const etagMatches = (header: string | undefined, etag: string): boolean =>
+  header !== undefined &&
+  header.split(",").some((tag) => {
+    const bare = tag.trim().replace(/^W\//, "")
+    return bare === "*" || bare === etag || `"${bare}"` === etag
+  })

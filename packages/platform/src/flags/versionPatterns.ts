@@ -1,6 +1,6 @@
 /**
- * Comparisons of semantic versions as regular expressions. GrowthBook pads numbers to five digits and compares text, which is
- * another order for longer numbers and for prereleases.
+ * Comparisons of semantic versions as regular expressions, which RE2 and JavaScript read alike. GrowthBook pads numbers to five
+ * digits and compares text: another order for longer numbers and for prereleases. Unleash accepts more notations than we do.
  */
 import * as SemanticVersion from "@hypermarket/core/SemanticVersion"
 import * as Result from "effect/Result"
@@ -46,7 +46,7 @@ const cores = ([major, minor, patch]: Core, part: (number: string) => string | u
 
 export type VersionOperator = "versionEquals" | "versionLt" | "versionLte" | "versionGt" | "versionGte"
 
-/** The pattern of the texts that fulfil a comparison; undefined for a bound that is a prerelease or no version. */
+/** The pattern of the texts that fulfil a comparison, of whatever length; undefined for a bound that is a prerelease or no version. */
 export const patternOf = (operator: VersionOperator, value: string, prefix: boolean): string | undefined => {
   const parsed = SemanticVersion.parse(value, { prefix })
   if (Result.isFailure(parsed) || parsed.success.prerelease.length > 0) return undefined
@@ -62,6 +62,5 @@ export const patternOf = (operator: VersionOperator, value: string, prefix: bool
     versionGt: larger,
     versionGte: [...larger, release]
   }[operator]
-  const bounded = `(?=[^]{1,${SemanticVersion.versionMaxCharacters}}$)`
-  return `^${prefix ? "v?" : ""}${bounded}(?:${fulfilling.join("|")})${build}$`
+  return `^${prefix ? "v?" : ""}(?:${fulfilling.join("|")})${build}$`
 }

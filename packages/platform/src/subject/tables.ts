@@ -63,6 +63,7 @@ export const subjectData = SubjectTables.make({
       { set: { revoked_reason: { expression: "'erased'" } }, reason: "the key stays without the reason" }
     ),
     nothing("hm_platform_flag_revision", "counters"),
+    nothing("hm_platform_flag_usage", "counters"),
     nothing("hm_platform_policy_revision", "counters"),
     nothing("hm_platform_activity_key", "public keys of the installation"),
     nothing("hm_platform_activity_retention", "months of the installation's log that were dropped"),

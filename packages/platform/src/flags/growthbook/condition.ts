@@ -6,8 +6,9 @@ import type * as Condition from "@hypermarket/core/Condition"
 import { limits } from "@hypermarket/core/Condition"
 import type { Json } from "effect/Schema"
 import type { ExportRefusals } from "../exportRefusals.ts"
+import { versionMaxCharacters } from "@hypermarket/core/SemanticVersion"
 import { literal, portablePattern } from "./textPatterns.ts"
-import { patternOf } from "./versionPatterns.ts"
+import { patternOf } from "../versionPatterns.ts"
 
 /** A condition of GrowthBook, or operators on one value. */
 export type GrowthbookCondition = { readonly [key: string]: Json }
@@ -136,7 +137,7 @@ const alternativesOf = (
       if (pattern === undefined) {
         refusals.refuse(`GrowthBook orders prereleases otherwise: ${comparison.operator} ${comparison.value}`)
       }
-      return [{ $type: "string", $regex: pattern ?? "" }]
+      return [{ $type: "string", $regex: `^(?=v?[^]{1,${versionMaxCharacters}}$)${pattern ?? ""}` }]
     }
     default:
       refusals.refuse(`GrowthBook has no operator ${comparison.operator}`)
