@@ -37,7 +37,12 @@ export interface Size {
 
 const script = Path.join(import.meta.dirname, "worker.ts")
 const postgresShare = 0.3
-/** A drain that gets no further for this long has lost a message: longer than a job's longest wait after failures. */
+/** Messages of one job. */
+const chunkMax = 100
+/**
+ * A drain that gets no further for this long has only messages left whose job is dead-lettered, as after four lost leases: longer
+ * than a job waits after failures. A second time, a message is lost: the job that looks for them runs every minute.
+ */
 const stuckMillis = 90_000
 
 const addressOf = (tenant: TenantId, index: number): string => `c-${index}@${tenant}.example`
@@ -101,6 +106,23 @@ const openCount = (mails: number) =>
     `
     return mails - (row?.settled ?? 0)
   })
+
+/** Messages that are open though their job is dead-lettered. They look ten minutes overdue, so that the sweep takes them now. */
+const hastenSweep = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ readonly dead: number }>`
+    SELECT count(*)::int AS dead
+      FROM hm_event_dead
+     WHERE queue LIKE 'notifications.%'
+  `
+  const open = yield* sql`
+    UPDATE hm_notification_queue
+       SET due_at = due_at - interval '11 minutes'
+     WHERE due_at IS NOT NULL
+    RETURNING 1
+  `
+  return { dead: row?.dead ?? 0, open: open.length }
+})
 
 const violationsOf = (
   rows: ReadonlyArray<MessageRow>,
@@ -197,22 +219,39 @@ export const run = Effect.fn("NotificationRun.run")(function* (seed: number, siz
         yield* crew.kill(chance.between(0, size.workers - 1))
       }
     }
-    const isDone = yield* Effect.gen(function* () {
-      const nowMillis = yield* Clock.currentTimeMillis
-      if (sink.total() !== seen) {
-        seen = sink.total()
-        movedAt = nowMillis
-      }
-      const open = yield* Run.persist(openCount(mails))
-      if (open === 0) return "done" as const
-      return nowMillis - movedAt > stuckMillis ? ("stuck" as const) : undefined
-    }).pipe(Effect.repeat({ until: (state) => state !== undefined, schedule: Schedule.spaced("100 millis") }))
+    const settled = Effect.gen(function* () {
+      movedAt = yield* Clock.currentTimeMillis
+      return yield* Effect.gen(function* () {
+        const nowMillis = yield* Clock.currentTimeMillis
+        if (sink.total() !== seen) {
+          seen = sink.total()
+          movedAt = nowMillis
+        }
+        if ((yield* Run.persist(openCount(mails))) === 0) return "done" as const
+        return nowMillis - movedAt > stuckMillis ? ("stuck" as const) : undefined
+      }).pipe(
+        Effect.repeat({ until: (state) => state !== undefined, schedule: Schedule.spaced("100 millis") })
+      )
+    })
+    let isDone = (yield* settled) === "done"
+    let swept = { dead: 0, open: 0 }
+    if (!isDone) {
+      swept = yield* Run.persist(hastenSweep)
+      isDone = (yield* settled) === "done"
+    }
     yield* crew.stop
     const rows = yield* Run.persist(messages)
     const duplicates = Array.from(sink.received.values()).reduce((sum, count) => sum + count - 1, 0)
     const uncertain = rows.reduce((sum, row) => sum + row.uncertain, 0)
     const window = openCallsMax * (crew.deaths.length + postgresKills * size.workers)
     const violations = [...violationsOf(rows, expected, sink.received)]
+    if (swept.open > swept.dead * chunkMax) {
+      violations.push({
+        rule: "stuck",
+        count: swept.open,
+        example: `${swept.open} messages were open, and ${swept.dead} jobs dead-lettered`
+      })
+    }
     if (uncertain > window) {
       violations.push({
         rule: "repeats_too_many",
@@ -223,10 +262,18 @@ export const run = Effect.fn("NotificationRun.run")(function* (seed: number, siz
     return yield* Run.conclude({
       seed,
       startedAt,
-      isDone: isDone === "done",
+      isDone,
       crew,
       violations,
-      counts: { mails, received: sink.total(), duplicates, uncertain, window, postgresKills }
+      counts: {
+        mails,
+        received: sink.total(),
+        duplicates,
+        uncertain,
+        window,
+        postgresKills,
+        swept: swept.open
+      }
     })
   }).pipe(Effect.provideContext(client))
 }, Effect.scoped)
