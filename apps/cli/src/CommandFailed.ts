@@ -15,6 +15,7 @@ import type { ServeError } from "effect/http/HttpServerError"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
+import * as SettingWrong from "./SettingWrong.ts"
 
 export const exitCodes = { failed: 1, usage: 2, databaseAway: 3, schemaRefused: 4 } as const
 
@@ -76,7 +77,7 @@ export const fromKnown = (error: Known): CommandFailed => {
         exitCode: exitCodes.databaseAway
       })
     case "ConfigError":
-      return failed(`Configuration: ${error.message}`)
+      return failed(SettingWrong.textOf(error, process.env))
     case "ServeError":
       return failed(`Cannot listen: ${causeOf(error)}`)
     case "EmbeddedPostgresError":

@@ -96,11 +96,19 @@ describe("hypermarket", () => {
     )
   }
 
-  it.live("names the setting that is missing", () =>
+  it.live("names the setting that is missing or wrong, its form and an example", () =>
     Effect.gen(function* () {
-      const { code, stderr } = yield* Cli.run(["migrate"])
-      assert.strictEqual(code, 1)
-      assert.include(stderr, "DATABASE_URL")
+      const missing = yield* Cli.run(["migrate"])
+      assert.strictEqual(missing.code, 1)
+      assert.include(missing.stderr, "DATABASE_URL is not set: for example DATABASE_URL=")
+      const wrong = yield* Cli.run(["migrate"], {
+        DATABASE_URL: "postgres://shop@127.0.0.1:1/shop",
+        HM_DATABASE_LOCK_TIMEOUT: "7s"
+      })
+      assert.strictEqual(wrong.code, 1)
+      assert.include(wrong.stderr, "HM_DATABASE_LOCK_TIMEOUT is wrong. Expected a valid Duration string")
+      assert.include(wrong.stderr, `HM_DATABASE_LOCK_TIMEOUT="5 seconds"`)
+      assert.notInclude(missing.stderr + wrong.stderr, "SchemaError")
     })
   )
 
