@@ -205,9 +205,7 @@ const drain = (url: string) =>
   })
 
 const render = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
-  const compiled = yield* Effect.orDie(
-    Effect.fromResult(Result.mapError(Message.compile(contents, true), ({ message }) => new Error(message)))
-  )
+  const compiled = Result.getOrThrowWith(Message.compile(contents, true), ({ message }) => new Error(message))
   const renders = Math.ceil((rendersMax * scale) / rounds)
   const rates: Array<number> = []
   for (let round = 1; round <= rounds; round++) {
