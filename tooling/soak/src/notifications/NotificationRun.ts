@@ -124,6 +124,38 @@ const hastenSweep = Effect.gen(function* () {
   return { dead: row?.dead ?? 0, open: open.length }
 })
 
+/** The messages and jobs of a drain that stands still, a line each. */
+const standstill = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ readonly line: string }>`
+    SELECT format('%s messages %s, %s to %s attempts, due in %s to %s s', count(*), state, min(attempts), max(attempts),
+                  round(extract(epoch FROM min(due_at) - now())), round(extract(epoch FROM max(due_at) - now()))) AS line
+      FROM hm_notification_queue
+     GROUP BY state
+     UNION ALL
+    SELECT format('%s jobs wait in %s, %s to %s attempts', count(*), queue, min(attempt), max(attempt))
+      FROM hm_event_queue
+     GROUP BY queue
+     UNION ALL
+    SELECT format('%s jobs are delayed in %s, %s to %s attempts, due in %s to %s s', count(*), queue, min(attempt),
+                  max(attempt), round(extract(epoch FROM min(run_at) - now())),
+                  round(extract(epoch FROM max(run_at) - now())))
+      FROM hm_event_delayed
+     GROUP BY queue
+     UNION ALL
+    SELECT format('%s leases of %s, until %s to %s s', count(*), queue,
+                  round(extract(epoch FROM min(lease_until) - now())), round(extract(epoch FROM max(lease_until) - now())))
+      FROM hm_event_lease
+     GROUP BY queue
+     UNION ALL
+    SELECT format('%s connections of %s, %s', count(*), application_name, coalesce(state, 'none'))
+      FROM pg_stat_activity
+     WHERE backend_type = 'client backend'
+     GROUP BY application_name, state
+  `
+  for (const { line } of rows) yield* Run.say(`standstill: ${line}`)
+})
+
 const violationsOf = (
   rows: ReadonlyArray<MessageRow>,
   expected: ReadonlyArray<string>,
@@ -236,6 +268,7 @@ export const run = Effect.fn("NotificationRun.run")(function* (seed: number, siz
     let isDone = (yield* settled) === "done"
     let swept = { dead: 0, open: 0 }
     if (!isDone) {
+      yield* Run.persist(standstill)
       swept = yield* Run.persist(hastenSweep)
       isDone = (yield* settled) === "done"
     }
