@@ -239,6 +239,21 @@ const make = Effect.gen(function* () {
     )
   })
 
+  /** Gives messages back, each with a new job. What was cancelled, or is another worker's by now, is left alone. */
+  const release = Effect.fnUntraced(function* (
+    leaseId: string,
+    rows: ReadonlyArray<Statements.ClaimedRow>,
+    afterMillis: number
+  ) {
+    const now = yield* Now.now
+    const dueAt = new Date(now.getTime() + afterMillis)
+    yield* write(
+      "leased",
+      leaseId,
+      rows.map(({ notificationId }) => ({ id: notificationId, state: "pending", reason: null, dueAt }))
+    )
+  })
+
   /** Sends one group: `sending` is committed, then all of it is in flight at once. Returns false when none was reached. */
   const sendGroup = Effect.fnUntraced(function* (leaseId: string, group: ReadonlyArray<Composition.Ready>) {
     const tenant = yield* Tenant
@@ -255,6 +270,12 @@ const make = Effect.gen(function* () {
           )).map(({ id }) => id)
         )
       : new Set(group.map(({ row }) => row.notificationId))
+    // Their lease ended while the groups before were sent, and the chunk's job ends with the chunk.
+    yield* release(
+      leaseId,
+      group.flatMap(({ row }) => (marked.has(row.notificationId) ? [] : [row])),
+      0
+    )
     // One that fails interrupts no other: their outcomes are written as they come.
     const exits = yield* Effect.forEach(
       group.filter(({ row }) => marked.has(row.notificationId)),
@@ -263,20 +284,6 @@ const make = Effect.gen(function* () {
     )
     const sent = yield* Effect.forEach(exits, (exit) => exit)
     return sent.length === 0 || sent.some(({ isUnavailable }) => !isUnavailable)
-  })
-
-  const release = Effect.fnUntraced(function* (
-    leaseId: string,
-    rows: ReadonlyArray<Statements.ClaimedRow>,
-    afterMillis: number
-  ) {
-    const now = yield* Now.now
-    const dueAt = new Date(now.getTime() + afterMillis)
-    yield* write(
-      "leased",
-      leaseId,
-      rows.map(({ notificationId }) => ({ id: notificationId, state: "pending", reason: null, dueAt }))
-    )
   })
 
   const send = Effect.fn("NotificationDelivery.send")(function* (ids: ReadonlyArray<string>) {

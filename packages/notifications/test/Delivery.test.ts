@@ -4,6 +4,7 @@ import * as Now from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
 import { AllTenants, provide } from "@hypermarket/core/Tenant"
 import { CaughtMessages } from "@hypermarket/notifications/CaughtMessages"
+import { DeliveryOptions } from "@hypermarket/notifications/NotificationDelivery"
 import { NotificationMaintenance } from "@hypermarket/notifications/NotificationMaintenance"
 import { NotificationMappings } from "@hypermarket/notifications/NotificationMappings"
 import { NotificationPreferences } from "@hypermarket/notifications/NotificationPreferences"
@@ -291,6 +292,43 @@ layer(Catching, { excludeTestServices: true })("Delivery to an allow-list", (it)
         .source(items[0]?.notificationId ?? "")
         .pipe(provide(Laboratory.globex), Effect.flip)
       assert.strictEqual(error._tag, "NotificationNotFound")
+    }).pipe(Laboratory.inAcme)
+  )
+})
+
+/** Every lease has ended before its first message is sent, as that of the last ones may after slow statements. */
+const Expired = Laboratory.layer().pipe(
+  Layer.provide(
+    Layer.effect(
+      DeliveryOptions,
+      Effect.map(DeliveryOptions, (defaults) => ({ ...defaults, leaseMillis: 0 }))
+    )
+  ),
+  Layer.provideMerge(MailServer.layer())
+)
+
+layer(Expired, { excludeTestServices: true })("Messages whose lease ends while others are sent", (it) => {
+  it.effect("go back with a job, and not only once they are found to be overdue", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* Laboratory.seed
+      yield* Laboratory.customer("late")
+      const { triggerId } = yield* Laboratory.trigger("late", { customer: "late" })
+      yield* Laboratory.expand(triggerId)
+      yield* sql`
+        DELETE FROM hm_event_queue
+         WHERE queue = 'notifications.email'
+      `
+      yield* sendDue(triggerId)
+      assert.strictEqual(yield* received("late"), 0)
+      assert.deepStrictEqual(yield* stateOf("late", "late"), ["pending", null])
+      const jobs = yield* sql`
+        SELECT j.payload
+          FROM hm_event_queue j
+          JOIN hm_notification_queue q ON j.payload::text LIKE '%' || q.notification_id || '%'
+         WHERE j.queue = 'notifications.email' AND q.trigger_id = ${triggerId}::uuid
+      `
+      assert.lengthOf(jobs, 1)
     }).pipe(Laboratory.inAcme)
   )
 })
