@@ -168,6 +168,8 @@ const loadPage = Effect.cached(
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const page = yield* loadPage
+    // The address that is printed first leads somewhere. Relative: a proxy may serve the API under a path.
+    yield* router.add("GET", "/", HttpServerResponse.redirect("docs", { status: 302 }))
     yield* router.add("GET", "/docs", Effect.orDie(page))
     yield* router.add(
       "GET",

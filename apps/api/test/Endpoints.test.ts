@@ -269,6 +269,8 @@ layer(TestServer, { excludeTestServices: true })("API", (it) => {
       assert.notInclude(metrics.text, "acme")
       const docs = yield* send(HttpClientRequest.get("/docs"))
       assert.include(docs.text, "Scalar")
+      // By a redirect, which the client follows.
+      assert.strictEqual((yield* send(HttpClientRequest.get("/"))).text, docs.text)
       const openapi = yield* send(HttpClientRequest.get("/openapi.json"))
       for (const { endpoint } of endpoints) {
         assert.include(openapi.text, JSON.stringify(endpoint.path.replaceAll(/:(\w+)/g, "{$1}")))
