@@ -188,6 +188,8 @@ const update = (answers: ReadonlyMap<string, Answer>) => {
 
 /** The activity log after the examples. */
 interface Recorded {
+  /** The answers of the protocols' routes. */
+  readonly protocols: ReadonlyArray<readonly [url: string, status: number]>
   /** Audited examples that succeeded and left no entry with the action of their endpoint. */
   readonly missing: ReadonlyArray<string>
   /** Audited operations with an example that succeeded. */
@@ -199,6 +201,22 @@ interface Recorded {
   /** The rows as text. */
   readonly rows: ReadonlyArray<string>
 }
+
+/** Requests of protocols that have the key in a header, in the path or in the query. */
+const protocolRequests = (key: string) => [
+  HttpClientRequest.post("/ofrep/v1/evaluate/flags").pipe(
+    HttpClientRequest.bearerToken(key),
+    HttpClientRequest.bodyJsonUnsafe({ context: {} })
+  ),
+  HttpClientRequest.get(`/growthbook/api/features/${key}`),
+  HttpClientRequest.get("/unleash/api/client/features").pipe(
+    HttpClientRequest.setHeader("authorization", key)
+  ),
+  HttpClientRequest.get("/api/0/organizations/acme/chunk-upload/").pipe(HttpClientRequest.bearerToken(key)),
+  HttpClientRequest.post(`/sentry/api/1/envelope/?sentry_key=${key}`).pipe(
+    HttpClientRequest.bodyText("{}\n", "application/x-sentry-envelope")
+  )
+]
 
 /** The activity log after the examples of one run. */
 class Log extends Context.Service<Log, Recorded>()("@hypermarket/api/test/Reference/Log") {}
@@ -266,13 +284,26 @@ class Answers extends Context.Service<Answers, ReadonlyMap<string, Answer>>()(
         if (leavesEntry && refused !== undefined && refused < 500)
           notUndone.push(`${name} answered ${refused}`)
       }
+      const protocols = yield* Effect.forEach(protocolRequests(keys.tenant), (request) =>
+        Effect.map(
+          HttpClient.execute(request),
+          ({ status }) => [request.url.replace(keys.tenant, "<key>"), status] as const
+        )
+      )
       const rows = yield* sql<{ readonly text: string }>`
         SELECT log::text AS text
           FROM hm_platform_activity_log AS log
       `
       if (yield* isUpdating) update(answers)
       return Context.make(Answers, answers).pipe(
-        Context.add(Log, { missing, shown, notUndone, secrets, rows: rows.map(({ text }) => text) })
+        Context.add(Log, {
+          protocols,
+          missing,
+          shown,
+          notUndone,
+          secrets,
+          rows: rows.map(({ text }) => text)
+        })
       )
     })
   )
@@ -302,7 +333,11 @@ layer(Answers.layer.pipe(Layer.provide(layerServer)), { excludeTestServices: tru
 
     it.effect("brings no secret, key or token of any request or response into the activity log", () =>
       Effect.gen(function* () {
-        const { rows, secrets } = yield* Log
+        const { protocols, rows, secrets } = yield* Log
+        assert.deepStrictEqual(
+          protocols.filter(([, status]) => status !== 200),
+          []
+        )
         assert.isAbove(new Set(secrets).size, 10)
         const found = Array.from(new Set(secrets)).filter((secret) =>
           rows.some((row) => row.includes(secret))

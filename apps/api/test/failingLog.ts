@@ -2,8 +2,15 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
-/** A pool writes the first every 30 seconds. The second refuses all rows, and its changes would void the plan of the reading. */
-const beside: ReadonlySet<string> = new Set(["hm_api_key_use", "hm_platform_activity_log"])
+/**
+ * Processes write the first two by themselves: the use of keys, and tokens of limits that a lease has left. The log refuses all
+ * rows, and its changes would void the plan of the reading.
+ */
+const beside: ReadonlySet<string> = new Set([
+  "hm_api_key_use",
+  "hm_api_rate_limit",
+  "hm_platform_activity_log"
+])
 
 /** Reads the number and a hash of the rows of every table, by table. */
 export const stateReader = Effect.gen(function* () {
