@@ -12,9 +12,17 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error
   )
 
+const deadline = "HM_QUOTAS_CHECK_DEADLINE"
+
+/** On a busy machine the database decides later than a check waits by default; the process would then decide alone. */
 const open = Effect.flatMap(TestDatabase, ({ url }) =>
   Effect.acquireRelease(
-    Effect.promise(() => connect({ connectionString: url, domains: [QuotasDomain], pool: { max: 4 } })),
+    Effect.promise(() => {
+      process.env[deadline] = "30 seconds"
+      return connect({ connectionString: url, domains: [QuotasDomain], pool: { max: 4 } }).finally(() => {
+        delete process.env[deadline]
+      })
+    }),
     (hm) => Effect.promise(() => hm.close())
   )
 )
