@@ -1,31 +1,16 @@
 /** The API reference in a real browser, against the real API. */
-import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, layer } from "@effect/vitest"
 import { Api } from "@hypermarket/api/endpoints"
-import * as Server from "@hypermarket/api/Server"
-import { Shutdown } from "@hypermarket/core/Shutdown"
-import * as Wakeup from "@hypermarket/core/Wakeup"
-import { migrationSets } from "@hypermarket/installation/domains"
-import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { ConfigProvider, Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { HttpServer } from "effect/http"
 import { OpenApi } from "effect/http-api"
 import type { Page } from "playwright-core"
 import { isAvailable, launch } from "./Chromium.ts"
+import { layerServer } from "./Console.ts"
 import * as Shop from "./Shop.ts"
 
 /** Longer than any condition that a page is waited for: a guard against hanging, never a statement about speed. */
 const hangGuardMillis = 120_000
-
-const layerConfig = ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_API_ACCESS_LOG: "false" }))
-
-const layerServer = Server.layerRoutes(Layer.empty).pipe(
-  Layer.provide([Shutdown.layer, layerConfig]),
-  Layer.provideMerge(Layer.provide(Shop.layerServices, layerConfig)),
-  Layer.provide(Wakeup.layerSend),
-  Layer.provideMerge(TestDatabase.layer(...migrationSets)),
-  Layer.provideMerge(NodeHttpServer.layerTest)
-)
 
 /** Scalar asks whether it may evaluate text, and goes on when it may not. */
 const isExpected = (fault: string): boolean => fault.startsWith("policy: script-src eval ")
