@@ -239,7 +239,7 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** Gives messages back, each with a new job. What was cancelled, or is another worker's by now, is left alone. */
+  /** Returns messages to the queue, each with a new job. What was cancelled, or is another worker's by now, is left alone. */
   const release = Effect.fnUntraced(function* (
     leaseId: string,
     rows: ReadonlyArray<Statements.ClaimedRow>,

@@ -19,6 +19,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import manifest from "../package.json" with { type: "json" }
 import { ErrorIntake } from "./ErrorIntake.ts"
 import { ErrorProjectChange, NewErrorProject, ProjectId, ReleaseName } from "./ErrorProject.ts"
+import { ErrorReports } from "./ErrorReports.ts"
 import { ErrorProjects } from "./ErrorProjects.ts"
 import * as Checks from "./internal/checks.ts"
 import * as Maintenance from "./internal/maintenance.ts"
@@ -149,7 +150,7 @@ export const domain = Domain.make({
       remove: [IssueId, Version]
     })
   },
-  internalServices: [ErrorIntake, SourceMaps, SourceMapWork],
+  internalServices: [ErrorIntake, ErrorReports, SourceMaps, SourceMapWork],
   jobs: [endMutes, prune, translate, judgeMonitors],
   partitions: [logPartitions, itemPartitions],
   checks: [Checks.waiting, Checks.spooled],
