@@ -35,23 +35,28 @@ export const hex = (bytes: Uint8Array): string =>
 /** RFC 3339 in UTC with microseconds. */
 export const instantText = (at: Date): string => `${at.toISOString().slice(0, -1)}000Z`
 
-export const leafText = (
-  row: Pick<
-    LogRow,
-    | "tenantId"
-    | "activityId"
-    | "recordedAt"
-    | "action"
-    | "actorType"
-    | "targetType"
-    | "actorHash"
-    | "detailHash"
-  >
-): string =>
+/** What a leaf says in the clear. */
+type LeafFields = Pick<
+  LogRow,
+  "tenantId" | "activityId" | "recordedAt" | "action" | "actorType" | "targetType"
+>
+
+/**
+ * The text of a leaf around its two hashes: before that of the actor, between the two, and behind that of the detail. The
+ * statement that inserts a row puts it together, since the server makes the hashes.
+ */
+export const leafParts = (row: LeafFields): readonly [string, string, string] =>
   // Canonical: the members are in order. Written out, since every audited change waits for it.
-  `{"action":${Canonical.write(row.action)},"activityId":"${row.activityId}","actor":"${hex(row.actorHash)}",` +
-  `"actorType":${Canonical.write(row.actorType)},"detail":"${hex(row.detailHash)}","recordedAt":"${row.recordedAt}",` +
-  `"targetType":${Canonical.write(row.targetType)},"tenantId":${Canonical.write(row.tenantId)},"v":${version}}`
+  [
+    `{"action":${Canonical.write(row.action)},"activityId":"${row.activityId}","actor":"`,
+    `","actorType":${Canonical.write(row.actorType)},"detail":"`,
+    `","recordedAt":"${row.recordedAt}","targetType":${Canonical.write(row.targetType)},"tenantId":${Canonical.write(row.tenantId)},"v":${version}}`
+  ]
+
+export const leafText = (row: LeafFields & Pick<LogRow, "actorHash" | "detailHash">): string => {
+  const [before, between, behind] = leafParts(row)
+  return before + hex(row.actorHash) + between + hex(row.detailHash) + behind
+}
 
 export const leafHash = (row: Parameters<typeof leafText>[0]): Buffer => Merkle.leafHash(leafText(row))
 

@@ -11,22 +11,21 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import * as Tracer from "effect/Tracer"
 import { randomBytes } from "node:crypto"
 import * as Leaf from "./leaf.ts"
-import * as Merkle from "./merkle.ts"
 import * as Statements from "./statements.ts"
 
-/** 128 bits: a guess of what was erased cannot be checked by trying salts. */
-const saltBytes = 16
+/** Of both salts. 128 bits each: a guess of what was erased cannot be checked by trying salts. */
+const saltBytes = 2 * Statements.saltBytes
 
 /** Asking for 32 bytes costs nearly what asking for some thousand does. */
 let pool = randomBytes(0)
 const poolBytes = 4_096
 
 /** Random bytes that no other caller gets. */
-const nextSalt = (): Buffer => {
+const nextSalts = (): Buffer => {
   if (pool.length < saltBytes) pool = randomBytes(poolBytes)
-  const salt = pool.subarray(0, saltBytes)
+  const salts = pool.subarray(0, saltBytes)
   pool = pool.subarray(saltBytes)
-  return salt
+  return salts
 }
 
 /** The tracer without an exporter: its ids lead nowhere. */
@@ -40,36 +39,35 @@ const traceIdOf = (context: Context.Context<never>): string | undefined => {
 
 export const make = (sql: SqlClient.SqlClient) => {
   const statements = Statements.make(sql)
-  return Effect.fnUntraced(function* (entry: Audit.Entry & { readonly actor?: Actor.Actor }) {
-    // One look at the context for all of it: this runs inside of every change that is audited.
-    const context = yield* Effect.context<Tenant>()
-    const tenant = Context.get(context, Tenant)
-    const now = yield* Now.now
+  const insert = (
+    entry: Audit.Entry & { readonly actor?: Actor.Actor },
+    now: Date,
+    activityId: string,
+    context: Context.Context<Tenant>
+  ) => {
     const { type, ...actor } = entry.actor ?? Context.get(context, Actor.Actor)
-    const actorText = Leaf.actorText({
-      ...actor,
-      requestId: actor.requestId ?? Context.get(context, AccessLog.CurrentRequest)?.requestId,
-      traceId: traceIdOf(context)
-    })
-    const detail = Leaf.detailText(entry.target.id, entry.before, entry.after)
-    // From a pool: one id by itself costs more than the hashes.
-    const [activityId = yield* Identifier.next] = yield* Identifier.nextMany(1)
-    const actorSalt = nextSalt()
-    const detailSalt = nextSalt()
-    const row = {
-      tenantId: tenant.id,
+    return statements.insert({
+      tenantId: Context.get(context, Tenant).id,
       activityId,
       recordedAt: Leaf.instantText(now),
       action: entry.action,
       actorType: type,
       targetType: entry.target.type,
-      actor: actorText,
-      actorSalt,
-      actorHash: Merkle.saltedHash(actorSalt, actorText),
-      detail,
-      detailSalt,
-      detailHash: Merkle.saltedHash(detailSalt, detail)
-    }
-    yield* statements.insert({ ...row, leafHash: Leaf.leafHash(row) })
-  })
+      actor: Leaf.actorText({
+        ...actor,
+        requestId: actor.requestId ?? Context.get(context, AccessLog.CurrentRequest)?.requestId,
+        traceId: traceIdOf(context)
+      }),
+      detail: Leaf.detailText(entry.target.id, entry.before, entry.after),
+      salts: nextSalts()
+    })
+  }
+  // One look at the context for all of it: this runs inside of every change that is audited.
+  return (entry: Audit.Entry & { readonly actor?: Actor.Actor }) =>
+    Effect.flatMap(Now.now, (now) =>
+      // From a pool: one id by itself costs more than the texts.
+      Effect.flatMap(Identifier.nextMany(1), ([activityId = ""]) =>
+        Effect.contextWith((context: Context.Context<Tenant>) => insert(entry, now, activityId, context))
+      )
+    )
 }
