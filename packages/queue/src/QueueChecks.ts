@@ -30,7 +30,8 @@ const backlog = (tables: Tables) =>
       }>`
         SELECT count(*)::int AS depth, extract(epoch FROM ${now}::timestamptz - min(recorded_at))::float8 AS oldest,
                (SELECT count(*)::int FROM ${sql(tables.dead)}) AS dead
-          FROM (SELECT recorded_at
+          FROM (
+                SELECT recorded_at
                   FROM ${sql(tables.ready)}
                  WHERE ordering_key IS NULL
                 UNION ALL

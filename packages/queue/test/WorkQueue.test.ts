@@ -55,7 +55,14 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
       assert.deepStrictEqual(exit, Exit.fail("roll back"))
       const counts = yield* standing("rollback")
       assert.deepStrictEqual(counts, { ready: 0, delayed: 0, leased: 0, keyed: 0, pending: 0, dead: 0 })
-      assert.lengthOf(yield* sql`SELECT 1 FROM hm_test_body WHERE tenant_id = 'rollback'`, 0)
+      assert.lengthOf(
+        yield* sql`
+        SELECT 1
+          FROM hm_test_body
+         WHERE tenant_id = 'rollback'
+      `,
+        0
+      )
     }).pipe(Tenant.provide(Tenant.TenantId.make("rollback")))
   )
 
@@ -366,7 +373,10 @@ layer(TestLayer, { excludeTestServices: true })("WorkQueue", (it) => {
       const queue = yield* queueOf
       const sql = yield* SqlClient.SqlClient
       const done: Array<unknown> = []
-      yield* sql`INSERT INTO hm_test_definition (tenant_id, queue, paused, updated_at) VALUES ('acme', 'paused', true, now())`
+      yield* sql`
+        INSERT INTO hm_test_definition (tenant_id, queue, paused, updated_at)
+        VALUES ('acme', 'paused', true, now())
+      `
       yield* Effect.gen(function* () {
         yield* worker([
           handlerOf("paused", (batch) => Effect.sync(() => done.push(...batch))),

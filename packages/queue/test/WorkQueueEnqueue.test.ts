@@ -29,8 +29,11 @@ layer(layerQuiet, { excludeTestServices: true })("Enqueueing", (it) => {
           (n) =>
             Effect.gen(function* () {
               const [id = ""] = yield* queue.enqueue([{ queue: "gathered", type: "t", payload: { n } }])
-              const rows =
-                yield* sql`SELECT 1 FROM hm_test_queue WHERE queue = 'gathered' AND job_id = ${id}::uuid`
+              const rows = yield* sql`
+                  SELECT 1
+                    FROM hm_test_queue
+                   WHERE queue = 'gathered' AND job_id = ${id}::uuid
+                `
               assert.lengthOf(rows, 1)
             }).pipe(Tenant.provide(tenants[n % 3] ?? acme)),
           { concurrency: 100 }

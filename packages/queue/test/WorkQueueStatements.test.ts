@@ -247,7 +247,11 @@ layer(TestLayer, { excludeTestServices: true })("The statements of a queue", (it
             }
             if (random(2) === 0) {
               // The worker dies: what is written stays, and the rest runs again.
-              yield* sql`UPDATE hm_test_lease SET lease_until = now() - interval '1 second' WHERE batch_id = ${batch.batchId}::uuid`
+              yield* sql`
+                UPDATE hm_test_lease
+                   SET lease_until = now() - interval '1 second'
+                 WHERE batch_id = ${batch.batchId}::uuid
+              `
               yield* statements.reap(100, nowOf())
               return
             }
@@ -282,7 +286,11 @@ layer(TestLayer, { excludeTestServices: true })("The statements of a queue", (it
           ])
           open.splice(open.indexOf(batch), 1)
           // The worker dies: its lease expires, and completed jobs do not run again.
-          yield* sql`UPDATE hm_test_lease SET lease_until = now() - interval '1 second' WHERE batch_id = ${batch.batchId}::uuid`
+          yield* sql`
+            UPDATE hm_test_lease
+               SET lease_until = now() - interval '1 second'
+             WHERE batch_id = ${batch.batchId}::uuid
+          `
           if (kept > 0) {
             for (const job of done) {
               expected.delete(job.jobId)

@@ -25,7 +25,8 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
       const queue = yield* queueOf
       const sql = yield* SqlClient.SqlClient
       yield* sql`
-        INSERT INTO hm_test_definition (tenant_id, queue, concurrency_max, updated_at) VALUES ('acme', 'limited', 3, now())
+        INSERT INTO hm_test_definition (tenant_id, queue, concurrency_max, updated_at)
+        VALUES ('acme', 'limited', 3, now())
       `
       let running = 0
       let most = 0
@@ -276,11 +277,19 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
           yield* until(
             sql<{
               readonly done: number
-            }>`SELECT cardinality(done) AS done FROM hm_test_lease WHERE queue = 'partly'`,
+            }>`
+              SELECT cardinality(done) AS done
+                FROM hm_test_lease
+               WHERE queue = 'partly'
+            `,
             ([row]) => row?.done === 19
           )
           // As after a crash of the worker.
-          yield* sql`UPDATE hm_test_lease SET lease_until = now() - interval '1 second' WHERE queue = 'partly'`
+          yield* sql`
+            UPDATE hm_test_lease
+               SET lease_until = now() - interval '1 second'
+             WHERE queue = 'partly'
+          `
           // Its lease is reaped, by its own reaper or by this one, and the unfinished job runs again.
           yield* statements.reap(10, yield* Now.now)
           yield* until(
@@ -348,7 +357,12 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
       const sql = yield* SqlClient.SqlClient
       yield* sql`CREATE TABLE parent (n int PRIMARY KEY)`
       yield* sql`CREATE TABLE child (n int CONSTRAINT has_parent REFERENCES parent DEFERRABLE INITIALLY DEFERRED)`
-      yield* sql`INSERT INTO parent SELECT n FROM generate_series(0, 19) n WHERE n <> 13`
+      yield* sql`
+        INSERT INTO parent
+        SELECT n
+          FROM generate_series(0, 19) n
+         WHERE n <> 13
+      `
       yield* queue.enqueue(jobs("deferred", 20))
       yield* queue.enqueue(jobs("deferred", 3, { orderingKey: "k" }))
       yield* Effect.gen(function* () {
@@ -416,7 +430,11 @@ layer(layerQuiet, { excludeTestServices: true })("A worker", (it) => {
         if (ended === "died") {
           deaths++
           // Before it can release anything.
-          yield* sql`UPDATE hm_test_lease SET lease_until = now() - interval '1 second' WHERE ltrim(queue, '!') = 'poisoned'`
+          yield* sql`
+            UPDATE hm_test_lease
+               SET lease_until = now() - interval '1 second'
+             WHERE ltrim(queue, '!') = 'poisoned'
+          `
           yield* statements.reap(10, yield* Now.now)
         }
         yield* Fiber.interrupt(fiber)

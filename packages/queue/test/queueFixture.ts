@@ -96,7 +96,9 @@ export const count = (table: "queue" | "delayed" | "keyed" | "lease" | "dead", q
   Effect.flatMap(
     SqlClient.SqlClient,
     (sql) => sql<{ readonly n: number }>`
-      SELECT count(*)::int AS n FROM ${sql(`hm_test_${table}`)} WHERE ltrim(queue, '!') = ${queue}
+      SELECT count(*)::int AS n
+        FROM ${sql(`hm_test_${table}`)}
+       WHERE ltrim(queue, '!') = ${queue}
     `
   ).pipe(Effect.map(([row]) => row?.n ?? 0))
 

@@ -17,7 +17,7 @@ const statementClausesMax = 2
 
 /** No clauses, though they hold the words of one. */
 const phrase =
-  /\b(?:IS\s+(?:NOT\s+)?DISTINCT\s+FROM|FOR\s+VALUES\s+FROM|DEFAULT\s+VALUES|ON\s+(?:DELETE|UPDATE)\s+SET)\b/g
+  /\b(?:IS\s+(?:NOT\s+)?DISTINCT\s+FROM|FOR\s+VALUES\s+FROM|ROWS\s+FROM|DEFAULT\s+VALUES|ON\s+(?:DELETE|UPDATE)\s+SET|SET\s+STORAGE)\b/g
 
 const clause = new RegExp(
   `\\b(?:${[

@@ -35,7 +35,7 @@ export const hex = (bytes: Uint8Array): string =>
 /** RFC 3339 in UTC with microseconds. */
 export const instantText = (at: Date): string => `${at.toISOString().slice(0, -1)}000Z`
 
-/** What a leaf says in the clear. */
+/** The fields that a leaf has in the clear. */
 type LeafFields = Pick<
   LogRow,
   "tenantId" | "activityId" | "recordedAt" | "action" | "actorType" | "targetType"

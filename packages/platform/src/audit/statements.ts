@@ -123,11 +123,15 @@ export const make = (sql: SqlClient.SqlClient) => {
              ${row.targetType}, actor, actor_salt, actor_hash, detail, detail_salt, detail_hash,
              sha256('\\x00'::bytea || convert_to(${before} || encode(actor_hash, 'hex') || ${between}
                                                   || encode(detail_hash, 'hex') || ${behind}, 'UTF8'))
-        FROM (SELECT actor, actor_salt, sha256(actor_salt || convert_to(actor, 'UTF8')) AS actor_hash,
-                     detail, detail_salt, sha256(detail_salt || convert_to(detail, 'UTF8')) AS detail_hash
-                FROM (SELECT ${row.actor}::text AS actor, ${actorSalt} AS actor_salt,
-                             ${row.detail}::text AS detail, ${detailSalt} AS detail_salt
-                        FROM (SELECT ${row.salts}::bytea AS salts) AS given) AS texts) AS hashed
+        FROM (
+          SELECT actor, actor_salt, sha256(actor_salt || convert_to(actor, 'UTF8')) AS actor_hash,
+                 detail, detail_salt, sha256(detail_salt || convert_to(detail, 'UTF8')) AS detail_hash
+            FROM (
+              SELECT ${row.actor}::text AS actor, ${actorSalt} AS actor_salt, ${row.detail}::text AS detail,
+                     ${detailSalt} AS detail_salt
+                FROM (SELECT ${row.salts}::bytea AS salts) AS given
+            ) AS texts
+        ) AS hashed
     `
   }
 

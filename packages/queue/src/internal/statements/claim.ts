@@ -132,7 +132,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
                           FROM q
                          WHERE q.seq < coalesce(
                                  (SELECT min(b.seq)
-                                    FROM (SELECT seq, sum(body_bytes) OVER (ORDER BY seq) - body_bytes AS before
+                                    FROM (
+                                          SELECT seq, sum(body_bytes) OVER (ORDER BY seq) - body_bytes AS before
                                             FROM q
                                            WHERE body_bytes IS NOT NULL) b
                                    WHERE b.before >= ${flowBytesMax}), 9223372036854775807)) f))
@@ -144,7 +145,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
           FROM c
          CROSS JOIN LATERAL (
                SELECT q.*, sum(q.body_bytes) OVER (ORDER BY q.seq ROWS UNBOUNDED PRECEDING) AS upto
-                 FROM (SELECT k.ordering_key, k.seq, k.priority, k.job_id, k.attempt, k.attempts_max, k.type, k.recorded_at,
+                 FROM (
+                       SELECT k.ordering_key, k.seq, k.priority, k.job_id, k.attempt, k.attempts_max, k.type, k.recorded_at,
                               k.headers, k.options, k.errors, k.payload, k.body_day, k.body_seq, k.body_bytes, k.run_at
                          FROM ${keyed} k
                         WHERE k.tenant_id = c.tenant_id AND k.queue = ltrim(c.queue, ${quarantinePrefix})
@@ -174,7 +176,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
               WHERE behind.tenant_id = g.tenant_id AND behind.queue = g.queue) b ON true
       UNION ALL
       SELECT r.tenant_id, '', 0, NULL, NULL, NULL, NULL, r.body_seq::text, b.payload::text
-        FROM (SELECT tenant_id, body_day, body_seq
+        FROM (
+              SELECT tenant_id, body_day, body_seq
                 FROM c
                WHERE body_seq IS NOT NULL
               UNION ALL
@@ -245,8 +248,9 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
                headers, options, last_errors, payload, body_day, body_seq, body_bytes
           FROM gone),
       charged AS (
-        UPDATE ${keyed} k SET attempt = r.attempt, errors = r.errors, run_at = r.run_at
-                         FROM r
+        UPDATE ${keyed} k
+           SET attempt = r.attempt, errors = r.errors, run_at = r.run_at
+          FROM r
          WHERE k.tenant_id = r.tenant_id AND k.queue = r.queue AND k.ordering_key = r.ordering_key AND k.seq = r.failed),
       -- Locked in the order in which an enqueue locks them.
       locked AS MATERIALIZED (
@@ -258,8 +262,9 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
          ORDER BY k.tenant_id, k.queue, k.ordering_key
            FOR UPDATE OF k),
       left_over AS (
-        UPDATE ${key} k SET pending = k.pending - l.removed
-                       FROM locked l
+        UPDATE ${key} k
+           SET pending = k.pending - l.removed
+          FROM locked l
          WHERE k.tenant_id = l.tenant_id AND k.queue = l.queue AND k.ordering_key = l.ordering_key
         RETURNING k.tenant_id, k.queue, k.ordering_key, k.pending, l.priority, l.run_at, l.token_lost, l.token_singly),
       tokens AS (
@@ -321,7 +326,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): ClaimStatements => {
         marks AS (
           SELECT tenant_id, leased_queue, coalesce(array_agg(seq) FILTER (WHERE is_settled), '{}') AS settled,
                  coalesce(array_agg(seq) FILTER (WHERE NOT is_settled), '{}') AS gone
-            FROM (SELECT tenant_id, leased_queue, settled AS seq, true AS is_settled
+            FROM (
+                  SELECT tenant_id, leased_queue, settled AS seq, true AS is_settled
                     FROM f
                    UNION ALL
                   SELECT tenant_id, leased_queue, token, true

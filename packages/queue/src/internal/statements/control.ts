@@ -247,7 +247,8 @@ export const oldestBody = (
 ): Effect.Effect<Date | undefined, SqlError> =>
   sql<{ readonly millis: number | null }>`
     SELECT (1000 * extract(epoch FROM min(day)))::float8 AS millis
-      FROM (SELECT min(body_day) AS day
+      FROM (
+            SELECT min(body_day) AS day
               FROM ${sql(tables.ready)}
             UNION ALL
             SELECT min(body_day)

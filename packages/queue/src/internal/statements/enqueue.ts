@@ -92,7 +92,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): EnqueueStatements => 
       -- A shared payload is stored once. Delayed jobs keep a copy: they may outlive the partition.
       b AS MATERIALIZED (
         SELECT tenant_id, share, payload, nextval(${sequence}) AS body_seq
-          FROM (SELECT DISTINCT ON (tenant_id, share) tenant_id, share, payload
+          FROM (
+                SELECT DISTINCT ON (tenant_id, share) tenant_id, share, payload
                   FROM i
                  WHERE octet_length(payload) > ${inlineBytesMax} AND (run_at IS NULL OR run_at <= ${now})
                  ORDER BY tenant_id, share) large),
@@ -134,7 +135,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): EnqueueStatements => 
         INSERT INTO ${keyed} (tenant_id, queue, ordering_key, priority, run_at, ${job})
         SELECT tenant_id, queue, ordering_key, j.priority, j.run_at, ${job}
           FROM j
-          JOIN (SELECT tenant_id, queue, ordering_key
+          JOIN (
+                SELECT tenant_id, queue, ordering_key
                   FROM keys) k
          USING (tenant_id, queue, ordering_key)
          ORDER BY n),
@@ -198,14 +200,19 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): EnqueueStatements => 
                     WHERE d.expires_at <= ${now}
         RETURNING d.job_id),
     `
-    const source = sql`SELECT ${columns} FROM x WHERE dedupe_key IS NULL OR job_id IN (SELECT job_id FROM won)`
+    const source = sql`
+      SELECT ${columns}
+        FROM x
+       WHERE dedupe_key IS NULL OR job_id IN (SELECT job_id FROM won)
+    `
     return Effect.asVoid(insert(dedupes, source, now))
   }
 
   const heldKeys: EnqueueStatements["heldKeys"] = (tenantId, queues, dedupeKeys) => sql<HeldKey>`
       SELECT d.queue, d.dedupe_key AS "dedupeKey", d.job_id::text AS "jobId"
         FROM ${dedupe} d
-        JOIN (SELECT DISTINCT *
+        JOIN (
+              SELECT DISTINCT *
                 FROM unnest(${queues}::text[], ${dedupeKeys}::text[]) AS x (queue, dedupe_key)) x
           ON x.queue = d.queue AND x.dedupe_key = d.dedupe_key
        WHERE d.tenant_id = ${tenantId}

@@ -152,7 +152,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
         RETURNING k.*, head.lost AS token_lost, head.lost_errors),
       removed AS MATERIALIZED (
         SELECT tenant_id, queue, ordering_key, count(*)::int AS removed, bool_or(is_head) AS is_head
-          FROM (SELECT tenant_id, queue, ordering_key, false AS is_head
+          FROM (
+                SELECT tenant_id, queue, ordering_key, false AS is_head
                   FROM finished
                 UNION ALL
                 SELECT tenant_id, queue, ordering_key, true
@@ -167,8 +168,9 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
          ORDER BY k.tenant_id, k.queue, k.ordering_key
            FOR UPDATE OF k),
       left_over AS (
-        UPDATE ${key} k SET pending = k.pending - l.removed
-                       FROM locked l
+        UPDATE ${key} k
+           SET pending = k.pending - l.removed
+          FROM locked l
          WHERE k.tenant_id = l.tenant_id AND k.queue = l.queue AND k.ordering_key = l.ordering_key
         RETURNING k.tenant_id, k.queue, k.ordering_key, k.pending, l.is_head),
       buried AS (
@@ -248,7 +250,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
         SELECT tenant_id, queue, priority,
                lead(tenant_id) OVER place AS end_tenant, lead(queue) OVER place AS end_queue,
                lead(priority) OVER place AS end_priority
-          FROM (SELECT tenant_id, queue, priority
+          FROM (
+                SELECT tenant_id, queue, priority
                   FROM known
                  UNION ALL
                 SELECT '', '', 0) k
@@ -277,7 +280,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): HousekeepingStatement
                  LIMIT 1)) n)
       SELECT tenant_id AS "tenantId", queue, priority
         FROM flow
-       WHERE NOT EXISTS (SELECT 1
+       WHERE NOT EXISTS (
+                         SELECT 1
                            FROM gap g
                           WHERE g.tenant_id = flow.tenant_id AND g.queue = flow.queue AND g.priority = flow.priority)
       UNION ALL

@@ -87,7 +87,8 @@ export const make = (sql: SqlClient.SqlClient, t: Tables): OperationStatements =
            AND seq = (SELECT seq FROM k) AND EXISTS (SELECT 1 FROM taken)
         RETURNING 1),
       left_over AS (
-        UPDATE ${key} SET pending = pending - 1
+        UPDATE ${key}
+           SET pending = pending - 1
          WHERE tenant_id = ${tenantId} AND queue = ${queue} AND ordering_key = (SELECT ordering_key FROM k)
            AND EXISTS (SELECT 1 FROM gone)
         RETURNING pending),
