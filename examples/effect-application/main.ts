@@ -41,7 +41,10 @@ class Orders extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const events = yield* Events
       const place = Effect.fn("Orders.place")(function* (order: Order, stock: number) {
-        yield* sql`INSERT INTO shop_order (order_id, customer_id) VALUES (${order.orderId}, ${order.customerId})`
+        yield* sql`
+          INSERT INTO shop_order (order_id, customer_id)
+          VALUES (${order.orderId}, ${order.customerId})
+        `
         // Ids and types of our own cannot meet another event's.
         yield* Effect.catchTag(
           events.publish([
@@ -74,7 +77,8 @@ const countByCustomer: Handler<SqlClient.SqlClient> = {
     const envelopes = yield* Effect.forEach(jobs, (job) => decode(job.payload))
     yield* sql`
       INSERT INTO shop_customer AS c (customer_id, orders)
-      SELECT customer_id, count(*) FROM unnest(${envelopes.map(({ data }) => data.customerId)}::text[]) AS customer_id
+      SELECT customer_id, count(*)
+        FROM unnest(${envelopes.map(({ data }) => data.customerId)}::text[]) AS customer_id
        GROUP BY customer_id
           ON CONFLICT (customer_id) DO UPDATE SET orders = c.orders + excluded.orders
     `
@@ -119,11 +123,16 @@ const program = Effect.gen(function* () {
 
   const counted = sql<{ readonly customerId: string; readonly orders: number }>`
     SELECT customer_id AS "customerId", orders::int AS orders
-      FROM shop_customer WHERE starts_with(customer_id, ${run}) ORDER BY 1
+      FROM shop_customer
+     WHERE starts_with(customer_id, ${run})
+     ORDER BY 1
   `
   const expected = yield* sql<{ readonly customerId: string; readonly orders: number }>`
     SELECT customer_id AS "customerId", count(*)::int AS orders
-      FROM shop_order WHERE starts_with(customer_id, ${run}) GROUP BY 1 ORDER BY 1
+      FROM shop_order
+     WHERE starts_with(customer_id, ${run})
+     GROUP BY 1
+     ORDER BY 1
   `
   const total = (rows: ReadonlyArray<{ readonly orders: number }>) =>
     rows.reduce((sum, { orders }) => sum + orders, 0)

@@ -90,7 +90,7 @@ const issue = Effect.fnUntraced(function* (tenantId: TenantId, key: Omit<NewApiK
 
 const keyWith = (scopes: ReadonlyArray<string>) => Effect.map(issue(acme, { scopes }), ({ secret }) => secret)
 
-/** Texts that open nothing, each for a reason of its own. */
+/** Texts that open nothing, each for another reason. */
 const worthlessKeys = Effect.gen(function* () {
   const keys = yield* ApiKeys
   const scopes = [...new Set(endpoints.map(({ scope }) => scope))].filter(

@@ -1,5 +1,5 @@
 /**
- * What a command fails with: a sentence for the person at the terminal, and an exit code.
+ * The failure of a command: a sentence for the person at the terminal, and an exit code.
  *
  * Codes: 0 done; 1 failed, or doctor found a failure; 2 wrong usage; 3 the database cannot be reached; 4 the schema does
  * not fit this version.

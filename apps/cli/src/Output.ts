@@ -1,5 +1,5 @@
 /**
- * What commands print: aligned columns for people, one JSON document for machines.
+ * The output of commands: aligned columns for people, one JSON document for machines.
  */
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"

@@ -13,7 +13,7 @@ export interface Evaluated {
   /** Null when nothing is judged relevant for the query: no ranking is better than another. */
   readonly ndcg: number | null
   readonly found: number
-  /** What stands first, and how it is rated; null for one without a judgement. */
+  /** The first hit, and how it is rated; null for one without a judgement. */
   readonly first: { readonly id: string; readonly rating: number | null } | null
 }
 

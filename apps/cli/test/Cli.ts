@@ -1,4 +1,4 @@
-/** The command as a user runs it: a process of its own, its two outputs, its exit code. */
+/** The command as a user runs it: a separate process, its two outputs, its exit code. */
 import { PgClient } from "@effect/sql-pg"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import { Effect, Redacted, Schedule, Schema } from "effect"
@@ -8,7 +8,7 @@ import * as Path from "node:path"
 
 const mainScript = Path.resolve(import.meta.dirname, "../src/main.ts")
 
-/** What a developer's shell may have set must not decide a test. */
+/** Variables that a developer's shell may have set must not decide a test. */
 const environment = { FORCE_COLOR: "", NO_COLOR: "", HM_LOG_LEVEL: "Warn" }
 
 export const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>

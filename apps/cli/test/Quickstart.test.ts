@@ -35,7 +35,7 @@ const shell = (script: string) =>
     }
   )
 
-/** Holds a port; one that somebody else holds already is as good. */
+/** Holds a port; one that another process holds already is as good. */
 const hold = (port: number) =>
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>>((resume) => {
@@ -95,7 +95,7 @@ const dump = Effect.fnUntraced(function* (url: string) {
   return texts.flatMap((rows) => rows.map(({ line }) => String(line))).join("\n")
 })
 
-/** What the quickstart says on standard error, in this order. */
+/** The steps that the quickstart prints on standard error, in this order. */
 const steps = [
   "Starting Postgres",
   "Migrating",

@@ -306,7 +306,7 @@ describe("the quickstart's figures", () => {
       assert.isBelow(Math.abs(experiments.low - Math.expm1(Math.log(young / old) - half)), 1e-4)
       assert.isBelow(Math.abs(experiments.high - Math.expm1(Math.log(young / old) + half)), 1e-4)
 
-      // Published facts leave their names, whoever handled them.
+      // Published facts leave their names, whichever domain handled them.
       const published = yield* Cli.query(
         databaseUrl,
         `SELECT split_part(event_id, '/', 1) AS name, count(*)::int AS facts FROM hm_event_dedupe

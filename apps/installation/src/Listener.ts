@@ -22,8 +22,8 @@ const requestTimeoutMillis = 90_000
 const connectionsCheckingIntervalMillis = 1_000
 
 /**
- * How long a connection without a request is kept. Longer than the 60 seconds of usual load balancers: with Node's 5 the
- * server closes a connection just as a request is sent over it, and the client sees a reset in place of an answer.
+ * How long an idle connection is kept. Longer than the 60 seconds of usual load balancers. With Node's default of 5 seconds
+ * the server may close a connection just as a request is sent over it, and the client sees a reset.
  */
 const keepAliveTimeoutMillis = 65_000
 

@@ -1,5 +1,5 @@
 /**
- * What api, worker and CLI do alike when they start: logging, the database, migrations.
+ * The start that API, worker and CLI share: logging, the database, migrations.
  */
 import type { PgClient } from "@effect/sql-pg"
 import * as Database from "@hypermarket/core/Database"
@@ -58,7 +58,7 @@ export const layerLogger: Layer.Layer<never, Config.ConfigError> = Layer.unwrap(
         })
       ]),
       Layer.succeed(References.MinimumLogLevel, level),
-      // Without an exporter nobody sees a span, and making them costs a sixth of a request.
+      // Without an exporter spans go nowhere, and making them costs a sixth of a request.
       Layer.succeed(References.TracerEnabled, false)
     )
   )

@@ -21,7 +21,7 @@ const globals = [
 /** A queue numbers the jobs of all its tables from one. */
 const sequences = ["hm_event_seq"]
 
-/** What the rules say to statements that are not kept. */
+/** Returns the findings of the rules on statements that are rolled back. */
 const found = (...statements: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient

@@ -1,6 +1,6 @@
 /**
- * Shows that every way of adopting the packages works: the driver suite and the examples, each installed from a lockfile
- * of its own, against one Postgres. Prints one line a check and exits with 1 when one fails. `node src/main.ts pg drizzle`
+ * Shows that every way of adopting the packages works: the driver suite and the examples, each installed from its
+ * own lockfile, against one Postgres. Prints one line a check and exits with 1 when one fails. `node src/main.ts pg drizzle`
  * runs the checks whose names hold one of these words.
  */
 import { NodeServices } from "@effect/platform-node"
@@ -128,7 +128,7 @@ const program = Effect.gen(function* () {
   const wanted = yield* Effect.filter(names.toSorted(), (name) =>
     Effect.map(fs.stat(`${examples}/${name}`), ({ type }) => type === "Directory")
   )
-  // An example without a lockfile of its own is part of the one that they share.
+  // An example without its own lockfile is part of the one that they share.
   const isAlone = (name: string) => fs.exists(`${examples}/${name}/pnpm-lock.yaml`)
   const alone = yield* Effect.filter(wanted, isAlone)
   const installed = new Set<string>()

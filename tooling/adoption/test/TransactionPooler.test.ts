@@ -57,7 +57,7 @@ const layerPooled = (program: string) =>
 
 const services = Layer.mergeAll(Events.layer, EventSubscriptions.layer, JobSchedules.layer)
 
-/** What a worker or an API process consists of, with the pool behind the pooler. */
+/** The layers of a worker or an API process, with the pool behind the pooler. */
 const layerProcess = Layer.unwrap(
   Effect.map(Pooled, ({ options }) => {
     const direct = Layer.merge(Wakeup.layer(Database.listen(options)), ClaimClient.layer(options))
@@ -194,7 +194,8 @@ const suite = (program: string) =>
           const ns = Array.from({ length: published }, (_, n) => n)
           yield* Effect.forEach(ns, (n) => Effect.exit(publish(n)), { concurrency: 20 })
           const [shared] = yield* sql<{ readonly connections: number }>`
-            SELECT count(*)::int AS connections FROM pg_stat_activity
+            SELECT count(*)::int AS connections
+              FROM pg_stat_activity
              WHERE datname = current_database() AND application_name = 'behind-pooler'
           `
           assert.isAtMost(shared?.connections ?? Infinity, PgBouncer.serverConnectionsMax)
@@ -252,7 +253,11 @@ const suite = (program: string) =>
           payload: { of: "today" },
           everySeconds: 3600
         })
-        yield* sql`UPDATE hm_job_scheduler SET next_at = recorded_at WHERE schedule_id = ${scheduleId}::uuid`
+        yield* sql`
+          UPDATE hm_job_scheduler
+             SET next_at = recorded_at
+           WHERE schedule_id = ${scheduleId}::uuid
+        `
         yield* until(Effect.sync(() => payloads.length > 0))
         assert.deepStrictEqual(payloads, [{ of: "today" }])
       }).pipe(asTenant)

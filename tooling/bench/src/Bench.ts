@@ -1,7 +1,7 @@
 /**
- * The harness: a bench measures figures of ours and of its peers in interleaved rounds; targets stand in
- * `targets/<bench>.json`, copied from the specification; what is met is computed, and a figure without a measurement is
- * not met.
+ * The harness: a bench measures our figures and those of its peers in interleaved rounds. Targets are in
+ * `targets/<bench>.json`, copied from the specification. The harness computes which are met; a figure without a
+ * measurement is not met.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"

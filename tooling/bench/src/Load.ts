@@ -1,5 +1,5 @@
 /**
- * A load generator for HTTP/1.1 with little work of its own: fixed request bytes on keep-alive sockets, each sending
+ * A load generator for HTTP/1.1 that does little work itself: fixed request bytes on keep-alive sockets, each sending
  * the next request when the answer is whole. On two cores a heavier one would measure itself.
  */
 import * as Effect from "effect/Effect"
@@ -8,7 +8,7 @@ import { connect, type Socket } from "node:net"
 export interface Result {
   readonly requestsPerSecond: number
   readonly latenciesMillis: ReadonlyArray<number>
-  /** Answers whose status was not 200. */
+  /** Count of answers whose status was not 200. */
   readonly errors: number
 }
 

@@ -1,5 +1,5 @@
 /**
- * What benches stand on: a Postgres of their own with production durability, our built services, a tenant and a key.
+ * Set-up of the benches: a separate Postgres with production durability, our built services, a tenant and a key.
  */
 import * as Database from "@hypermarket/core/Database"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
@@ -63,7 +63,7 @@ export const installPeers = Effect.andThen(
   )
 )
 
-/** What a peer's script answers to a job: both are JSON in files. */
+/** Runs a peer's script on a job and returns its answer: both are JSON in files. */
 export const peerAnswer = <S extends Schema.ConstraintDecoder<unknown>>(
   script: string,
   job: object,

@@ -245,10 +245,10 @@ const sweepThrowAways = Effect.gen(function* () {
   }
 }).pipe(Effect.ignore)
 
-/** Says where the data of a folder is that Postgres cannot reach; without it what stands there belongs to nobody. */
+/** Names the folder of the data where Postgres cannot reach the one asked for. Without this file that folder is abandoned. */
 const signpost = "MOVED.txt"
 
-/** What a folder left behind that was removed since: whoever made that folder anew did not ask for its old data. */
+/** Removes the data of a folder that was deleted since: a caller that creates the folder again does not want its old data. */
 const discardAbandoned = Effect.fnUntraced(function* (moved: string) {
   const owner = yield* readOwner(moved)
   if (owner._tag === "Some" && OwnedProcess.isRunning(owner.value)) return
@@ -323,7 +323,8 @@ const answersAs = (url: string, identifier: string): Effect.Effect<boolean> =>
   Effect.gen(function* () {
     const sql = yield* PgClient.PgClient
     const rows = yield* sql<{ readonly id: string }>`
-      SELECT system_identifier::text AS id FROM pg_control_system()
+      SELECT system_identifier::text AS id
+        FROM pg_control_system()
     `
     return rows[0]?.id === identifier
   }).pipe(
@@ -352,7 +353,7 @@ const stopProcess = Effect.fnUntraced(function* (pid: number) {
 /**
  * Stops a server that outlived the process that started it. It is ours when its working folder is this data folder,
  * or, where the system does not tell, when it answers on its port with this cluster's system identifier. Otherwise
- * the pid was given to somebody else and only the file is stale.
+ * the pid was given to another process and only the file is stale.
  */
 const stopOrphan = Effect.fnUntraced(function* (data: string) {
   const file = yield* attempt(() => readPidFile(data))
@@ -380,7 +381,7 @@ const urlOf = (home: string, port: number) =>
     return `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
   })
 
-/** What stands at the place of the cluster. `half_made` is what an initdb leaves that was killed. */
+/** Reads the state of the cluster's folder. `half_made` is that of an initdb that was killed. */
 const inspect = (home: string): "absent" | "half_made" | "foreign" | { readonly version: string } => {
   const data = Path.join(home, "data")
   if (!Fs.existsSync(data) || Fs.readdirSync(data).length === 0) return "absent"
@@ -476,12 +477,11 @@ const launch = Effect.fnUntraced(function* (binaries: Binaries, home: string, op
   const logFile = Path.join(home, "server.log")
   const port = options.port ?? (yield* freePort)
   const child: ChildProcess = yield* attempt(() => {
-    // A file of its own: the last words of a killed server's sessions would be written over what this one says, and why it
-    // did not start would be lost.
+    // A new file: sessions of a killed server may still write to the old one, over the reason why this one did not start.
     Fs.rmSync(logFile, { force: true })
     // It holds the texts of statements.
     const log = Fs.openSync(logFile, "a", 0o600)
-    // A session of its own: Ctrl-C in a terminal reaches our process only, which stops the server last.
+    // A separate session: Ctrl-C in a terminal reaches our process only, which stops the server last.
     const spawned = spawn(binaries.postgres, ["-D", data, ...settingsOf(options, port)], {
       ...identity,
       cwd: "/",

@@ -50,7 +50,7 @@ const kill = (child: ChildProcess) =>
     child.kill("SIGKILL")
   })
 
-/** As root the data of a closed folder is elsewhere; nobody but this test knows that it is to go. */
+/** Removes the data of a closed folder. Where the tests run as root it is elsewhere, and no one else removes it. */
 const removeMoved = (server: EmbeddedPostgres.Server, directory: string) => {
   const home = Path.dirname(server.dataDirectory)
   return home === directory

@@ -1,6 +1,6 @@
 /**
- * A Postgres of its own with production durability, whose postmaster is killed and which comes back on the same port with
- * the same data.
+ * A separate Postgres with production durability. Its postmaster is killed, and it comes back on the same port with the same
+ * data.
  */
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
@@ -23,7 +23,7 @@ export interface Cluster {
   ) => Effect.Effect<void, EmbeddedPostgres.EmbeddedPostgresError>
 }
 
-/** A folder that every user can pass through: as root, Postgres runs as somebody else. */
+/** A folder that every user can pass through: as root, Postgres runs as another user. */
 export const temporaryFolder = (name: string) =>
   Effect.acquireRelease(
     Effect.sync(() => {

@@ -21,7 +21,7 @@ export interface Crew {
   readonly leasesLost: () => number
   /** SIGTERM to all; each must end with 0. */
   readonly stop: Effect.Effect<void>
-  /** The last lines of every worker, for whoever looks for a mistake. */
+  /** The last lines of every worker, to look for a mistake. */
   readonly logs: () => ReadonlyArray<string>
 }
 
@@ -33,7 +33,7 @@ export const make = Effect.fn("Crew.make")(function* (options: {
   readonly mode: "kill" | "publish" | "hostile"
   readonly url: string
   readonly marks: string
-  /** What a worker runs, unless it is a worker of the queue. */
+  /** The script of a worker that is none of the queue. */
   readonly script?: string
   /** More of its environment. */
   readonly env?: Readonly<Record<string, string>>

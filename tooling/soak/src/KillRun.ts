@@ -1,7 +1,7 @@
 /**
  * Thousands of jobs of several tenants, published in transactions while workers are killed and frozen and Postgres is
- * killed; a third of the jobs with ordering keys, some failing once, some always, some taking their worker down, and two
- * that hold their worker up for longer than its lease.
+ * killed. A third of the jobs have ordering keys. Some fail once, some always, some take their worker down, and two hold
+ * their worker up for longer than its lease.
  */
 import { prefix } from "@hypermarket/events/Events"
 import * as Tenant from "@hypermarket/core/Tenant"
@@ -25,7 +25,12 @@ export const publish = Effect.fnUntraced(function* (batch: Plan.PlannedBatch) {
   const sql = yield* SqlClient.SqlClient
   const queue = yield* WorkQueue.make({ prefix })
   const isThere = Effect.map(
-    sql`SELECT 1 FROM soak_job WHERE batch = ${batch.number} LIMIT 1`,
+    sql`
+      SELECT 1
+        FROM soak_job
+       WHERE batch = ${batch.number}
+       LIMIT 1
+    `,
     (rows) => rows.length > 0
   )
   const moment = yield* Clock.currentTimeMillis

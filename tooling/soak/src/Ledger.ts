@@ -1,5 +1,5 @@
 /**
- * What was published and what was done, kept in tables beside the queue's, and the rules that they must satisfy.
+ * Records of publications and effects, in tables beside the queue's, and the rules that they must satisfy.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -83,7 +83,8 @@ export const recordEffects = Effect.fnUntraced(function* (
 ) {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
-    INSERT INTO soak_effect (tenant_id, n, worker) SELECT ${tenantId}, unnest(${ns}::int[]), ${worker}
+    INSERT INTO soak_effect (tenant_id, n, worker)
+    SELECT ${tenantId}, unnest(${ns}::int[]), ${worker}
   `
 })
 
@@ -121,7 +122,8 @@ export const verify = Effect.gen(function* () {
     WITH done AS (SELECT n, count(*)::int AS times FROM soak_effect GROUP BY n),
     -- The type of a dead job is its name.
     died AS (SELECT type::int AS n, count(*)::int AS times, max(lost) AS lost, max(attempt) AS attempts
-               FROM hm_event_dead GROUP BY 1)
+               FROM hm_event_dead
+              GROUP BY 1)
     SELECT x.rule, x.example
       FROM soak_job j
       LEFT JOIN done USING (n)
@@ -143,13 +145,15 @@ export const verify = Effect.gen(function* () {
   `
   const unpublished = yield* sql<Found>`
     SELECT 'done_though_not_published' AS rule, format('job %s', n) AS example
-      FROM soak_effect WHERE NOT EXISTS (SELECT 1 FROM soak_job j WHERE j.n = soak_effect.n)
+      FROM soak_effect
+     WHERE NOT EXISTS (SELECT 1 FROM soak_job j WHERE j.n = soak_effect.n)
   `
   // The first success of a job comes after the first success of every job before it in its key.
   const order = yield* sql<Found>`
     WITH first AS (
       SELECT j.tenant_id, j.queue, j.ordering_key, j.n, min(e.seq) AS seq
-        FROM soak_job j JOIN soak_effect e USING (n)
+        FROM soak_job j
+        JOIN soak_effect e USING (n)
        WHERE j.ordering_key IS NOT NULL
        GROUP BY 1, 2, 3, 4),
     beside AS (
@@ -160,11 +164,14 @@ export const verify = Effect.gen(function* () {
     SELECT 'order' AS rule,
            format('%s %s %s: job %s was done before one that was published before it', tenant_id, queue, ordering_key, n)
              AS example
-      FROM beside WHERE seq < before
+      FROM beside
+     WHERE seq < before
   `
   const twice = yield* sql<Found>`
     SELECT 'acknowledged_twice' AS rule, format('batch %s of %s, %s', batch_id, tenant_id, queue) AS example
-      FROM hm_event_history GROUP BY tenant_id, batch_id, queue HAVING count(*) > 1
+      FROM hm_event_history
+     GROUP BY tenant_id, batch_id, queue
+    HAVING count(*) > 1
   `
   const { left } = yield* standing
   const leftOver: ReadonlyArray<Found> =
@@ -196,7 +203,10 @@ export const verifyRepeats = Effect.fnUntraced(function* (causes: ReadonlyArray<
   }>`
     SELECT n, (extract(epoch FROM before) * 1000)::float8 AS "firstMillis",
            (extract(epoch FROM at) * 1000)::float8 AS "againMillis"
-      FROM (SELECT n, at, lag(at) OVER (PARTITION BY n ORDER BY seq) AS before FROM soak_effect) e
+      FROM (
+            SELECT n, at, lag(at) OVER (PARTITION BY n ORDER BY seq) AS before
+              FROM soak_effect
+           ) e
      WHERE before IS NOT NULL
      ORDER BY before
   `
@@ -229,7 +239,8 @@ export const verifyRepeats = Effect.fnUntraced(function* (causes: ReadonlyArray<
 export const effectsSince = Effect.fnUntraced(function* (fromMillis: number, toMillis: number) {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ readonly count: number }>`
-    SELECT count(*)::int AS count FROM soak_effect
+    SELECT count(*)::int AS count
+      FROM soak_effect
      WHERE at BETWEEN to_timestamp(${fromMillis}::float8 / 1000) AND to_timestamp(${toMillis}::float8 / 1000)
   `
   return row?.count ?? 0

@@ -1,12 +1,12 @@
 /**
- * What a run does, drawn from its seed: which jobs are published in which transaction, and what breaks after each part.
+ * The plan of a run, drawn from its seed: which jobs are published in which transaction, and what breaks after each part.
  */
 import type { TenantId } from "@hypermarket/core/Tenant"
 import * as Chance from "./Chance.ts"
 import { tenants } from "./Settings.ts"
 
 /**
- * What a job does when it runs. `poison` kills its process each time, `stalls` holds its whole process up, the first time,
+ * The behaviour of a job. `poison` kills its process each time, `stalls` holds its whole process up, the first time,
  * for longer than the lease: a worker that comes back from the dead and acknowledges.
  */
 export type Kind = "good" | "fails_once" | "fails_always" | "poison" | "stalls"
@@ -24,7 +24,7 @@ export interface PlannedJob {
   readonly orderingKey: string | undefined
   readonly priority: number
   readonly delayMillis: number
-  /** Of padding: above 1 KiB the payload stands in the body table. */
+  /** Of padding: above 1 KiB the payload is in the body table. */
   readonly bytes: number
 }
 

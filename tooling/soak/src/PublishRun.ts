@@ -21,9 +21,11 @@ const publishers = 4
 
 const untilRegistered = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* Run.persist(sql`SELECT 1 FROM hm_event_handler WHERE handler = ${Ledger.subscriptionName}`).pipe(
-    Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("50 millis") })
-  )
+  yield* Run.persist(sql`
+    SELECT 1
+      FROM hm_event_handler
+     WHERE handler = ${Ledger.subscriptionName}
+  `).pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("50 millis") }))
 })
 
 /** Published again until it is answered: what had committed is a duplicate then. */
@@ -46,7 +48,8 @@ const publish = Effect.fnUntraced(function* (first: number, count: number) {
 const tally = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ readonly effects: number; readonly distinct: number }>`
-    SELECT count(*)::int AS effects, count(DISTINCT n)::int AS "distinct" FROM soak_effect
+    SELECT count(*)::int AS effects, count(DISTINCT n)::int AS "distinct"
+      FROM soak_effect
   `
   return row ?? { effects: 0, distinct: 0 }
 })

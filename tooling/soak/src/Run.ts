@@ -1,5 +1,5 @@
 /**
- * What the runs have in common: a cluster, a crew, a client that outlives the server, incidents, waiting for the end.
+ * Parts that the runs share: a cluster, a crew, a client that outlives the server, incidents, waiting for the end.
  */
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
@@ -21,12 +21,12 @@ export interface Report {
   readonly seed: number
   readonly ok: boolean
   readonly violations: ReadonlyArray<Ledger.Violation>
-  /** What happened, in numbers. */
+  /** Counts by name. */
   readonly counts: Readonly<Record<string, number>>
   readonly millis: number
 }
 
-/** A line for whoever waits. */
+/** Prints a line of progress. */
 export const say = (text: string): Effect.Effect<void> =>
   Effect.sync(() => void process.stderr.write(`${text}\n`))
 

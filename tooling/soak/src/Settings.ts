@@ -1,5 +1,5 @@
 /**
- * What harness and workers must agree on.
+ * Settings that harness and workers share.
  */
 import { TenantId } from "@hypermarket/core/Tenant"
 
@@ -32,5 +32,5 @@ export const environment = {
   marks: "SOAK_MARKS"
 } as const
 
-/** What a worker writes when it stops in order from then on. */
+/** The line of a worker that will stop in order from then on. */
 export const up = "the worker is up"

@@ -127,7 +127,7 @@ const toStandardError = Logger.layer([
   Logger.make((entry) => void process.stderr.write(`${Logger.formatLogFmt.log(entry)}\n`))
 ])
 
-/** Each domain has options of its own. */
+/** Runs the soak of a domain; each has its own options. */
 const program = Effect.suspend((): Effect.Effect<void, unknown, Scope.Scope> => {
   switch (process.argv[2]) {
     case "search":

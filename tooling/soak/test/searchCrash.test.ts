@@ -56,7 +56,9 @@ it.live("a change is found whose transaction has the id of one that was rolled b
       yield* cluster.killAndStart
       yield* afterCrash(write("p2", "theremin"))
       const [changed] = yield* sql<{ readonly xid: string }>`
-        SELECT xid::text AS xid FROM hm_search_change WHERE doc_id = 'p2'
+        SELECT xid::text AS xid
+          FROM hm_search_change
+         WHERE doc_id = 'p2'
       `
       assert.strictEqual(changed?.xid, yield* Ref.get(ended))
       assert.deepStrictEqual(yield* afterCrash(find("theremin")), ["p2"])

@@ -48,7 +48,7 @@ const refusalsOf = (items: Items, { errors }: OrderFactInvalid): ReadonlyArray<I
     return named === undefined ? [] : [{ line: named.line, message: `${field.join(".")}: ${message}` }]
   })
 
-/** A statement takes that many at once, and a bulk merges as it goes. */
+/** Orders of one request. One statement stores them, and a bulk import merges as it goes. */
 const importBatchMax = 1_000
 
 const isOfLines = Schema.is(Schema.Struct({ lines: Schema.Array(Schema.Json) }))

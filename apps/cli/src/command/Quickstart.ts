@@ -64,7 +64,11 @@ const databaseUrl = (serverUrl: string): string => {
 
 const ensureDatabase = Effect.fnUntraced(function* (serverUrl: string) {
   const sql = yield* SqlClient.SqlClient
-  const found = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${databaseName}`
+  const found = yield* sql`
+    SELECT 1
+      FROM pg_database
+     WHERE datname = ${databaseName}
+  `
   if (found.length === 0) yield* sql`CREATE DATABASE ${sql(databaseName)}`
   return databaseUrl(serverUrl)
 })
@@ -95,7 +99,7 @@ interface Running extends Installation {
   readonly apiKeyId: ApiKeyId
   readonly workerUrl: string
   readonly dataDirectory: string
-  /** What was replayed of the visits. */
+  /** The file with the replayed visits. */
   readonly journalFile: string
 }
 

@@ -1,4 +1,4 @@
-/** What all imports take and print. */
+/** Arguments and output of all imports. */
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import type * as Import from "./Import.ts"

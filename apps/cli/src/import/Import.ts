@@ -1,7 +1,7 @@
 /**
- * Sends the rows of a file in batches, several in flight, and goes on after an interruption where it was: beside the file
- * stands `<file>.import.json` with the last line that was sent, until the file is done. A batch that was in flight is sent
- * again: what receives it must bear that. Rows that are refused are named with their lines, and the others are kept.
+ * Sends the rows of a file in batches, several in flight, and continues after an interruption where it stopped. Until the
+ * file is done, `<file>.import.json` beside it has the last line that was sent. A batch that was in flight is sent
+ * again: its receiver must be idempotent. Rows that are refused are named with their lines, and the others are kept.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -54,14 +54,14 @@ const keepEvery = 10
 export const run = Effect.fn("Import.run")(function* <A, R>(options: {
   readonly file: string
   readonly format: Format
-  /** What is imported to where: a progress file of another target is ignored. */
+  /** Source and target of the import: a progress file of another target is ignored. */
   readonly target: string
   readonly label: string
   readonly batchMax: number
   /** Begin at the first line, whatever an earlier run has sent. */
   readonly restart: boolean
   readonly decode: (value: Readonly<Record<string, Schema.Json>>) => Result.Result<A, string>
-  /** Answers the items that were refused; the others have been taken. */
+  /** Returns the items that were refused; the others have been accepted. */
   readonly send: (items: ReadonlyArray<Item<A>>) => Effect.Effect<ReadonlyArray<Refusal>, CommandFailed, R>
 }): Effect.fn.Return<Summary, CommandFailed, R | FileSystem.FileSystem | Progress> {
   const fs = yield* FileSystem.FileSystem

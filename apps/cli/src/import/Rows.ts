@@ -1,6 +1,6 @@
 /**
- * The rows of a file: NDJSON or CSV with a header, plain or gzip, read as a stream. A row that cannot be read is one of
- * its own and does not end the reading.
+ * The rows of a file: NDJSON or CSV with a header, plain or gzip, read as a stream. A row that cannot be read is
+ * reported as such and does not end the stream.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"

@@ -1,5 +1,5 @@
 /**
- * What a shop adds to its own worker: a handler that adds orders up for each customer, in the shop's own tables.
+ * A handler that a shop adds to its own worker. It adds orders up for each customer, in the shop's own tables.
  *
  * The worker runs it in a transaction together with the acknowledgement, so an order is counted exactly once; a fact that
  * is published again is known by its order.
@@ -47,7 +47,10 @@ const countOrders = Effect.fn("CustomerOrders.count")(function* (orders: Readonl
           ON CONFLICT DO NOTHING
       RETURNING customer_id)
     INSERT INTO hm_quickstart_customer AS c (tenant_id, customer_id, orders_count)
-    SELECT ${tenant.id}, customer_id, count(*) FROM fresh GROUP BY customer_id ORDER BY customer_id
+    SELECT ${tenant.id}, customer_id, count(*)
+      FROM fresh
+     GROUP BY customer_id
+     ORDER BY customer_id
         ON CONFLICT (tenant_id, customer_id) DO UPDATE SET orders_count = c.orders_count + excluded.orders_count
   `
 })
@@ -82,17 +85,20 @@ export interface Customers {
 
 const topMax = 3
 
-/** What the handler has counted. */
+/** Reads the counts of the handler. */
 export const read = Effect.fn("CustomerOrders.read")(function* (tenantId: string) {
   const sql = yield* SqlClient.SqlClient
   const [sum] = yield* sql<{ readonly customers: number; readonly orders: number }>`
     SELECT count(*)::int AS customers, coalesce(sum(orders_count), 0)::int AS orders
-      FROM hm_quickstart_customer WHERE tenant_id = ${tenantId}
+      FROM hm_quickstart_customer
+     WHERE tenant_id = ${tenantId}
   `
   const top = yield* sql<{ readonly customerId: string; readonly orders: number }>`
     SELECT customer_id AS "customerId", orders_count AS orders
-      FROM hm_quickstart_customer WHERE tenant_id = ${tenantId}
-     ORDER BY orders_count DESC, customer_id COLLATE "C" LIMIT ${topMax}
+      FROM hm_quickstart_customer
+     WHERE tenant_id = ${tenantId}
+     ORDER BY orders_count DESC, customer_id COLLATE "C"
+     LIMIT ${topMax}
   `
   return { customers: sum?.customers ?? 0, orders: sum?.orders ?? 0, top } satisfies Customers
 })

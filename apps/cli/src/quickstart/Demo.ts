@@ -40,7 +40,7 @@ const readKept = Effect.fnUntraced(function* (file: string) {
   const credentials = yield* Credentials
   const kept = yield* fs.readFileString(file).pipe(Effect.flatMap(Schema.decodeEffect(Kept)), Effect.option)
   if (Option.isNone(kept)) return Option.none()
-  // The database may have been made anew since.
+  // The database may have been created again since.
   const known = yield* credentials.authenticate(Redacted.make(kept.value.apiKey))
   return Option.map(known, ({ keyId }) => ({ ...kept.value, apiKeyId: ApiKeyId.make(keyId) }))
 })

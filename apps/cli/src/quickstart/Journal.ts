@@ -1,5 +1,5 @@
 /**
- * What the replayed searches answered, in `<data dir>/replay.ndjson`: written and synced before the facts that carry it are
+ * The answers of the replayed searches, in `<data dir>/replay.ndjson`: written and synced before the facts that carry it are
  * posted. So a replay that was killed, or is run again, tells the same facts and makes no search twice.
  */
 import * as Effect from "effect/Effect"

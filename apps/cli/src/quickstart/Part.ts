@@ -42,7 +42,7 @@ export interface Part {
   readonly domain: string
   readonly title: string
   /**
-   * What to show, when all facts are handled. It asks through the public API, as a client would; tables of the shop's own
+   * Returns what to show, when all facts are handled. It asks through the public API, as a client would; tables of the shop's own
    * it may read. Running it again changes no figure.
    */
   readonly run: (installation: Installation, replayed: Replayed) => Work<Shown>

@@ -1,5 +1,5 @@
 /**
- * What the quickstart is doing, on standard error: a line that rewrites itself on a terminal, plain lines elsewhere.
+ * Progress of the quickstart, on standard error: a line that rewrites itself on a terminal, plain lines elsewhere.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

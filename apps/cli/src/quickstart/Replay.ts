@@ -11,7 +11,7 @@ import type { Installation } from "./Part.ts"
 import { Progress } from "./Progress.ts"
 import * as Visits from "./Visits.ts"
 
-/** What was replayed; replayed again it is the same. */
+/** Counts of the replayed facts. A second replay returns the same. */
 export interface Replayed {
   /** How many facts of each kind the shop has told. */
   readonly facts: {

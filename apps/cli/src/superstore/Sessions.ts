@@ -18,14 +18,14 @@ export interface Visit {
   readonly orderId: string
   readonly customerId: string
   readonly query: string
-  /** What the visitor searches for. */
+  /** The visitor's query. */
   readonly wanted: string
   readonly bought: ReadonlyArray<string>
   readonly browsed: string
   readonly startMillis: number
 }
 
-/** What the search answered. */
+/** The answer of the search. */
 export interface Found {
   readonly queryId: string
   /** Of the wanted product among the hits, from 1; null when it is not there. */

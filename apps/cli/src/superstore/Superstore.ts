@@ -27,13 +27,13 @@ export interface Fact<Data = unknown> {
   readonly data: Data
 }
 
-/** What the derived visits need to know of a product. */
+/** The fields of a product that the derived visits need. */
 export interface ProductData {
   readonly productId: string
   readonly title: string
 }
 
-/** What the derived visits need to know of an order. */
+/** The fields of an order that the derived visits need. */
 export interface OrderData {
   readonly orderId: string
   readonly customerId: string

@@ -1,9 +1,9 @@
 /**
- * The sample shop's figures beside those that DuckDB computes of the same CSV with the same rounding, to the cent: every
- * cell of every grain, before and after the merge, ten questions of a file and ten of a printed seed.
+ * Compares the sample shop's figures, to the cent, with those that DuckDB computes of the same CSV with the same rounding.
+ * These are every cell of every grain, before and after the merge, ten questions of a file and ten of a printed seed.
  *
- * `node apps/cli/test/oracle/superstore.ts [seed]`; ends with 1 when anything differs. DuckDB is a peer with a lockfile of
- * its own (tooling/bench/peers), so no ordinary test needs it.
+ * `node apps/cli/test/oracle/superstore.ts [seed]`; ends with 1 when anything differs. DuckDB is a peer with its own
+ * lockfile (tooling/bench/peers), so no ordinary test needs it.
  */
 import { NodeServices } from "@effect/platform-node"
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
@@ -203,7 +203,7 @@ const rowText = (row: Readonly<Record<string, unknown>>): string =>
     .map((name) => `${name}=${textOf(row[name])}`)
     .join(" ")
 
-/** What only one side has. */
+/** Returns the cells that only one side has. */
 const differences = (ours: Cells, theirs: Cells): ReadonlyArray<string> => {
   const left = new Set(ours.map(rowText))
   const right = new Set(theirs.map(rowText))
@@ -229,12 +229,15 @@ const cellsOfOurs = (grain: number) =>
       SELECT ${columns.map((name) => (name === "day" ? "day::text AS day" : name === "seller_id" ? "seller_id AS seller" : name)).join(", ")},
              ${orders === "" ? "0" : `sum(${orders})`}::bigint AS orders, sum(lines)::bigint AS lines,
              sum(units)::bigint AS units, sum(gross - discount)::bigint AS net, sum(shipped_units)::bigint AS shipped
-        FROM (SELECT ${ofSummary.map((name, place) => `${name} AS ${columns[place] ?? name}`).join(", ")}, orders,
+        FROM (
+              SELECT ${ofSummary.map((name, place) => `${name} AS ${columns[place] ?? name}`).join(", ")}, orders,
                      seller_orders, lines, units, gross, discount, shipped_units
-                FROM hm_order_summary WHERE tenant_id = '${tenantId}' AND grain = ${grain}
+                FROM hm_order_summary
+               WHERE tenant_id = '${tenantId}' AND grain = ${grain}
               UNION ALL
               SELECT ${ofDelta.join(", ")}, orders, seller_orders, lines, units, gross, discount, shipped_units
-                FROM hm_order_delta WHERE tenant_id = '${tenantId}') c
+                FROM hm_order_delta
+               WHERE tenant_id = '${tenantId}') c
        GROUP BY ${columns.join(", ")}`)
   })
 

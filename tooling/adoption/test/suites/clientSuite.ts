@@ -1,5 +1,5 @@
 /**
- * What the client inside another driver's transaction promises: values, rows, errors, savepoints, wake-ups.
+ * The promises of the client inside another driver's transaction: values, rows, errors, savepoints, wake-ups.
  */
 import { PgClient } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
@@ -38,7 +38,10 @@ export const clientSuite = (name: string, connect: Connect): void =>
                          [1, 2],
                          [3, 4]
                        ]}::int[],
-                       'times', ARRAY (SELECT extract(epoch FROM t) * 1000 FROM unnest(${[moment, null]}::timestamptz[]) t),
+                       'times', ARRAY (
+                         SELECT extract(epoch FROM t) * 1000
+                           FROM unnest(${[moment, null]}::timestamptz[]) t
+                       ),
                        'json', ${json}::json, 'jsonb', ${json}::jsonb, 'jsonThroughText', ${json}::text::jsonb,
                        'jsons', ${[json, null, "1"]}::text[]::json[], 'jsonbs', ${[json, null, "1"]}::jsonb[],
                        'bigint', ${bigint}::bigint::text, 'bigints', ${[bigint, null, -bigint]}::bigint[]::text[],
@@ -48,7 +51,8 @@ export const clientSuite = (name: string, connect: Connect): void =>
                        'time', extract(epoch FROM ${moment}::timestamptz) * 1000,
                        'micros', extract(microseconds FROM ${"2026-11-24T13:59:25.123456Z"}::timestamptz),
                        'null', ${null}::text, 'undefined', ${undefined}::jsonb)::text AS sent
-                FROM generate_series(1, 3) LIMIT ${1}
+                FROM generate_series(1, 3)
+               LIMIT ${1}
             `
           })
         )
@@ -157,7 +161,11 @@ export const clientSuite = (name: string, connect: Connect): void =>
           admin.withTransaction(
             Effect.andThen(
               admin`SELECT 1 FROM counted FOR UPDATE`,
-              sql`SELECT 1 FROM counted FOR UPDATE NOWAIT`
+              sql`
+                SELECT 1
+                  FROM counted
+                   FOR UPDATE NOWAIT
+              `
             )
           )
         )
@@ -222,7 +230,12 @@ export const clientSuite = (name: string, connect: Connect): void =>
             })
           )
           const sql = yield* SqlClient.SqlClient
-          const orders = sql`SELECT order_id FROM shop_order WHERE order_id !~ '-' ORDER BY 1`
+          const orders = sql`
+            SELECT order_id
+              FROM shop_order
+             WHERE order_id !~ '-'
+             ORDER BY 1
+          `
           if (!driver.forgivesBySavepoint) {
             assert.include(String(yield* Effect.exit(nested)), "shop_order_pkey")
             assert.deepStrictEqual(yield* orders, [])
@@ -352,7 +365,11 @@ export const clientSuite = (name: string, connect: Connect): void =>
               )
             )
             yield* Deferred.await(isHeld)
-            const blocked = yield* Effect.forkChild(sql`SELECT 1 FROM counted FOR UPDATE`)
+            const blocked = yield* Effect.forkChild(sql`
+              SELECT 1
+                FROM counted
+                 FOR UPDATE
+            `)
             yield* isWaiting.pipe(Effect.repeat({ until: (rows) => rows.length > 0 }))
             const interrupting = yield* Effect.forkChild(Fiber.interrupt(blocked))
             // As long as the row is locked the statement runs, and the interruption waits for it.

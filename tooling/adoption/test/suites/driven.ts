@@ -18,11 +18,11 @@ export interface Driver {
   /** Runs the body in a transaction, which commits when it resolves and rolls back when it rejects. */
   readonly transaction: (body: (query: Database.Query) => Promise<void>) => Promise<void>
   /**
-   * Whether a transaction survives a failed statement that a savepoint has undone. postgres.js counts every failed
+   * True when a transaction survives a failed statement that a savepoint has undone. postgres.js counts every failed
    * statement as the transaction's own failure.
    */
   readonly forgivesBySavepoint: boolean
-  /** Whether its errors tell the name of a violated constraint. */
+  /** True when its errors tell the name of a violated constraint. */
   readonly namesConstraints: boolean
   /** A statement by itself. */
   readonly outside: Database.Query

@@ -1,5 +1,5 @@
 /**
- * What services do inside another driver's transaction.
+ * Services inside another driver's transaction.
  */
 import { assert, layer } from "@effect/vitest"
 import { OrderFactConflict } from "@hypermarket/analytics/OrderFact"
@@ -57,13 +57,16 @@ export const serviceSuite = (name: string, connect: Connect): void =>
           assert.lengthOf(new Set(placed.jobIds), placed.placed.length)
           const stored = yield* sql<{ readonly queue: string; readonly payload: unknown }>`
           SELECT q.queue, coalesce(q.payload, b.payload) AS payload, q.seq
-            FROM hm_event_queue q LEFT JOIN hm_event_body b USING (tenant_id, body_seq)
+            FROM hm_event_queue q
+            LEFT JOIN hm_event_body b USING (tenant_id, body_seq)
            WHERE q.ordering_key IS NULL
           UNION ALL
           SELECT k.queue, coalesce(k.payload, b.payload), k.seq
-            FROM hm_event_keyed k LEFT JOIN hm_event_body b USING (tenant_id, body_seq)
+            FROM hm_event_keyed k
+            LEFT JOIN hm_event_body b USING (tenant_id, body_seq)
           UNION ALL
-          SELECT queue, payload, seq FROM hm_event_delayed
+          SELECT queue, payload, seq
+            FROM hm_event_delayed
            ORDER BY seq
         `.pipe(sql.withTransaction)
           const payloads = (queue: string) =>
@@ -87,7 +90,14 @@ export const serviceSuite = (name: string, connect: Connect): void =>
           const sql = yield* SqlClient.SqlClient
           assert.deepStrictEqual(yield* committed(placeOnce("o-2")), { orderId: "o-2" })
           assert.deepStrictEqual(yield* committed(placeOnce("o-2")), { orderId: "o-2" })
-          assert.lengthOf(yield* sql`SELECT 1 FROM shop_order WHERE order_id = 'o-2'`, 1)
+          assert.lengthOf(
+            yield* sql`
+            SELECT 1
+              FROM shop_order
+             WHERE order_id = 'o-2'
+          `,
+            1
+          )
           const receipts = yield* committed(
             Effect.flatMap(Events.Events, (events) =>
               events.publish([eventOf("o-2", "a"), eventOf("o-2", "a")])

@@ -1,5 +1,5 @@
 /**
- * What the suite places inside a driver's transaction, and how it looks at what is stored.
+ * Statements that the suite runs inside a driver's transaction, and reads of the stored rows.
  */
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
@@ -21,7 +21,8 @@ import { asTenant, type Connect, Driven, tenantId } from "./driven.ts"
 export const rowCounts = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const tables = yield* sql<{ readonly name: string }>`
-    SELECT relname AS name FROM pg_class
+    SELECT relname AS name
+      FROM pg_class
      WHERE relkind = 'r' AND (relname LIKE 'hm\\_%' OR relname = 'shop_order') AND relname NOT LIKE '%\\_migrations'
      ORDER BY 1
   `
@@ -34,7 +35,7 @@ export const rowCounts = Effect.gen(function* () {
   return Object.fromEntries(counted.filter(([, n]) => n > 0))
 })
 
-/** What a text can hold that a driver or a literal could stumble over. */
+/** Texts that a driver or a literal could mishandle. */
 export const trickyTexts = [
   "",
   " ",

@@ -100,14 +100,17 @@ export const load = Effect.fnUntraced(function* (lines: number) {
            (${channels}::text[])[1 + (hashtext('h' || o)::bigint + 2147483648) % ${channels.length}],
            (${currencies}::text[])[1 + (hashtext('y' || o)::bigint + 2147483648) % ${currencies.length}],
            false, l = 1, true, at, at::date, at::date, 1 + o % 4, 500 + (o::bigint * 7919 + l) % 20000, o % 90, o % 700, o % 500
-      FROM (SELECT o, (hashtext('t' || o)::bigint + 2147483648) / 4294967296.0 AS r0,
+      FROM (
+            SELECT o, (hashtext('t' || o)::bigint + 2147483648) / 4294967296.0 AS r0,
                    ${new Date(today)}::timestamptz - (o::float8 / ${lines / 2}::float8) * interval '730 days' AS at
               FROM generate_series(1, ${lines / 2}::int) o) o
       CROSS JOIN generate_series(1, 2) l
   `
   yield* sql`
     INSERT INTO hm_order_head (tenant_id, order_id, version, body_hash)
-    SELECT tenant_id, order_id, 1, '' FROM hm_order_line WHERE line_id = '1'
+    SELECT tenant_id, order_id, 1, ''
+      FROM hm_order_line
+     WHERE line_id = '1'
   `
   // A plan that is made while the table of adjustments is empty would read all of it for each of them.
   yield* sql`
@@ -134,7 +137,7 @@ const ofLine = (orders: string, sellerOrders: string) =>
   `${orders}, ${sellerOrders}, count(*), sum(units), sum(gross), sum(discount), sum(tax), sum(shipping), ${others}, now()`
 const counts = ofLine("count(*) FILTER (WHERE is_first)", "count(*) FILTER (WHERE is_seller_first)")
 
-/** What a materialised view would do at each refresh. */
+/** The work of a materialised view at each refresh. */
 const refresh = `
   INSERT INTO hm_order_summary
   SELECT tenant_id, 6, '', tenant_day, '', '', '', currency, ${counts} FROM hm_order_line GROUP BY 1, 4, 8

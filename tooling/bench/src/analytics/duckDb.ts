@@ -1,4 +1,4 @@
-/** DuckDB, as a peer with a lockfile of its own. */
+/** DuckDB, as a peer with its own lockfile. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"

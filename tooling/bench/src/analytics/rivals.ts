@@ -1,5 +1,5 @@
 /**
- * What the order facts are measured against: the same facts without any summary, and the same facts with statement
+ * The rivals of the order facts: the same facts without any summary, and the same facts with statement
  * triggers that keep the same grains in the writing transaction. Both write the same rows with the same statements as
  * ours, less the delta.
  */
@@ -38,26 +38,39 @@ export const factsOnly = (sql: SqlClient.SqlClient): Writer => {
          ORDER BY order_id COLLATE "C"
             ON CONFLICT (tenant_id, order_id) DO NOTHING
         RETURNING order_id),
-      l AS (SELECT g.* FROM (${given(tenantId, lines)}) g JOIN h ON h.order_id = g.order_id),
-      f AS (INSERT INTO hm_order_line (tenant_id, ${columns}) SELECT ${tenantId}, ${columns} FROM l)
-      SELECT order_id AS "orderId" FROM h
+      l AS (
+        SELECT g.*
+          FROM (${given(tenantId, lines)}) g
+          JOIN h ON h.order_id = g.order_id),
+      f AS (
+        INSERT INTO hm_order_line (tenant_id, ${columns})
+        SELECT ${tenantId}, ${columns}
+          FROM l)
+      SELECT order_id AS "orderId"
+        FROM h
     `,
     apply: (tenantId, heads, lines) => sql`
       WITH l AS MATERIALIZED (${given(tenantId, lines)}),
       hd AS (
-        UPDATE hm_order_head h SET version = o.version, body_hash = o.body_hash
+        UPDATE hm_order_head h
+           SET version = o.version, body_hash = o.body_hash
           FROM unnest(${heads.orderIds}::text[], ${heads.versions}::bigint[], ${heads.bodyHashes}::text[])
                AS o (order_id, version, body_hash)
          WHERE h.tenant_id = ${tenantId} AND h.order_id = o.order_id),
       gone AS (
-        SELECT order_id, line_id FROM hm_order_line
+        SELECT order_id, line_id
+          FROM hm_order_line
          WHERE tenant_id = ${tenantId} AND order_id = ANY (${heads.orderIds}::text[])
-        EXCEPT SELECT order_id, line_id FROM l),
+        EXCEPT
+        SELECT order_id, line_id
+          FROM l),
       dl AS (
         DELETE FROM hm_order_line x USING gone
          WHERE x.tenant_id = ${tenantId} AND x.order_id = gone.order_id AND x.line_id = gone.line_id),
       f AS (
-        INSERT INTO hm_order_line (tenant_id, ${columns}) SELECT ${tenantId}, ${columns} FROM l
+        INSERT INTO hm_order_line (tenant_id, ${columns})
+        SELECT ${tenantId}, ${columns}
+          FROM l
             ON CONFLICT (tenant_id, order_id, line_id)
             DO UPDATE SET seller_id = excluded.seller_id, product_id = excluded.product_id,
                           category = excluded.category, region = excluded.region, channel = excluded.channel,
@@ -70,7 +83,8 @@ export const factsOnly = (sql: SqlClient.SqlClient): Writer => {
     `,
     book: (tenantId, adjustments) => sql`
       WITH i AS MATERIALIZED (
-        SELECT * FROM unnest(${adjustments.orderIds}::text[], ${adjustments.kinds}::text[],
+        SELECT *
+          FROM unnest(${adjustments.orderIds}::text[], ${adjustments.kinds}::text[],
                              ${adjustments.adjustmentIds}::text[], ${adjustments.versions}::bigint[],
                              ${adjustments.bodyHashes}::text[], ${adjustments.bookedAt}::timestamptz[],
                              ${adjustments.lineIds}::text[], ${adjustments.units}::bigint[],

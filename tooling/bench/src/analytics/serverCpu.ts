@@ -8,7 +8,7 @@ const ticksOf = (
 ): { readonly parent: string; readonly own: number; readonly ended: number } | undefined => {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8")
-    // The command's name stands in parentheses and may hold anything.
+    // The command's name is in parentheses and may hold anything.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ")
     const at = (field: number) => Number(fields[field] ?? 0)
     return { parent: fields[1] ?? "", own: at(11) + at(12), ended: at(13) + at(14) }

@@ -105,7 +105,7 @@ interface Round {
 /** Triggers deadlock on the cells they share, also in a single statement. */
 const again = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.retry(self, { times: 5 })
 
-/** 70 % placed, 15 % shipped, 8 % refunded, 7 % changed, each in a transaction of its own, by eight clients. */
+/** 70 % placed, 15 % shipped, 8 % refunded, 7 % changed, each in its own transaction, by eight clients. */
 const client = Effect.fnUntraced(function* (
   facts: OrderFacts.OrderFacts["Service"],
   seed: number,
@@ -370,7 +370,8 @@ const dashboards = Effect.fnUntraced(function* (
     yield* Bench.say(`loading ${millions}M lines`)
     const refreshSeconds = yield* Dataset.load(Math.round(millions * 500_000 * scale) * 2)
     yield* sql`SET statement_timeout = 0`
-    yield* sql.unsafe(`COPY (SELECT tenant_id, tenant_day, currency, is_first, units, gross, discount FROM hm_order_line)
+    yield* sql.unsafe(`COPY (SELECT tenant_id, tenant_day, currency, is_first, units, gross, discount
+                                FROM hm_order_line)
                         TO '${file}' WITH (FORMAT csv, HEADER)`)
     const merged = yield* read(dashboard, reads)
     const dice = OrderMix.random(9)

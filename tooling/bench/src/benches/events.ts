@@ -1,5 +1,5 @@
 /**
- * `bench events`: our queue, graphile-worker and pg-boss, each in processes of its own on one server with default settings.
+ * `bench events`: our queue, graphile-worker and pg-boss, each in separate processes on one server with default settings.
  */
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as Effect from "effect/Effect"

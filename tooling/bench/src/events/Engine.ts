@@ -1,5 +1,5 @@
 /**
- * A queue under measurement: ours or a peer's, in processes of its own that speak the same few messages.
+ * A queue under measurement: ours or a peer's, in separate processes that speak the same few messages.
  */
 import * as Database from "@hypermarket/core/Database"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
@@ -16,7 +16,7 @@ import * as Setup from "../Setup.ts"
 export interface Engine {
   readonly name: string
   readonly script: string
-  /** What its worker processes are told beside the run's own settings. */
+  /** Settings of its worker processes, beside those of the run. */
   readonly settings: Readonly<Record<string, unknown>>
   /** Options of V8, where the engine does not set its own. */
   readonly flags?: ReadonlyArray<string>

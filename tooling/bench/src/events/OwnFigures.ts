@@ -72,9 +72,11 @@ const holdSnapshot = Effect.fnUntraced(function* (url: string) {
     Effect.forkScoped({ startImmediately: true })
   )
   const sql = yield* SqlClient.SqlClient
-  yield* sql`SELECT 1 FROM pg_stat_activity WHERE application_name = 'hm-bench-snapshot' AND backend_xmin IS NOT NULL`.pipe(
-    Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("10 millis") })
-  )
+  yield* sql`
+    SELECT 1
+      FROM pg_stat_activity
+     WHERE application_name = 'hm-bench-snapshot' AND backend_xmin IS NOT NULL
+  `.pipe(Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced("10 millis") }))
   return { release: Fiber.interrupt(held) }
 })
 
@@ -120,7 +122,7 @@ export const bloat = (engines: Engines, scale: number) =>
     return [...figure("claim", "claim"), ...figure("sweep", "lane sweep")]
   }).pipe(Effect.scoped)
 
-/** What jobs of thirty tenants wait, that are enqueued one by one while a worker is busy with another tenant's million. */
+/** Measures the wait of thirty tenants' jobs, enqueued one by one while a worker is busy with another tenant's million. */
 const waits = Effect.fnUntraced(function* (engines: Engines, scale: number, wakes: boolean) {
   const url = yield* engines.ownDatabase
   yield* engines.fillOurs(url, {

@@ -31,7 +31,7 @@ const Settings = Schema.Struct({
   tenants: Schema.optionalKey(Schema.Int),
   batchMax: Schema.optionalKey(Schema.Int),
   watchesWaits: Schema.optionalKey(Schema.Boolean),
-  /** Whether what is enqueued reaches the worker as from another process. */
+  /** True when enqueued jobs reach the worker as from another process. */
   isElsewhere: Schema.optionalKey(Schema.Boolean),
   callers: Schema.optionalKey(Schema.Int),
   millis: Schema.optionalKey(Schema.Int)

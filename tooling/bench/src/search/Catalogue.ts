@@ -4,7 +4,7 @@
  *
  * The rule: document n of `count` is made from position `n * 7,919 modulo count` (a prime, so that originals and copies
  * mix). Position p is product `p modulo 19,406`; the first 19,406 positions are the products as they are, all others
- * copies, each with random numbers of its own seed p:
+ * copies, each with random numbers of the seed p:
  *   title: the first two words stay, of the others one in eight goes; half of the words with a digit get other digits
  *   brand: one copy in ten has that of another product
  *   description: one piece, from a random word on, half as long
@@ -220,8 +220,8 @@ const misspelt = (word: string, random: () => number): string => {
 }
 
 /**
- * 1,000 queries: 1 to 4 words of a random title, in its order, of three characters or more; every tenth with one typing
- * mistake (a letter left out, put in, replaced or swapped, never the first) in its longest word of letters.
+ * 1,000 queries: 1 to 4 words of a random title, in its order, of three characters or more. Every tenth has one typing
+ * mistake in its longest word of letters: a letter left out, put in, replaced or swapped, never the first.
  */
 export const queries = (all: ReadonlyArray<Product>): ReadonlyArray<string> => {
   const random = randomOf(20_240_607)

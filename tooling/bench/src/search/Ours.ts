@@ -57,7 +57,7 @@ export const search = (
 ): SearchRequest.SearchAnswer =>
   Result.getOrThrow(searcher.resident(segment, { ...SearchRequest.defaults, ...request }, delta))
 
-/** What a shop's search page asks for beside the hits. */
+/** The facets that a shop's search page asks for. */
 export const facets = ["brand", "kind"].map((column) => ({ column, valuesMax: 20 }))
 
 /** Values around those in use, as coarse as 61 queries can tell apart. */

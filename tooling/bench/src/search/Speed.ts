@@ -41,7 +41,7 @@ const OnDemand = Schema.Struct({
   rssMegabytes: Schema.Finite
 })
 
-/** What a peer's script answers about its speed. */
+/** The answer of a peer's script about its speed. */
 const PeerTimes = Schema.Struct({
   indexSeconds: Schema.Finite,
   rssMegabytes: Schema.Finite,

@@ -1,5 +1,5 @@
 /**
- * A process of its own that measures searches over a version in Postgres, so that its memory is that of a service and
+ * A separate process that measures searches over a version in Postgres, so that its memory is that of a service and
  * not of the bench. Arguments: the database's URL, a file with the summary, the number of documents, a mode. One JSON
  * document on standard output.
  */
@@ -56,7 +56,11 @@ const ndcgOf = (
 const commonest = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ readonly term: string }>`
-    SELECT term FROM posting WHERE chunk = 0 ORDER BY df DESC, term LIMIT 32`
+    SELECT term
+      FROM posting
+     WHERE chunk = 0
+     ORDER BY df DESC, term
+     LIMIT 32`
   return rows.map(({ term }) => term).join(" ")
 })
 

@@ -1,7 +1,7 @@
 /**
  * Hundreds of thousands of order changes in every disorder, while merging processes, sessions and Postgres itself are
- * killed: in the end, and whenever it is looked at meanwhile, the summaries and what is not merged equal the facts, and the
- * facts are the highest versions.
+ * killed. At each check, and at the end, the summaries and the unmerged changes equal the facts, and the facts are the
+ * highest versions.
  */
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
@@ -174,9 +174,11 @@ const work = Effect.fnUntraced(function* (
     } else if (which < 0.85) {
       counts.sessionKills++
       yield* Effect.ignore(sql`
-        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        SELECT pg_terminate_backend(pid)
+          FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-         ORDER BY random() LIMIT 1
+         ORDER BY random()
+         LIMIT 1
       `)
     } else {
       counts.probes++

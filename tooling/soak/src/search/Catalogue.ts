@@ -1,5 +1,5 @@
 /**
- * Made-up products. Each has a word of its own, so that whether it is found can be asked.
+ * Made-up products. Each has one unique word, so that a query for it must find the product.
  */
 import type { Chance } from "../Chance.ts"
 import type { SearchDocument } from "@hypermarket/search/SearchDocument"
@@ -34,7 +34,7 @@ export const product = (n: number, state: number, chance: Chance): SearchDocumen
   }
 })
 
-/** What visitors search for: two words, now and then with a typo. */
+/** The query of a visitor: two words, now and then with a typo. */
 export const query = (chance: Chance): string => {
   const noun = chance.pick(nouns)
   const wanted = chance.happens(0.1) ? `${noun.slice(0, 3)}x${noun.slice(4)}` : noun

@@ -1,14 +1,14 @@
 /**
- * An index under clients that search, writers that change and remove products and roll transactions back, an operator that
- * builds, activates, rolls back and retires versions, and, in the mode `kill`, the `kill -9` of builders and of Postgres.
+ * An index under load. Clients search, writers change and remove products and roll transactions back, and an operator builds,
+ * activates, rolls back and retires versions. In the mode `kill`, builders and Postgres are killed with `kill -9`.
  *
- * Without writers each version has settings of its own, and every answer must be, hit for hit and score for score, the one
- * that its version gives when nothing else goes on.
+ * Without writers each version has different settings. Every answer must be, hit for hit and score for score, the one that
+ * its version gives on an idle machine.
  *
- * What must hold: no search fails while Postgres is there; each answer names a version that was active; what a committed
- * transaction wrote is found by the next search, what was rolled back never; each hit's fields have a word that was searched
- * for, and a page is as long as what is found allows; in the end the index has the checksum of the
- * catalogue and every product is found by its own word.
+ * The rules: no search fails while Postgres is up. Each answer names a version that was active. The next search finds what a
+ * committed transaction wrote, and none finds what was rolled back. Each hit's fields have a word of the query, and a page is
+ * as long as the count allows. At the end the index has the checksum of the catalogue, and every product is found by its
+ * unique word.
  */
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
@@ -60,7 +60,7 @@ export interface Report {
   readonly seed: number
   readonly ok: boolean
   readonly violations: ReadonlyArray<Violation>
-  /** What happened, in numbers. */
+  /** Counts by name. */
   readonly counts: Readonly<Record<string, number>>
   readonly millis: number
 }
@@ -143,7 +143,7 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
     const active = yield* indexes.get(products)
     known.add(active.activeVersion)
 
-    /** What the versions have answered, by query. */
+    /** The answers of the versions, by query. */
     const answers = new Map<string, Map<string, string>>()
     let compared = 0
     const noteAnswer = (query: string, answer: SearchResult) => {
@@ -225,7 +225,7 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
         hits.map(({ id }) => id)
       )
 
-    /** Changes some products of its own share in a transaction, which now and then is rolled back. */
+    /** Changes some products of its share in a transaction, which now and then is rolled back. */
     const writer = (number: number, writers: number) =>
       Effect.gen(function* () {
         const own = Chance.make(seed + 2_000 + number)
@@ -352,11 +352,15 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
     // Automatic versions too come to their end.
     yield* persist(
       sql<{ readonly left: number }>`
-        SELECT count(*)::int AS left FROM hm_search_index_version WHERE status IN ('building', 'validating')
+        SELECT count(*)::int AS left
+          FROM hm_search_index_version
+         WHERE status IN ('building', 'validating')
       `
     ).pipe(Effect.repeat({ until: ([row]) => row?.left === 0, schedule: again }))
     const automatic = yield* sql<{ readonly id: string }>`
-      SELECT version_id::text AS id FROM hm_search_index_version WHERE activated_at IS NOT NULL
+      SELECT version_id::text AS id
+        FROM hm_search_index_version
+       WHERE activated_at IS NOT NULL
     `
     for (const { id } of automatic) known.add(id)
     for (const id of answered) if (!known.has(id)) violated("unknown_version", id)
