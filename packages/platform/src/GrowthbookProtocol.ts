@@ -26,7 +26,7 @@ import type { FlagEvaluator } from "./FlagEvaluator.ts"
 import { parseAttributes } from "./flags/context.ts"
 import { unitAttribute } from "./flags/growthbook/condition.ts"
 import { payloadText } from "./flags/growthbook/payload.ts"
-import { refuse, scope } from "./flags/protocolProblems.ts"
+import { orRefused, refuse, scope } from "./flags/protocolProblems.ts"
 import { streamCaps, streamRefusal, whileKeyOpens } from "./flags/streams.ts"
 
 /** Enough for the largest context in any alphabet. */
@@ -84,10 +84,6 @@ export const routes: Effect.Effect<
   const credentials = yield* Credentials
   const shutdown = yield* Shutdown
   const source = yield* FeatureSource
-
-  const orRefused = <R>(
-    self: Effect.Effect<HttpServerResponse.HttpServerResponse, Storage.StorageUnavailable, R>
-  ) => Effect.catch(self, () => Effect.succeed(refuse("storage-unavailable")))
 
   const payload = Effect.fnUntraced(function* (evaluator: FlagEvaluator, caller: Credential) {
     // Their rules are not known to be public.

@@ -32,7 +32,7 @@ import type { FlagEvaluation } from "./FlagEvaluation.ts"
 import { FlagEvaluations } from "./FlagEvaluations.ts"
 import type { FlagEvaluator } from "./FlagEvaluator.ts"
 import { canonicalJson, type ContextRefusal, etagMatches, parseContext } from "./flags/context.ts"
-import { refuse, scope } from "./flags/protocolProblems.ts"
+import { orRefused, refuse, scope } from "./flags/protocolProblems.ts"
 import { streamCaps, streamRefusal } from "./flags/streams.ts"
 
 const path = "/ofrep/v1/evaluate/flags"
@@ -202,10 +202,6 @@ export const routes: Effect.Effect<
 > = Effect.gen(function* () {
   const evaluations = yield* FlagEvaluations
   const streamUrl = yield* streamUrls
-
-  const orRefused = <R>(
-    self: Effect.Effect<HttpServerResponse.HttpServerResponse, Storage.StorageUnavailable, R>
-  ) => Effect.catch(self, () => Effect.succeed(options.refuse("storage-unavailable")))
 
   const one = Effect.fnUntraced(function* ({ body, params }: ProtocolRoute.Input) {
     const caller = yield* Caller

@@ -23,7 +23,7 @@ import type { FlagEvaluator } from "./FlagEvaluator.ts"
 import * as FlagExports from "./FlagExports.ts"
 import { FlagUsage } from "./FlagUsage.ts"
 import { etagMatches, parseAttributes } from "./flags/context.ts"
-import { refuse, scope } from "./flags/protocolProblems.ts"
+import { orRefused, refuse, scope } from "./flags/protocolProblems.ts"
 import { unitAttribute } from "./flags/unleash/constraints.ts"
 import { payloadOf } from "./flags/unleash/toggle.ts"
 
@@ -143,10 +143,6 @@ export const routes: Effect.Effect<
 > = Effect.gen(function* () {
   const evaluations = yield* FlagEvaluations
   const usage = yield* FlagUsage
-
-  const orRefused = <R>(
-    self: Effect.Effect<HttpServerResponse.HttpServerResponse, Storage.StorageUnavailable, R>
-  ) => Effect.catch(self, () => Effect.succeed(refuse("storage-unavailable")))
 
   const newest = Effect.gen(function* () {
     const caller = yield* Caller

@@ -3,6 +3,7 @@ import * as Authorization from "@hypermarket/core/Authorization"
 import * as Problems from "@hypermarket/core/Problems"
 import type * as ProtocolRoute from "@hypermarket/core/ProtocolRoute"
 import * as Storage from "@hypermarket/core/Storage"
+import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 /** The scope of keys that evaluate. */
@@ -24,3 +25,8 @@ const problems = {
 
 export const refuse = (reason: ProtocolRoute.Reason): HttpServerResponse.HttpServerResponse =>
   Problems.toResponse(problems[reason])
+
+/** Maps an unavailable database to its refusal. */
+export const orRefused = <R>(
+  self: Effect.Effect<HttpServerResponse.HttpServerResponse, Storage.StorageUnavailable, R>
+) => Effect.catch(self, () => Effect.succeed(refuse("storage-unavailable")))
