@@ -8,8 +8,10 @@ import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { FlagKey } from "./FeatureFlag.ts"
 
 /**
  * Evaluations of a flag since an SDK's last report.
@@ -24,6 +26,9 @@ export interface FlagCount {
 
 /** Counts of a day, in days: a flag of a yearly sale is seen twice. */
 const keptDays = 400
+
+/** An SDK reports whatever name its program asked for; Postgres refuses some text as a parameter. */
+const isFlagKey = Schema.is(FlagKey)
 
 /**
  * @category services
@@ -48,8 +53,9 @@ export class FlagUsage extends Context.Service<
 
       const record = Effect.fn("FlagUsage.record")(function* (
         environment: string,
-        counts: ReadonlyArray<FlagCount>
+        reported: ReadonlyArray<FlagCount>
       ) {
+        const counts = reported.filter(({ flagKey }) => isFlagKey(flagKey))
         if (counts.length === 0) return
         const { id } = yield* Tenant
         const now = yield* Now.now

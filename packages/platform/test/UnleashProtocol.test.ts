@@ -246,6 +246,35 @@ layer(layerServer, { excludeTestServices: true })("Unleash's SDK", (it) => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("may report names that no flag can have: they are left out, and the others are counted", () =>
+    Effect.gen(function* () {
+      const tenantId = TenantId.make("un-names")
+      yield* create([flagOf("sold", {}, { hashing: "unleash" })]).pipe(provide(tenantId))
+      const reported = yield* post(
+        "/unleash/api/client/metrics",
+        {
+          bucket: {
+            toggles: {
+              "a\u0000b": { yes: 1, no: 0 },
+              "": { yes: 1, no: 0 },
+              ["x".repeat(201)]: { yes: 1, no: 0 },
+              sold: { yes: 4, no: 5 }
+            }
+          }
+        },
+        { authorization: yield* keyOf(tenantId) }
+      )
+      assert.strictEqual(reported.status, 202)
+      const sql = yield* SqlClient.SqlClient
+      const rows = yield* sql`
+        SELECT uses::integer AS uses
+          FROM hm_platform_flag_usage
+         WHERE tenant_id = ${tenantId}
+      `
+      assert.deepStrictEqual(Array.from(rows), [{ uses: 9 }])
+    })
+  )
+
   it.effect("of browsers has everything evaluated, and a client key never receives rules", () =>
     Effect.gen(function* () {
       const tenantId = TenantId.make("un-browser")
