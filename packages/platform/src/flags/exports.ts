@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { FlagEnvironment } from "../FeatureFlag.ts"
 import type { FlagSource } from "./changedKeys.ts"
+import { ExportBudget } from "./exportBudget.ts"
 import { ExportRefusals } from "./exportRefusals.ts"
 import { edgesOf, type StoredFlag } from "./flagSet.ts"
 
@@ -42,7 +43,7 @@ const segmentsOf = (source: FlagSource): ReadonlyMap<string, Condition.Condition
 const notPublic = "its rules are not public, and the key is"
 
 /** Exports the flags, or only those whose rules are public. A flag that cannot be evaluated is not exported either. */
-export const exportFlags = <Feature>(
+export const exportFlags = <Feature extends Schema.Json>(
   source: FlagSource,
   options: { readonly publicOnly: boolean },
   toFeature: (flag: ReadableFlag, context: ExportContext) => Feature
@@ -52,6 +53,7 @@ export const exportFlags = <Feature>(
   const features = new Map<string, Feature>()
   const refused = new Map<string, ReadonlyArray<string>>()
   const visited = new Set<string>()
+  const total = new ExportBudget()
 
   const exportOne = (stored: StoredFlag): void => {
     const { flagKey } = stored
@@ -71,10 +73,16 @@ export const exportFlags = <Feature>(
       refused.set(flagKey, [notPublic])
       return
     }
-    const refusals = new ExportRefusals()
+    const budget = total.next()
+    const refusals = new ExportRefusals(budget)
     const feature = toFeature(flag, { segments, exported: (key) => readable.get(key), refusals })
-    if (refusals.reasons.length > 0) {
-      refused.set(flagKey, Array.from(new Set(refusals.reasons)))
+    if (refusals.reasons.size === 0) budget.settle(feature)
+    if (budget.isSpent) {
+      refused.set(flagKey, [budget.reason])
+      return
+    }
+    if (refusals.reasons.size > 0) {
+      refused.set(flagKey, Array.from(refusals.reasons))
       return
     }
     readable.set(flagKey, flag)

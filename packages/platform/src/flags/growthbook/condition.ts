@@ -278,6 +278,7 @@ export const conditionOf = (
   segments: ReadonlyMap<string, Condition.Condition>,
   refusals: ExportRefusals
 ): GrowthbookCondition => {
+  if (refusals.budget.isSpent) return nobody
   if ("all" in condition) return allOf(condition.all.map((part) => conditionOf(part, segments, refusals)))
   if ("any" in condition) return anyOf(condition.any.map((part) => conditionOf(part, segments, refusals)))
   if ("not" in condition) return { $not: conditionOf(condition.not, segments, refusals) }
@@ -287,5 +288,7 @@ export const conditionOf = (
     refusals.refuse(`there is no segment ${condition.segment}`)
     return nobody
   }
-  return comparisonOf(condition, refusals)
+  const comparison = comparisonOf(condition, refusals)
+  refusals.budget.value(comparison)
+  return comparison
 }

@@ -25,7 +25,7 @@ const valuesOf = (
   if (others.some(({ value }) => texts.has(JSON.stringify(value)))) {
     refusals.refuse(`GrowthBook tells variants of ${stored.flagKey} apart by their values, and two are equal`)
   }
-  return wanted.map(({ value }) => value)
+  return wanted.map(({ value }) => refusals.budget.value(value))
 }
 
 const isOperators = (value: Json): boolean =>
@@ -82,8 +82,8 @@ interface Split {
   readonly shared: Rule
 }
 
-const valueOf = ({ stored }: ReadableFlag, variant: string): Json =>
-  stored.variants.find(({ name }) => name === variant)?.value ?? null
+const valueOf = ({ stored }: ReadableFlag, variant: string, { budget }: ExportRefusals): Json =>
+  budget.value(stored.variants.find(({ name }) => name === variant)?.value ?? null)
 
 /** Rules for the units of a rollout or of weights. 0 is no unit to GrowthBook: a separate rule has the outcome of its bucket. */
 const split = (
@@ -110,6 +110,8 @@ const split = (
         : undefined
       : chooser("gb_v2", salt, serve.weights, percentage)("0")
   const zeroVariant = zero === undefined ? undefined : weights[zero]?.variant
+  // The rule of 0 has the condition a second time.
+  if (zeroVariant !== undefined) for (const part of parts) refusals.budget.value(part)
   const ofZero =
     zeroVariant === undefined
       ? []
@@ -118,7 +120,7 @@ const split = (
             ...named,
             ...shared,
             ...joined([...parts, { [attribute]: { $eq: 0 } }]),
-            force: valueOf(flag, zeroVariant)
+            force: valueOf(flag, zeroVariant, refusals)
           }
         ]
   const bucketed = {
@@ -134,14 +136,14 @@ const split = (
   // GrowthBook takes one variation for an invalid experiment. `coverage` includes its end, which `range` does not.
   if (weights.length === 1 && first !== undefined && range !== undefined) {
     const bound = "variant" in serve ? boundOf(percentage ?? 100) : range[1]
-    return [...ofZero, { ...bucketed, range: [0, bound], force: valueOf(flag, first.variant) }]
+    return [...ofZero, { ...bucketed, range: [0, bound], force: valueOf(flag, first.variant, refusals) }]
   }
   return [
     ...ofZero,
     {
       ...bucketed,
       key: flag.stored.flagKey,
-      variations: weights.map(({ variant }) => valueOf(flag, variant)),
+      variations: weights.map(({ variant }) => valueOf(flag, variant, refusals)),
       ranges: ranges.map(([from, until]) => [from, until]),
       meta: weights.map(({ variant }) => ({ key: variant }))
     }
@@ -159,7 +161,9 @@ const ruleOf = (
   const prerequisites = prerequisitesOf(rule.prerequisites ?? [], exported, refusals)
   const shared: Rule = prerequisites.length === 0 ? {} : { parentConditions: Array.from(prerequisites) }
   if ("variant" in rule.serve && rule.percentage === undefined) {
-    return [{ id: rule.ruleId, ...shared, ...joined(parts), force: valueOf(flag, rule.serve.variant) }]
+    return [
+      { id: rule.ruleId, ...shared, ...joined(parts), force: valueOf(flag, rule.serve.variant, refusals) }
+    ]
   }
   return split(
     {
@@ -192,7 +196,7 @@ const guards = (flag: ReadableFlag, off: Json, exported: Exported, refusals: Exp
 
 export const featureOf = (flag: ReadableFlag, { exported, refusals, segments }: ExportContext): Feature => {
   const { isEnabled, offVariant, otherwise, rules } = flag.environment
-  const off = offVariant === undefined ? null : valueOf(flag, offVariant)
+  const off = offVariant === undefined ? null : valueOf(flag, offVariant, refusals)
   if (!isEnabled) return off === null ? {} : { defaultValue: off }
   const exportedRules: Array<Rule> = [
     ...guards(flag, off, exported, refusals),
@@ -201,7 +205,8 @@ export const featureOf = (flag: ReadableFlag, { exported, refusals, segments }: 
     )
   ]
   if (otherwise === null) return { rules: exportedRules }
-  if ("variant" in otherwise) return { defaultValue: valueOf(flag, otherwise.variant), rules: exportedRules }
+  if ("variant" in otherwise)
+    return { defaultValue: valueOf(flag, otherwise.variant, refusals), rules: exportedRules }
   const whole: Split = {
     flag,
     serve: otherwise,

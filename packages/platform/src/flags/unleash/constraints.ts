@@ -119,16 +119,51 @@ const constraintsOf = (comparison: Comparison, refusals: ExportRefusals): Readon
   }
 }
 
+/** Sizes as JSON: a constraint is in many alternatives. */
+const sizes = new WeakMap<Constraint, number>()
+
+const sizeOf = (constraint: Constraint): number => {
+  const existing = sizes.get(constraint)
+  if (existing !== undefined) return existing
+  const size = JSON.stringify(constraint).length
+  sizes.set(constraint, size)
+  return size
+}
+
+const sizeOfAll = (alternatives: ReadonlyArray<Conjunction>): number => {
+  let size = 0
+  for (const conjunction of alternatives) for (const constraint of conjunction) size += sizeOf(constraint)
+  return size
+}
+
+/** One alternative for each choice of one alternative of every part. */
 const product = (
-  left: ReadonlyArray<Conjunction>,
-  right: ReadonlyArray<Conjunction>,
+  parts: ReadonlyArray<ReadonlyArray<Conjunction>>,
   refusals: ExportRefusals
 ): ReadonlyArray<Conjunction> => {
-  if (left.length * right.length > alternativesMax) {
-    refusals.refuse(`the condition has more than ${alternativesMax} alternatives`)
-    return []
+  if (parts.some((alternatives) => alternatives.length === 0)) return []
+  let count = 1
+  for (const { length } of parts) {
+    count *= length
+    if (count > alternativesMax) {
+      refusals.refuse(`the condition has more than ${alternativesMax} alternatives`)
+      return []
+    }
   }
-  return left.flatMap((first) => right.map((second) => [...first, ...second]))
+  const chosen = Array.from({ length: count }, (_, index): Conjunction => {
+    let rest = index
+    // Written in one go: joining part by part copies the first of them once per part.
+    return parts.flatMap((alternatives) => {
+      const choice = alternatives[rest % alternatives.length] ?? []
+      rest = Math.floor(rest / alternatives.length)
+      return choice
+    })
+  })
+  if (count > 1) {
+    const before = parts.reduce((size, alternatives) => size + sizeOfAll(alternatives), 0)
+    refusals.budget.take(Math.max(0, sizeOfAll(chosen) - before))
+  }
+  return chosen
 }
 
 const sum = (parts: ReadonlyArray<ReadonlyArray<Conjunction>>, refusals: ExportRefusals) => {
@@ -145,9 +180,9 @@ export const alternativesOf = (
   segments: ReadonlyMap<string, Condition.Condition>,
   refusals: ExportRefusals
 ): ReadonlyArray<Conjunction> => {
+  if (refusals.budget.isSpent) return []
   const of = (part: Condition.Condition) => alternativesOf(part, isNegated, segments, refusals)
-  const together = (parts: ReadonlyArray<Condition.Condition>): ReadonlyArray<Conjunction> =>
-    parts.map(of).reduce((left, right) => product(left, right, refusals), [[]])
+  const together = (parts: ReadonlyArray<Condition.Condition>) => product(parts.map(of), refusals)
   const either = (parts: ReadonlyArray<Condition.Condition>) => sum(parts.map(of), refusals)
   if ("all" in condition) return isNegated ? either(condition.all) : together(condition.all)
   if ("any" in condition) return isNegated ? together(condition.any) : either(condition.any)
@@ -165,5 +200,6 @@ export const alternativesOf = (
     contextName,
     inverted: isNegated
   }))
+  for (const constraint of constraints) refusals.budget.take(sizeOf(constraint))
   return isNegated ? constraints.map((constraint) => [constraint]) : [constraints]
 }

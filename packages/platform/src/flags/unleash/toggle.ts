@@ -28,13 +28,17 @@ const weightsOf = (weights: ReadonlyArray<{ readonly variant: string; readonly w
 const variantsOf = (
   { stored }: ReadableFlag,
   serve: FlagServe,
-  stickiness: string | undefined
+  stickiness: string | undefined,
+  { budget }: ExportRefusals
 ): Array<Json> => {
   const weights = "variant" in serve ? [{ variant: serve.variant, weight: 1_000 }] : weightsOf(serve.weights)
   return weights.map(({ variant, weight }) => ({
     name: variant,
     weight,
-    payload: payloadOf(stored.kind, stored.variants.find(({ name }) => name === variant)?.value ?? null),
+    payload: payloadOf(
+      stored.kind,
+      budget.value(stored.variants.find(({ name }) => name === variant)?.value ?? null)
+    ),
     ...(stickiness === undefined ? {} : { stickiness })
   }))
 }
@@ -72,15 +76,21 @@ const strategiesOf = (
         parameters: { rollout: String(Math.ceil(rule.percentage ?? 100)), stickiness: by, groupId }
       }
     : { name: "default", parameters: {} }
-  return alternatives.map((constraints) => ({
-    ...strategy,
-    constraints: Array.from(constraints),
-    variants: variantsOf(flag, rule.serve, isSplit ? by : undefined)
-  }))
+  // One list for all alternatives: written out, it is in each of them.
+  const variants = variantsOf(flag, rule.serve, isSplit ? by : undefined, refusals)
+  if (alternatives.length > 1) {
+    refusals.budget.take((alternatives.length - 1) * JSON.stringify(variants).length)
+  }
+  return alternatives.map((constraints) => ({ ...strategy, constraints: Array.from(constraints), variants }))
 }
 
-const constant = (flag: ReadableFlag, variant: string): Array<Strategy> => [
-  { name: "default", parameters: {}, constraints: [], variants: variantsOf(flag, { variant }, undefined) }
+const constant = (flag: ReadableFlag, variant: string, refusals: ExportRefusals): Array<Strategy> => [
+  {
+    name: "default",
+    parameters: {},
+    constraints: [],
+    variants: variantsOf(flag, { variant }, undefined, refusals)
+  }
 ]
 
 /** The rules that matter to an SDK, which knows of a boolean flag only whether it is on. */
@@ -143,7 +153,7 @@ export const toggleOf = (flag: ReadableFlag, context: ExportContext): Toggle => 
     }
     return stored.kind === "boolean" && servesOn(flag, { variant: offVariant }) === false
       ? { ...base, enabled: false, strategies: [] }
-      : { ...base, strategies: constant(flag, offVariant) }
+      : { ...base, strategies: constant(flag, offVariant, refusals) }
   }
   const strategies = rulesOf(flag, refusals).flatMap((rule) => {
     const named = refusals.within(`rule ${JSON.stringify(rule.ruleId)}`)
