@@ -44,6 +44,9 @@ import * as ActivityReference from "@hypermarket/platform/ActivityReference"
 import { WebhooksApi } from "@hypermarket/events/WebhooksApi"
 import * as WebhooksHttp from "@hypermarket/events/WebhooksHttp"
 import * as WebhooksReference from "@hypermarket/events/WebhooksReference"
+import { FlagRequestsApi } from "@hypermarket/platform/FlagRequestsApi"
+import * as FlagRequestsHttp from "@hypermarket/platform/FlagRequestsHttp"
+import * as FlagRequestsReference from "@hypermarket/platform/FlagRequestsReference"
 import { FlagsApi } from "@hypermarket/platform/FlagsApi"
 import * as FlagsHttp from "@hypermarket/platform/FlagsHttp"
 import * as FlagsReference from "@hypermarket/platform/FlagsReference"
@@ -83,6 +86,7 @@ export const references: ReadonlyArray<Reference.Reference> = [
   OverviewReference.reference,
   PlatformReference.reference,
   FlagsReference.reference,
+  FlagRequestsReference.reference,
   ActivityReference.reference,
   PolicyReference.reference,
   SubjectReference.reference,
@@ -102,6 +106,7 @@ export class Api extends HttpApi.make(id)
   .addHttpApi(OverviewApi)
   .addHttpApi(PlatformApi)
   .addHttpApi(FlagsApi)
+  .addHttpApi(FlagRequestsApi)
   .addHttpApi(ActivityApi)
   .addHttpApi(PolicyApi)
   .addHttpApi(SubjectApi)
@@ -129,6 +134,7 @@ export class Api extends HttpApi.make(id)
 const layerDomains = Layer.mergeAll(
   PlatformHttp.layer.pipe(Layer.provide(PlatformDomain.layer)),
   FlagsHttp.layer.pipe(Layer.provide(PlatformDomain.layer)),
+  FlagRequestsHttp.layer.pipe(Layer.provide(PlatformDomain.layer)),
   ActivityHttp.layer.pipe(Layer.provide(PlatformDomain.layer)),
   PolicyHttp.layer.pipe(Layer.provide(PlatformDomain.layer)),
   SubjectHttp.layer.pipe(Layer.provide(PlatformDomain.layer)),

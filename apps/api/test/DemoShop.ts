@@ -1,6 +1,8 @@
 /** A small shop, as the examples of the API reference find it. */
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import { ApiKeys } from "@hypermarket/platform/ApiKeys"
+import { FeatureFlags } from "@hypermarket/platform/FeatureFlags"
+import { FlagChangeRequests } from "@hypermarket/platform/FlagChangeRequests"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
@@ -266,6 +268,20 @@ const makeErrors = Effect.fnUntraced(function* (key: string) {
   if (answer.status !== 200) return yield* Effect.die(new Error(yield* answer.text))
 })
 
+/** A flag, and a change of it that a colleague has proposed. */
+const makeFlagRequest = Effect.gen(function* () {
+  const flags = yield* FeatureFlags
+  const requests = yield* FlagChangeRequests
+  const rules = [{ ruleId: "some", percentage: 5, serve: { variant: "on" } }]
+  const live = { isEnabled: true, rules, otherwise: { variant: "off" } }
+  yield* flags.create({ flagKey: "gift-wrap", kind: "boolean", environments: { live } })
+  yield* requests.create({
+    flagKey: "gift-wrap",
+    baseVersion: 1,
+    steps: [{ does: { environment: "live", ruleId: "some", percentage: 10 } }]
+  })
+})
+
 /** Makes the shop, and returns the keys of the operator and of the shop, which has the scopes. */
 export const make = Effect.fnUntraced(function* (scopes: ReadonlyArray<string>) {
   const accounts = yield* TenantAccounts
@@ -280,7 +296,8 @@ export const make = Effect.fnUntraced(function* (scopes: ReadonlyArray<string>) 
     makeIndexes,
     makeClose,
     makeNotifications,
-    makeExport
+    makeExport,
+    makeFlagRequest
   ]).pipe(provide(acme))
   yield* makeErrors(tenant.secret ?? "").pipe(provide(acme))
   return { system: system.secret ?? "", tenant: tenant.secret ?? "" } satisfies Keys

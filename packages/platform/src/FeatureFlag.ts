@@ -85,8 +85,13 @@ export const FlagVariant = Schema.Struct({ name: VariantName, value: Value }).an
 
 const isThousandths = (value: number): boolean => Math.abs(value * 1_000 - Math.round(value * 1_000)) < 1e-6
 
-/** A share in percent, in steps of 0.001. */
-const Percentage = Schema.Finite.check(
+/**
+ * A share in percent, in steps of 0.001.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Percentage = Schema.Finite.check(
   Schema.isBetween({ minimum: 0, maximum: 100 }),
   Schema.makeFilter((value: number) => (isThousandths(value) ? undefined : "Expected steps of 0.001"))
 )

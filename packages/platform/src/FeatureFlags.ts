@@ -25,6 +25,7 @@ import {
   type NewFeatureFlag
 } from "./FeatureFlag.ts"
 import {
+  type FlagApprovalRequired,
   FlagEnvironmentNotFound,
   type FlagExists,
   type FlagInUse,
@@ -35,6 +36,7 @@ import {
   FlagVersionNotFound
 } from "./FlagProblems.ts"
 import * as Changes from "./flags/changes.ts"
+import { definitionOf } from "./flags/edits.ts"
 import * as Revision from "./flags/revision.ts"
 import * as Statements from "./flags/statements.ts"
 
@@ -62,16 +64,14 @@ const booleanVariants = [
  * @category errors
  * @since 0.1.0
  */
-export type FlagRefused = FlagNotFound | FlagInvalid | FlagInUse | FlagRevisionBusy | VersionStale | SqlError
-
-const definitionOf = (flag: FeatureFlag): FlagDefinition => ({
-  description: flag.description,
-  variants: flag.variants,
-  metadata: flag.metadata,
-  owner: flag.owner,
-  expiresAt: flag.expiresAt,
-  environments: flag.environments
-})
+export type FlagRefused =
+  | FlagNotFound
+  | FlagInvalid
+  | FlagInUse
+  | FlagApprovalRequired
+  | FlagRevisionBusy
+  | VersionStale
+  | SqlError
 
 /**
  * Creates, reads and changes flags.
@@ -91,7 +91,13 @@ export class FeatureFlags extends Context.Service<
       flag: NewFeatureFlag
     ) => Effect.Effect<
       FeatureFlag,
-      FlagExists | FlagLimitReached | FlagInvalid | FlagInUse | FlagRevisionBusy | SqlError,
+      | FlagExists
+      | FlagLimitReached
+      | FlagInvalid
+      | FlagInUse
+      | FlagApprovalRequired
+      | FlagRevisionBusy
+      | SqlError,
       Tenant
     >
     readonly get: (flagKey: string) => Effect.Effect<FeatureFlag, FlagNotFound | SqlError, Tenant>
@@ -112,7 +118,7 @@ export class FeatureFlags extends Context.Service<
       version: number,
       state: FlagEnvironment
     ) => Effect.Effect<FeatureFlag, FlagRefused, Tenant>
-    /** Turns the flag off in one environment, at whatever version it is. Turning it off twice changes nothing. */
+    /** Turns the flag off in one environment, at whatever version it is and without an approval. Turning it off twice changes nothing. */
     readonly kill: (
       flagKey: string,
       environment: string,
@@ -245,7 +251,8 @@ export class FeatureFlags extends Context.Service<
                   environments: { ...flag.environments, [environment]: { ...state, isEnabled: false } }
                 },
                 prefix: () => [],
-                reason
+                reason,
+                isApproved: true
               }
             })
           )

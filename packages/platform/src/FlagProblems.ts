@@ -129,3 +129,83 @@ export class FlagRevisionBusy extends HttpApiError.Problem<FlagRevisionBusy>()(
   },
   { requestId: Schema.NullOr(Schema.String) }
 ) {}
+
+/**
+ * Changes of flags in these environments need a second person: propose a change request.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FlagApprovalRequired extends HttpApiError.Problem<FlagApprovalRequired>()(
+  "FlagApprovalRequired",
+  {
+    type: "urn:hypermarket:problem:platform:flag-approval-required",
+    status: 409,
+    title: "The change needs an approval"
+  },
+  { environments: Schema.Array(Schema.String) }
+) {}
+
+/**
+ * The tenant has no change request with this id.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FlagRequestNotFound extends HttpApiError.Problem<FlagRequestNotFound>()(
+  "FlagRequestNotFound",
+  {
+    type: "urn:hypermarket:problem:platform:flag-request-not-found",
+    status: 404,
+    title: "No such change request"
+  },
+  { requestId: Schema.String }
+) {}
+
+/**
+ * The flag has changed since the version that the request was made for. Nothing was changed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FlagRequestStale extends HttpApiError.Problem<FlagRequestStale>()(
+  "FlagRequestStale",
+  {
+    type: "urn:hypermarket:problem:platform:flag-request-stale",
+    status: 409,
+    title: "The flag has changed since the base of the request"
+  },
+  { baseVersion: Schema.Int, currentVersion: Schema.Int }
+) {}
+
+/**
+ * The request does not wait for an approval, or has ended.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FlagRequestNotOpen extends HttpApiError.Problem<FlagRequestNotOpen>()(
+  "FlagRequestNotOpen",
+  {
+    type: "urn:hypermarket:problem:platform:flag-request-not-open",
+    status: 409,
+    title: "The request is in another state"
+  },
+  { state: Schema.String }
+) {}
+
+/**
+ * The author of a request cannot approve it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FlagApproverIsAuthor extends HttpApiError.Problem<FlagApproverIsAuthor>()(
+  "FlagApproverIsAuthor",
+  {
+    type: "urn:hypermarket:problem:platform:flag-approver-is-author",
+    status: 403,
+    title: "The author cannot approve the request"
+  },
+  { requestId: Schema.String }
+) {}

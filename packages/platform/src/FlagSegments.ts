@@ -21,7 +21,13 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { limits } from "./FeatureFlag.ts"
-import { FlagInUse, FlagInvalid, FlagLimitReached, type FlagRevisionBusy } from "./FlagProblems.ts"
+import {
+  FlagApprovalRequired,
+  FlagInUse,
+  FlagInvalid,
+  FlagLimitReached,
+  type FlagRevisionBusy
+} from "./FlagProblems.ts"
 import {
   FlagSegment,
   type FlagSegmentChange,
@@ -29,7 +35,9 @@ import {
   FlagSegmentNotFound,
   type NewFlagSegment
 } from "./FlagSegment.ts"
+import * as Approvals from "./flags/approvals.ts"
 import { brokenBySegments } from "./flags/check.ts"
+import { usesSegment } from "./flags/segmentUse.ts"
 import * as Revision from "./flags/revision.ts"
 import * as Statements from "./flags/statements.ts"
 
@@ -82,7 +90,13 @@ export class FlagSegments extends Context.Service<
       segment: NewFlagSegment
     ) => Effect.Effect<
       FlagSegment,
-      FlagSegmentExists | FlagLimitReached | FlagInvalid | FlagInUse | FlagRevisionBusy | SqlError,
+      | FlagSegmentExists
+      | FlagLimitReached
+      | FlagInvalid
+      | FlagInUse
+      | FlagApprovalRequired
+      | FlagRevisionBusy
+      | SqlError,
       Tenant
     >
     readonly get: (segmentKey: string) => Effect.Effect<FlagSegment, FlagSegmentNotFound | SqlError, Tenant>
@@ -96,7 +110,13 @@ export class FlagSegments extends Context.Service<
       change: FlagSegmentChange
     ) => Effect.Effect<
       FlagSegment,
-      FlagSegmentNotFound | FlagInvalid | FlagInUse | FlagRevisionBusy | VersionStale | SqlError,
+      | FlagSegmentNotFound
+      | FlagInvalid
+      | FlagInUse
+      | FlagApprovalRequired
+      | FlagRevisionBusy
+      | VersionStale
+      | SqlError,
       Tenant
     >
     /** Removes a segment that no flag and no other segment uses. */
@@ -105,7 +125,13 @@ export class FlagSegments extends Context.Service<
       version: number
     ) => Effect.Effect<
       void,
-      FlagSegmentNotFound | FlagInvalid | FlagInUse | FlagRevisionBusy | VersionStale | SqlError,
+      | FlagSegmentNotFound
+      | FlagInvalid
+      | FlagInUse
+      | FlagApprovalRequired
+      | FlagRevisionBusy
+      | VersionStale
+      | SqlError,
       Tenant
     >
   }
@@ -116,6 +142,7 @@ export class FlagSegments extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const returned = sql.literal(columns)
       const statements = Statements.make(sql)
+      const approvals = Approvals.make(sql)
       const revisions = yield* Revision.make(sql)
       const decode = Schema.decodeUnknownEffect(Row)
       const toSegment = (row: unknown) =>
@@ -166,11 +193,21 @@ export class FlagSegments extends Context.Service<
             FROM hm_platform_flag_revision
            WHERE tenant_id = ${tenant.id}
         `
-        const flags = yield* Effect.forEach(environments, ({ environment }) =>
-          Effect.map(statements.snapshot(environment), (snapshot) =>
-            brokenBySegments({ environment, flags: snapshot.flags, segments: before }, after)
-          )
+        const names = environments.map(({ environment }) => environment)
+        const required = new Set(yield* approvals.requiredIn(names))
+        const guarded: Array<string> = []
+        const flags = yield* Effect.forEach(names, (environment) =>
+          Effect.map(statements.snapshot(environment), (snapshot) => {
+            const isUsed =
+              required.has(environment) &&
+              before.get(segmentKey) !== after.get(segmentKey) &&
+              (usesSegment(snapshot.flags, segmentKey, before) ||
+                usesSegment(snapshot.flags, segmentKey, after))
+            if (isUsed) guarded.push(environment)
+            return brokenBySegments({ environment, flags: snapshot.flags, segments: before }, after)
+          })
         )
+        if (guarded.length > 0) return yield* new FlagApprovalRequired({ environments: guarded.toSorted() })
         const usedBy = Array.from(new Set([...flags.flat(), ...segments])).toSorted()
         if (usedBy.length > 0) return yield* new FlagInUse({ usedBy })
       })
@@ -245,7 +282,9 @@ export class FlagSegments extends Context.Service<
           const condition = changed.condition ?? existing.condition
           const description = changed.description === undefined ? existing.description : changed.description
           const before = yield* conditions
-          yield* check(segmentKey, before, new Map<string, unknown>([...before, [segmentKey, condition]]))
+          // Without a new condition the stored one, as it is: then no flag changes.
+          const checked = changed.condition ?? before.get(segmentKey)
+          yield* check(segmentKey, before, new Map<string, unknown>([...before, [segmentKey, checked]]))
           const [row] = yield* sql`
             UPDATE hm_platform_flag_segment
                SET description = ${description}, condition = ${JSON.stringify(condition)}::text::json,

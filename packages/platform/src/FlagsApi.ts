@@ -27,6 +27,7 @@ import {
   NewFeatureFlag
 } from "./FeatureFlag.ts"
 import {
+  FlagApprovalRequired,
   FlagEnvironmentNotFound,
   FlagExists,
   FlagInUse,
@@ -49,7 +50,7 @@ import {
 const { PreconditionRequired, Tagged, VersionStale } = Precondition
 const created = HttpApiSchema.status(201)
 const conditional = [PreconditionRequired, VersionStale] as const
-const refused = [FlagInvalid, FlagInUse, FlagRevisionBusy] as const
+const refused = [FlagInvalid, FlagInUse, FlagApprovalRequired, FlagRevisionBusy] as const
 const flagParams = { flagKey: FlagKey }
 const segmentParams = { segmentKey: SegmentKey }
 

@@ -29,6 +29,9 @@ import { ApiKeys } from "./ApiKeys.ts"
 import { ConsoleSessions } from "./ConsoleSessions.ts"
 import * as FeatureFlag from "./FeatureFlag.ts"
 import { FeatureFlags } from "./FeatureFlags.ts"
+import { FlagApprovalPolicies } from "./FlagApprovalPolicies.ts"
+import * as FlagChangeRequest from "./FlagChangeRequest.ts"
+import * as FlagChangeRequests from "./FlagChangeRequests.ts"
 import { FlagEvaluations } from "./FlagEvaluations.ts"
 import * as FlagHandle from "./FlagHandle.ts"
 import { FlagUsage } from "./FlagUsage.ts"
@@ -89,6 +92,8 @@ export const layer = Layer.mergeAll(
   FlagSegments.layer,
   FlagEvaluations.layer,
   FlagUsage.layer,
+  FlagChangeRequests.FlagChangeRequests.layer,
+  FlagApprovalPolicies.layer,
   ActivityLog.layer,
   ActivitySeals.layer,
   RegionPolicies.layer,
@@ -132,6 +137,18 @@ const pruneFlagUsage = Job.scheduled<FlagUsage | AllTenants>({
   name: "platform.flags.prune-usage",
   every: "1 day",
   run: Effect.flatMap(FlagUsage, (usage) => usage.prune)
+})
+
+const applyFlagRequests = Job.scheduled<FlagChangeRequests.FlagChangeRequests | AllTenants>({
+  name: FlagChangeRequests.loop,
+  every: "5 seconds",
+  run: Effect.flatMap(FlagChangeRequests.FlagChangeRequests, (requests) => requests.runDue)
+})
+
+const pruneFlagRequests = Job.scheduled<FlagChangeRequests.FlagChangeRequests | AllTenants>({
+  name: "platform.flags.prune-requests",
+  every: "1 day",
+  run: Effect.flatMap(FlagChangeRequests.FlagChangeRequests, (requests) => requests.prune)
 })
 
 const retain = Job.scheduled<ActivitySeals | AllTenants>({
@@ -179,6 +196,24 @@ const segments = Service.make(FlagSegments, {
   remove: [FlagSegment.SegmentKey, Version]
 })
 
+const flagRequests = Service.make(
+  FlagChangeRequests.FlagChangeRequests,
+  {
+    create: [FlagChangeRequest.NewFlagChangeRequest],
+    get: [FlagChangeRequest.FlagRequestId],
+    list: [FlagChangeRequests.ListRequest],
+    approve: [FlagChangeRequest.FlagRequestId],
+    close: [FlagChangeRequest.FlagRequestId, FlagReason.fields.reason]
+  },
+  { internal: ["runDue", "prune"] }
+)
+
+const flagApprovals = Service.make(FlagApprovalPolicies, {
+  get: [Environment],
+  list: [Page.Request],
+  set: [Environment, Version, FlagChangeRequest.FlagApprovalPolicyChange]
+})
+
 const flagEvaluations = Service.make(
   FlagEvaluations,
   {
@@ -219,6 +254,8 @@ export const domain = Domain.make({
     }),
     flags,
     segments,
+    flagRequests,
+    flagApprovals,
     flagEvaluations,
     policies: Service.make(
       RegionPolicies,
@@ -266,9 +303,19 @@ export const domain = Domain.make({
   },
   internalServices: [ActivitySeals, ConsoleSessions, FlagUsage],
   contracts: Layer.merge(ActivityLog.layerAudit, RegionPolicies.layerPolicy),
-  jobs: [seal, sweep, retain, pruneSessions, runSubjectRequests, pruneSubjectParts, pruneFlagUsage],
+  jobs: [
+    seal,
+    sweep,
+    retain,
+    pruneSessions,
+    runSubjectRequests,
+    pruneSubjectParts,
+    pruneFlagUsage,
+    applyFlagRequests,
+    pruneFlagRequests
+  ],
   partitions: [activityPartitions],
   subjectData: SubjectData.join([Erasure.subjectData, SubjectTables.subjectData]),
   settings: Settings.settings,
-  checks: [expiringKeys, ActivityChecks.signed, ActivityChecks.sealed, FlagChecks.stale]
+  checks: [expiringKeys, ActivityChecks.signed, ActivityChecks.sealed, FlagChecks.stale, FlagChecks.conflicts]
 })

@@ -12,6 +12,7 @@ import consoleSession from "./migrations/0006_console.ts"
 import subject from "./migrations/0007_subject.ts"
 import activityRetention from "./migrations/0008_activity_retention.ts"
 import flagUsage from "./migrations/0009_flag_usage.ts"
+import flagRequest from "./migrations/0010_flag_request.ts"
 
 /**
  * @category migrations
@@ -28,7 +29,8 @@ export const migrations = Migrations.make(
     "0006_console": consoleSession,
     "0007_subject": subject,
     "0008_activity_retention": activityRetention,
-    "0009_flag_usage": flagUsage
+    "0009_flag_usage": flagUsage,
+    "0010_flag_request": flagRequest
   },
   { release: manifest.version }
 )

@@ -743,6 +743,58 @@ export type FeatureFlag = {
   readonly updatedAt: string
 }
 
+export type FlagApprovalPolicy = {
+  readonly environment: string
+  readonly requiresApproval: boolean
+  readonly version: number
+}
+
+export type FlagApprovalRequired = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly environments: ReadonlyArray<string>
+  readonly type: "urn:hypermarket:problem:platform:flag-approval-required"
+  readonly status?: 409
+  readonly title: "The change needs an approval"
+}
+
+export type FlagApproverIsAuthor = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly requestId: string
+  readonly type: "urn:hypermarket:problem:platform:flag-approver-is-author"
+  readonly status?: 403
+  readonly title: "The author cannot approve the request"
+}
+
+export type FlagChangeRequest = {
+  readonly requestId: string
+  readonly flagKey: string
+  readonly description: string | null
+  readonly baseVersion: number
+  readonly steps: ReadonlyArray<FlagStep>
+  readonly stepsDone: number
+  readonly status: "pending" | "scheduled" | "applied" | "conflict" | "closed"
+  readonly reason: string | null
+  readonly dueAt: string | null
+  readonly author: {
+    readonly type: "key" | "user" | "job" | "operator" | "process"
+    readonly id: string
+    readonly onBehalfOf?: string
+    readonly address?: string
+    readonly requestId?: string
+  }
+  readonly approver: {
+    readonly type: "key" | "user" | "job" | "operator" | "process"
+    readonly id: string
+    readonly onBehalfOf?: string
+    readonly address?: string
+    readonly requestId?: string
+  } | null
+  readonly recordedAt: string
+  readonly updatedAt: string
+}
+
 export type FlagDiff = {
   readonly from: number
   readonly to: number
@@ -850,6 +902,34 @@ export type FlagPrerequisite = {
   readonly variants: ReadonlyArray<string>
 }
 
+export type FlagRequestNotFound = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly requestId: string
+  readonly type: "urn:hypermarket:problem:platform:flag-request-not-found"
+  readonly status?: 404
+  readonly title: "No such change request"
+}
+
+export type FlagRequestNotOpen = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly state: string
+  readonly type: "urn:hypermarket:problem:platform:flag-request-not-open"
+  readonly status?: 409
+  readonly title: "The request is in another state"
+}
+
+export type FlagRequestStale = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly baseVersion: number
+  readonly currentVersion: number
+  readonly type: "urn:hypermarket:problem:platform:flag-request-stale"
+  readonly status?: 409
+  readonly title: "The flag has changed since the base of the request"
+}
+
 export type FlagRevisionBusy = {
   readonly detail?: string
   readonly instance?: string
@@ -904,6 +984,36 @@ export type FlagServe = {
     readonly variant: string
     readonly weight: number
   }>
+}
+
+export type FlagStep = {
+  readonly at?: string
+  readonly does: FlagStepChange
+}
+
+export type FlagStepChange = {
+  readonly environment: string
+  readonly state: FlagEnvironment
+} | {
+  readonly environment: string
+  readonly isEnabled: boolean
+} | {
+  readonly environment: string
+  readonly ruleId: string
+  readonly percentage: number
+} | {
+  readonly change: {
+    readonly flagKey?: string
+    readonly description?: string | null
+    readonly variants?: ReadonlyArray<FlagVariant>
+    readonly metadata?: { readonly [key: string]: string | number | boolean }
+    readonly owner?: string | null
+    readonly expiresAt?: string | null
+  }
+} | {
+  readonly rollBackTo: number
+} | {
+  readonly archive: string
 }
 
 export type FlagVariant = {
@@ -3083,12 +3193,17 @@ export type KnownProblem =
   | ExperimentNotFound
   | ExperimentStatusWrong
   | FactUnknown
+  | FlagApprovalRequired
+  | FlagApproverIsAuthor
   | FlagEnvironmentNotFound
   | FlagExists
   | FlagInUse
   | FlagInvalid
   | FlagLimitReached
   | FlagNotFound
+  | FlagRequestNotFound
+  | FlagRequestNotOpen
+  | FlagRequestStale
   | FlagRevisionBusy
   | FlagSegmentExists
   | FlagSegmentNotFound
@@ -3502,6 +3617,64 @@ export interface Operations {
       /** The version that was read. */
       readonly version: number
     }, options?: CallOptions): Promise<void>
+  }
+  readonly flagRequests: {
+    /** List change requests. Returns change requests, the newest first, 50 per page by default and at most 200; `status` filters them. Send `nextCursor` as `cursor` for the next page; it is null on the last one. Requests are kept for 400 days after they end. */
+    listFlag(input?: {
+      readonly limit?: number
+      readonly cursor?: string
+      readonly status?: "pending" | "scheduled" | "applied" | "conflict" | "closed"
+    }, options?: CallOptions): Paged<{
+      readonly items: ReadonlyArray<FlagChangeRequest>
+      readonly nextCursor: string | null
+    }>
+    /** Propose a change of a flag. Proposes up to 50 steps. A step replaces the flag's `state` in an environment, turns it on or off, moves the `percentage` of a rule, changes what all environments share, restores a version or archives the flag. Steps with `at` are applied at their times: several percentages of one rule are a ramp. `baseVersion` is the version of the flag that you have seen; after another change the answer is 409 `flag-request-stale`. The request is `pending` where an environment asks for an approval or the first step has no `at`, else `scheduled`. A tenant has at most 1,000 open requests. Send an `Idempotency-Key` to repeat the request safely within 24 hours. */
+    createFlag(input: {
+      readonly body: {
+        readonly flagKey: string
+        readonly baseVersion: number
+        readonly description?: string
+        readonly steps: ReadonlyArray<FlagStep>
+      }
+    }, options?: CallOptions): Promise<FlagChangeRequest>
+    /** Get a change request. Returns the request with its steps, and how many of them are in the flag. `reason` says why a request is a `conflict` or was closed. */
+    getFlag(input: {
+      readonly requestId: string
+    }, options?: CallOptions): Promise<FlagChangeRequest>
+    /** Approve a change request. Approves a pending request, and applies its first step unless that has a time to come. The author is answered 403. When the flag has changed since the base of the request, the answer is 409 `flag-request-stale` and nothing is changed: close the request, and propose it again. */
+    approveFlag(input: {
+      readonly requestId: string
+    }, options?: CallOptions): Promise<FlagChangeRequest>
+    /** Close a change request. Ends a pending or scheduled request, whether its author withdraws it or a reviewer refuses it. Steps that were applied stay in the flag. */
+    closeFlag(input: {
+      readonly requestId: string
+      readonly body: {
+        readonly reason: string
+      }
+    }, options?: CallOptions): Promise<FlagChangeRequest>
+  }
+  readonly flagEnvironments: {
+    /** List environments of flags. Returns the environments that flags are in, and those that were set, in the order of their names, 50 per page by default and at most 200. Send `nextCursor` as `cursor` for the next page; it is null on the last one. */
+    listFlag(input?: {
+      readonly limit?: number
+      readonly cursor?: string
+    }, options?: CallOptions): Paged<{
+      readonly items: ReadonlyArray<FlagApprovalPolicy>
+      readonly nextCursor: string | null
+    }>
+    /** Get an environment of flags. Returns whether changes of the environment's flags need an approval. The `ETag` header holds the version, which is 0 until the environment is first set. */
+    getFlag(input: {
+      readonly environment: string
+    }, options?: CallOptions): Promise<FlagApprovalPolicy>
+    /** Ask for approvals in an environment. Sets whether changes of the environment's flags need a second person. Direct changes are then answered 409 `flag-approval-required`, and so is a change of a segment that its flags use. `kill` is not: it only turns a flag off. Send the version in `If-Match`. */
+    setFlag(input: {
+      readonly environment: string
+      /** The version that was read. */
+      readonly version: number
+      readonly body: {
+        readonly requiresApproval: boolean
+      }
+    }, options?: CallOptions): Promise<FlagApprovalPolicy>
   }
   readonly audit: {
     /** List activity. Returns the entries of the tenant's log, the newest first, at most 200 per page. Filter by `action`, `actorId`, `targetType` or `targetId`. A page with a filter examines 10,000 entries: it may have few items, or none, and still have a `nextCursor`. `before` and `after` hold the members that differ. The request is recorded as `activity.read`. */

@@ -42,6 +42,18 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     change: "PATCH platform/segments/{segmentKey} m",
     remove: "DELETE platform/segments/{segmentKey} m"
   },
+  flagRequests: {
+    listFlag: "GET platform/flag-requests p",
+    createFlag: "POST platform/flag-requests i",
+    getFlag: "GET platform/flag-requests/{requestId}",
+    approveFlag: "POST platform/flag-requests/{requestId}/approve",
+    closeFlag: "POST platform/flag-requests/{requestId}/close"
+  },
+  flagEnvironments: {
+    listFlag: "GET platform/flag-environments p",
+    getFlag: "GET platform/flag-environments/{environment}",
+    setFlag: "PUT platform/flag-environments/{environment} m"
+  },
   audit: {
     listActivity: "GET platform/activity p",
     getHead: "GET platform/activity/head",

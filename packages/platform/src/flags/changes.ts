@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { FeatureFlag, FlagDefinition, limits } from "../FeatureFlag.ts"
 import { FlagExists, FlagInvalid, FlagLimitReached, FlagNotFound } from "../FlagProblems.ts"
+import * as Approvals from "./approvals.ts"
 import { checkFlag, kindIssues } from "./check.ts"
 import type { StoredFlag } from "./flagSet.ts"
 import type * as Revision from "./revision.ts"
@@ -19,13 +20,15 @@ import * as Statements from "./statements.ts"
 
 type Fixed = Pick<StoredFlag, "kind" | "salt" | "hashing">
 
-interface Edit {
+export interface Edit {
   readonly flagKey: string
   readonly definition: FlagDefinition
   /** Where the caller finds what is wrong in an environment. */
   readonly prefix: (environment: string) => ReadonlyArray<string | number>
   readonly reason?: string
   readonly archivedReason?: string
+  /** True for a change that a second person has approved, and for a kill: neither waits for one. */
+  readonly isApproved?: boolean
 }
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
@@ -51,6 +54,7 @@ const touchedBy = (before: Statements.Existing["flag"], edit: Edit): ReadonlyArr
 
 export const make = (sql: SqlClient.SqlClient, revisions: Revision.Revisions) => {
   const statements = Statements.make(sql)
+  const approvals = Approvals.make(sql)
   const encodeDefinition = Schema.encodeEffect(Schema.toCodecJson(FlagDefinition))
   const encodeActor = Schema.encodeEffect(Schema.fromJsonString(Actor.Schema))
   const toJson = (definition: FlagDefinition) => Effect.orDie(encodeDefinition(definition))
@@ -154,6 +158,7 @@ export const make = (sql: SqlClient.SqlClient, revisions: Revision.Revisions) =>
           prefix: (environment) => ["environments", environment]
         }
         yield* revisions.lock(environments)
+        yield* approvals.refuseIn(environments)
         const count = yield* statements.countActive
         if (count >= limits.flagsMax) return yield* new FlagLimitReached({ limit: limits.flagsMax })
         const featureId = yield* Identifier.next
@@ -214,6 +219,7 @@ export const make = (sql: SqlClient.SqlClient, revisions: Revision.Revisions) =>
         if (same(before, after) && edit.flagKey === flagKey && archivedReason === undefined) return flag
         const touched = touchedBy(flag, edit)
         yield* revisions.lock(touched)
+        if (edit.isApproved !== true) yield* approvals.refuseIn(touched)
         yield* check(touched, flag, edit, flagKey)
         if (edit.flagKey !== flagKey && (yield* statements.find(edit.flagKey)) !== undefined) {
           return yield* new FlagExists({ flagKey: edit.flagKey })
@@ -255,5 +261,27 @@ export const make = (sql: SqlClient.SqlClient, revisions: Revision.Revisions) =>
       })
     )
 
-  return { create, modify }
+  /**
+   * Fails where `modify` would fail for the edit of `flag`, which is stored under `storedKey`, and locks and writes nothing.
+   * Returns the environments that change.
+   */
+  const verify = Effect.fnUntraced(function* (
+    storedKey: string,
+    flag: FeatureFlag,
+    edit: Edit,
+    path: ReadonlyArray<string | number>
+  ) {
+    yield* Effect.mapError(
+      checkKinds(flag.kind, edit.definition),
+      ({ errors }) =>
+        new FlagInvalid({
+          errors: errors.map(({ message, path: field }) => ({ path: [...path, ...field], message }))
+        })
+    )
+    const touched = touchedBy(flag, edit)
+    yield* check(touched, flag, edit, storedKey)
+    return touched
+  })
+
+  return { create, modify, verify }
 }

@@ -33,3 +33,30 @@ export const stale: Check.Check = Check.make(
     ]
   })
 )
+
+/** A conflict of a change request is news for this many days; its event has told of it at once. */
+const conflictDays = 7
+
+export const conflicts: Check.Check = Check.make(
+  "conflicts of flags",
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const now = yield* Now.now
+    const [row] = yield* sql<{ readonly count: number }>`
+      SELECT count(*)::integer AS count
+        FROM hm_platform_flag_request
+       WHERE status IN ('applied', 'conflict', 'closed') AND status = 'conflict'
+         AND updated_at > ${now}::timestamptz - make_interval(days => ${conflictDays}::integer)
+    `
+    const count = row?.count ?? 0
+    return [
+      count === 0
+        ? { status: "ok" as const, message: "no scheduled change of a flag met another change" }
+        : {
+            status: "warn" as const,
+            message: `${count} scheduled changes of flags were not applied within ${conflictDays} days`,
+            hint: "read why and propose them again: GET /v1/platform/flag-requests?status=conflict"
+          }
+    ]
+  })
+)

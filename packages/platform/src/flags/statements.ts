@@ -72,6 +72,21 @@ export const make = (sql: SqlClient.SqlClient) => {
     return row === undefined ? undefined : yield* toFlag(row)
   })
 
+  const identified = Effect.fnUntraced(function* (featureId: string) {
+    const tenant = yield* Tenant
+    const [row] = yield* sql<{ readonly flagKey: string; readonly version: number }>`
+      SELECT flag_key AS "flagKey", version
+        FROM hm_platform_feature
+       WHERE tenant_id = ${tenant.id} AND feature_id = ${featureId}::uuid AND status = 'active'
+    `
+    return row
+  })
+
+  /** The key of an active flag: a rename may have changed it. */
+  const keyOf = (featureId: string) => Effect.map(identified(featureId), (row) => row?.flagKey)
+
+  const versionNow = (featureId: string) => Effect.map(identified(featureId), (row) => row?.version)
+
   /** Locks the row of an active flag. What it holds is read by the next statement, after the wait. */
   const lock = Effect.fnUntraced(function* (flagKey: string) {
     const tenant = yield* Tenant
@@ -199,6 +214,8 @@ export const make = (sql: SqlClient.SqlClient) => {
 
   return {
     find,
+    keyOf,
+    versionNow,
     lock,
     list,
     countActive,

@@ -38,6 +38,20 @@ export const subjectData = SubjectTables.make({
       { set: { actor: "replaced", definition: "replaced" }, reason: targeting }
     ),
     columns(
+      "hm_platform_flag_request",
+      { texts: ["author", "approver", "steps", "description", "reason"] },
+      {
+        set: {
+          author: "replaced",
+          approver: "replaced",
+          steps: "replaced",
+          description: "null",
+          reason: { expression: "CASE WHEN target.reason IS NULL THEN NULL ELSE 'erased' END" }
+        },
+        reason: "the change stays without the person"
+      }
+    ),
+    columns(
       "hm_platform_feature_environment",
       { texts: ["definition"] },
       { set: { definition: "replaced" }, reason: targeting }
@@ -64,6 +78,7 @@ export const subjectData = SubjectTables.make({
     ),
     nothing("hm_platform_flag_revision", "counters"),
     nothing("hm_platform_flag_usage", "counters"),
+    nothing("hm_platform_flag_environment", "settings of environments"),
     nothing("hm_platform_policy_revision", "counters"),
     nothing("hm_platform_activity_key", "public keys of the installation"),
     nothing("hm_platform_activity_retention", "months of the installation's log that were dropped"),
