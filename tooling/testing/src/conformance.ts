@@ -23,6 +23,7 @@ const suites = {
     "OpenFeature.test.ts",
     "FlagEquality.test.ts",
     "GrowthbookExport.test.ts",
+    "UnleashConformance.test.ts",
     "UnleashProtocol.test.ts"
   ]
 } as const
