@@ -16,6 +16,12 @@ import { type Estimate } from "@hypermarket/experiments/internal/statistics/esti
 import { bounds } from "@hypermarket/experiments/internal/statistics/groupSequential"
 import { meanPower, meanSize, proportionSize } from "@hypermarket/experiments/internal/statistics/power"
 import { sampleRatio } from "@hypermarket/experiments/internal/statistics/sampleRatio"
+import {
+  fisherExact,
+  proportionTest,
+  type QuantileType,
+  sampleQuantile
+} from "@hypermarket/experiments/internal/statistics/tables"
 import { errorOf, isPresent, read } from "./conformanceData.ts"
 
 describe("distributions-mpmath", () => {
@@ -118,7 +124,7 @@ describe("group-sequential-spotify", () => {
 })
 
 describe("r-reference", () => {
-  it("matches R on corrections, power, Welch and chi-square", () => {
+  it("matches R on corrections, power, Welch, chi-square, proportions, quantiles and Fisher's exact test", () => {
     if (!isPresent()) return
     const { cases } = read(
       "r-reference.json",
@@ -150,6 +156,7 @@ describe("r-reference", () => {
       const spread = values.reduce((sum, x) => sum + (x - value) ** 2, 0) / (values.length - 1)
       return { value, variance: spread / values.length, df: values.length - 1 }
     })
+    const sample = [1.1, 2.2, 3.3, 4.4, 10, 20, 30.5, 41, 55, 100]
     const later: Array<string> = []
     const wrong: Array<string> = []
     let ran = 0
@@ -192,6 +199,18 @@ describe("r-reference", () => {
         const [p = 0, a = 0, b = 0] = numbers(args)
         actual = [betaQuantile(p, a, b)]
       }
+      if (fn.startsWith("prop.test")) {
+        const [x = 0, n = 0, y = 0, m = 0] = numbers(args)
+        const result = proportionTest({ conversions: x, units: n }, { conversions: y, units: m }, 0.05)
+        actual = [result?.chiSquare ?? NaN, result?.p ?? NaN, result?.low ?? NaN, result?.high ?? NaN]
+      } else if (fn === "fisher.test p") {
+        const [a = 0, b = 0, c = 0, d = 0] = numbers(args)
+        actual = [fisherExact([a, b, c, d])]
+      } else if (fn.startsWith("quantile type ")) {
+        const types: Record<string, QuantileType> = { 1: 1, 6: 6, 7: 7, 8: 8 }
+        const type = types[fn.slice("quantile type ".length)] ?? 1
+        actual = [0.1, 0.5, 0.9, 0.99].map((p) => sampleQuantile(sample, p, type) ?? NaN)
+      }
       if (actual === undefined) {
         later.push(fn)
         continue
@@ -205,6 +224,7 @@ describe("r-reference", () => {
       `r-reference: ${cases.length} cases, ${ran - wrong.length} of ${ran} passed; later: ${later.join("; ")}\n`
     )
     assert.deepStrictEqual(wrong, [])
-    assert.strictEqual(ran, 34)
+    assert.deepStrictEqual(later, [])
+    assert.strictEqual(ran, 43)
   })
 })

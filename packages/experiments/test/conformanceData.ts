@@ -2,7 +2,11 @@ import { Schema } from "effect"
 import * as Fs from "node:fs"
 import { fileURLToPath } from "node:url"
 
-const folder = fileURLToPath(new URL("../../../../shared/conformance/statistics/", import.meta.url))
+/** Beside the repository, or where HM_CONFORMANCE_DATA says. */
+const folder =
+  process.env["HM_CONFORMANCE_DATA"] === undefined
+    ? fileURLToPath(new URL("../../../../shared/conformance/statistics/", import.meta.url))
+    : `${process.env["HM_CONFORMANCE_DATA"]}/statistics/`
 
 /** True where the public reference data is beside the repository. It is not part of it. */
 export const isPresent = (): boolean => {

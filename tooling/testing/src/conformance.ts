@@ -18,6 +18,11 @@ class ConformanceFailed extends Schema.TaggedError<ConformanceFailed>()("Conform
 /** Files by package. */
 const suites = {
   "packages/core": ["Condition.conformance.test.ts", "Bucketing.test.ts"],
+  "packages/experiments": [
+    "Statistics.conformance.test.ts",
+    "StatisticsRecorded.conformance.test.ts",
+    "StatisticsSequential.conformance.test.ts"
+  ],
   "packages/platform": [
     "OfrepProtocol.test.ts",
     "OpenFeature.test.ts",

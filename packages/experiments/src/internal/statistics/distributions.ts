@@ -68,6 +68,23 @@ export const tUpperQuantile = (p: number, df: number): number => {
 export const chiSquareSf = (x: number, df: number): number =>
   x <= 0 ? 1 : gammainc(x / 2, df / 2, true, true)
 
+/** From here on Stirling's series has fifteen digits. */
+const stirlingMin = 16
+
+/** Returns ln(gamma(x)) for x > 0. Source: Abramowitz and Stegun (1964), 6.1.41. */
+export const logGamma = (x: number): number => {
+  let shift = 0
+  let value = x
+  while (value < stirlingMin) {
+    shift += Math.log(value)
+    value++
+  }
+  const squared = value * value
+  const series =
+    (1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - 1 / 1188 / squared) / squared) / squared) / squared) / value
+  return (value - 0.5) * Math.log(value) - value + Math.log(sqrtTwoPi) + series - shift
+}
+
 /** Above it, the continued fraction below is more exact than the incomplete beta function's large-parameter expansion. */
 const largeBeta = 1_000
 

@@ -43,7 +43,7 @@ export const critical = (alpha: number, df: number, sides: Sides): number => {
  *
  * Source: Welch, The generalization of "Student's" problem (Biometrika 34, 1947); Satterthwaite (1946).
  */
-const welchDf = (a: Estimate, b: Estimate): number => {
+export const welchDf = (a: Estimate, b: Estimate): number => {
   const part = (self: Estimate) => (self.df > 0 ? self.variance ** 2 / self.df : Infinity)
   const spread = part(a) + part(b)
   const whole = (a.variance + b.variance) ** 2

@@ -5,6 +5,8 @@
  * component only; a metric without a pre-period has zeros in the last two.
  */
 
+import { normalUpperQuantile } from "./distributions.ts"
+
 export const numerator = 0
 export const denominator = 1
 const numeratorBefore = 2
@@ -84,6 +86,27 @@ export const mean = (self: Moments): Estimate =>
 export const proportion = (self: Moments): Estimate => {
   const p = at(self.mean, numerator)
   return estimateOf(self, p, p * (1 - p))
+}
+
+/** A quantile of an arm with the interval that its order statistics give. */
+export interface QuantileInterval {
+  readonly n: number
+  readonly value: number
+  readonly low: number
+  readonly high: number
+  /** The level that the interval misses. */
+  readonly alpha: number
+}
+
+/**
+ * Returns a quantile with the variance of a normal that has the same interval; undefined when the interval has no width: so many
+ * units share the value that the normal says nothing.
+ *
+ * Source: Deng, Knoblich and Lu (KDD 2018), section 5.
+ */
+export const quantile = ({ alpha, high, low, n, value }: QuantileInterval): Estimate | undefined => {
+  const deviation = (high - low) / (2 * normalUpperQuantile(alpha / 2))
+  return deviation > 0 ? { value, variance: deviation * deviation, df: n - 1 } : undefined
 }
 
 /** The gradient of mean(m) / mean(d) by m and d. */

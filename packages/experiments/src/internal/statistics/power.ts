@@ -1,6 +1,8 @@
 /** Power, sample size and minimum detectable effect. */
 import { normalSf, normalUpperQuantile, tUpperQuantile } from "./distributions.ts"
+import type { Prior } from "./bayesian.ts"
 import { legendre, root } from "./roots.ts"
+import { anyTime, mixtureOfUnits } from "./sequences.ts"
 
 const nodes = 256
 /** The chi distribution of a variance has no mass that counts beyond so many deviations. */
@@ -81,3 +83,50 @@ export const proportionSize = (
  */
 export const detectable = (standardError: number, alpha: number, power: number): number =>
   (normalUpperQuantile(alpha / 2) + normalUpperQuantile(1 - power)) * standardError
+
+/** A running experiment whose power at more units is asked for. */
+export interface Running {
+  readonly standardError: number
+  /** Units of both arms that are in so far. */
+  readonly units: number
+  /** The difference to find. */
+  readonly difference: number
+  readonly alpha: number
+  /** The parameter of a confidence sequence; a fixed look without. */
+  readonly rho?: number | undefined
+  /** The prior of a Bayesian decision, which is made when the credible interval leaves out 0. */
+  readonly prior?: Prior | undefined
+}
+
+/**
+ * Returns the power after `more` times the units have come in addition.
+ *
+ * Source: the normal approximation of Chow, Shao, Wang and Lokhnytska, Sample Size Calculations in Clinical Research (3rd edition,
+ * 2017), chapter 3; with a prior, the assurance of Spiegelhalter, Abrams and Myles (2004), section 6.5.
+ */
+export const runningPower = (running: Running, more: number): number => {
+  const { alpha, difference, prior, rho, standardError, units } = running
+  const variance = standardError ** 2 / (1 + more)
+  const error = Math.sqrt(variance)
+  const z = normalUpperQuantile(alpha / 2)
+  if (prior !== undefined) {
+    const bound = Math.sqrt(1 / prior.variance + 1 / variance) * error * z
+    const shift = (error * prior.mean) / prior.variance
+    return normalSf(bound - shift - difference / error) + normalSf(bound + shift + difference / error)
+  }
+  const half =
+    rho === undefined
+      ? z * error
+      : (anyTime(0, error, mixtureOfUnits(units * (1 + more), rho), alpha)?.half ?? Infinity)
+  return normalSf((half - difference) / error) + normalSf((half + difference) / error)
+}
+
+/** More than this many times the units is no plan. */
+const moreMax = 2 ** 27
+
+/** Returns how many times the units have to come in addition for a power: 0 when they are enough, undefined beyond 2^27. */
+export const unitsToGo = (running: Running, power: number): number | undefined => {
+  if (runningPower(running, 0) >= power) return 0
+  const log = root((value) => runningPower(running, Math.exp(value)) - power, -20, Math.log(moreMax))
+  return log === undefined ? undefined : Math.exp(log)
+}
