@@ -107,12 +107,38 @@ export const Plan = Schema.Struct({
   /** How the level is spent: little at early looks, or evenly. */
   spending: Schema.Literals(["obrien-fleming", "pocock"]),
   /** How p-values over goals and arms are adjusted. */
-  correction: Schema.Literals(["none", "bonferroni", "holm", "hochberg", "bh", "by"])
+  correction: Schema.Literals(["none", "bonferroni", "holm", "hochberg", "bh", "by"]),
+  /**
+   * - `group-sequential`: planned looks that spend alpha as units come. It finds the most.
+   * - `confidence-sequence`, `msprt`: looks at any time, as many as one likes, also past the planned units.
+   */
+  method: Schema.Literals(["group-sequential", "confidence-sequence", "msprt"]),
+  /** The size of lifts for which mSPRT is tuned: their standard deviation. */
+  expectedLift: Schema.Finite.check(Schema.isBetween({ minimum: 0.0001, maximum: 10 })),
+  /** The prior of the lift for Bayesian figures. */
+  prior: Schema.Struct({
+    mean: Schema.Finite.check(Schema.isBetween({ minimum: -10, maximum: 10 })),
+    deviation: Schema.Finite.check(Schema.isBetween({ minimum: 0.0001, maximum: 100 }))
+  })
 })
 
 /**
- * The part of a plan that a caller gives. `alpha` is 0.05, `spending` is `obrien-fleming` and `correction` is `holm` by
- * default.
+ * The values of a plan where a caller gives none.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const planDefaults = {
+  alpha: 0.05,
+  spending: "obrien-fleming",
+  correction: "holm",
+  method: "group-sequential",
+  expectedLift: 0.1,
+  prior: { mean: 0, deviation: 0.3 }
+} as const
+
+/**
+ * The part of a plan that a caller gives; `planDefaults` has the rest.
  *
  * @category models
  * @since 0.1.0
@@ -121,7 +147,10 @@ export const NewPlan = Schema.Struct({
   alpha: Schema.optionalKey(Plan.fields.alpha),
   unitsPlanned: Plan.fields.unitsPlanned,
   spending: Schema.optionalKey(Plan.fields.spending),
-  correction: Schema.optionalKey(Plan.fields.correction)
+  correction: Schema.optionalKey(Plan.fields.correction),
+  method: Schema.optionalKey(Plan.fields.method),
+  expectedLift: Schema.optionalKey(Plan.fields.expectedLift),
+  prior: Schema.optionalKey(Plan.fields.prior)
 })
 
 /**
@@ -157,7 +186,14 @@ export const NewDecision = Schema.Struct({
  * @category models
  * @since 0.1.0
  */
-export const Goal = Schema.Struct({ metric: Key, role: Schema.Literals(["goal", "guardrail"]) })
+export const Goal = Schema.Struct({
+  metric: Key,
+  role: Schema.Literals(["goal", "guardrail"]),
+  /** The share of the control by which a guardrail may be worse: 0.02 is 2 %. Without one it is only watched for harm. */
+  margin: Schema.optionalKey(
+    Schema.NullOr(Schema.Finite.check(Schema.isBetween({ minimum: 0.0001, maximum: 1 })))
+  )
+})
 
 /**
  * @category models
@@ -226,7 +262,11 @@ export const NewExperiment = Schema.Struct({
     Schema.Array(Goal).check(
       Schema.isMaxLength(metricsMax),
       Schema.makeFilter((goals) =>
-        isDistinct(goals.map(({ metric }) => metric)) ? undefined : "Expected each metric once"
+        !isDistinct(goals.map(({ metric }) => metric))
+          ? "Expected each metric once"
+          : goals.some(({ margin, role }) => role === "goal" && (margin ?? null) !== null)
+            ? "Expected margin for guardrails only"
+            : undefined
       )
     )
   ),

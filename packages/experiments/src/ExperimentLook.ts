@@ -41,6 +41,15 @@ export const Flag = Schema.Literals([
 ])
 
 /**
+ * The warning beside Bayesian figures.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const bayesianCaution =
+  "Not corrected for repeated looks: checked daily and stopped at a high chance, it is wrong far more often than it says."
+
+/**
  * An arm's units and value. The value is a mean per unit, a proportion, or a ratio.
  *
  * @category models
@@ -82,6 +91,39 @@ export const Comparison = Schema.Struct({
   significant: Schema.Boolean,
   /** The sign of a significant effect, by the metric's direction. */
   favourable: Schema.NullOr(Schema.Boolean),
+  /** The interval of the difference that holds at every time, and its p: a confidence sequence, or mSPRT if the plan says so. */
+  anyTime: Schema.optionalKey(Schema.NullOr(Schema.Struct({ low: Figure, high: Figure, p: Schema.Finite }))),
+  /**
+   * The posterior of the lift under the plan's prior. Risks are the lift that is lost on average by choosing the treatment, or the
+   * control. A chance of a conversion in one phase without CUPED is that of beta posteriors.
+   */
+  bayesian: Schema.optionalKey(
+    Schema.NullOr(
+      Schema.Struct({
+        method: Schema.Literals(["normal", "beta-binomial"]),
+        chanceToWin: Schema.Finite,
+        low: Schema.Finite,
+        high: Schema.Finite,
+        riskOfTreatment: Schema.Finite,
+        riskOfControl: Schema.Finite,
+        caution: Schema.String
+      })
+    )
+  ),
+  /** Of a guardrail with a margin: whether it is shown to be worse by less, at this look's level. */
+  nonInferiority: Schema.optionalKey(
+    Schema.NullOr(
+      Schema.Struct({
+        margin: Schema.Finite,
+        /** How far the treatment is from the margin, in the metric's units: above 0 on the good side. */
+        distance: Figure,
+        /** One-sided, of the hypothesis that it is worse by the margin or more. */
+        p: Figure,
+        level: Figure,
+        passes: Schema.Boolean
+      })
+    )
+  ),
   flags: Schema.Array(Flag)
 })
 
@@ -93,6 +135,8 @@ export const MetricFigures = Schema.Struct({
   metric: Key,
   role: Schema.Literals(["goal", "guardrail"]),
   kind: Schema.Literals(["conversion", "count", "sum", "ratio"]),
+  /** Facts that were left out because of their currency. */
+  otherCurrency: Schema.optionalKey(Count),
   arms: Schema.Array(Arm),
   comparisons: Schema.Array(Comparison)
 })
@@ -127,6 +171,8 @@ export class ExperimentLook extends Schema.Class<ExperimentLook>("@hypermarket/e
     chiSquare: Schema.Finite,
     df: Count,
     p: Schema.Finite,
+    /** Valid at every look: below 0.05 in at most 5 % of all experiments whose weights are kept. */
+    sequentialP: Schema.optionalKey(Schema.Finite),
     /** p below 0.001: the arms did not get the units that their weights promise. */
     mismatch: Schema.Boolean
   }),

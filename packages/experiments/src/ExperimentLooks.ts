@@ -21,7 +21,8 @@ import {
   ExperimentNotFound,
   ExperimentStatusWrong,
   LookNotFound,
-  LookUnavailable
+  LookUnavailable,
+  planDefaults
 } from "./Experiment.ts"
 import { ExperimentLook } from "./ExperimentLook.ts"
 import { ExperimentMetric } from "./ExperimentMetric.ts"
@@ -107,6 +108,10 @@ export class ExperimentLooks extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const moments = Moments.make(sql)
       const { columns, tables } = ExperimentRow.make(sql)
+      // Looks of before a setting existed have its default.
+      const stored = sql.literal(
+        `jsonb_set(result, '{settings}', '${JSON.stringify(planDefaults)}'::jsonb || (result -> 'settings'))`
+      )
 
       const list = Effect.fn("ExperimentLooks.list")(function* (experimentId: ExperimentId) {
         const tenant = yield* Tenant
@@ -117,7 +122,7 @@ export class ExperimentLooks extends Context.Service<
         `
         if (experiment === undefined) return yield* new ExperimentNotFound({ experiment: experimentId })
         const rows = yield* sql<{ readonly result: unknown }>`
-          SELECT result
+          SELECT ${stored} AS result
             FROM hm_experiment_result
            WHERE tenant_id = ${tenant.id} AND experiment_id = ${experimentId}::uuid
            ORDER BY look
@@ -128,7 +133,7 @@ export class ExperimentLooks extends Context.Service<
       const get = Effect.fn("ExperimentLooks.get")(function* (experimentId: ExperimentId, number: number) {
         const tenant = yield* Tenant
         const [row] = yield* sql<{ readonly result: unknown }>`
-          SELECT result
+          SELECT ${stored} AS result
             FROM hm_experiment_result
            WHERE tenant_id = ${tenant.id} AND experiment_id = ${experimentId}::uuid AND look = ${number}::int
         `

@@ -77,7 +77,10 @@ const fields = {
   direction: Schema.Literals(["up", "down"]),
   source: Source,
   denominatorSource: Schema.NullOr(Source),
-  /** The only currency that counts; facts of others are left out and counted. */
+  /**
+   * The only currency that counts; facts of others are left out and counted. A sum or ratio without one takes numbers that are no
+   * money: facts with a currency are left out and counted.
+   */
   currency: Schema.NullOr(Currency),
   /** Facts count from the first exposure, its instant included, for this time. */
   windowSeconds: Schema.Int,
@@ -99,7 +102,7 @@ export class ExperimentMetric extends Schema.Class<ExperimentMetric>(
 )({ metricId: MetricId, ...fields, recordedAt: Schema.DateTimeUtcFromString }) {}
 
 /**
- * The fields of a new metric. A `ratio` has a `denominatorSource` and either both caps or none.
+ * The fields of a new metric. A `ratio` has a `denominatorSource` and either both caps or none. A sum of orders has a currency.
  *
  * @category models
  * @since 0.1.0
@@ -128,7 +131,11 @@ export const NewExperimentMetric = Schema.Struct({
         ? "Expected cap and denominatorCap, or neither: one rule holds for both parts of a ratio"
         : metric.kind !== "ratio" && metric.denominatorCap !== undefined
           ? "Expected denominatorCap for a ratio only"
-          : undefined
+          : metric.source === "order" &&
+              (metric.kind === "sum" || metric.kind === "ratio") &&
+              metric.currency === undefined
+            ? "Expected currency: orders are money, and one metric is in one currency"
+            : undefined
   )
 )
 

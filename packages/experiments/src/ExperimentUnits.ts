@@ -118,8 +118,7 @@ export class ExperimentUnits extends Context.Service<
         if (touched.length === 0) return
         const kinds = touched.map(({ unitKind }) => unitKind)
         const units = touched.map(({ unit }) => unit)
-        yield* accounting.makeUnits(tenantId, kinds, units)
-        yield* accounting.holdUnits(tenantId, kinds, units)
+        yield* accounting.lockUnits(tenantId, kinds, units)
         yield* accounting.account(tenantId, kinds, units)
       })
 
@@ -191,8 +190,7 @@ export class ExperimentUnits extends Context.Service<
           if (valid.length === 0) return new Recorded({ accepted: 0, repeated: 0, rejected })
           const kinds = valid.map(({ unitKind }) => unitKind)
           const units = valid.map(({ unit }) => unit)
-          yield* accounting.makeUnits(tenant.id, kinds, units)
-          yield* accounting.holdUnits(tenant.id, kinds, units)
+          yield* accounting.lockUnits(tenant.id, kinds, units)
           const touched = yield* accounting.writeExposures(tenant.id, {
             experimentIds: valid.map(({ experimentId }) => experimentId),
             unitKinds: kinds,

@@ -34,6 +34,8 @@ import * as Commerce from "./internal/commerce.ts"
 import * as Retention from "./internal/retention.ts"
 import experiment from "./migrations/0001_experiment.ts"
 import unit from "./migrations/0002_experiment_unit.ts"
+import margin from "./migrations/0003_experiment_margin.ts"
+import exclusion from "./migrations/0004_experiment_exclusion.ts"
 import * as ExperimentsSubjectData from "./ExperimentsSubjectData.ts"
 
 /**
@@ -136,7 +138,12 @@ export const domain = Domain.make({
   tables: ["hm_experiment", "hm_experiment_"],
   migrations: Migrations.make(
     "experiments",
-    { "0001_experiment": experiment, "0002_experiment_unit": unit },
+    {
+      "0001_experiment": experiment,
+      "0002_experiment_unit": unit,
+      "0003_experiment_margin": margin,
+      "0004_experiment_exclusion": exclusion
+    },
     { release: manifest.version }
   ),
   layer,

@@ -250,7 +250,34 @@ layer(Laboratory.layer, { excludeTestServices: true })("ExperimentLooks", (it) =
       const look = yield* looks.look(experiment.experimentId)
       assert.strictEqual(look.metrics[0]?.arms[0]?.value, 500)
       assert.include(look.metrics[0]?.comparisons[0]?.flags ?? [], "other-currency")
+      assert.strictEqual(look.metrics[0]?.otherCurrency, 1)
     }).pipe(provide(TenantId.make("currencies")))
+  )
+
+  it.effect("a sum without a currency takes no money at all, and conversions take every currency", () =>
+    Effect.gen(function* () {
+      const units = yield* ExperimentUnits
+      const looks = yield* ExperimentLooks
+      const experiment = yield* Laboratory.start("no-currency", [
+        { key: "points", kind: "sum", source: "purchase" },
+        { key: "any", kind: "conversion", source: "purchase" }
+      ])
+      const start = experiment.startedAt ?? DateTime.makeUnsafe(0)
+      yield* units.expose([
+        Laboratory.exposure("no-currency", "a", "old", start),
+        Laboratory.exposure("no-currency", "b", "new", start)
+      ])
+      yield* units.record([
+        { ...Laboratory.fact("purchase", "1", "a", start, 300n), currency: Currency.make("EUR") },
+        { ...Laboratory.fact("purchase", "2", "a", start, 900n), currency: Currency.make("JPY") },
+        Laboratory.fact("purchase", "3", "a", start, 4n)
+      ])
+      const { metrics } = yield* looks.look(experiment.experimentId)
+      assert.deepInclude(metrics[0], { otherCurrency: 2 })
+      assert.strictEqual(metrics[0]?.arms[0]?.value, 4)
+      assert.deepInclude(metrics[1], { otherCurrency: 0 })
+      assert.strictEqual(metrics[1]?.arms[0]?.value, 1)
+    }).pipe(provide(TenantId.make("no-currency")))
   )
 
   it.effect(

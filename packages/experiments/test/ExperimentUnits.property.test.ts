@@ -1,4 +1,5 @@
 import { assert, layer } from "@effect/vitest"
+import { Currency } from "@hypermarket/core/Money"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import type { Exposure, Fact, Refund } from "@hypermarket/experiments/ExperimentUnit"
 import { ExperimentUnits } from "@hypermarket/experiments/ExperimentUnits"
@@ -168,6 +169,7 @@ layer(Laboratory.layer, { excludeTestServices: true })("ExperimentUnits", (it) =
           key: "revenue",
           kind: "sum",
           source: "order",
+          currency: Currency.make("EUR"),
           windowSeconds: windowDays * daySeconds,
           prePeriodSeconds: prePeriodDays * daySeconds
         }

@@ -19,7 +19,7 @@ const claims = {
 
 describe("simulations", () => {
   for (const [name, claim] of Object.entries(claims)) {
-    it(claim, () => {
+    it(`${claim}`, () => {
       const simulate = simulations[name as keyof typeof claims]
       for (const outcome of simulate(runs, Laboratory.random(Laboratory.seedOf(claim, 31)))) {
         assert.isTrue(holds(outcome), `${outcome.claim}: ${intervalOf(outcome).join(" to ")}`)

@@ -1,5 +1,5 @@
 /** Simulations of the methods' error rates: each returns how often something happened, with the bounds that hold for it. */
-import { Experiment, ExperimentId } from "@hypermarket/experiments/Experiment"
+import { Experiment, ExperimentId, planDefaults } from "@hypermarket/experiments/Experiment"
 import { ExperimentMetric, MetricId } from "@hypermarket/experiments/ExperimentMetric"
 import { analyse, type Cell } from "@hypermarket/experiments/internal/analysis"
 import { normalUpperQuantile } from "@hypermarket/experiments/internal/statistics/distributions"
@@ -311,7 +311,7 @@ export const experimentOf = (more: Partial<ConstructorParameters<typeof Experime
     scheme: "murmur3",
     seed: id,
     layer: null,
-    plan: { alpha: 0.05, unitsPlanned: 2, spending: "obrien-fleming", correction: "holm" },
+    plan: { ...planDefaults, unitsPlanned: 2 },
     phase: 1,
     variants: Laboratory.twoArms.map(({ key, weight }) => ({ variantId: id, key, name: key, weight })),
     coverage: 100_000,

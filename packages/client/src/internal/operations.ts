@@ -554,6 +554,12 @@ export type Experiment = {
     readonly unitsPlanned: number
     readonly spending: "obrien-fleming" | "pocock"
     readonly correction: "none" | "bonferroni" | "holm" | "hochberg" | "bh" | "by"
+    readonly method: "group-sequential" | "confidence-sequence" | "msprt"
+    readonly expectedLift: number
+    readonly prior: {
+      readonly mean: number
+      readonly deviation: number
+    }
   }
   readonly phase: number
   readonly variants: ReadonlyArray<{
@@ -567,6 +573,7 @@ export type Experiment = {
   readonly metrics: ReadonlyArray<{
     readonly metric: string
     readonly role: "goal" | "guardrail"
+    readonly margin?: number | null
   }>
   readonly decision: {
     readonly outcome: "ship" | "roll-back" | "keep"
@@ -621,6 +628,12 @@ export type ExperimentLook = {
     readonly unitsPlanned: number
     readonly spending: "obrien-fleming" | "pocock"
     readonly correction: "none" | "bonferroni" | "holm" | "hochberg" | "bh" | "by"
+    readonly method: "group-sequential" | "confidence-sequence" | "msprt"
+    readonly expectedLift: number
+    readonly prior: {
+      readonly mean: number
+      readonly deviation: number
+    }
     readonly comparisons: number
     readonly information: number
     readonly level: number | null
@@ -639,12 +652,14 @@ export type ExperimentLook = {
     readonly chiSquare: number
     readonly df: number
     readonly p: number
+    readonly sequentialP?: number
     readonly mismatch: boolean
   }
   readonly metrics: ReadonlyArray<{
     readonly metric: string
     readonly role: "goal" | "guardrail"
     readonly kind: "conversion" | "count" | "sum" | "ratio"
+    readonly otherCurrency?: number
     readonly arms: ReadonlyArray<{
       readonly variant: string
       readonly units: number
@@ -671,6 +686,27 @@ export type ExperimentLook = {
       readonly adjustedP: number | null
       readonly significant: boolean
       readonly favourable: boolean | null
+      readonly anyTime?: {
+        readonly low: number | null
+        readonly high: number | null
+        readonly p: number
+      } | null
+      readonly bayesian?: {
+        readonly method: "normal" | "beta-binomial"
+        readonly chanceToWin: number
+        readonly low: number
+        readonly high: number
+        readonly riskOfTreatment: number
+        readonly riskOfControl: number
+        readonly caution: string
+      } | null
+      readonly nonInferiority?: {
+        readonly margin: number
+        readonly distance: number | null
+        readonly p: number | null
+        readonly level: number | null
+        readonly passes: boolean
+      } | null
       readonly flags: ReadonlyArray<"too-few-units" | "no-variance" | "no-baseline" | "unbounded" | "no-covariate" | "no-denominator" | "phase-left-out" | "other-currency" | "spent-nothing" | "p-is-bound">
     }>
   }>
@@ -5542,12 +5578,19 @@ export interface Operations {
         readonly metrics?: ReadonlyArray<{
           readonly metric: string
           readonly role: "goal" | "guardrail"
+          readonly margin?: number | null
         }>
         readonly plan: {
           readonly alpha?: number
           readonly unitsPlanned: number
           readonly spending?: "obrien-fleming" | "pocock"
           readonly correction?: "none" | "bonferroni" | "holm" | "hochberg" | "bh" | "by"
+          readonly method?: "group-sequential" | "confidence-sequence" | "msprt"
+          readonly expectedLift?: number
+          readonly prior?: {
+            readonly mean: number
+            readonly deviation: number
+          }
         }
       }
     }, options?: CallOptions): Promise<Experiment>

@@ -4,6 +4,7 @@
  * Each writer locks its units, writes, and then accounts for them: a unit's totals are computed from its facts, and the
  * moments change by the difference to what they hold of it. So neither the order of arrival nor a repetition matters.
  */
+import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { measures, products, sums } from "./moments.ts"
 
@@ -46,6 +47,15 @@ export const make = (sql: SqlClient.SqlClient) => {
       FROM unnest(${kinds}::text[], ${units}::text[]) AS t (unit_kind, unit)
      ORDER BY t.unit_kind, t.unit
         ON CONFLICT (tenant_id, unit_kind, unit) DO NOTHING
+    RETURNING 1
+  `
+
+  /** Deletes the units' locks, which this transaction has: others wait for it all the same. */
+  const dropUnits = (tenantId: string, kinds: ReadonlyArray<string>, units: ReadonlyArray<string>) => sql`
+    DELETE FROM hm_experiment_subject s
+     USING unnest(${kinds}::text[], ${units}::text[]) AS i (unit_kind, unit)
+     WHERE s.tenant_id = ${tenantId} AND s.unit_kind = i.unit_kind AND s.unit = i.unit
+    RETURNING 1
   `
 
   const holdUnits = (tenantId: string, kinds: ReadonlyArray<string>, units: ReadonlyArray<string>) => sql`
@@ -88,6 +98,31 @@ export const make = (sql: SqlClient.SqlClient) => {
             OR (NOT u.crossed AND (excluded.crossed OR u.variant <> excluded.variant))
             OR (excluded.first_exposed_at = u.first_exposed_at AND excluded.variant < u.variant)
     RETURNING u.unit_kind AS "unitKind", u.unit
+  `
+
+  /** Logs what is in `signed` for the moments. */
+  const logged = (tenantId: string) => sql`
+    INSERT INTO hm_experiment_delta (tenant_id, experiment_id, position, variant, phase, day, ${names})
+    SELECT ${tenantId}, experiment_id, position, variant, phase, day, ${names}
+      FROM (
+           SELECT experiment_id, position, variant, phase, day,
+                  coalesce(sum(sign) FILTER (WHERE NOT crossed), 0) AS n,
+                  coalesce(sum(sign) FILTER (WHERE crossed), 0) AS crossed,
+                  coalesce(sum(sign * other) FILTER (WHERE NOT crossed), 0) AS other,
+                  ${signedSums},
+                  ${signedProducts}
+             FROM (
+                  SELECT s.sign, s.experiment_id, s.variant, s.phase, s.day, s.crossed, p.position,
+                         coalesce(s.totals[p.position][1], 0) AS y, coalesce(s.totals[p.position][2], 0) AS d,
+                         coalesce(s.totals[p.position][3], 0) AS x, coalesce(s.totals[p.position][4], 0) AS e,
+                         coalesce(s.totals[p.position][5], 0) AS other
+                    FROM signed s
+                   CROSS JOIN LATERAL generate_series(0, coalesce(array_length(s.totals, 1), 0)) AS p (position)
+                  ) lines
+            GROUP BY experiment_id, position, variant, phase, day
+           ) cells
+     WHERE (n, crossed, other, y, d, x, e, yy, dd, xx, ee, yd, yx, ye, dx, de, xe)
+           <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
   `
 
   /** Brings the units' totals up to their facts, and logs the difference for the moments. */
@@ -141,8 +176,9 @@ export const make = (sql: SqlClient.SqlClient) => {
                            f.at >= a.first_exposed_at AS is_after
                       FROM hm_experiment_fact f
                      CROSS JOIN LATERAL (
-                           SELECT m.currency IS NOT NULL AND f.currency IS NOT NULL AND f.currency <> m.currency
-                                  AS is_other
+                           -- Money is added in one currency only; without one, a sum takes numbers that are no money.
+                           SELECT f.currency IS NOT NULL AND f.currency IS DISTINCT FROM m.currency
+                                  AND (m.currency IS NOT NULL OR m.kind IN ('sum', 'ratio')) AS is_other
                            ) b
                      WHERE f.tenant_id = ${tenantId} AND f.unit_kind = a.unit_kind AND f.unit = a.unit
                        AND f.at >= a.first_exposed_at - make_interval(secs => m.pre_period_seconds)
@@ -188,28 +224,50 @@ export const make = (sql: SqlClient.SqlClient) => {
       SELECT 1, experiment_id, variant, phase, day, crossed, totals
         FROM changed
     )
-    INSERT INTO hm_experiment_delta (tenant_id, experiment_id, position, variant, phase, day, ${names})
-    SELECT ${tenantId}, experiment_id, position, variant, phase, day, ${names}
-      FROM (
-           SELECT experiment_id, position, variant, phase, day,
-                  coalesce(sum(sign) FILTER (WHERE NOT crossed), 0) AS n,
-                  coalesce(sum(sign) FILTER (WHERE crossed), 0) AS crossed,
-                  coalesce(sum(sign * other) FILTER (WHERE NOT crossed), 0) AS other,
-                  ${signedSums},
-                  ${signedProducts}
-             FROM (
-                  SELECT s.sign, s.experiment_id, s.variant, s.phase, s.day, s.crossed, p.position,
-                         coalesce(s.totals[p.position][1], 0) AS y, coalesce(s.totals[p.position][2], 0) AS d,
-                         coalesce(s.totals[p.position][3], 0) AS x, coalesce(s.totals[p.position][4], 0) AS e,
-                         coalesce(s.totals[p.position][5], 0) AS other
-                    FROM signed s
-                   CROSS JOIN LATERAL generate_series(0, coalesce(array_length(s.totals, 1), 0)) AS p (position)
-                  ) lines
-            GROUP BY experiment_id, position, variant, phase, day
-           ) cells
-     WHERE (n, crossed, other, y, d, x, e, yy, dd, xx, ee, yd, yx, ye, dx, de, xe)
-           <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    ${logged(tenantId)}
   `
 
-  return { makeUnits, holdUnits, writeExposures, account }
+  /** Deletes units with what the moments hold of them, as if they had never been exposed. Returns their number. */
+  const release = (tenantId: string, kinds: ReadonlyArray<string>, units: ReadonlyArray<string>) => sql<{
+    readonly released: number
+  }>`
+    WITH gone AS MATERIALIZED (
+      DELETE FROM hm_experiment_unit u
+       USING unnest(${kinds}::text[], ${units}::text[]) AS i (unit_kind, unit)
+       WHERE u.tenant_id = ${tenantId} AND u.unit_kind = i.unit_kind AND u.unit = i.unit
+      RETURNING u.*
+    ),
+    signed AS (
+      SELECT -1 AS sign, experiment_id, accounted_variant AS variant, accounted_phase AS phase, accounted_day AS day,
+             accounted_crossed AS crossed, totals
+        FROM gone
+       WHERE accounted_variant IS NOT NULL
+    ),
+    logged AS (
+      ${logged(tenantId)}
+    )
+    SELECT count(*)::int AS released
+      FROM gone
+  `
+
+  /**
+   * Makes and takes the units' locks. An erasure deletes locks that another transaction waits for, so that what was not taken is
+   * made again. Returns how many were made.
+   */
+  const lockUnits = Effect.fnUntraced(function* (
+    tenantId: string,
+    kinds: ReadonlyArray<string>,
+    units: ReadonlyArray<string>
+  ) {
+    const wanted = new Set(units.map((unit, index) => JSON.stringify([kinds[index], unit]))).size
+    let made = 0
+    let held = 0
+    while (held < wanted) {
+      made += (yield* makeUnits(tenantId, kinds, units)).length
+      held = (yield* holdUnits(tenantId, kinds, units)).length
+    }
+    return made
+  })
+
+  return { lockUnits, dropUnits, writeExposures, account, release }
 }

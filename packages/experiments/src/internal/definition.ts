@@ -14,6 +14,7 @@ import {
   ExperimentInvalid,
   ExperimentLimit,
   type NewExperiment,
+  planDefaults,
   weightsSum
 } from "../Experiment.ts"
 import type * as ExperimentRow from "./experimentRow.ts"
@@ -66,12 +67,7 @@ export const make = (
         return yield* invalid(`metrics.${missing}.metric`, `No metric has the key ${goals[missing]?.metric}`)
       }
       const experimentId = yield* Identifier.next
-      const plan = {
-        alpha: experiment.plan.alpha ?? 0.05,
-        unitsPlanned: experiment.plan.unitsPlanned,
-        spending: experiment.plan.spending ?? "obrien-fleming",
-        correction: experiment.plan.correction ?? "holm"
-      }
+      const plan = { ...planDefaults, ...experiment.plan }
       const created = yield* sql`
         INSERT INTO hm_experiment (tenant_id, experiment_id, key, name, hypothesis, environment, unit_kind, status,
                                    scheme, seed, layer, layer_from, layer_until, plan, recorded_at, updated_at)
@@ -99,11 +95,11 @@ export const make = (
                 ${experiment.targeting === undefined ? null : JSON.stringify(experiment.targeting)}::text::jsonb)
       `
       yield* sql`
-        INSERT INTO hm_experiment_goal (tenant_id, experiment_id, position, metric_id, role)
-        SELECT ${tenant.id}, ${experimentId}::uuid, g.place, g.metric_id, g.role
+        INSERT INTO hm_experiment_goal (tenant_id, experiment_id, position, metric_id, role, margin)
+        SELECT ${tenant.id}, ${experimentId}::uuid, g.place, g.metric_id, g.role, nullif(g.margin, 0)
           FROM unnest(${goals.map(({ metric }) => ids.get(metric) ?? "")}::uuid[],
-                      ${goals.map(({ role }) => role)}::text[])
-               WITH ORDINALITY AS g (metric_id, role, place)
+                      ${goals.map(({ role }) => role)}::text[], ${goals.map(({ margin }) => margin ?? 0)}::float8[])
+               WITH ORDINALITY AS g (metric_id, role, margin, place)
       `
       return yield* Effect.orDie(get(ExperimentId.make(experimentId)))
     })

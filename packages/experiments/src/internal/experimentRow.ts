@@ -5,7 +5,13 @@ import { Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { Experiment, type ExperimentId, ExperimentNotFound, ExperimentStatusWrong } from "../Experiment.ts"
+import {
+  Experiment,
+  type ExperimentId,
+  ExperimentNotFound,
+  ExperimentStatusWrong,
+  planDefaults
+} from "../Experiment.ts"
 
 const Row = Schema.Struct({
   ...Experiment.fields,
@@ -20,9 +26,12 @@ const decodeRow = Schema.decodeUnknownEffect(Row)
 export const decode = (row: unknown): Effect.Effect<Experiment> =>
   Effect.orDie(Effect.map(decodeRow(row), (decoded) => new Experiment(decoded)))
 
+/** Plans of before a field existed have its default. */
+const defaults = JSON.stringify(planDefaults)
+
 const columns = `
   e.experiment_id::text AS "experimentId", e.key, e.name, e.hypothesis, e.environment, e.unit_kind AS "unitKind",
-  e.status, e.scheme, e.seed, e.plan, e.phase, e.decision, e.version,
+  e.status, e.scheme, e.seed, '${defaults}'::jsonb || e.plan AS plan, e.phase, e.decision, e.version,
   e.started_at AS "startedAt", e.stopped_at AS "stoppedAt", e.recorded_at AS "recordedAt", e.updated_at AS "updatedAt",
   CASE WHEN e.layer IS NULL THEN NULL
        ELSE jsonb_build_object('key', e.layer, 'from', e.layer_from, 'until', e.layer_until) END AS layer,
@@ -33,7 +42,8 @@ const columns = `
      FROM hm_experiment_variant v
     WHERE v.tenant_id = e.tenant_id AND v.experiment_id = e.experiment_id) AS variants,
   coalesce(
-    (SELECT jsonb_agg(jsonb_build_object('metric', m.key, 'role', g.role) ORDER BY g.position)
+    (SELECT jsonb_agg(jsonb_build_object('metric', m.key, 'role', g.role, 'margin', g.margin)
+                      ORDER BY g.position)
        FROM hm_experiment_goal g
        JOIN hm_experiment_metric m ON m.tenant_id = g.tenant_id AND m.metric_id = g.metric_id
       WHERE g.tenant_id = e.tenant_id AND g.experiment_id = e.experiment_id), '[]'::jsonb) AS metrics
