@@ -4,6 +4,7 @@ import { provide } from "@hypermarket/core/Tenant"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as AddedDomain from "./AddedDomain.ts"
+import * as BreakingProxy from "./breakingProxy.ts"
 import { absence, isAvailable } from "./Chromium.ts"
 import { Console, layerServer, themes, violations } from "./Console.ts"
 import { pages } from "./pages.ts"
@@ -113,8 +114,6 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
               page.on("request", (request) => {
                 if (request.url().includes("/v1/overview/live")) streams.push(request.url())
               })
-              // No timer of the page runs: nothing can be polled.
-              await page.clock.install()
               await page.goto(`${url}t/acme/queues`)
               await page.getByText("Live", { exact: true }).waitFor()
               assert.strictEqual(await page.getByText(Shop.arriving).count(), 0)
@@ -150,6 +149,33 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
             const asked = page.waitForRequest("**/v1/events/queues")
             await page.clock.runFor(30_000)
             await asked
+            await page.close()
+          })
+        })
+      )
+
+      it.effect("opens the stream again a second after each break", () =>
+        Effect.gen(function* () {
+          const { secret, url, visit } = yield* Console
+          const { page } = yield* visit
+          yield* Effect.promise(async () => {
+            await using proxy = await BreakingProxy.start(Number(new URL(url).port))
+            await page.goto(`http://127.0.0.1:${proxy.port}/console/`)
+            await page.getByLabel("Key").fill(secret)
+            await page.getByRole("button", { name: "Sign in" }).click()
+            await page.getByRole("navigation", { name: "Pages" }).waitFor()
+            await page.clock.install()
+            await page.goto(`http://127.0.0.1:${proxy.port}/console/t/acme/keys`)
+            await page.getByText("Live", { exact: true }).waitFor()
+            // From here on no time passes in the page but what the test lets pass.
+            await page.clock.pauseAt(await page.evaluate(() => new Date().getTime() + 1_000))
+            for (let breaks = 0; breaks < 3; breaks++) {
+              await page.getByText("Live", { exact: true }).waitFor()
+              proxy.breakAll()
+              await page.getByText(/^Not live since/).waitFor()
+              await page.clock.runFor(1_000)
+            }
+            await page.getByText("Live", { exact: true }).waitFor()
             await page.close()
           })
         })

@@ -22,7 +22,7 @@ export interface Live {
 /** Heartbeats come every 15 seconds: three that are missing end the stream. */
 const silenceMillisMax = 45_000
 
-/** A stream that ended is opened again after a second, and then later each time. */
+/** A stream that breaks is opened again after a second. While it cannot be opened, the time doubles with each attempt. */
 const retryMillisMin = 1_000
 const retryMillisMax = 30_000
 
@@ -75,8 +75,12 @@ const readEvents = (
   return { events, rest }
 }
 
-/** Reads one stream to its end. */
-const readStream = async (signal: AbortSignal, say: (message: Message) => void): Promise<void> => {
+/** Reads one stream to its end. Calls `onReady` when the API has begun to tell of changes. */
+const readStream = async (
+  signal: AbortSignal,
+  say: (message: Message) => void,
+  onReady: () => void
+): Promise<void> => {
   const silence = new AbortController()
   const response = await request("GET", `/v1/overview/live?topics=${topics.join(",")}`, {
     signal: AbortSignal.any([signal, silence.signal])
@@ -96,6 +100,7 @@ const readStream = async (signal: AbortSignal, say: (message: Message) => void):
       rest = read.rest
       for (const { data, event } of read.events) {
         if (event === "ready") {
+          onReady()
           say({ kind: "state", state: "live" })
           // Whatever has changed before is not told again.
           say({ kind: "changed", topics })
@@ -123,8 +128,10 @@ const hold = async (signal: AbortSignal, say: (message: Message) => void): Promi
   let retryMillis = retryMillisMin
   while (!signal.aborted) {
     try {
-      await readStream(signal, say)
-      retryMillis = retryMillisMin
+      // A stream that was open begins the count again, whether the API ended it or the connection broke.
+      await readStream(signal, say, () => {
+        retryMillis = retryMillisMin
+      })
     } catch (error) {
       if (signal.aborted) return
       say({ kind: "state", state: "away" })
