@@ -27,6 +27,8 @@ class Installation extends Context.Service<Installation, { readonly url: string;
           "events:read",
           "events:write",
           "events:admin",
+          "events:payload",
+          "customers:contact",
           "search:read",
           "search:write",
           "search:admin",

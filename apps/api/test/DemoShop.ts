@@ -1,4 +1,5 @@
 /** A small shop, as the examples of the API reference find it. */
+import * as AccessScope from "@hypermarket/core/AccessScope"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import { ApiKeys } from "@hypermarket/platform/ApiKeys"
 import { FeatureFlags } from "@hypermarket/platform/FeatureFlags"
@@ -288,7 +289,12 @@ export const make = Effect.fnUntraced(function* (scopes: ReadonlyArray<string>) 
   const apiKeys = yield* ApiKeys
   yield* asSystem(accounts.create({ tenantId: acme, name: "Acme", region: "DE" }))
   const system = yield* asSystem(apiKeys.createSystem("operator"))
-  const tenant = yield* apiKeys.create({ name: "reference", scopes }, "operator").pipe(provide(acme))
+  const tenant = yield* apiKeys
+    .create(
+      { name: "reference", scopes: Array.from(new Set([...scopes, ...AccessScope.ofData])) },
+      "operator"
+    )
+    .pipe(provide(acme))
   yield* Effect.all([
     makeQueue,
     makeWebhook,

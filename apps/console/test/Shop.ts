@@ -27,6 +27,8 @@ const bare = TenantId.make("bare")
 /** All that an operator may. */
 const operatorScopes = [
   "events:admin",
+  "events:payload",
+  "customers:contact",
   "search:admin",
   "analytics:admin",
   "platform:admin",

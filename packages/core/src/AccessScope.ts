@@ -1,18 +1,43 @@
 /**
- * Scopes of keys: `<domain>:read`, `<domain>:write`, `<domain>:admin`, each including the ones before it, and
- * `system:admin` for the tenant-less credential.
+ * Scopes of keys: `<domain>:read`, `<domain>:write`, `<domain>:admin`, each including the ones before it,
+ * `events:payload` and `customers:contact` for data of persons, which no other scope includes, and `system:admin` for the
+ * tenant-less credential.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
+ * The scope that shows bodies of jobs, workflows and events, answers to webhooks, and what an error carries beside its stack.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const payload = "events:payload"
+
+/**
+ * The scope that shows names and addresses of persons.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const contact = "customers:contact"
+
+/**
+ * The scopes that show data and open no endpoint that writes.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const ofData = [payload, contact] as const
+
+/**
  * @category schemas
  * @since 0.1.0
  */
 export const AccessScope = Schema.String.check(
-  Schema.isPattern(/^[a-z]{2,32}:(read|write|admin)$/, {
-    message: "Expected <domain>:read, <domain>:write or <domain>:admin"
+  Schema.isPattern(/^(?:[a-z]{2,32}:(?:read|write|admin)|events:payload|customers:contact)$/, {
+    message: "Expected <domain>:read, <domain>:write, <domain>:admin, events:payload or customers:contact"
   })
 )
 

@@ -88,6 +88,19 @@ describe("AccessScope", () => {
       ["events:admin", "search:read", "none", "system:admin"]
     )
   })
+
+  it("gives the scopes of data to no key that has not been given them", () => {
+    const held = new Set(["events:admin", "customers:admin", "events:read"])
+    assert.deepStrictEqual(AccessScope.missing(held, AccessScope.ofData), [
+      "events:payload",
+      "customers:contact"
+    ])
+    assert.deepStrictEqual(AccessScope.missing(new Set(AccessScope.ofData), AccessScope.ofData), [])
+    assert.deepStrictEqual(AccessScope.missing(new Set(AccessScope.ofData), ["events:read"]), ["events:read"])
+    for (const scope of AccessScope.ofData) assert.isTrue(Schema.is(AccessScope.AccessScope)(scope))
+    for (const scope of ["risk:payload", "events:contact", "events:payload2"])
+      assert.isFalse(Schema.is(AccessScope.AccessScope)(scope))
+  })
 })
 
 describe("Precondition", () => {

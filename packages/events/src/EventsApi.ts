@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as AccessScope from "@hypermarket/core/AccessScope"
 import * as Api from "@hypermarket/core/Api"
 import { Audited, NotAudited } from "@hypermarket/core/Audit"
 import { RequestDeadline, RequiredScope } from "@hypermarket/core/Authorization"
@@ -220,13 +221,13 @@ export class QueueGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "events:read")
     .annotate(RequestDeadline, "10 seconds"),
-  /** Payloads hold data of customers: reading one needs more than reading a queue. */
+  /** Payloads hold data of customers: reading one needs a scope that reading a queue does not give. */
   HttpApiEndpoint.get("getPayload", "/v1/events/queues/:queue/jobs/:jobId/payload", {
     params: { queue: AnyQueueName, jobId: Identifier.Uuid },
     success: JobPayload,
     error: JobNotFound
   })
-    .annotate(RequiredScope, "events:admin")
+    .annotate(RequiredScope, AccessScope.payload)
     .annotate(RequestDeadline, "10 seconds"),
   HttpApiEndpoint.post("cancelJob", "/v1/events/queues/:queue/jobs/:jobId/cancel", {
     params: { queue: AnyQueueName, jobId: Identifier.Uuid },

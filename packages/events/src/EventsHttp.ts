@@ -3,17 +3,21 @@
  *
  * @since 0.1.0
  */
+import * as AccessScope from "@hypermarket/core/AccessScope"
+import * as AuditedReading from "@hypermarket/core/AuditedReading"
 import { Caller } from "@hypermarket/core/Credentials"
 import * as Commerce from "@hypermarket/core/Commerce"
 import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
 import * as Storage from "@hypermarket/core/Storage"
+import * as Withheld from "@hypermarket/core/Withheld"
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
 import * as CloudEventRequest from "./CloudEventRequest.ts"
 import { EventQueues } from "./EventQueues.ts"
 import { Events } from "./Events.ts"
@@ -81,6 +85,7 @@ const queues = HttpApiBuilder.group(
   "queues",
   Effect.fn(function* (handlers) {
     const all = yield* EventQueues
+    const sql = yield* SqlClient.SqlClient
     return handlers.handleAll({
       listQueues: () =>
         all.list.pipe(
@@ -103,7 +108,16 @@ const queues = HttpApiBuilder.group(
       resumeQueue: ({ params }) => all.setPaused(params.queue, false).pipe(Storage.orUnavailable),
       getJob: ({ params }) => all.job(params.queue, params.jobId).pipe(Storage.orUnavailable),
       listJobs: ({ params, query }) => all.jobs(params.queue, query).pipe(Storage.orUnavailable),
-      getPayload: ({ params }) => all.payload(params.queue, params.jobId).pipe(Storage.orUnavailable),
+      getPayload: ({ params }) =>
+        all.payload(params.queue, params.jobId).pipe(
+          Effect.tap(() =>
+            AuditedReading.record(sql, {
+              action: "job.payload-read",
+              target: { type: "job", id: params.jobId }
+            })
+          ),
+          Storage.orUnavailable
+        ),
       cancelJob: ({ params }) => all.cancel(params.queue, params.jobId).pipe(Storage.orUnavailable),
       listDead: ({ params, query }) => all.dead(params.queue, query).pipe(Storage.orUnavailable),
       listDeadGroups: ({ params }) =>
@@ -160,6 +174,15 @@ const subscriptions = HttpApiBuilder.group(
   })
 )
 
+/** A job of the schedule gets its payload. */
+const shownSchedule = Withheld.unless(
+  AccessScope.payload,
+  (schedule: JobSchedule) => new JobSchedule({ ...schedule, payload: null, withheld: [AccessScope.payload] })
+)
+
+const showSchedule = <E, R>(self: Effect.Effect<JobSchedule, E, R>) =>
+  Effect.map(Effect.all([self, shownSchedule]), ([schedule, shown]) => tagged(shown(schedule)))
+
 const createSchedule = IdempotentRequests.create({
   operation: "events.createSchedule",
   payload: NewSchedule,
@@ -174,13 +197,17 @@ const schedules = HttpApiBuilder.group(
     const createOnce = yield* createSchedule
     return handlers.handleAll({
       createSchedule: ({ headers, payload }) =>
-        createOnce({ headers, payload }, all.create(payload)).pipe(Effect.map(tagged), Storage.orUnavailable),
-      listSchedules: ({ query }) => all.list(query).pipe(Storage.orUnavailable),
-      getSchedule: ({ params }) => all.get(params.scheduleId).pipe(Effect.map(tagged), Storage.orUnavailable),
+        createOnce({ headers, payload }, all.create(payload)).pipe(showSchedule, Storage.orUnavailable),
+      listSchedules: ({ query }) =>
+        Effect.all([all.list(query), shownSchedule]).pipe(
+          Effect.map(([page, shown]) => ({ ...page, items: page.items.map(shown) })),
+          Storage.orUnavailable
+        ),
+      getSchedule: ({ params }) => all.get(params.scheduleId).pipe(showSchedule, Storage.orUnavailable),
       changeSchedule: ({ headers, params, payload }) =>
         expectedVersion(headers).pipe(
           Effect.flatMap((version) => all.setPaused(params.scheduleId, version, payload.paused)),
-          Effect.map(tagged),
+          showSchedule,
           Storage.orUnavailable
         ),
       listRuns: ({ params }) =>

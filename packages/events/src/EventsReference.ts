@@ -77,7 +77,7 @@ export const reference = Reference.make(
       getPayload: {
         summary: "Get the payload of a job",
         description:
-          "Returns the payload of a job that is not done. It needs `events:admin`, because a payload may hold data of a customer. It is null when a large payload of a job that died long ago is no longer kept. A job that is done is answered with 404 `job-not-found`."
+          "Returns the payload of a job that is not done. It needs the scope `events:payload`, which no other includes, because a payload may hold data of a customer. A reading through the console is in the activity log. It is null when a large payload of a job that died long ago is no longer kept. A job that is done is answered with 404 `job-not-found`."
       },
       cancelJob: {
         summary: "Cancel a job",
@@ -146,7 +146,7 @@ export const reference = Reference.make(
       getSchedule: {
         summary: "Get a schedule",
         description:
-          "Returns the schedule. `nextAt` is its next run, and null after the only run of a schedule with `runAt`. The `ETag` header holds its version."
+          "Returns the schedule. `nextAt` is its next run, and null after the only run of a schedule with `runAt`. Without the scope `events:payload` `payload` is null, and `withheld` says so. The `ETag` header holds its version."
       },
       changeSchedule: {
         summary: "Pause or resume a schedule",

@@ -9,6 +9,7 @@ import { Instant } from "@hypermarket/core/Instant"
 import * as Json from "@hypermarket/core/Json"
 import { TimeZone } from "@hypermarket/core/Place"
 import * as Text from "@hypermarket/core/Text"
+import * as Withheld from "@hypermarket/core/Withheld"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 import { QueueName } from "./EventSubscription.ts"
@@ -68,6 +69,7 @@ export class JobSchedule extends Schema.Class<JobSchedule>("@hypermarket/events/
   queue: QueueName,
   type: Name,
   payload: Schema.Json,
+  ...Withheld.field,
   ...rhythm,
   overlap: Overlap,
   catchUp: CatchUp,

@@ -6,6 +6,7 @@
 import * as Identifier from "@hypermarket/core/Identifier"
 import { Instant } from "@hypermarket/core/Instant"
 import * as Page from "@hypermarket/core/Page"
+import * as Withheld from "@hypermarket/core/Withheld"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 import { EndpointId } from "./Webhook.ts"
@@ -87,8 +88,9 @@ export class WebhookAttempt extends Schema.Class<WebhookAttempt>("@hypermarket/e
   /** Null for a success. */
   error: Schema.NullOr(Schema.String),
   durationMillis: Schema.Int,
-  /** The first 4 KiB of the answer, as text. */
-  answer: Schema.String
+  /** The first 4 KiB of the answer, as text; null when it is withheld. */
+  answer: Schema.NullOr(Schema.String),
+  ...Withheld.field
 }) {}
 
 /**

@@ -3,14 +3,17 @@
  *
  * @since 0.1.0
  */
+import * as AccessScope from "@hypermarket/core/AccessScope"
 import { Caller } from "@hypermarket/core/Credentials"
 import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
 import * as Storage from "@hypermarket/core/Storage"
+import * as Withheld from "@hypermarket/core/Withheld"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { readsOf } from "./internal/reads.ts"
 import { IssuedWebhook, NewWebhook, WebhookRotation } from "./Webhook.ts"
+import { WebhookAttempt } from "./WebhookDelivery.ts"
 import { WebhooksApi } from "./WebhooksApi.ts"
 import { Webhooks } from "./Webhooks.ts"
 
@@ -29,6 +32,13 @@ const rotateWebhook = IdempotentRequests.create({
   answer: IssuedWebhook,
   stored: withoutSecret
 })
+
+/** An answer may repeat what was sent. */
+const attempt = Withheld.unless(
+  AccessScope.payload,
+  (recorded: WebhookAttempt) =>
+    new WebhookAttempt({ ...recorded, answer: null, withheld: [AccessScope.payload] })
+)
 
 /**
  * @category layers
@@ -70,8 +80,8 @@ export const layer = HttpApiBuilder.group(
       listDeliveries: ({ params, query }) =>
         all.deliveries({ ...query, endpointId: params.endpointId }).pipe(Storage.orUnavailable),
       listAttempts: ({ params }) =>
-        all.attempts(params.endpointId, params.deliveryId).pipe(
-          Effect.map((items) => ({ items })),
+        Effect.all([all.attempts(params.endpointId, params.deliveryId), attempt]).pipe(
+          Effect.map(([attempts, shown]) => ({ items: attempts.map(shown) })),
           Storage.orUnavailable
         ),
       replayDeliveries: ({ params, payload }) =>

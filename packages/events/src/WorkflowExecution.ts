@@ -8,6 +8,7 @@ import * as BoundedInt from "@hypermarket/core/BoundedInt"
 import * as Json from "@hypermarket/core/Json"
 import * as Page from "@hypermarket/core/Page"
 import * as Text from "@hypermarket/core/Text"
+import * as Withheld from "@hypermarket/core/Withheld"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 
@@ -113,7 +114,8 @@ export class WorkflowInspection extends Schema.Class<WorkflowInspection>(
   execution: WorkflowExecution,
   payload: Schema.Json,
   /** The value of a success, null otherwise. */
-  result: Schema.Json
+  result: Schema.Json,
+  ...Withheld.field
 }) {}
 
 /**
@@ -145,7 +147,8 @@ export class WorkflowTask extends Schema.Class<WorkflowTask>("@hypermarket/event
   dueAt: OptionalTime,
   childId: Schema.NullOr(Schema.String),
   recordedAt: Schema.DateTimeUtcFromString,
-  finishedAt: OptionalTime
+  finishedAt: OptionalTime,
+  ...Withheld.field
 }) {}
 
 /**

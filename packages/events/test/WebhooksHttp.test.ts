@@ -40,7 +40,12 @@ const TestCredentials = Layer.succeed(Credentials, {
         plan: Option.some("standard"),
         resource: Option.none(),
         isTenantActive: true,
-        scopes: new Set(["events:admin", "events:read", ...(tenantId.endsWith("-risk") ? ["risk:read"] : [])])
+        scopes: new Set([
+          "events:admin",
+          "events:read",
+          "events:payload",
+          ...(tenantId.endsWith("-risk") ? ["risk:read"] : [])
+        ])
       })
     )
   }

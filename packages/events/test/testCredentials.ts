@@ -15,7 +15,7 @@ export const layer = Layer.succeed(Credentials, {
         plan: Option.some("standard"),
         resource: Option.none(),
         isTenantActive: true,
-        scopes: new Set(["events:admin", "events:write", "events:read"])
+        scopes: new Set(["events:admin", "events:write", "events:read", "events:payload"])
       })
     )
   }

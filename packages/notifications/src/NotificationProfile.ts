@@ -5,6 +5,7 @@
  */
 import * as CalendarTime from "@hypermarket/core/CalendarTime"
 import * as EmailAddress from "@hypermarket/core/EmailAddress"
+import * as Withheld from "@hypermarket/core/Withheld"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -123,7 +124,8 @@ export class NotificationProfile extends Schema.Class<NotificationProfile>(
   locale: Schema.NullOr(Schema.String),
   timeZone: Schema.NullOr(Schema.String),
   quiet: Schema.NullOr(QuietHours),
-  updatedAt: Schema.DateTimeUtcFromString
+  updatedAt: Schema.DateTimeUtcFromString,
+  ...Withheld.field
 }) {}
 
 /**

@@ -3,14 +3,19 @@
  *
  * @since 0.1.0
  */
+import * as AccessScope from "@hypermarket/core/AccessScope"
+import * as AuditedReading from "@hypermarket/core/AuditedReading"
 import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import * as Storage from "@hypermarket/core/Storage"
+import * as Withheld from "@hypermarket/core/Withheld"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
 import { NotificationMappings } from "./NotificationMappings.ts"
 import { NotificationPreferences } from "./NotificationPreferences.ts"
+import { NotificationProfile } from "./NotificationProfile.ts"
 import { NotificationProfiles } from "./NotificationProfiles.ts"
 import { make as recipientOf } from "./NotificationRecipient.ts"
 import { Notifications } from "./Notifications.ts"
@@ -66,15 +71,36 @@ const templates = HttpApiBuilder.group(
   })
 )
 
+/** Name and address are those of a person; language, zone and quiet hours say when and how to write. */
+const profile = Withheld.unless(
+  AccessScope.contact,
+  (found: NotificationProfile) =>
+    new NotificationProfile({ ...found, email: null, name: null, withheld: [AccessScope.contact] })
+)
+
 const profiles = HttpApiBuilder.group(
   NotificationsApi,
   "profiles",
   Effect.fn(function* (handlers) {
     const service = yield* NotificationProfiles
+    const sql = yield* SqlClient.SqlClient
     return handlers.handleAll({
-      setProfile: ({ payload }) => service.set(payload).pipe(Storage.orUnavailable),
-      getProfile: ({ params }) =>
-        service.get(recipientOf(params.kind, params.recipientId)).pipe(Storage.orUnavailable),
+      setProfile: ({ payload }) =>
+        Effect.all([service.set(payload), profile]).pipe(
+          Effect.map(([set, shown]) => shown(set)),
+          Storage.orUnavailable
+        ),
+      getProfile: Effect.fnUntraced(function* ({ params }) {
+        const found = yield* service.get(recipientOf(params.kind, params.recipientId))
+        const shown = (yield* profile)(found)
+        if (shown.withheld === undefined) {
+          yield* AuditedReading.record(sql, {
+            action: "profile.contact-read",
+            target: { type: params.kind, id: params.recipientId }
+          })
+        }
+        return shown
+      }, Storage.orUnavailable),
       changeList: ({ payload }) => service.changeList(payload).pipe(Storage.orUnavailable),
       setDefaults: ({ payload }) => service.setDefaults(payload).pipe(Storage.orUnavailable),
       getDefaults: () => service.getDefaults.pipe(Storage.orUnavailable)

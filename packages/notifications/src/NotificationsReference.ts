@@ -80,7 +80,8 @@ export const reference = Reference.make(
       },
       getProfile: {
         summary: "Get a profile",
-        description: "Returns the profile. `emailProblem` says why the address of a fact was not taken."
+        description:
+          "Returns the profile. `emailProblem` says why the address of a fact was not taken. Without the scope `customers:contact` `email` and `name` are null, and `withheld` says so. A reading through the console is in the activity log."
       },
       changeList: {
         summary: "Change a list",

@@ -8,6 +8,7 @@ import * as Identifier from "@hypermarket/core/Identifier"
 import { Instant } from "@hypermarket/core/Instant"
 import * as Page from "@hypermarket/core/Page"
 import * as Text from "@hypermarket/core/Text"
+import * as Withheld from "@hypermarket/core/Withheld"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 import { ProjectId, ReleaseName } from "./ErrorProject.ts"
@@ -127,7 +128,8 @@ export class IssueEventData extends Schema.Class<IssueEventData>("@hypermarket/o
     ...IssueEvent.fields,
     /** Debug ids of scripts with frames that no uploaded source map has translated. */
     untranslatedDebugIds: Schema.Array(Schema.String),
-    data: Schema.Json
+    data: Schema.Json,
+    ...Withheld.field
   }
 ) {}
 

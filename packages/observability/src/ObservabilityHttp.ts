@@ -3,14 +3,19 @@
  *
  * @since 0.1.0
  */
+import * as AccessScope from "@hypermarket/core/AccessScope"
+import * as AuditedReading from "@hypermarket/core/AuditedReading"
+import { Caller } from "@hypermarket/core/Credentials"
 import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
 import * as Storage from "@hypermarket/core/Storage"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
+import * as SqlClient from "effect/sql/SqlClient"
 import { ErrorProject, NewErrorProject } from "./ErrorProject.ts"
 import { ErrorProjects } from "./ErrorProjects.ts"
+import { shownTo } from "./internal/shownEvent.ts"
 import { Issues } from "./Issues.ts"
 import { Monitors } from "./Monitors.ts"
 import { ObservabilityApi } from "./ObservabilityApi.ts"
@@ -70,12 +75,23 @@ const issues = HttpApiBuilder.group(
   "issues",
   Effect.fn(function* (handlers) {
     const service = yield* Issues
+    const sql = yield* SqlClient.SqlClient
     return handlers.handleAll({
       listIssues: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
       getIssue: ({ params }) => service.get(params.issueId).pipe(Effect.map(tagged), Storage.orUnavailable),
       summarizeIssue: ({ params }) => service.summary(params.issueId).pipe(Storage.orUnavailable),
       listEvents: ({ params, query }) => service.events(params.issueId, query).pipe(Storage.orUnavailable),
-      getEvent: ({ params }) => service.event(params.projectId, params.eventId).pipe(Storage.orUnavailable),
+      getEvent: Effect.fnUntraced(function* ({ params }) {
+        const event = yield* service.event(params.projectId, params.eventId)
+        const { scopes } = yield* Caller
+        if (AccessScope.ofData.some((scope) => AccessScope.includes(scopes, scope))) {
+          yield* AuditedReading.record(sql, {
+            action: "error-event.data-read",
+            target: { type: "error-event", id: params.eventId }
+          })
+        }
+        return shownTo(scopes, event)
+      }, Storage.orUnavailable),
       resolveIssue: ({ params, payload }) =>
         service.resolve(params.issueId, payload).pipe(Effect.map(tagged), Storage.orUnavailable),
       reopenIssue: ({ params }) =>

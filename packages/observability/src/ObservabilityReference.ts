@@ -91,7 +91,7 @@ export const reference = Reference.make(
       getEvent: {
         summary: "Get an event",
         description:
-          "Returns an event with its data as the SDK sent it. Secrets are replaced by `[scrubbed]`."
+          "Returns an event with its data as the SDK sent it. Secrets are replaced by `[scrubbed]`.\n\nWithout the scope `events:payload` the data is the exceptions with their stacks, the message, the tags and where the code ran. Requests, breadcrumbs, contexts, local variables and all else are left out. `user` needs the scope `customers:contact`. `withheld` names the scopes that would show more of this event. A reading through the console with one of them is in the activity log."
       },
       resolveIssue: {
         summary: "Resolve an issue",

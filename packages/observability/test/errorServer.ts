@@ -41,7 +41,7 @@ const layerCredentials = Layer.succeed(Credentials, {
       resource:
         project === undefined ? Option.none() : Option.some({ kind: "project" as const, id: project }),
       isTenantActive: true,
-      scopes: new Set(["observability:write"])
+      scopes: new Set(["observability:write", "events:payload", "customers:contact"])
     })
   }
 })

@@ -29,7 +29,7 @@ import * as Schema from "effect/Schema"
 const scopesOf = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>
 ): ReadonlySet<string> => {
-  const scopes = new Set<string>()
+  const scopes = new Set<string>(AccessScope.ofData)
   HttpApi.reflect(api, {
     onGroup: () => undefined,
     onEndpoint: ({ mergedAnnotations }) => {
@@ -66,7 +66,7 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.Constraint,
   api: HttpApi.HttpApi<Id, Groups>,
   handlers: Layer.Layer<HttpApiGroup.ToService<Id, Groups>, E, R>,
   options: {
-    /** @default every scope that the API asks for */
+    /** @default every scope that the API asks for, and those of data */
     readonly scopes?: ReadonlyArray<string>
   } = {}
 ) =>

@@ -6,6 +6,7 @@
  * another origin cannot send without a preflight, which the API refuses. The browser's word for where it comes from must
  * agree, and its body must be one that no form can make. A request with an `Authorization` header is that key's, whatever cookie it carries.
  */
+import * as AccessScope from "@hypermarket/core/AccessScope"
 import * as ClientAddress from "@hypermarket/core/ClientAddress"
 import { Credentials, type Credential } from "@hypermarket/core/Credentials"
 import manifest from "@hypermarket/core/package.json" with { type: "json" }
@@ -93,9 +94,14 @@ const isOfConsole = (request: HttpServerRequest): string | undefined => {
   return (hasBody || type !== undefined) && !isJson ? "Send the body as application/json." : undefined
 }
 
+const ofData: ReadonlySet<string> = new Set(AccessScope.ofData)
+
+/** The scopes of data open nothing that writes, and stay. */
 const readScopes = (scopes: ReadonlySet<string>): ReadonlySet<string> =>
   new Set(
-    Array.from(scopes, (scope) => (scope.startsWith("system:") ? scope : scope.replace(/:.*$/, ":read")))
+    Array.from(scopes, (scope) =>
+      scope.startsWith("system:") || ofData.has(scope) ? scope : scope.replace(/:.*$/, ":read")
+    )
   )
 
 const isSystem = ({ credential }: SessionKey): boolean => Option.isNone(credential.tenantId)

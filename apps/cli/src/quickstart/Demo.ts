@@ -20,6 +20,8 @@ const Kept = Schema.fromJsonString(Schema.Struct({ tenantId: Tenant.TenantId, ap
 /** The demo key may do everything its tenant may. */
 const scopes = [
   "events:admin",
+  "events:payload",
+  "customers:contact",
   "search:admin",
   "risk:admin",
   "platform:admin",

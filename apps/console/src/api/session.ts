@@ -58,8 +58,10 @@ export const signOut = (): Promise<unknown> => send("DELETE", "/console/session"
 
 const levels = ["read", "write", "admin"]
 
-/** Returns true when the scopes include the required one, or a wider one of its domain. */
+/** Returns true when the scopes include the required one, or a wider one of its domain. Nothing is wider than a scope of data. */
 export const holds = (scopes: ReadonlyArray<string>, required: string): boolean => {
+  if (scopes.includes(required)) return true
   const [domain = "", level = ""] = required.split(":")
-  return levels.slice(levels.indexOf(level)).some((wider) => scopes.includes(`${domain}:${wider}`))
+  const rank = levels.indexOf(level)
+  return rank >= 0 && levels.slice(rank + 1).some((wider) => scopes.includes(`${domain}:${wider}`))
 }

@@ -1169,6 +1169,7 @@ export type IssueEventData = {
   readonly isSkewed: boolean
   readonly untranslatedDebugIds: ReadonlyArray<string>
   readonly data: Json
+  readonly withheld?: ReadonlyArray<"events:payload" | "customers:contact">
 }
 
 export type IssueEvent = {
@@ -1283,6 +1284,7 @@ export type JobSchedule = {
   readonly queue: string
   readonly type: string
   readonly payload: Json
+  readonly withheld?: ReadonlyArray<"events:payload" | "customers:contact">
   readonly cron: string | null
   readonly timeZone: string
   readonly everySeconds: number | null
@@ -1631,6 +1633,7 @@ export type NotificationProfile = {
   readonly timeZone: string | null
   readonly quiet: NotificationQuietHours | null
   readonly updatedAt: string
+  readonly withheld?: ReadonlyArray<"events:payload" | "customers:contact">
 }
 
 export type NotificationProfileNotFound = {
@@ -3026,7 +3029,8 @@ export type WebhookAttempt = {
   readonly status: number | null
   readonly error: string | null
   readonly durationMillis: number
-  readonly answer: string
+  readonly answer: string | null
+  readonly withheld?: ReadonlyArray<"events:payload" | "customers:contact">
 }
 
 export type WebhookDelivery = {
@@ -3156,6 +3160,7 @@ export type WorkflowInspection = {
   readonly execution: WorkflowExecution
   readonly payload: Json
   readonly result: Json
+  readonly withheld?: ReadonlyArray<"events:payload" | "customers:contact">
 }
 
 export type WorkflowNotFound = {
@@ -3179,6 +3184,7 @@ export type WorkflowTask = {
   readonly childId: string | null
   readonly recordedAt: string
   readonly finishedAt: string | null
+  readonly withheld?: ReadonlyArray<"events:payload" | "customers:contact">
 }
 
 export type ZoneFixed = {
@@ -4040,7 +4046,7 @@ export interface Operations {
       readonly items: ReadonlyArray<ListedJob>
       readonly nextCursor: string | null
     }>
-    /** Get the payload of a job. Returns the payload of a job that is not done. It needs `events:admin`, because a payload may hold data of a customer. It is null when a large payload of a job that died long ago is no longer kept. A job that is done is answered with 404 `job-not-found`. */
+    /** Get the payload of a job. Returns the payload of a job that is not done. It needs the scope `events:payload`, which no other includes, because a payload may hold data of a customer. A reading through the console is in the activity log. It is null when a large payload of a job that died long ago is no longer kept. A job that is done is answered with 404 `job-not-found`. */
     getPayload(input: {
       readonly queue: string
       readonly jobId: string
@@ -4174,7 +4180,7 @@ export interface Operations {
         readonly jitterSeconds?: number
       }
     }, options?: CallOptions): Promise<JobSchedule>
-    /** Get a schedule. Returns the schedule. `nextAt` is its next run, and null after the only run of a schedule with `runAt`. The `ETag` header holds its version. */
+    /** Get a schedule. Returns the schedule. `nextAt` is its next run, and null after the only run of a schedule with `runAt`. Without the scope `events:payload` `payload` is null, and `withheld` says so. The `ETag` header holds its version. */
     get(input: {
       readonly scheduleId: string
     }, options?: CallOptions): Promise<JobSchedule>
@@ -4279,7 +4285,7 @@ export interface Operations {
       readonly items: ReadonlyArray<WebhookDelivery>
       readonly nextCursor: string | null
     }>
-    /** List the attempts of a delivery. Returns the last 200 attempts of the delivery, newest first, with the status, the duration and the first 4 KiB of each answer. Attempts are kept for 30 days. */
+    /** List the attempts of a delivery. Returns the last 200 attempts of the delivery, newest first, with the status, the duration and the first 4 KiB of each answer. Attempts are kept for 30 days. Without the scope `events:payload` `answer` is null, and `withheld` says so. */
     listAttempts(input: {
       readonly endpointId: string
       readonly deliveryId: string
@@ -4340,11 +4346,11 @@ export interface Operations {
         readonly payload: unknown
       }
     }, options?: CallOptions): Promise<WorkflowExecution>
-    /** Get an execution. Returns one execution with its payload. `result` is the value that it succeeded with, and null in every other state. `error` describes a failure. `unasked` names recorded activities that the last run did not ask for. Its code may have changed, or it has lost a race. */
+    /** Get an execution. Returns one execution with its payload. `result` is the value that it succeeded with, and null in every other state. `error` describes a failure. Without the scope `events:payload` `payload` and `result` are null, and `withheld` says so. `unasked` names recorded activities that the last run did not ask for. Its code may have changed, or it has lost a race. */
     get(input: {
       readonly executionId: string
     }, options?: CallOptions): Promise<WorkflowInspection>
-    /** List the tasks of an execution. Returns activities, clocks, signals and children in the order in which they were recorded, at most 200 per page. `outcome` is null while a clock or a child is pending. A `result` of more than 16 KiB is null here; `resultBytes` is its size. */
+    /** List the tasks of an execution. Returns activities, clocks, signals and children in the order in which they were recorded, at most 200 per page. `outcome` is null while a clock or a child is pending. A `result` of more than 16 KiB is null here; `resultBytes` is its size. Without the scope `events:payload` each `result` is null, and `withheld` says so. */
     listTasks(input: {
       readonly executionId: string
       readonly limit?: number
@@ -6043,7 +6049,7 @@ export interface Operations {
       readonly items: ReadonlyArray<IssueEvent>
       readonly nextCursor: string | null
     }>
-    /** Get an event. Returns an event with its data as the SDK sent it. Secrets are replaced by `[scrubbed]`. */
+    /** Get an event. Returns an event with its data as the SDK sent it. Secrets are replaced by `[scrubbed]`. Without the scope `events:payload` the data is the exceptions with their stacks, the message, the tags and where the code ran. Requests, breadcrumbs, contexts, local variables and all else are left out. `user` needs the scope `customers:contact`. `withheld` names the scopes that would show more of this event. A reading through the console with one of them is in the activity log. */
     getEvent(input: {
       readonly projectId: number
       readonly eventId: string
@@ -6234,7 +6240,7 @@ export interface Operations {
         readonly quiet?: NotificationQuietHours
       }
     }, options?: CallOptions): Promise<NotificationProfile>
-    /** Get a profile. Returns the profile. `emailProblem` says why the address of a fact was not taken. */
+    /** Get a profile. Returns the profile. `emailProblem` says why the address of a fact was not taken. Without the scope `customers:contact` `email` and `name` are null, and `withheld` says so. A reading through the console is in the activity log. */
     get(input: {
       readonly kind: "customer" | "seller" | "operator"
       readonly recipientId: string

@@ -36,8 +36,11 @@ const pages = Page.make({
 /** The newest attempts of a delivery; one that is not replayed has ten. */
 const attemptsShown = 200
 
+/** No column: the handlers of HTTP withhold. */
+const { withheld: _withheld, ...attemptFields } = WebhookAttempt.fields
+
 const AttemptRow = Row.make(WebhookAttempt, {
-  ...WebhookAttempt.fields,
+  ...attemptFields,
   attemptedAt: Column.Timestamp,
   answer: Schema.Uint8Array.pipe(Schema.decodeTo(Schema.String, Statements.lossyText))
 })

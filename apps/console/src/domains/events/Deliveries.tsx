@@ -17,6 +17,7 @@ import { Side } from "../../ui/Side.tsx"
 import { Source } from "../../ui/Source.tsx"
 import { Empty, Listed } from "../../ui/States.tsx"
 import { Time } from "../../ui/Time.tsx"
+import { Withheld } from "../../ui/Withheld.tsx"
 import { type Delivery, deliveryTones, webhookPlace } from "./webhookData.ts"
 
 const states = ["waiting", "sending", "delivered", "dead"] as const
@@ -78,7 +79,8 @@ function Attempts({ delivery, onClose }: { readonly delivery: Delivery; readonly
                       <Time at={attempt.attemptedAt} />
                     </span>
                   </p>
-                  {attempt.answer === "" ? null : (
+                  <Withheld scopes={attempt.withheld} what="The answer is" />
+                  {attempt.answer === null || attempt.answer === "" ? null : (
                     <div className="mt-1.5">
                       <Source label={`Answer to attempt ${attempt.number}`} text={attempt.answer} />
                     </div>

@@ -33,7 +33,7 @@ function Payload({ jobId, queue }: { readonly queue: string; readonly jobId: str
       note="May hold data of customers"
       side={
         reading.data === undefined ? (
-          <Act scope="events:admin" disabled={reading.isPending} onClick={() => reading.mutate()}>
+          <Act scope="events:payload" disabled={reading.isPending} onClick={() => reading.mutate()}>
             Show the payload
           </Act>
         ) : null

@@ -9,6 +9,7 @@ import { pageQuery, useList } from "../../ui/lists.ts"
 import { PageLink } from "../../ui/PageLink.tsx"
 import { Empty, Listed } from "../../ui/States.tsx"
 import { Time } from "../../ui/Time.tsx"
+import { Withheld } from "../../ui/Withheld.tsx"
 import { type Task, workflowPlace } from "./workflowData.ts"
 
 const stateOf = ({ kind, outcome }: Task): { readonly icon: typeof Clock3; readonly tone: Tone } => {
@@ -30,6 +31,9 @@ function Result({ task }: { readonly task: Task }) {
         due <Time at={task.dueAt} />
       </p>
     )
+  }
+  if (task.withheld !== undefined && task.outcome === "succeeded") {
+    return <Withheld scopes={task.withheld} what="The result is" />
   }
   if (task.resultBytes > listedBytesMax) {
     return (

@@ -18,6 +18,7 @@ import { Time } from "../../ui/Time.tsx"
 import { TaskTree } from "./TaskTree.tsx"
 import { isFinished, stateOfExecution, workflowPlace } from "./workflowData.ts"
 import { pollMillis } from "../../ui/polling.ts"
+import { Withheld } from "../../ui/Withheld.tsx"
 
 /** One execution: where it is, its tasks with those of its children, and what it was started with. */
 export default function WorkflowPage() {
@@ -71,7 +72,7 @@ export default function WorkflowPage() {
       }
     >
       <Loaded query={inspection}>
-        {({ execution: current, payload, result }) => (
+        {({ execution: current, payload, result, withheld }) => (
           <>
             <div className="card p-4">
               <Facts
@@ -113,13 +114,16 @@ export default function WorkflowPage() {
               </div>
             </Section>
             <Section title="Payload and result" note="May hold data of customers">
-              <details className="card p-4 text-sm">
-                <summary className="min-h-6">Show what it was started with</summary>
-                <div className="mt-2">
-                  <Json name="payload" value={payload} />
-                  {isFinished(current.state) ? <Json name="result" value={result} /> : null}
-                </div>
-              </details>
+              <Withheld scopes={withheld} what="Payload and result are" />
+              {withheld === undefined ? (
+                <details className="card p-4 text-sm">
+                  <summary className="min-h-6">Show what it was started with</summary>
+                  <div className="mt-2">
+                    <Json name="payload" value={payload} />
+                    {isFinished(current.state) ? <Json name="result" value={result} /> : null}
+                  </div>
+                </details>
+              ) : null}
             </Section>
           </>
         )}

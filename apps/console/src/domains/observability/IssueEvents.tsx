@@ -10,6 +10,7 @@ import { Loaded } from "../../ui/Loaded.tsx"
 import { Section } from "../../ui/Page.tsx"
 import { Empty, Listed } from "../../ui/States.tsx"
 import { Time } from "../../ui/Time.tsx"
+import { Withheld } from "../../ui/Withheld.tsx"
 import { failuresOf, issuePlace } from "./data.ts"
 
 /** The stack of an event, and all that the SDK sent when it is opened. */
@@ -24,7 +25,7 @@ function Event({ eventId, projectId }: { readonly projectId: number; readonly ev
   })
   return (
     <Loaded query={event} rows={6}>
-      {({ data }) => (
+      {({ data, withheld }) => (
         <div className="card p-4">
           {failuresOf(data).map(({ frames, title }) => (
             <div key={title} className="mb-4">
@@ -42,8 +43,11 @@ function Event({ eventId, projectId }: { readonly projectId: number; readonly ev
               </ol>
             </div>
           ))}
+          <Withheld scopes={withheld} what="The rest of what the SDK sent is" />
           <details className="text-sm">
-            <summary className="text-soft min-h-6 py-1 text-xs">Everything that the SDK sent</summary>
+            <summary className="text-soft min-h-6 py-1 text-xs">
+              {withheld === undefined ? "Everything that the SDK sent" : "The part that is shown"}
+            </summary>
             <Json value={data} />
           </details>
         </div>

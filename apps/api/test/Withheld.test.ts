@@ -1,0 +1,402 @@
+/** The answers to a key with every scope but those of data, for everything that holds data of customers. */
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, layer } from "@effect/vitest"
+import { Api } from "@hypermarket/api/endpoints"
+import * as Server from "@hypermarket/api/Server"
+import * as AccessScope from "@hypermarket/core/AccessScope"
+import { RequiredScope } from "@hypermarket/core/Authorization"
+import { Shutdown } from "@hypermarket/core/Shutdown"
+import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import * as EventsDomain from "@hypermarket/events/EventsDomain"
+import { migrationSets } from "@hypermarket/installation/domains"
+import { ApiKeys } from "@hypermarket/platform/ApiKeys"
+import { ConsoleSessions } from "@hypermarket/platform/ConsoleSessions"
+import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { ConfigProvider, Context, Effect, Layer, Redacted, Schema } from "effect"
+import { HttpClient, HttpClientRequest, HttpServer } from "effect/http"
+import { HttpApi } from "effect/http-api"
+import { SqlClient } from "effect/sql"
+
+const TestServer = Server.layerRoutes(Layer.empty).pipe(
+  Layer.provide([
+    Shutdown.layer,
+    ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_API_ACCESS_LOG: "false" }))
+  ]),
+  Layer.provideMerge(Layer.merge(PlatformDomain.layer, EventsDomain.layer)),
+  Layer.provide(Wakeup.layerSend),
+  Layer.provideMerge(TestDatabase.layer(...migrationSets)),
+  Layer.provideMerge(NodeHttpServer.layerTest)
+)
+
+const acme = TenantId.make("acme")
+
+/** Texts that only the scope of their name shows. No other text has them. */
+const body = "body-of-nobody-else"
+const person = "person-of-nobody-else"
+
+const jobId = "0199b000-0000-7000-8000-000000000031"
+const endpointId = "0199b000-0000-7000-8000-000000000032"
+const deliveryId = "0199b000-0000-7000-8000-000000000033"
+const messageId = "0199b000-0000-7000-8000-000000000034"
+const eventId = "0199b00000007000800000000000003f"
+const executionId = "exec-4711"
+
+const endpoints = (() => {
+  const walked: Array<{ readonly method: string; readonly path: string; readonly scope: string }> = []
+  HttpApi.reflect(Api, {
+    onGroup: () => undefined,
+    onEndpoint: ({ endpoint, mergedAnnotations }) => {
+      const scope = Context.get(mergedAnnotations, RequiredScope)
+      walked.push({ method: endpoint.method, path: endpoint.path, scope })
+    }
+  })
+  return walked
+})()
+
+/** Every scope of the composed API but those of data. */
+const operatorScopes = Array.from(
+  new Set(
+    endpoints.flatMap(({ scope }) =>
+      scope.startsWith("system:") || scope === AccessScope.everyKey || scope === AccessScope.payload
+        ? []
+        : [scope.replace(/:.*/, ":admin")]
+    )
+  )
+)
+
+const send = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest) {
+  const response = yield* HttpClient.execute(request)
+  return { status: response.status, text: yield* response.text }
+})
+
+const get = (key: string, path: string) =>
+  send(HttpClientRequest.bearerToken(HttpClientRequest.get(path), key))
+
+const post = Effect.fnUntraced(function* (key: string, path: string, payload: unknown) {
+  const answer = yield* send(
+    HttpClientRequest.post(path).pipe(
+      HttpClientRequest.bearerToken(key),
+      HttpClientRequest.setHeader("idempotency-key", path),
+      HttpClientRequest.bodyJsonUnsafe(payload)
+    )
+  )
+  assert.isBelow(answer.status, 300, answer.text)
+  return answer.text
+})
+
+const decodeSchedule = Schema.decodeEffect(
+  Schema.fromJsonString(Schema.Struct({ scheduleId: Schema.String }))
+)
+const decodeProject = Schema.decodeEffect(Schema.fromJsonString(Schema.Struct({ projectId: Schema.Number })))
+const decodeIssues = Schema.decodeEffect(
+  Schema.fromJsonString(Schema.Struct({ items: Schema.Array(Schema.Struct({ issueId: Schema.String })) }))
+)
+
+const makeRows = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const json = JSON.stringify({ note: body })
+  yield* sql`
+    INSERT INTO hm_event_dead (tenant_id, queue, job_id, type, attempt, errors, payload, died_at)
+    VALUES (${acme}, 'exports', ${jobId}::uuid, 'com.acme.export', 5, '[{"attempt":5,"error":"no answer"}]', ${json}, now())
+  `
+  yield* sql`
+    INSERT INTO hm_workflow_execution (tenant_id, execution_id, name, version, state, runs, payload, result, recorded_at,
+                                       started_at, updated_at, finished_at)
+    VALUES (${acme}, ${executionId}, 'fulfil-order', 1, 'succeeded', 1, ${json}, ${json}, now(), now(), now(), now())
+  `
+  yield* sql`
+    INSERT INTO hm_workflow_task (tenant_id, execution_id, kind, name, attempt, outcome, result, recorded_at, finished_at)
+    VALUES (${acme}, ${executionId}, 'activity', 'reserve-stock', 1, 'succeeded', ${JSON.stringify({ value: body })}, now(), now())
+  `
+  yield* sql`
+    INSERT INTO hm_webhook_endpoint (tenant_id, endpoint_id, url, description, filters, compiled, ordered, status,
+                                     recorded_at, updated_at)
+    VALUES (${acme}, ${endpointId}::uuid, 'https://erp.example/hooks', 'ERP', '[{"exact":{"type":"com.acme.moved"}}]',
+            '$.type == "com.acme.moved"', false, 'enabled', now(), now())
+  `
+  yield* sql`
+    INSERT INTO hm_webhook_message (tenant_id, message_id, source, event_id, type, subject, body, recorded_at)
+    VALUES (${acme}, ${messageId}::uuid, '/erp', 's-9', 'com.acme.moved', 'lamp-9', ${json}, now())
+  `
+  yield* sql`
+    INSERT INTO hm_webhook_delivery (tenant_id, delivery_id, endpoint_id, message_id, subject, state, attempts, sends, next_at,
+                                     last_status, last_error, recorded_at, finished_at)
+    VALUES (${acme}, ${deliveryId}::uuid, ${endpointId}::uuid, ${messageId}::uuid, 'lamp-9', 'dead', 3, 3, now(), 500,
+            'Answered 500', now(), now())
+  `
+  yield* sql`
+    INSERT INTO hm_webhook_attempt (tenant_id, delivery_id, attempted_at, number, status, error, duration_millis, answer)
+    VALUES (${acme}, ${deliveryId}::uuid, now(), 3, 500, 'Answered 500', 12, convert_to(${json}, 'UTF8'))
+  `
+})
+
+/** An event with data of a customer in every part that an SDK fills. */
+const errorEvent = {
+  event_id: eventId,
+  platform: "node",
+  level: "error",
+  release: "shop@7",
+  user: { id: "c-9", email: `${person}@example.org` },
+  request: { url: "https://shop.example/pay", data: { note: body } },
+  breadcrumbs: { values: [{ message: body }] },
+  extra: { basket: body },
+  contexts: { basket: { note: body } },
+  "of a later SDK": body,
+  exception: {
+    values: [
+      {
+        type: "RangeError",
+        value: "no such lamp",
+        mechanism: { type: "generic", handled: false, data: { note: body } },
+        stacktrace: {
+          frames: [
+            { function: "pay", filename: "/app/pay.js", lineno: 7, in_app: true, vars: { note: body } }
+          ]
+        }
+      }
+    ]
+  }
+}
+
+/** The places at which the data is, by the name of the parameter. */
+class Things extends Context.Service<
+  Things,
+  {
+    readonly params: Readonly<Record<string, string>>
+    readonly open: string
+    readonly bare: string
+    /** Returns a key with the operator's scopes and one more. */
+    readonly with: (scope: string) => Effect.Effect<string>
+    readonly cookie: string
+  }
+>()("@hypermarket/api/test/Withheld/Things") {
+  static readonly layer = Layer.effect(
+    Things,
+    Effect.gen(function* () {
+      const accounts = yield* TenantAccounts
+      const keys = yield* ApiKeys
+      const sessions = yield* ConsoleSessions
+      const { address } = yield* HttpServer.HttpServer
+      yield* accounts
+        .create({ tenantId: acme, name: "Acme" })
+        .pipe(Effect.provideService(AllTenants, { actor: "test" }))
+      const issue = (scopes: ReadonlyArray<string>) =>
+        keys.create({ name: "test", scopes }, "operator").pipe(provide(acme), Effect.orDie)
+      const everything = yield* issue([...operatorScopes, ...AccessScope.ofData])
+      const open = everything.secret ?? ""
+      const bare = (yield* issue(operatorScopes)).secret ?? ""
+      yield* makeRows
+      const schedule = yield* post(open, "/v1/events/schedules", {
+        name: "nightly",
+        queue: "exports",
+        type: "com.acme.export",
+        payload: { note: body },
+        everySeconds: 86_400
+      })
+      yield* post(open, "/v1/notifications/profiles", {
+        to: { customer: "c-9" },
+        email: `${person}@example.org`,
+        name: person,
+        locale: "fr"
+      })
+      const { projectId } = yield* Effect.flatMap(
+        post(open, "/v1/observability/projects", { slug: "shop" }),
+        decodeProject
+      )
+      const sent = yield* send(
+        HttpClientRequest.post(`/sentry/api/${projectId}/envelope/?sentry_key=${open}`).pipe(
+          HttpClientRequest.bodyText(
+            `{"event_id":"${eventId}"}\n{"type":"event"}\n${JSON.stringify(errorEvent)}\n`
+          )
+        )
+      )
+      assert.strictEqual(sent.status, 200, sent.text)
+      const { items } = yield* Effect.flatMap(get(open, "/v1/observability/issues"), ({ text }) =>
+        decodeIssues(text)
+      )
+      const { token } = yield* sessions.open({
+        apiKeyId: everything.apiKey.apiKeyId,
+        label: "Ann",
+        userAgent: undefined,
+        address: "127.0.0.1",
+        replaces: undefined
+      })
+      return {
+        params: {
+          queue: "exports",
+          jobId,
+          endpointId,
+          deliveryId,
+          executionId,
+          scheduleId: (yield* decodeSchedule(schedule)).scheduleId,
+          kind: "customer",
+          recipientId: "c-9",
+          id: "c-9",
+          projectId: String(projectId),
+          eventId: eventId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"),
+          issueId: items[0]?.issueId ?? ""
+        },
+        open,
+        bare,
+        with: (scope) => Effect.map(issue([...operatorScopes, scope]), ({ secret }) => secret ?? ""),
+        cookie: `hm_console_${"port" in address ? address.port : 0}=${Redacted.value(token)}`
+      }
+    })
+  )
+}
+
+/** The paths of reading endpoints whose parameters are all known here. */
+const pathsOf = (params: Readonly<Record<string, string>>) =>
+  endpoints.flatMap(({ method, path, scope }) => {
+    const names = Array.from(path.matchAll(/:(\w+)/g), ([, name = ""]) => name)
+    const isRead = method === "GET" && !scope.startsWith("system:") && !path.endsWith("/live")
+    return isRead && names.every((name) => name in params)
+      ? [{ template: path, path: path.replaceAll(/:(\w+)/g, (_, name: string) => params[name] ?? "") }]
+      : []
+  })
+
+const decodeAnswer = Schema.decodeEffect(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json)))
+
+layer(Things.layer.pipe(Layer.provideMerge(TestServer)), { excludeTestServices: true })(
+  "data of customers",
+  (it) => {
+    it.effect("is in no answer to a key with every other scope, on any endpoint that reads", () =>
+      Effect.gen(function* () {
+        const { bare, open, params } = yield* Things
+        const shown: Array<string> = []
+        for (const { path, template } of pathsOf(params)) {
+          const { status, text } = yield* get(bare, path)
+          assert.include([200, 400, 403, 404], status, `${path}: ${text}`)
+          assert.notInclude(text, body, path)
+          assert.notInclude(text, person, path)
+          const full = yield* get(open, path)
+          if (full.text.includes(body) || full.text.includes(person)) shown.push(template)
+        }
+        assert.deepStrictEqual(shown.toSorted(), [
+          "/v1/events/queues/:queue/jobs/:jobId/payload",
+          "/v1/events/schedules",
+          "/v1/events/schedules/:scheduleId",
+          "/v1/events/webhooks/:endpointId/deliveries/:deliveryId/attempts",
+          "/v1/events/workflows/:executionId",
+          "/v1/events/workflows/:executionId/tasks",
+          "/v1/notifications/profiles/:kind/:recipientId",
+          "/v1/observability/projects/:projectId/events/:eventId"
+        ])
+      })
+    )
+
+    it.effect("is left out of a row that is there otherwise, with the scope that shows it", () =>
+      Effect.gen(function* () {
+        const { bare, params } = yield* Things
+        const read = (path: string) =>
+          Effect.flatMap(get(bare, path), ({ status, text }) => {
+            assert.strictEqual(status, 200, text)
+            return decodeAnswer(text)
+          })
+        const workflow = yield* read(`/v1/events/workflows/${executionId}`)
+        assert.include(workflow, { payload: null, result: null })
+        assert.deepStrictEqual(workflow["withheld"], ["events:payload"])
+        const schedule = yield* read(`/v1/events/schedules/${params["scheduleId"]}`)
+        assert.include(schedule, { name: "nightly", payload: null })
+        assert.deepStrictEqual(schedule["withheld"], ["events:payload"])
+        const profile = yield* read("/v1/notifications/profiles/customer/c-9")
+        assert.include(profile, { email: null, name: null, locale: "fr" })
+        assert.deepStrictEqual(profile["withheld"], ["customers:contact"])
+        const event = yield* read(
+          `/v1/observability/projects/${params["projectId"]}/events/${params["eventId"]}`
+        )
+        assert.include(JSON.stringify(event["data"]), "/app/pay.js")
+        assert.deepStrictEqual(event["withheld"], ["events:payload", "customers:contact"])
+        const payload = yield* get(bare, `/v1/events/queues/exports/jobs/${jobId}/payload`)
+        assert.strictEqual(payload.status, 403)
+        assert.include(payload.text, '"scope":"events:payload"')
+        assert.strictEqual((yield* get(bare, `/v1/events/queues/exports/jobs/${jobId}`)).status, 200)
+      })
+    )
+
+    it.effect("shows with each of the two scopes what the other one does not", () =>
+      Effect.gen(function* () {
+        const { params, ...things } = yield* Things
+        const path = `/v1/observability/projects/${params["projectId"]}/events/${params["eventId"]}`
+        const withPayload = yield* get(yield* things.with(AccessScope.payload), path)
+        assert.include(withPayload.text, body)
+        assert.notInclude(withPayload.text, person)
+        assert.include(withPayload.text, '"withheld":["customers:contact"]')
+        const withContact = yield* get(yield* things.with(AccessScope.contact), path)
+        assert.include(withContact.text, person)
+        assert.notInclude(withContact.text, body)
+        assert.include(withContact.text, '"withheld":["events:payload"]')
+      })
+    )
+
+    it.effect("is not in the answer to a key that writes it without the scope", () =>
+      Effect.gen(function* () {
+        const { bare } = yield* Things
+        const profile = yield* post(bare, "/v1/notifications/profiles", {
+          to: { customer: "c-10" },
+          email: `${person}@example.org`,
+          locale: "fr-CH"
+        })
+        assert.include(profile, '"locale":"fr-CH"')
+        assert.notInclude(profile, person)
+      })
+    )
+
+    it.effect("is given by no key that does not have the scope", () =>
+      Effect.gen(function* () {
+        const { bare } = yield* Things
+        const answer = yield* send(
+          HttpClientRequest.post("/v1/platform/keys").pipe(
+            HttpClientRequest.bearerToken(bare),
+            HttpClientRequest.setHeader("idempotency-key", "wider"),
+            HttpClientRequest.bodyJsonUnsafe({ name: "wider", scopes: ["events:payload"] })
+          )
+        )
+        assert.strictEqual(answer.status, 403, answer.text)
+        assert.include(answer.text, "scope-too-wide")
+      })
+    )
+
+    it.effect("leaves an entry in the activity log when a person reads it through the console", () =>
+      Effect.gen(function* () {
+        const { cookie, open, params } = yield* Things
+        const sql = yield* SqlClient.SqlClient
+        const read = sql<{ readonly action: string; readonly actor: string }>`
+          SELECT action, actor::text AS actor
+            FROM hm_platform_activity_log
+           WHERE tenant_id = ${acme} AND action LIKE '%-read'
+           ORDER BY action
+        `
+        const paths = [
+          `/v1/events/queues/exports/jobs/${jobId}/payload`,
+          "/v1/notifications/profiles/customer/c-9",
+          `/v1/observability/projects/${params["projectId"]}/events/${params["eventId"]}`
+        ]
+        for (const path of paths) assert.strictEqual((yield* get(open, path)).status, 200)
+        assert.deepStrictEqual(yield* read, [])
+        for (const path of paths) {
+          const answer = yield* send(
+            HttpClientRequest.get(path).pipe(
+              HttpClientRequest.setHeaders({
+                cookie,
+                "x-hypermarket-console": "1",
+                "x-hypermarket-tenant": acme
+              })
+            )
+          )
+          assert.strictEqual(answer.status, 200, answer.text)
+          assert.match(answer.text, new RegExp(`${body}|${person}`))
+        }
+        const entries = yield* read
+        assert.deepStrictEqual(
+          entries.map(({ action }) => action),
+          ["error-event.data-read", "job.payload-read", "profile.contact-read"]
+        )
+        for (const { actor } of entries) assert.include(actor, "console: Ann")
+      })
+    )
+  }
+)
