@@ -31,6 +31,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
 import { ErrorIntake } from "./ErrorIntake.ts"
+import { fieldOf, recordOf } from "./internal/boundedJson.ts"
 import * as ErrorEvent from "./internal/errorEvent.ts"
 import * as Metrics from "./internal/metrics.ts"
 import * as SentryItems from "./internal/sentryItems.ts"
@@ -89,7 +90,7 @@ export class ErrorReports extends Context.Service<
   }
 >()("@hypermarket/observability/ErrorReports") {}
 
-const lost = (reason: "queue-full" | "rate" | "not-sent") =>
+const lost = (reason: "queue-full" | "rate" | "not-sent" | "unreadable") =>
   Metric.withAttributes(Metrics.reportsLostTotal, { reason }).updateUnsafe(1, Context.empty())
 
 /** The queue and the fiber that empties it. */
@@ -132,26 +133,35 @@ const make = Effect.fnUntraced(function* (
     )
   )
 
+  const offer = (error: unknown, { extra, level = "error", message, tags }: Details) => {
+    if (isStopped) return
+    if (typeof error === "object" && error !== null) {
+      if (captured.has(error)) return
+      captured.add(error)
+    }
+    const atMillis = clock.currentTimeMillisUnsafe()
+    if (atMillis - windowMillis >= minuteMillis) {
+      windowMillis = atMillis
+      inWindow = 0
+    }
+    inWindow++
+    if (inWindow > perMinuteMax) return lost("rate")
+    const event = ErrorEvent.make(
+      { error, level, message, tags: { ...options.tags, ...tags }, extra },
+      { eventId: randomUUID().replaceAll("-", ""), atMillis, release: options.release }
+    )
+    if (!Queue.offerUnsafe(queue, event)) return lost("queue-full")
+    waiting++
+  }
+
   return ErrorReports.of({
-    capture: (error, { extra, level = "error", message, tags } = {}) => {
-      if (isStopped) return
-      if (typeof error === "object" && error !== null) {
-        if (captured.has(error)) return
-        captured.add(error)
+    capture: (error, details = {}) => {
+      try {
+        offer(error, details)
+      } catch {
+        // The details are those of the caller: reading them may run its code.
+        lost("unreadable")
       }
-      const atMillis = clock.currentTimeMillisUnsafe()
-      if (atMillis - windowMillis >= minuteMillis) {
-        windowMillis = atMillis
-        inWindow = 0
-      }
-      inWindow++
-      if (inWindow > perMinuteMax) return lost("rate")
-      const event = ErrorEvent.make(
-        { error, level, message, tags: { ...options.tags, ...tags }, extra: extra ?? {} },
-        { eventId: randomUUID().replaceAll("-", ""), atMillis, release: options.release }
-      )
-      if (!Queue.offerUnsafe(queue, event)) return lost("queue-full")
-      waiting++
     }
   })
 })
@@ -254,19 +264,26 @@ export const layerSystem = (options: Options): Layer.Layer<ErrorReports, never, 
 const isUnreported = (fiber: Fiber.Fiber<unknown, unknown>): boolean => fiber.getRef(Unreported.Unreported)
 
 /** A refusal that the caller's own input has earned is no error of the application. */
-const isRefusal = (error: unknown): boolean =>
-  typeof error === "object" &&
-  error !== null &&
-  "status" in error &&
-  typeof error.status === "number" &&
-  error.status < 500
+const isRefusal = (error: unknown): boolean => {
+  const status = fieldOf(error, "status")
+  return typeof status === "number" && status < 500
+}
+
+/** A proxy may throw when it is asked. */
+const isIgnored = (error: unknown): boolean => {
+  try {
+    return ErrorReporter.isIgnored(error)
+  } catch {
+    return false
+  }
+}
 
 /** The errors of a cause, without interruptions. */
 const errorsOf = (cause: Cause.Cause<unknown>): ReadonlyArray<unknown> =>
   cause.reasons.flatMap((reason): ReadonlyArray<unknown> => {
     if (reason._tag === "Interrupt") return []
     const error = reason._tag === "Fail" ? reason.error : reason.defect
-    return ErrorReporter.isIgnored(error) || (reason._tag === "Fail" && isRefusal(error)) ? [] : [error]
+    return isIgnored(error) || (reason._tag === "Fail" && isRefusal(error)) ? [] : [error]
   })
 
 const reporterOf = ({ capture }: ErrorReports["Service"]): ErrorReporter.ErrorReporter => ({
@@ -277,6 +294,9 @@ const reporterOf = ({ capture }: ErrorReports["Service"]): ErrorReporter.ErrorRe
   }
 })
 
+/** Arguments of one line of the log that are read. */
+const partsMax = 20
+
 const messageOf = (part: unknown): string => (typeof part === "string" ? part : "")
 
 const loggerOf = ({ capture }: ErrorReports["Service"]) =>
@@ -284,13 +304,11 @@ const loggerOf = ({ capture }: ErrorReports["Service"]) =>
     if (LogLevel.isLessThan(logLevel, "Error") || isUnreported(fiber)) return
     const parts = Array.isArray(message) ? message : [message]
     const text = parts
+      .slice(0, partsMax)
       .map(messageOf)
       .filter((part) => part !== "")
       .join(" ")
-    const extra = Object.assign(
-      {},
-      ...parts.filter((part) => typeof part === "object" && part !== null && !Array.isArray(part))
-    )
+    const extra = Object.assign({}, ...parts.slice(0, partsMax).map(recordOf))
     const level = logLevel === "Fatal" ? "fatal" : "error"
     const errors = errorsOf(cause)
     if (errors.length === 0 && cause.reasons.length === 0) capture(undefined, { level, message: text, extra })

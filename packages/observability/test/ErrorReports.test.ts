@@ -7,7 +7,7 @@ import * as ErrorReports from "@hypermarket/observability/ErrorReports"
 import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDomain"
 import * as DatabaseOutage from "@hypermarket/testing/DatabaseOutage"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Cause, ConfigProvider, Context, Effect, Exit, Layer, Schedule, Schema, Scope } from "effect"
+import { Cause, ConfigProvider, Context, Effect, Exit, Layer, Logger, Schedule, Schema, Scope } from "effect"
 import * as ErrorReporter from "effect/ErrorReporter"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import { HttpApiError } from "effect/http-api"
@@ -15,6 +15,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { zstdDecompressSync } from "node:zlib"
 import { baseUrl, issuesOf, layerServer, projectOf } from "./errorServer.ts"
 
 class Declined extends Schema.TaggedError<Declined>()("Declined", { card: Schema.String }) {
@@ -102,6 +103,156 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("ErrorReport
       const titles = (yield* issuesOf("plain")).map(({ title }) => title)
       assert.include(titles, "Error: Out of stock")
       assert.include(titles, "Error: a text")
+    })
+  )
+})
+
+const throwing = (name: string): object =>
+  Object.defineProperty({}, name, {
+    enumerable: true,
+    get: () => {
+      throw new Error(`no ${name}`)
+    }
+  })
+
+const refusing = (): object =>
+  new Proxy(new Error("behind a proxy"), {
+    get: () => {
+      throw new Error("no get")
+    },
+    getPrototypeOf: () => {
+      throw new Error("no prototype")
+    },
+    has: () => {
+      throw new Error("no has")
+    },
+    ownKeys: () => {
+      throw new Error("no keys")
+    }
+  })
+
+const revoked = (): object => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
+/** Errors that fail, never end, or fill the memory when they are read. */
+const hostile = (): Readonly<Record<string, unknown>> => {
+  const loop: Error & { cause?: unknown } = new Error("first of a loop")
+  loop.cause = new Error("second of a loop", { cause: loop })
+  let chain: unknown = "the end"
+  for (let index = 0; index < 20_000; index++) chain = new Error(`link ${index}`, { cause: chain })
+  const endless: object = new Proxy({}, { get: (_, name) => (name === "cause" ? { ...endless } : undefined) })
+  return {
+    "a getter of the stack": throwing("stack"),
+    "a getter of the message": throwing("message"),
+    "a getter of the cause": throwing("cause"),
+    "a getter of the status": throwing("status"),
+    "a text that throws": {
+      toString: () => {
+        throw new Error("no text")
+      }
+    },
+    "a proxy that refuses all": refusing(),
+    "a revoked proxy": revoked(),
+    "an object without a prototype": Object.create(null),
+    "a symbol": Symbol("an error"),
+    "a message of 64 MiB": new Error("m".repeat(64 * 1024 * 1024)),
+    "a stack of a million lines": Object.assign(new Error("deep"), {
+      stack: "    at f (/app/x.js:1:1)\n".repeat(1_000_000)
+    }),
+    "a line that a pattern goes over again and again": Object.assign(new Error("slow"), {
+      stack: `    at ${" (".repeat(200_000)}${":1".repeat(200_000)}`
+    }),
+    "causes in a loop": loop,
+    "20,000 causes": chain,
+    "causes without an end": endless
+  }
+}
+
+const detailed = (): ReadonlyArray<Readonly<Record<string, unknown>>> => {
+  const own: Record<string, unknown> = { own: 1 }
+  own["self"] = own
+  return [
+    own,
+    Object.fromEntries(Array.from({ length: 1_000_000 }, (_, index) => [`field${index}`, index])),
+    { list: Array.from({ length: 1_000_000 }, () => "item") },
+    { throws: throwing("field"), proxy: refusing(), revoked: revoked(), late: 10n, at: new Date(0) },
+    { toJSON: () => ({ toJSON: () => "twice" }) },
+    { json: throwing("toJSON"), text: "\ud800", bytes: new Uint8Array(1_000_000) }
+  ]
+}
+
+describe("ErrorReports.capture", () => {
+  const collecting = () => {
+    const list: Array<Parameters<ErrorIntake["Service"]["submit"]>[0]> = []
+    const reports = ErrorReports.layerReporting.pipe(
+      Layer.provideMerge(ErrorReports.layerSystem({ release: "till@4.2.0" })),
+      Layer.provide(
+        Layer.succeed(ErrorIntake, {
+          project: () => Effect.succeed(undefined),
+          submit: (submission) => Effect.sync(() => void list.push(submission)),
+          isShedding: () => false,
+          noteRefused: () => undefined
+        })
+      )
+    )
+    return { list, reports }
+  }
+
+  for (const [name, error] of Object.entries(hostile())) {
+    it.live(`never throws and reports within bounds: ${name}`, () =>
+      Effect.gen(function* () {
+        const { list, reports } = collecting()
+        yield* Effect.gen(function* () {
+          const { capture } = yield* ErrorReports.ErrorReports
+          capture(error)
+          yield* Effect.exit(Effect.withErrorReporting(Effect.fail(error)))
+          yield* Effect.exit(Effect.withErrorReporting(Effect.die({ error })))
+        }).pipe(Effect.provide(reports), Effect.scoped)
+        assert.isNotEmpty(list)
+        for (const { events } of list) {
+          assert.lengthOf(events, 1)
+          assert.isAtMost(zstdDecompressSync(events[0]?.data ?? new Uint8Array()).byteLength, 512 * 1024)
+        }
+      })
+    )
+  }
+
+  it.live("never throws for details that cannot be read, and reports the error without them", () =>
+    Effect.gen(function* () {
+      const { list, reports } = collecting()
+      const details = detailed()
+      yield* Effect.gen(function* () {
+        const { capture } = yield* ErrorReports.ErrorReports
+        for (const extra of details) {
+          capture(new Error("Out of stock"), { extra })
+          yield* Effect.logError("The shelf is empty", extra)
+        }
+        const unreadable: object = refusing()
+        capture(new Error("Lost with its details"), unreadable)
+        // The loggers that print would print a million fields.
+      }).pipe(Effect.provide(reports), Effect.scoped, Effect.provide(Logger.layer([])))
+      assert.lengthOf(list, 2 * details.length)
+      const texts = list.map(({ events }) =>
+        zstdDecompressSync(events[0]?.data ?? new Uint8Array()).toString("utf8")
+      )
+      for (const text of texts) assert.isAtMost(text.length, 512 * 1024)
+      assert.include(texts[0] ?? "", '"self":"[repeated]"')
+      assert.include(texts[6] ?? "", '"at":"1970-01-01T00:00:00.000Z"')
+      assert.include(texts[6] ?? "", '"late":"10"')
+    })
+  )
+
+  it.live("a long message hides no frame", () =>
+    Effect.gen(function* () {
+      const { list, reports } = collecting()
+      yield* Effect.gen(function* () {
+        const { capture } = yield* ErrorReports.ErrorReports
+        capture(new RangeError("long ".repeat(100_000)))
+      }).pipe(Effect.provide(reports), Effect.scoped)
+      assert.match(list[0]?.events[0]?.culprit ?? "", /ErrorReports\.test\.ts/)
     })
   )
 })

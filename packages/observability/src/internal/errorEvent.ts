@@ -2,29 +2,47 @@
  * An error of this process as an event in the form of the SDKs.
  */
 import type * as Schema from "effect/Schema"
+import { fieldOf, recordOf, textOf } from "./boundedJson.ts"
 
 /** A chain of causes that is longer has been wrapped in a loop. */
 const causesMax = 10
 const framesMax = 100
 const textLengthMax = 8_192
+/** A stack of a hundred frames has some ten thousand characters. */
+const stackLengthMax = 65_536
+/** A longer line is no frame: the pattern would go over it again and again. */
+const frameLengthMax = 1_024
+const nameLengthMax = 200
+const tagsMax = 100
+const tagLengthMax = 200
 
 export interface Captured {
   readonly error: unknown
   readonly level: "error" | "fatal"
   /** Beside the error, such as the line of a log. */
   readonly message?: string | undefined
-  readonly tags?: Readonly<Record<string, string>>
-  readonly extra?: Readonly<Record<string, unknown>>
+  readonly tags?: Readonly<Record<string, string>> | undefined
+  readonly extra?: Readonly<Record<string, unknown>> | undefined
 }
 
 const frameForm = /^\s*at (?:(.*?) \()?(?:file:\/\/)?(.+?):(\d+):(\d+)\)?$/
 
+/** The stack after its first lines, which repeat the message: a long one would push the frames out. */
+const withoutMessage = (stack: string, message: unknown): string => {
+  if (typeof message !== "string" || message === "") return stack
+  const at = stack.indexOf(message)
+  return at < 0 || at > nameLengthMax || stack.lastIndexOf("\n", at) >= 0
+    ? stack
+    : stack.slice(at + message.length)
+}
+
 /** The frames of a V8 stack, the crash last. */
 const framesOf = (stack: string): ReadonlyArray<Schema.Json> =>
   stack
-    .split("\n")
-    .slice(0, framesMax)
+    .slice(0, stackLengthMax)
+    .split("\n", framesMax)
     .flatMap((line): ReadonlyArray<Schema.Json> => {
+      if (line.length > frameLengthMax) return []
       const [, name, path = "", lineno, colno] = frameForm.exec(line) ?? []
       if (path === "") return []
       return [
@@ -40,31 +58,15 @@ const framesOf = (stack: string): ReadonlyArray<Schema.Json> =>
     })
     .toReversed()
 
-const textOf = (value: unknown): string => {
-  try {
-    return String(value).slice(0, textLengthMax)
-  } catch {
-    return "A value without a text"
-  }
-}
-
-const fieldOf = (value: unknown, name: string): unknown => {
-  try {
-    return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined
-  } catch {
-    return undefined
-  }
-}
-
 const exceptionOf = (error: unknown): Schema.Json => {
   const stack = fieldOf(error, "stack")
-  const frames = typeof stack === "string" ? framesOf(stack) : []
+  const message = fieldOf(error, "message")
+  const frames = typeof stack === "string" ? framesOf(withoutMessage(stack, message)) : []
   const tag = fieldOf(error, "_tag")
   const name = typeof tag === "string" ? tag : fieldOf(error, "name")
-  const message = fieldOf(error, "message")
   return {
-    type: typeof name === "string" ? name.slice(0, 200) : "Error",
-    value: typeof message === "string" ? message.slice(0, textLengthMax) : textOf(error),
+    type: typeof name === "string" ? name.slice(0, nameLengthMax) : "Error",
+    value: typeof message === "string" ? message.slice(0, textLengthMax) : textOf(error, textLengthMax),
     ...(frames.length === 0 ? {} : { stacktrace: { frames } })
   }
 }
@@ -85,19 +87,16 @@ const exceptionsOf = (error: unknown): ReadonlyArray<Schema.Json> => {
   return chain.toReversed()
 }
 
-/** A value that cannot be written as JSON is left out. */
-const jsonOf = (value: Readonly<Record<string, unknown>>): Schema.Json => {
-  try {
-    return JSON.parse(
-      JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? String(item) : item))
-    )
-  } catch {
-    return {}
-  }
-}
+const tagsOf = (tags: unknown): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(recordOf(tags))
+      .slice(0, tagsMax)
+      .map(([name, value]) => [name, textOf(value, tagLengthMax)])
+  )
 
+/** Never throws, whatever the error and its details do when they are read. */
 export const make = (
-  { error, extra = {}, level, message, tags = {} }: Captured,
+  { error, extra, level, message, tags }: Captured,
   context: { readonly eventId: string; readonly atMillis: number; readonly release: string | undefined }
 ): Readonly<Record<string, Schema.Json>> => ({
   event_id: context.eventId,
@@ -105,8 +104,8 @@ export const make = (
   platform: "node",
   level,
   ...(context.release === undefined ? {} : { release: context.release }),
-  ...(message === undefined ? {} : { message: message.slice(0, textLengthMax) }),
+  ...(message === undefined ? {} : { message: textOf(message, textLengthMax) }),
   ...(error === undefined ? {} : { exception: { values: exceptionsOf(error) } }),
-  tags,
-  extra: jsonOf(extra)
+  tags: tagsOf(tags),
+  extra: recordOf(extra)
 })
