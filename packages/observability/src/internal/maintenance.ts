@@ -6,6 +6,7 @@ import * as Now from "@hypermarket/core/Now"
 import * as Outbox from "@hypermarket/core/Outbox"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
+import type { Fragment } from "effect/sql/Statement"
 import { eventOf } from "./issueAlert.ts"
 
 /** Events of a quarter. */
@@ -17,9 +18,9 @@ const dayMillis = 24 * 3_600_000
 const roundLimit = "20 seconds"
 /** Issues that are unmuted per turn of a tenant. */
 const issuesMax = 200
-/** Rows that one statement deletes: it holds their locks for a moment only. */
+/** Rows of a table that one statement deletes: it holds their locks for a moment only. */
 const rowsMax = 5_000
-/** Statements per table and round. */
+/** Statements per round. */
 const roundsMax = 200
 
 /** Ends the mutes whose time has come, and publishes each once. */
@@ -75,94 +76,44 @@ export const endMutes = Effect.gen(function* () {
   })
 })
 
-/** Deletes keys, hours and counts of events that are no longer kept. */
-export const prune = Effect.gen(function* () {
+/** Deletes rows that are older than they are kept: of all tables in one statement, a few thousand rows of each. */
+const pruneOnce = Effect.fnUntraced(function* (now: Date) {
   const sql = yield* SqlClient.SqlClient
+  const daysAgo = (days: number) => new Date(now.getTime() - days * dayMillis)
+  const events = daysAgo(eventsKeepDays)
+  const deleteFrom = (table: string, condition: Fragment) => sql`
+    DELETE FROM ${sql(table)}
+     WHERE ctid = ANY (ARRAY(
+           SELECT ctid
+             FROM ${sql(table)}
+            WHERE ${condition}
+            LIMIT ${rowsMax}
+           ))
+    RETURNING 1
+  `
+  const [row] = yield* sql<{ readonly isFull: boolean }>`
+    WITH event_keys AS (${deleteFrom("hm_error_event_key", sql`received_at < ${events}`)}),
+         hours AS (${deleteFrom("hm_error_hour", sql`hour < ${events}`)}),
+         counts AS (${deleteFrom("hm_error_count", sql`day < ${events.toISOString().slice(0, 10)}::date`)}),
+         check_ins AS (${deleteFrom("hm_error_check_in", sql`started_at < ${daysAgo(itemsKeepDays)}`)}),
+         missing_maps AS (${deleteFrom("hm_error_missing_map", sql`received_at < ${events}`)}),
+         source_maps AS (${deleteFrom("hm_error_source_map", sql`used_at < ${events}`)}),
+         bundles AS (${deleteFrom("hm_error_bundle", sql`updated_at < ${events}`)}),
+         chunks AS (${deleteFrom("hm_error_chunk", sql`recorded_at < ${daysAgo(1)}`)})
+    SELECT greatest((SELECT count(*) FROM event_keys),
+                    (SELECT count(*) FROM hours),
+                    (SELECT count(*) FROM counts),
+                    (SELECT count(*) FROM check_ins),
+                    (SELECT count(*) FROM missing_maps),
+                    (SELECT count(*) FROM source_maps),
+                    (SELECT count(*) FROM bundles),
+                    (SELECT count(*) FROM chunks)) = ${rowsMax} AS "isFull"
+  `
+  return row?.isFull === true
+})
+
+/** Deletes what is no longer kept. */
+export const prune = Effect.gen(function* () {
   const now = yield* Now.now
-  const before = new Date(now.getTime() - eventsKeepDays * dayMillis)
-  const inRounds = <E>(statement: Effect.Effect<ReadonlyArray<unknown>, E>) =>
-    statement.pipe(
-      Effect.repeat({ while: (rows) => rows.length === rowsMax, times: roundsMax }),
-      Effect.asVoid
-    )
-  yield* inRounds(sql`
-    DELETE FROM hm_error_event_key
-     WHERE ctid = ANY (ARRAY(
-           SELECT ctid
-             FROM hm_error_event_key
-            WHERE received_at < ${before}
-            LIMIT ${rowsMax}
-           ))
-    RETURNING 1
-  `)
-  yield* inRounds(sql`
-    DELETE FROM hm_error_hour
-     WHERE ctid = ANY (ARRAY(
-           SELECT ctid
-             FROM hm_error_hour
-            WHERE hour < ${before}
-            LIMIT ${rowsMax}
-           ))
-    RETURNING 1
-  `)
-  yield* inRounds(sql`
-    DELETE FROM hm_error_count
-     WHERE ctid = ANY (ARRAY(
-           SELECT ctid
-             FROM hm_error_count
-            WHERE day < ${before.toISOString().slice(0, 10)}::date
-            LIMIT ${rowsMax}
-           ))
-    RETURNING 1
-  `)
-  yield* inRounds(sql`
-    DELETE FROM hm_error_check_in
-     WHERE ctid = ANY (ARRAY(
-           SELECT ctid
-             FROM hm_error_check_in
-            WHERE started_at < ${new Date(now.getTime() - itemsKeepDays * dayMillis)}
-            LIMIT ${rowsMax}
-           ))
-    RETURNING 1
-  `)
-  yield* inRounds(sql`
-    DELETE FROM hm_error_missing_map
-     WHERE ctid = ANY (ARRAY(
-           SELECT ctid
-             FROM hm_error_missing_map
-            WHERE received_at < ${before}
-            LIMIT ${rowsMax}
-           ))
-    RETURNING 1
-  `)
-  yield* inRounds(sql`
-    DELETE FROM hm_error_source_map
-     WHERE ctid = ANY (ARRAY(
-           SELECT ctid
-             FROM hm_error_source_map
-            WHERE used_at < ${before}
-            LIMIT ${rowsMax}
-           ))
-    RETURNING 1
-  `)
-  yield* inRounds(sql`
-    DELETE FROM hm_error_bundle
-     WHERE ctid = ANY (ARRAY(
-           SELECT ctid
-             FROM hm_error_bundle
-            WHERE updated_at < ${before}
-            LIMIT ${rowsMax}
-           ))
-    RETURNING 1
-  `)
-  yield* inRounds(sql`
-    DELETE FROM hm_error_chunk
-     WHERE ctid = ANY (ARRAY(
-           SELECT ctid
-             FROM hm_error_chunk
-            WHERE recorded_at < ${new Date(now.getTime() - dayMillis)}
-            LIMIT ${rowsMax}
-           ))
-    RETURNING 1
-  `)
+  yield* pruneOnce(now).pipe(Effect.repeat({ while: (isFull) => isFull, times: roundsMax }))
 })
