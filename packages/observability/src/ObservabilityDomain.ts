@@ -31,6 +31,7 @@ import error from "./migrations/0001_error.ts"
 import sourceMap from "./migrations/0002_source_map.ts"
 import monitor from "./migrations/0004_monitor.ts"
 import systemProject from "./migrations/0003_system_project.ts"
+import upload from "./migrations/0005_upload.ts"
 import { MonitorName } from "./Monitor.ts"
 import { Monitors } from "./Monitors.ts"
 import * as Settings from "./ObservabilitySettings.ts"
@@ -115,7 +116,8 @@ export const domain = Domain.make({
       "0001_error": error,
       "0002_source_map": sourceMap,
       "0003_system_project": systemProject,
-      "0004_monitor": monitor
+      "0004_monitor": monitor,
+      "0005_upload": upload
     },
     { release: manifest.version }
   ),

@@ -17,6 +17,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
 import * as ArtifactBundle from "./internal/artifactBundle.ts"
+import * as UploadBytes from "./internal/uploadBytes.ts"
 
 /**
  * Bytes of a chunk. The client cuts an upload into them.
@@ -24,7 +25,7 @@ import * as ArtifactBundle from "./internal/artifactBundle.ts"
  * @category limits
  * @since 0.1.0
  */
-export const chunkBytes = 1024 * 1024
+export const chunkBytes = UploadBytes.chunkBytes
 
 /**
  * Chunks of one upload: 64 MiB.
@@ -157,7 +158,7 @@ export class SourceMaps extends Context.Service<
         `
         if ((held?.chunks ?? 0) + chunks.length > waitingChunksMax) return "full" as const
         const isWhole = ({ checksum, payload }: Chunk) =>
-          createHash("sha1").update(payload).digest("hex") === checksum
+          payload.length <= chunkBytes && createHash("sha1").update(payload).digest("hex") === checksum
         const whole = chunks.filter(isWhole)
         if (whole.length > 0) {
           yield* sql`
@@ -175,24 +176,18 @@ export class SourceMaps extends Context.Service<
       /** Reads the manifest of a complete upload. */
       const judge = Effect.fnUntraced(function* (assembly: Assembly) {
         const tenant = yield* Tenant
-        const rows = yield* sql<Chunk>`
-          SELECT checksum, payload
-            FROM hm_error_chunk
-           WHERE tenant_id = ${tenant.id} AND checksum = ANY (${assembly.chunks}::text[])
-        `
-        const payloads = new Map(rows.map(({ checksum, payload }) => [checksum, payload]))
-        const bundle = Buffer.concat(
-          assembly.chunks.map((checksum) => payloads.get(checksum) ?? new Uint8Array())
-        )
-        if (createHash("sha1").update(bundle).digest("hex") !== assembly.checksum) {
-          return "The chunks do not make up the file of this checksum"
+        const upload = yield* UploadBytes.read(sql, tenant.id, assembly.chunks)
+        if (upload?.checksum !== assembly.checksum) {
+          return { isOfChunks: true, detail: "The chunks do not make up the file of this checksum" }
         }
-        const contents = ArtifactBundle.read(bundle)
-        if (contents === undefined) return "The upload is no artifact bundle with a manifest.json"
-        if (contents.parts.length === 0) {
-          return `None of its ${contents.files} files is a source map with a debug id: run \`sentry-cli sourcemaps inject\` on the build first`
-        }
-        return contents
+        const contents = ArtifactBundle.read(upload.bytes)
+        if (typeof contents === "string") return { isOfChunks: false, detail: contents }
+        return contents.parts.length === 0
+          ? {
+              isOfChunks: false,
+              detail: `None of its ${contents.files} files is a source map with a debug id: run \`sentry-cli sourcemaps inject\` on the build first`
+            }
+          : contents
       }, reading.withPermits(1))
 
       const existing = Effect.fnUntraced(function* (tenantId: string, checksum: string) {
@@ -259,18 +254,23 @@ export class SourceMaps extends Context.Service<
             "The tenant has 2 GiB of source maps: those that no event needs are deleted after 90 days"
           )
         }
-        const contents = yield* judge(assembly)
-        if (typeof contents === "string") return errorOf(contents)
+        const judged = yield* judge(assembly)
+        // Other chunks may still make up the file.
+        if ("detail" in judged && judged.isOfChunks) return errorOf(judged.detail)
+        const detail = "detail" in judged ? judged.detail : null
+        const debugIds = "detail" in judged ? [] : judged.parts.map(({ debugId }) => debugId)
         const now = yield* Now.now
+        // A refused upload is remembered: asking again does not read it again.
         yield* sql`
-          INSERT INTO hm_error_bundle (tenant_id, bundle_id, checksum, chunks, project_ids, debug_ids, release, status,
+          INSERT INTO hm_error_bundle (tenant_id, bundle_id, checksum, chunks, project_ids, debug_ids, release, status, detail,
                                        recorded_at, updated_at)
           VALUES (${tenant.id}, ${yield* Identifier.next}::uuid, ${assembly.checksum}, ${assembly.chunks}::text[],
-                  ${projectIds}::int4[], ${contents.parts.map(({ debugId }) => debugId)}::uuid[],
-                  ${assembly.release ?? null}, 'waiting', ${now}, ${now})
+                  ${projectIds}::int4[], ${debugIds}::uuid[], ${assembly.release ?? null},
+                  ${detail === null ? "waiting" : "refused"}, ${detail}, ${now}, ${now})
               ON CONFLICT (tenant_id, checksum)
               DO NOTHING
         `
+        if (detail !== null) return errorOf(detail)
         return stateOf("created")
       })
 

@@ -2,28 +2,20 @@
  * Bundles of Sentry's command-line client: a zip with a manifest that names the type, the address and the debug id of each
  * file.
  */
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import { unzipSync } from "fflate"
+import { isRecord, jsonOf } from "./envelope.ts"
+import * as JsonShape from "./jsonShape.ts"
 import { debugIdOf } from "./sourceMaps.ts"
+import * as Zip from "./zip.ts"
 
-/** A manifest has a few hundred bytes per file. */
-const manifestBytesMax = 8 * 1024 * 1024
-/** A script or map after decompression; larger ones are left out. */
-const fileBytesMax = 48 * 1024 * 1024
-const filesMax = 10_000
-
-const Manifest = Schema.Struct({
-  files: Schema.Record(
-    Schema.String,
-    Schema.Struct({
-      type: Schema.optionalKey(Schema.String),
-      url: Schema.optionalKey(Schema.String),
-      headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
-    })
-  )
-})
-const decodeManifest = Schema.decodeUnknownOption(Schema.fromJsonString(Manifest))
+/** A manifest has some 300 bytes per file. */
+const manifestBytesMax = 4 * 1024 * 1024
+/** Eight values per file: its name, type, address and headers. */
+const manifestBounds = { values: 400_000, depth: 8 }
+/** A script or map after decompression; larger ones are left out, and the upload says so. */
+export const fileBytesMax = 48 * 1024 * 1024
+/** All files of a bundle after decompression: eight times the largest upload, as text compresses. */
+export const bundleBytesMax = 512 * 1024 * 1024
+const debugIdsMax = 10_000
 
 /** The files of one debug id. */
 export interface Part {
@@ -36,41 +28,49 @@ export interface Contents {
   readonly parts: ReadonlyArray<Part>
   /** Files of any type, for the answer to an upload without a debug id. */
   readonly files: number
+  /** Reads files one after another, until they have 512 MiB together. */
+  readonly read: (name: string) => Promise<Buffer | Zip.Unreadable>
 }
 
-/** Reads one file. Undefined when there is none, or when it is too large or broken. */
-export const readFile = (
-  bundle: Uint8Array,
-  name: string,
-  bytesMax = fileBytesMax
-): Uint8Array | undefined => {
-  try {
-    return unzipSync(bundle, {
-      filter: (file) => file.name === name && file.originalSize <= bytesMax
-    })[name]
-  } catch {
-    return undefined
+const noBundle = "The upload is no artifact bundle with a manifest.json"
+
+const headerOf = (headers: unknown): unknown =>
+  isRecord(headers)
+    ? Object.entries(headers).find(([name]) => name.toLowerCase() === "debug-id")?.[1]
+    : undefined
+
+/** Reads the manifest alone. Returns why the bytes are no bundle. */
+export const read = (bundle: Uint8Array): Contents | string => {
+  const archive = Zip.open(bundle)
+  if (archive === undefined) return `The upload is no zip of at most ${Zip.filesMax} files`
+  const manifest = Zip.readSync(archive, "manifest.json", manifestBytesMax)
+  if (manifest === "too-large") return `The manifest.json has more than ${manifestBytesMax} bytes`
+  if (typeof manifest === "string") return noBundle
+  if (JsonShape.valuesWithin(manifest, manifestBounds) === undefined) {
+    return `The manifest.json has more than ${manifestBounds.values} values`
   }
-}
-
-/** Reads the manifest alone. Undefined when the bytes are no bundle. */
-export const read = (bundle: Uint8Array): Contents | undefined => {
-  const manifest = readFile(bundle, "manifest.json", manifestBytesMax)
-  if (manifest === undefined) return undefined
-  const decoded = Option.getOrUndefined(decodeManifest(new TextDecoder().decode(manifest)))
-  if (decoded === undefined) return undefined
-  const entries = Object.entries(decoded.files)
+  const decoded = jsonOf(manifest)
+  const listed = isRecord(decoded) ? decoded["files"] : undefined
+  if (!isRecord(listed)) return noBundle
+  const entries = Object.entries(listed)
   const scripts = new Map<string, string>()
   const maps = new Map<string, string>()
-  for (const [name, { headers = {}, type }] of entries.slice(0, filesMax)) {
-    const header = Object.entries(headers).find(([key]) => key.toLowerCase() === "debug-id")?.[1]
-    const debugId = debugIdOf(header)
+  for (const [name, file] of entries) {
+    const { headers, type } = isRecord(file) ? file : {}
+    const debugId = debugIdOf(headerOf(headers))
     if (debugId === undefined) continue
     if (type === "source_map") maps.set(debugId, name)
     else if (type === "minified_source") scripts.set(debugId, name)
   }
+  if (maps.size > debugIdsMax) return `The upload has source maps of more than ${debugIdsMax} debug ids`
+  let left = bundleBytesMax
   return {
     parts: Array.from(maps, ([debugId, mapName]) => ({ debugId, mapName, scriptName: scripts.get(debugId) })),
-    files: entries.length
+    files: entries.length,
+    read: async (name) => {
+      const file = await Zip.read(archive, name, Math.min(fileBytesMax, left))
+      left -= typeof file === "string" ? 0 : file.length
+      return file
+    }
   }
 }

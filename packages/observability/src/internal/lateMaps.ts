@@ -7,7 +7,7 @@ import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import type { SourceMap } from "./sourceMaps.ts"
+import type { SourceMap } from "./sourceMapFile.ts"
 import type * as StoredEvent from "./storedEvent.ts"
 
 const eventsMax = 100
@@ -73,38 +73,64 @@ export const make = (sql: SqlClient.SqlClient) => ({
           return { count: 0, hasMore: false }
         }
         const maps = yield* mapsOf(rows)
-        for (const { issueId, logId, payload, projectId, receivedAt } of rows) {
-          if (payload === null || issueId === null) continue
-          const translation = yield* translate(payload, maps(projectId))
-          if (translation === undefined) continue
-          const { culprit, data, hashes, title } = translation
-          yield* sql`
-            UPDATE hm_error_log
-               SET payload = ${data}::bytea
-             WHERE tenant_id = ${tenantId} AND log_id = ${logId}::uuid AND received_at = ${receivedAt}
-          `
-          yield* sql`
-            UPDATE hm_error_issue
-               SET culprit = coalesce(${culprit}, culprit), title = ${title}
-             WHERE tenant_id = ${tenantId} AND issue_id = ${issueId}::uuid
-          `
-          yield* sql`
+        const served = (yield* Effect.forEach(rows, ({ issueId, logId, payload, projectId, receivedAt }) =>
+          payload === null || issueId === null
+            ? Effect.succeed([])
+            : Effect.map(translate(payload, maps(projectId)), (translation) =>
+                translation === undefined ? [] : [{ ...translation, issueId, logId, projectId, receivedAt }]
+              )
+        )).flat()
+        const hashes = served.flatMap(({ hashes: list, issueId, projectId }) =>
+          list.map((hash) => ({ hash, issueId, projectId }))
+        )
+        yield* sql`
+          WITH served (project_id, log_id, received_at, issue_id, title, culprit, data) AS (
+            SELECT *
+              FROM unnest(${served.map(({ projectId }) => projectId)}::int4[],
+                          ${served.map(({ logId }) => logId)}::uuid[],
+                          ${served.map(({ receivedAt }) => receivedAt)}::timestamptz[],
+                          ${served.map(({ issueId }) => issueId)}::uuid[],
+                          ${served.map(({ title }) => title)}::text[],
+                          ${served.map(({ culprit }) => culprit ?? "")}::text[],
+                          ${served.map(({ data }) => data)}::bytea[])
+          ),
+          translated AS (
+            UPDATE hm_error_log l
+               SET payload = served.data
+              FROM served
+             WHERE l.tenant_id = ${tenantId}
+               AND l.log_id = served.log_id
+               AND l.received_at = served.received_at
+          ),
+          -- The newest event of an issue names it.
+          named AS (
+            UPDATE hm_error_issue i
+               SET culprit = coalesce(nullif(newest.culprit, ''), i.culprit), title = newest.title
+              FROM (
+                   SELECT DISTINCT ON (issue_id) issue_id, title, culprit
+                     FROM served
+                    ORDER BY issue_id, log_id DESC
+                   ) newest
+             WHERE i.tenant_id = ${tenantId}
+               AND i.issue_id = newest.issue_id
+          ),
+          attached AS (
             INSERT INTO hm_error_hash (tenant_id, project_id, hash, issue_id, recorded_at)
-            SELECT ${tenantId}, ${projectId}::int4, n.hash, ${issueId}::uuid, ${now}
-              FROM unnest(${hashes}::text[]) AS n (hash)
+            SELECT ${tenantId}, n.project_id, n.hash, n.issue_id, ${now}
+              FROM unnest(${hashes.map(({ projectId }) => projectId)}::int4[],
+                          ${hashes.map(({ hash }) => hash)}::text[],
+                          ${hashes.map(({ issueId }) => issueId)}::uuid[]) AS n (project_id, hash, issue_id)
                 ON CONFLICT (tenant_id, project_id, hash)
                 DO NOTHING
-          `
-        }
-        yield* sql`
+          )
           DELETE FROM hm_error_missing_map g
            USING unnest(${rows.map(({ projectId }) => projectId)}::int4[],
                         ${rows.map(({ debugId }) => debugId)}::uuid[],
-                        ${rows.map(({ logId }) => logId)}::uuid[]) AS served (project_id, debug_id, log_id)
+                        ${rows.map(({ logId }) => logId)}::uuid[]) AS done (project_id, debug_id, log_id)
            WHERE g.tenant_id = ${tenantId}
-             AND g.project_id = served.project_id
-             AND g.debug_id = served.debug_id
-             AND g.log_id = served.log_id
+             AND g.project_id = done.project_id
+             AND g.debug_id = done.debug_id
+             AND g.log_id = done.log_id
         `
         return { count: rows.length, hasMore: rows.length === eventsMax }
       })

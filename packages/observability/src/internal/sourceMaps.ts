@@ -2,15 +2,9 @@
  * Translates the frames of minified scripts into those of their sources, by the maps that a build uploaded. Pure: the maps
  * are given.
  */
-import { isIgnored, originalPositionFor, sourceContentFor, type TraceMap } from "@jridgewell/trace-mapping"
 import type * as Schema from "effect/Schema"
 import { isRecord } from "./envelope.ts"
-
-/** A source map, and the lines of its script when the build uploaded it. */
-export interface SourceMap {
-  readonly map: TraceMap
-  readonly script: ReadonlyArray<string> | undefined
-}
+import type { SourceMap } from "./sourceMapFile.ts"
 
 type Fields = Readonly<Record<string, Schema.Json>>
 
@@ -26,6 +20,10 @@ const contextLengthMax = 200
 const imagesMax = 200
 /** A declaration is looked for in the lines above its use, of a script that was not put on one line. */
 const declarationLinesMax = 200
+/** Characters before the place: a declaration further away is rarely that of the function that failed. */
+const declarationLengthMax = 262_144
+/** Places with the name that are looked at: a script may consist of nothing else. */
+const declarationTriesMax = 5_000
 
 const debugIdPattern = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
 
@@ -113,15 +111,14 @@ const placeOf = (frame: Fields): Place | undefined => {
     : undefined
 }
 
-const originalOf = ({ map }: SourceMap, { column, line }: Place) =>
-  originalPositionFor(map, { line, column: column - 1 })
+const originalOf = (source: SourceMap, { column, line }: Place) => source.original(line, column - 1)
 
 const identifier = /[\p{ID_Start}$_][\p{ID_Continue}$]*/uy
 
 /** The identifier of a script that begins at a place. */
 const wordAt = ({ script }: SourceMap, { column, line }: Place): string | undefined => {
   identifier.lastIndex = column - 1
-  return identifier.exec(script?.[line - 1] ?? "")?.[0]
+  return identifier.exec(script?.at(line - 1) ?? "")?.[0]
 }
 
 /** `n.pay`, `async t`, `new n` and `Object.t [as u]`: the last name. */
@@ -138,15 +135,24 @@ const wordEnd = /[\p{ID_Continue}$]$/u
 
 /** The place of the nearest declaration of a name before a place of a script. */
 const declarationOf = ({ script }: SourceMap, name: string, place: Place): Place | undefined => {
-  if (script === undefined || name === "") return undefined
-  for (let line = place.line; line >= 1 && line > place.line - declarationLinesMax; line--) {
-    const text = script[line - 1] ?? ""
-    let at = text.lastIndexOf(name, line === place.line ? place.column - 1 : text.length)
+  if (script === undefined || name === "" || place.line > script.count) return undefined
+  let left = declarationLengthMax
+  let tries = declarationTriesMax
+  for (let line = place.line; line >= 1 && line > place.line - declarationLinesMax && left > 0; line--) {
+    const whole = script.at(line - 1) ?? ""
+    const end = line === place.line ? Math.min(place.column - 1, whole.length) : whole.length
+    // The names that follow begin before the end and go on after it.
+    const skipped = Math.max(0, end - left)
+    const text = whole.slice(skipped, end + name.length + 64)
+    left -= end - skipped + 1
+    let at = text.lastIndexOf(name, end - skipped)
     while (at >= 0) {
+      if (tries-- <= 0) return undefined
       const before = text.slice(Math.max(0, at - 10), at)
       const rest = text.slice(at + name.length, at + name.length + 64)
       const isCall = rest.startsWith("(") && !/(?:function\*? ?|[{};,]|\bget |\bset |\basync )$/.test(before)
-      if (!wordEnd.test(before.slice(-1)) && declared.test(rest) && !isCall) return { line, column: at + 1 }
+      if (!wordEnd.test(before.slice(-1)) && declared.test(rest) && !isCall)
+        return { line, column: skipped + at + 1 }
       at = at === 0 ? -1 : text.lastIndexOf(name, at - 1)
     }
   }
@@ -167,10 +173,10 @@ const nameOf = (
   if (typeof minified !== "string") return undefined
   const bare = bareOf(minified)
   const declaration = declarationOf(source, bare, place)
-  if (declaration !== undefined) return originalOf(source, declaration).name ?? bare
+  if (declaration !== undefined) return originalOf(source, declaration)?.name ?? bare
   if (caller === undefined) return undefined
   const isCalled = caller.source.script === undefined || wordAt(caller.source, caller.place) === bare
-  return isCalled ? (originalOf(caller.source, caller.place).name ?? undefined) : undefined
+  return isCalled ? originalOf(caller.source, caller.place)?.name : undefined
 }
 
 /** `webpack://shop/./src/cart.ts` and `../../src/cart.ts` are both `src/cart.ts`. */
@@ -180,20 +186,20 @@ const pathOf = (source: string): string =>
     .replace(/^(?:\.{1,2}\/)+/, "")
     .replace(/\?.*$/, "")
 
-const contextOf = (
-  { map }: SourceMap,
-  source: string,
-  line: number,
-  scrub: (text: string) => string
-): Fields => {
-  const lines = sourceContentFor(map, source)?.split("\n") ?? []
-  const own = lines[line - 1]
-  if (own === undefined) return { context_line: null, pre_context: [], post_context: [] }
-  const shown = (text: string) => scrub(text.slice(0, contextLengthMax))
+const contextOf = (map: SourceMap, source: string, line: number, scrub: (text: string) => string): Fields => {
+  const lines = map.linesOf(source)
+  const shown = (first: number, last: number): ReadonlyArray<string> => {
+    const texts: Array<string> = []
+    for (let index = Math.max(0, first); index < last; index++) {
+      const text = lines?.at(index)
+      if (text !== undefined) texts.push(scrub(text.slice(0, contextLengthMax)))
+    }
+    return texts
+  }
   return {
-    context_line: shown(own),
-    pre_context: lines.slice(Math.max(0, line - 1 - contextLines), line - 1).map(shown),
-    post_context: lines.slice(line, line + contextLines).map(shown)
+    context_line: shown(line - 1, line)[0] ?? null,
+    pre_context: shown(line - 1 - contextLines, line - 1),
+    post_context: shown(line, line + contextLines)
   }
 }
 
@@ -218,10 +224,10 @@ export const translate = (
       const frame = fieldsOf(value)
       const { place, source } = found
       const original = originalOf(source, place)
-      if (original.source === null) return value
+      if (original === undefined) return value
       const path = pathOf(original.source)
       const name = nameOf(source, frame, place, sources[index - 1])
-      const isOwn = !/(?:^|\/)node_modules\//.test(original.source) && !isIgnored(source.map, original.source)
+      const isOwn = !/(?:^|\/)node_modules\//.test(original.source) && !source.isIgnored(original.source)
       const { module: _, ...rest } = frame
       return {
         ...rest,

@@ -8,6 +8,7 @@ import { isRecord } from "./envelope.ts"
 import * as Grouping from "../EventGrouping.ts"
 import type { Exception, Frame, Groupable } from "../EventGrouping.ts"
 import { Scrubber } from "../EventScrubber.ts"
+import type { SourceMap } from "./sourceMapFile.ts"
 import * as SourceMaps from "./sourceMaps.ts"
 
 /** An event's JSON, as Sentry bounds it. */
@@ -291,7 +292,7 @@ export type Translation = Pick<StoredEvent, "title" | "culprit" | "hashes" | "de
 /** Translates the frames of a stored event. */
 export const translate = (
   data: Uint8Array,
-  sourceMapOf: (debugId: string) => SourceMaps.SourceMap | undefined
+  sourceMapOf: (debugId: string) => SourceMap | undefined
 ): Translation => {
   // Addresses were removed before, or are kept.
   const scrubber = new Scrubber({ keepsAddresses: true })
