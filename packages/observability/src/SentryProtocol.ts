@@ -1,5 +1,6 @@
 /**
- * The intake protocol of Sentry's SDKs under `/sentry/api/<project>`: envelopes, and events of older SDKs.
+ * The intake protocol of Sentry's SDKs under `/sentry/api/<project>`: envelopes, events of older SDKs, and the reports that
+ * browsers send by themselves.
  *
  * The DSN is `https://<key>@<host>/sentry/<project>`. An SDK discards what is refused with any 4xx or 5xx, so that a passing
  * fault is never a 5xx: what cannot be acknowledged is answered 429 with the time to wait.
@@ -20,12 +21,14 @@ import * as Metric from "effect/Metric"
 import { ErrorIntake } from "./ErrorIntake.ts"
 import * as Envelope from "./internal/envelope.ts"
 import * as Metrics from "./internal/metrics.ts"
+import * as SecurityReport from "./internal/securityReport.ts"
 import * as SentryItems from "./internal/sentryItems.ts"
-import type { Submission } from "./internal/submission.ts"
+import type { Count, Submission } from "./internal/submission.ts"
 
 const mebibyte = 1024 * 1024
 /** The bounds of Sentry's own intake. */
 const body = { max: 20 * mebibyte, inflatedMax: 100 * mebibyte }
+const securityBody = { max: mebibyte, inflatedMax: mebibyte }
 const storeBody = { max: 20 * mebibyte, inflatedMax: 20 * mebibyte }
 
 /** A client that was refused waits this long. It drops what it has in the meantime. */
@@ -83,9 +86,12 @@ const options = {
   refuse
 } as const satisfies Omit<ProtocolRoute.Options, "path" | "body">
 
+const encoder = new TextEncoder()
+
 const projectPattern = /^[1-9]\d{0,9}$/
 
-const brokenDetails: Readonly<Record<Envelope.Broken, string>> = {
+const brokenDetails: Readonly<Record<Envelope.Broken | "security", string>> = {
+  security: "The body has no report of a browser",
   empty: "The body is empty",
   header: "The first line is not the JSON header of an envelope",
   "item-header": "The header line of an item is not JSON with a type",
@@ -116,7 +122,7 @@ const errorsOf = (submission: Submission): Submission => ({
 })
 
 /**
- * The routes of envelopes and of single events.
+ * The routes of envelopes, of single events, and of reports of browsers.
  *
  * @category routes
  * @since 0.1.0
@@ -132,7 +138,11 @@ export const routes: Effect.Effect<
     Effect.as(Metric.update(Metric.withAttributes(Metrics.refusedTotal, { reason }), 1), response)
 
   const accept = Effect.fnUntraced(
-    function* ({ params, request }: ProtocolRoute.Input, envelope: Envelope.Envelope | Envelope.Broken) {
+    function* (
+      { params, request }: ProtocolRoute.Input,
+      envelope: Envelope.Envelope | Envelope.Broken | "security",
+      unreadable: ReadonlyArray<Count> = []
+    ) {
       const tenant = yield* Tenant
       const text = params["project"] ?? ""
       const projectId = projectPattern.test(text) ? Number(text) : 0
@@ -151,7 +161,7 @@ export const routes: Effect.Effect<
       }
       const now = yield* Now.now
       const address = yield* ClientAddress.of(request)
-      const { eventId, submission } = SentryItems.read(envelope, {
+      const { eventId, submission: read } = SentryItems.read(envelope, {
         tenantId: tenant.id,
         projectId,
         receivedAtMillis: now.getTime(),
@@ -159,6 +169,7 @@ export const routes: Effect.Effect<
         clientAddress: address.text,
         newEventId: yield* Identifier.next
       })
+      const submission = { ...read, counts: [...read.counts, ...unreadable] }
       const isShedding = intake.isShedding()
       const accepted = isShedding ? errorsOf(submission) : submission
       return yield* intake.submit(accepted).pipe(
@@ -188,7 +199,30 @@ export const routes: Effect.Effect<
   const store = (input: ProtocolRoute.Input) =>
     accept(input, { header: {}, items: [{ type: "event", header: {}, payload: input.body }] })
 
+  const security = Effect.fnUntraced(function* (input: ProtocolRoute.Input) {
+    const now = yield* Now.now
+    const query = URL.parse(input.request.url, "http://localhost")?.searchParams
+    const read = SecurityReport.read(input.body, {
+      receivedAtMillis: now.getTime(),
+      userAgent: input.request.headers["user-agent"] ?? "",
+      release: query?.get("sentry_release") ?? null,
+      environment: query?.get("sentry_environment") ?? null
+    })
+    if (read === undefined) return yield* accept(input, "security")
+    const items = read.events.map((event) => ({
+      type: "event",
+      header: {},
+      payload: encoder.encode(JSON.stringify(event))
+    }))
+    const dropped: ReadonlyArray<Count> =
+      read.dropped === 0
+        ? []
+        : [{ category: "security", outcome: "dropped", reason: "unreadable", quantity: read.dropped }]
+    return yield* accept(input, { header: {}, items }, dropped)
+  })
+
   return [
+    ProtocolRoute.make({ ...options, path: "/sentry/api/:project/security/", body: securityBody }, security),
     ProtocolRoute.make({ ...options, path: "/sentry/api/:project/envelope/", body }, (input) =>
       accept(input, Envelope.parse(input.body))
     ),

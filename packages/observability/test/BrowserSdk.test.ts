@@ -1,39 +1,12 @@
 import { assert, layer } from "@effect/vitest"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import { ErrorProjects } from "@hypermarket/observability/ErrorProjects"
-import chromium from "@sparticuz/chromium"
 import { Effect, Layer, Schedule } from "effect"
 import { build } from "esbuild"
-import * as Fs from "node:fs"
 import { createServer } from "node:http"
-import * as Os from "node:os"
 import * as Path from "node:path"
-import { chromium as playwright } from "playwright-core"
+import { chromiumOf, isChromiumAvailable } from "./chromium.ts"
 import { baseUrl, issuesOf, layerServer, projectOf } from "./errorServer.ts"
-
-const isAvailable = process.platform === "linux" && process.arch === "x64"
-
-/** Unpacked with mode 0700, so that each run has a folder of its user. */
-const launch = Effect.gen(function* () {
-  const path = yield* Effect.acquireRelease(
-    Effect.promise(async () => {
-      const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "hm-chromium-"))
-      process.env["TMPDIR"] = folder
-      return { folder, path: await chromium.executablePath() }
-    }),
-    ({ folder }) =>
-      Effect.sync(() => {
-        delete process.env["TMPDIR"]
-        Fs.rmSync(folder, { recursive: true, force: true })
-      })
-  )
-  return yield* Effect.acquireRelease(
-    Effect.tryPromise(() =>
-      playwright.launch({ executablePath: path.path, args: ["--no-sandbox"], headless: true })
-    ).pipe(Effect.retry(Schedule.recurs(2)), Effect.orDie),
-    (browser) => Effect.promise(() => browser.close())
-  )
-})
 
 /** A page of another origin than the API, with the SDK bundled into its script. */
 const site = Effect.gen(function* () {
@@ -63,7 +36,7 @@ const site = Effect.gen(function* () {
 })
 
 layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("@sentry/browser, unmodified", (it) => {
-  it.effect.runIf(isAvailable)(
+  it.effect.runIf(isChromiumAvailable)(
     "uncaught and caught errors, messages, feedback and logs of a page of another origin arrive, and the page is refused nothing",
     () =>
       Effect.gen(function* () {
@@ -71,7 +44,7 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("@sentry/bro
         const api = new URL(yield* baseUrl)
         const dsn = `http://browser_client_${project.projectId}@${api.host}/sentry/${project.projectId}`
         const origin = yield* site
-        const browser = yield* launch
+        const browser = yield* chromiumOf
         const answers: Array<string> = []
         const page = yield* Effect.promise(() => browser.newPage({ locale: "en-GB", timezoneId: "UTC" }))
         page.on("response", (response) => {

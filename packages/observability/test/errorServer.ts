@@ -113,7 +113,7 @@ export const projectOf = Effect.fnUntraced(function* (tenant: string, slug = "sh
 export interface Sent {
   readonly key?: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly route?: "envelope" | "store"
+  readonly route?: "envelope" | "store" | "security"
 }
 
 /** Sends bytes or a text to a project's intake, with the key in the query as SDKs do. */
