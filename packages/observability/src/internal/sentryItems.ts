@@ -138,20 +138,19 @@ const attachmentOf = (
 
 const itemOf = (
   kind: "feedback" | "check_in",
-  payload: unknown,
+  cleaned: Schema.Json,
   bytes: number,
   eventId: string | null,
-  receivedAtMillis: number,
-  scrubber: Scrubber
+  receivedAtMillis: number
 ): StoredItem => {
-  const slug = isRecord(payload) ? payload["monitor_slug"] : undefined
+  const slug = isRecord(cleaned) ? cleaned["monitor_slug"] : undefined
   return {
     kind,
     eventId,
-    name: typeof slug === "string" ? scrubber.text(slug).slice(0, 200) : kind,
+    name: typeof slug === "string" ? slug.slice(0, 200) : kind,
     receivedAtMillis,
     bytes,
-    data: StoredEvent.compress(scrubber.clean(payload))
+    data: StoredEvent.compress(cleaned)
   }
 }
 
@@ -203,12 +202,11 @@ export const read = (envelope: Envelope, context: Context): Read => {
         )
       )
     } else if (item.type === "feedback" || item.type === "check_in") {
-      items.push(
-        itemOf(item.type, payload, item.payload.byteLength, envelopeId ?? null, receivedAtMillis, scrubber)
-      )
+      const cleaned = scrubber.clean(payload)
+      items.push(itemOf(item.type, cleaned, item.payload.byteLength, envelopeId ?? null, receivedAtMillis))
       const checkIn =
-        item.type === "check_in" && isRecord(payload)
-          ? CheckIn.make(payload, receivedAtMillis, randomUUID())
+        item.type === "check_in" && isRecord(cleaned)
+          ? CheckIn.make(cleaned, receivedAtMillis, randomUUID())
           : undefined
       if (checkIn !== undefined) checkIns.push(checkIn)
     } else if (item.type === "client_report") {
