@@ -136,6 +136,24 @@ layer(TestLayer, { excludeTestServices: true })("RequestLimits", (it) => {
     })
   )
 
+  it.effect("keeps 10,000 addresses in memory, and never forgets one that goes on asking", () =>
+    Effect.gen(function* () {
+      const limits = yield* CoreLimits.Limits
+      const ask = (text: string) => limits.checkAddress({ text, bucket: text }).allowed
+      const idle = "198.51.100.7"
+      const busy = "198.51.100.8"
+      for (const text of [idle, busy])
+        assert.deepStrictEqual([ask(text), ask(text), ask(text)], [true, true, false])
+      for (let other = 0; other < 10_500; other++) {
+        assert.isTrue(ask(`203.0.113.${other}`))
+        if (other % 5_000 === 0) assert.isFalse(ask(busy))
+      }
+      assert.isFalse(ask(busy))
+      // Its place was given to another address.
+      assert.isTrue(ask(idle))
+    })
+  )
+
   it.effect("limits addresses in memory before any key is read", () =>
     Effect.gen(function* () {
       const limits = yield* CoreLimits.Limits

@@ -10,7 +10,10 @@ interface Level {
   atMillis: number
 }
 
-/** Buckets remembered per process, some 100 bytes each. The one that was made first is forgotten at the limit. */
+/**
+ * Buckets remembered per process, some 200 bytes each. At the limit the one that was asked for least recently is forgotten. A
+ * bucket that is asked for all the time, denied or not, is never forgotten: a flood of other keys does not refill it.
+ */
 const bucketsMax = 10_000
 
 const microsPerMilli = 1_000
@@ -29,7 +32,17 @@ export interface ProcessJudge {
 }
 
 export const make = (): ProcessJudge => {
+  /** The least recently asked for first. */
   const levels = new Map<string, Level>()
+  const put = (key: string, level: Level) => {
+    levels.delete(key)
+    levels.set(key, level)
+    if (levels.size <= bucketsMax) return
+    for (const oldest of levels.keys()) {
+      levels.delete(oldest)
+      return
+    }
+  }
   const decide = (bounds: ReadonlyArray<Bound>, cost: number, nowMillis: number): number => {
     // A lease cannot be given back to a database that is unavailable: concurrency is not counted alone.
     const counted = bounds.filter(({ kind }) => kind !== "concurrency")
@@ -41,13 +54,11 @@ export const make = (): ProcessJudge => {
       return missing <= 0 ? 0 : Math.ceil((missing * bound.periodMicros) / bound.quota / microsPerMilli)
     })
     const wait = Math.max(0, ...waits)
-    if (wait > 0) return wait
+    const charged = wait === 0 ? cost : 0
     for (const [index, bound] of counted.entries()) {
-      levels.set(bound.key, { used: (used[index] ?? 0) + cost, atMillis: nowMillis })
+      put(bound.key, { used: (used[index] ?? 0) + charged, atMillis: nowMillis })
     }
-    const [oldest] = levels.keys()
-    if (levels.size > bucketsMax && oldest !== undefined) levels.delete(oldest)
-    return 0
+    return wait
   }
   return { decide, forget: () => levels.clear() }
 }
