@@ -5,7 +5,7 @@
  */
 import type * as Page from "@hypermarket/core/Page"
 import type { VersionStale } from "@hypermarket/core/Precondition"
-import { Tenant, type TenantId } from "@hypermarket/core/Tenant"
+import { Tenant } from "@hypermarket/core/Tenant"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -127,17 +127,7 @@ export class RateLimits extends Context.Service<
         return yield* engine.bucketBound((yield* Tenant).id, request.policy, request.subject)
       })
 
-      /** Reads the policies first. */
-      const check = Effect.fn("RateLimits.check")(function* (id: TenantId, request: RateCheck) {
-        const cost = request.cost ?? 1
-        const bounds = yield* Effect.forEach(request.policies, (policy) =>
-          engine.boundOf(id, policy, request.subject, cost)
-        )
-        return yield* engine.checker.decide(
-          bounds.filter((bound) => bound !== undefined),
-          cost
-        )
-      })
+      const check = Effect.fn("RateLimits.check")(engine.check)
 
       return RateLimits.of({
         createPolicy: Effect.fn("RateLimits.createPolicy")(function* (policy) {

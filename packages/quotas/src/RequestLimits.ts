@@ -76,8 +76,15 @@ const make = Effect.gen(function* () {
   const addresses = ProcessJudge.make()
 
   const check = Effect.fnUntraced(function* (request: Limits.Request): Effect.fn.Return<Limits.Verdict> {
-    const ofInstallation = engine.policiesNow(system) ?? (yield* engine.policiesOf(system))
-    const ofTenant = engine.policiesNow(request.tenantId) ?? (yield* engine.policiesOf(request.tenantId))
+    const installationNow = engine.policiesNow(system)
+    const tenantNow = engine.policiesNow(request.tenantId)
+    const {
+      held: [ofInstallation, ofTenant],
+      isLate
+    } =
+      installationNow !== undefined && tenantNow !== undefined
+        ? { held: [installationNow, tenantNow], isLate: false }
+        : yield* engine.policiesOf([system, request.tenantId])
     const bounds = [
       ...boundsOf(system, ofInstallation, request),
       ...boundsOf(request.tenantId, ofTenant, request)
@@ -85,7 +92,7 @@ const make = Effect.gen(function* () {
     if (bounds.length === 0) return Limits.allowed
     // A request that costs more than a burst empties the bucket: refused, it could never pass.
     const cost = Math.min(request.cost, ...bounds.map(costMaxOf))
-    return yield* engine.checker.decide(bounds, cost).pipe(
+    return yield* engine.checker.decide(bounds, cost, isLate).pipe(
       Effect.map(verdictOf),
       Effect.catchTag("RateLimitsUnavailable", ({ policy }) => Effect.succeed(unavailable(policy)))
     )

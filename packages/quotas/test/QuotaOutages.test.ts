@@ -9,11 +9,12 @@ import { RateLimits } from "@hypermarket/quotas/RateLimits"
 import { TenantQuotas } from "@hypermarket/quotas/TenantQuotas"
 import * as DatabaseOutage from "@hypermarket/testing/DatabaseOutage"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Context, Effect, Layer, Metric, Ref, Schedule } from "effect"
+import { Context, Duration, Effect, Layer, Metric, Ref, Schedule } from "effect"
 import * as SqlClient from "effect/sql/SqlClient"
 
 const asTenant = provide(TenantId.make("acme"))
 const hourMillis = 3_600_000
+const deadlineMillis = 100
 const poll = Schedule.spaced("20 millis")
 
 /** Migrates the server and builds the services as one process has them, with the settings of production. */
@@ -50,7 +51,13 @@ it.live(
 
         yield* database.leave
         const asked = Array.from({ length: 40 })
-        const decisions = yield* Effect.forEach(asked, () => check("open", "u"), { concurrency: 4 })
+        // Past the age of policies in memory: the first checks ask for them.
+        yield* Effect.sleep("500 millis")
+        const timed = yield* Effect.forEach(asked, () => Effect.timed(check("open", "u")), { concurrency: 4 })
+        const decisions = timed.map(([, decision]) => decision)
+        // The first checks wait for the deadline, then one per 250 ms. The others do not wait, for policies neither.
+        const waited = timed.filter(([duration]) => Duration.toMillis(duration) >= deadlineMillis)
+        assert.isBelow(waited.length, asked.length / 2)
         assert.strictEqual(decisions.filter(({ allowed }) => allowed).length, 6)
         assert.isTrue(decisions.every(({ decidedBy }) => decidedBy === "process"))
         assert.isTrue(

@@ -192,6 +192,35 @@ layer(TestLayer, { excludeTestServices: true })("RateLimits", (it) => {
     }).pipe(fresh())
   )
 
+  it.effect("a process that is not asked reads no policy", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { id } = yield* Tenant
+      yield* create({ policy: "rest", quota: 10 })
+      yield* check(["rest"], "u")
+      // Another process goes on changing policies of the tenant.
+      const change = sql`
+        UPDATE hm_rate_revision
+           SET revision = revision + 1
+         WHERE tenant_id = ${id}
+      `
+      yield* Effect.repeat(Effect.andThen(change, Effect.sleep("150 millis")), { times: 12 })
+      const waiting = yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`LOCK TABLE hm_rate_revision, hm_rate_policy IN ACCESS EXCLUSIVE MODE`
+          yield* Effect.sleep("600 millis")
+          return yield* sql`
+            SELECT 1
+              FROM pg_locks
+             WHERE NOT granted
+               AND relation IN ('hm_rate_revision'::regclass, 'hm_rate_policy'::regclass)
+          `
+        })
+      )
+      assert.lengthOf(waiting, 0)
+    }).pipe(fresh())
+  )
+
   it.effect("rows of full buckets are deleted, and no other", () =>
     Effect.gen(function* () {
       const maintenance = yield* QuotaMaintenance

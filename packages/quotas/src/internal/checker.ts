@@ -119,6 +119,34 @@ export const make = Effect.fnUntraced(function* (
     return false
   }
 
+  /** Counts a check that the database did not decide in time. */
+  const late = Effect.suspend(() => {
+    lateChecks++
+    return lateChecks === lateChecksMax
+      ? Effect.logWarning("Rate limits are decided by this process alone: the database is unavailable")
+      : Effect.void
+  })
+
+  /**
+   * Reads policies within the deadline of a check; none while the database is unavailable. After a trial that is answered the
+   * check itself asks the database.
+   */
+  const reading = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A | undefined> =>
+    Effect.suspend(() => {
+      if (isUnavailable(nowMillis())) return Effect.undefined
+      return self.pipe(
+        Effect.timeout(deadline),
+        Effect.tap(() =>
+          Effect.sync(() => {
+            lateChecks = Math.min(lateChecks, lateChecksMax - 1)
+          })
+        ),
+        Effect.catch((error) =>
+          Effect.logDebug("Policies were not read", error).pipe(Effect.andThen(late), Effect.as(undefined))
+        )
+      )
+    })
+
   const recall = (bound: Bound, cost: number, now: number): RateState | undefined => {
     const denial = remembered.get(bound.key)
     if (denial === undefined || denial.untilMillis <= now || !isSameRate(denial.bound, bound))
@@ -217,11 +245,8 @@ export const make = Effect.fnUntraced(function* (
     const result = outcome._tag === "Some" ? outcome.value : undefined
     if (result === undefined || Result.isFailure(result)) {
       putBack(taken)
-      lateChecks++
       if (result !== undefined) yield* Effect.logDebug("A check failed", result.failure)
-      if (lateChecks === lateChecksMax) {
-        yield* Effect.logWarning("Rate limits are decided by this process alone: the database is unavailable")
-      }
+      yield* late
       return yield* alone(bounds, cost)
     }
     if (lateChecks >= lateChecksMax) yield* Effect.logInfo("Rate limits are decided by the database again")
@@ -256,17 +281,20 @@ export const make = Effect.fnUntraced(function* (
     return states.length === 0 ? undefined : denied(bounds, states, "database")
   }
 
-  /** Returns the decision when this process can make it, or an effect that asks the database. */
-  const decideNow = (requested: ReadonlyArray<Bound>, cost: number): Decided => {
+  /**
+   * Returns the decision when this process can make it, or an effect that asks the database. A request that has waited for its
+   * policies in vain does not ask.
+   */
+  const decideNow = (requested: ReadonlyArray<Bound>, cost: number, isLate = false): Decided => {
     const now = nowMillis()
     const isShadowed = requested.some(({ shadow }) => shadow)
     const bounds = isShadowed ? requested.filter((bound) => !bound.shadow) : requested
     const denial = recalled(bounds, cost, now)
     if (denial !== undefined) return denial
-    const unavailable = isUnavailable(now)
+    const unavailable = isLate || isUnavailable(now)
     if (isShadowed && !unavailable) {
       const inShadow = requested.filter((bound) => bound.shadow)
-      return Effect.andThen(shadow(inShadow, cost), decide(bounds, cost))
+      return Effect.andThen(shadow(inShadow, cost), decide(bounds, cost, isLate))
     }
     const taken = bounds.map((bound) => leases.take(bound, cost, now))
     if (taken.every((each) => each !== undefined)) {
@@ -277,9 +305,9 @@ export const make = Effect.fnUntraced(function* (
     return alone(bounds, cost)
   }
 
-  const decide = (bounds: ReadonlyArray<Bound>, cost: number) =>
+  const decide = (bounds: ReadonlyArray<Bound>, cost: number, isLate = false) =>
     Effect.suspend(() => {
-      const decided = decideNow(bounds, cost)
+      const decided = decideNow(bounds, cost, isLate)
       return Effect.isEffect(decided) ? decided : Effect.succeed(decided)
     })
 
@@ -308,6 +336,7 @@ export const make = Effect.fnUntraced(function* (
   return {
     decide,
     decideNow,
+    reading,
     stateOf,
     nowMillis,
     /** Forgets that a bucket was denied: something was given back to it. */

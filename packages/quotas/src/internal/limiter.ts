@@ -38,19 +38,23 @@ export const make = (engine: RateEngine["Service"], owner: string, limit: RateLi
 
   const bucketFor = Effect.fnUntraced(function* (key: string) {
     const bucket = yield* Effect.fromResult(bucketOfKey(limit.name, key))
-    return boundIn(yield* engine.policiesOf(owner), bucket) ?? numbersFor(bucket)
+    const {
+      held: [held]
+    } = yield* engine.policiesOf([owner])
+    return boundIn(held, bucket) ?? numbersFor(bucket)
   })
 
   const decide = (
     held: OwnerPolicies | undefined,
     bucket: string,
-    cost: number
+    cost: number,
+    isLate: boolean
   ): Effect.Effect<RateDecision, RateCostTooHigh | RateLimitsUnavailable> => {
     const bound = boundIn(held, bucket)
     if (bound !== undefined && !bound.shadow && cost > costMaxOf(bound)) {
       return Effect.fail(new RateCostTooHigh({ policy: limit.name, costMax: costMaxOf(bound) }))
     }
-    return engine.checker.decide(bound === undefined ? [] : [bound], cost)
+    return engine.checker.decide(bound === undefined ? [] : [bound], cost, isLate)
   }
 
   return {
@@ -59,8 +63,10 @@ export const make = (engine: RateEngine["Service"], owner: string, limit: RateLi
         const bucket = bucketOfKey(limit.name, key)
         if (Result.isFailure(bucket)) return Effect.fail(bucket.failure)
         const held = engine.policiesNow(owner)
-        if (held !== undefined) return decide(held, bucket.success, cost)
-        return Effect.flatMap(engine.policiesOf(owner), (read) => decide(read, bucket.success, cost))
+        if (held !== undefined) return decide(held, bucket.success, cost, false)
+        return Effect.flatMap(engine.policiesOf([owner]), (read) =>
+          decide(read.held[0], bucket.success, cost, read.isLate)
+        )
       }),
     peek: (key) => Effect.flatMap(bucketFor(key), engine.peek),
     refund: (key, cost) =>

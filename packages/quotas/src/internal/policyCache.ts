@@ -6,6 +6,7 @@
  * database is unavailable.
  */
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -62,13 +63,22 @@ interface Entry {
   usedMillis: number
 }
 
+/** A read that has not answered yet. */
+interface Read {
+  readonly startedMillis: number
+  readonly answer: Deferred.Deferred<OwnerPolicies, SqlError>
+}
+
 /** A changed policy is seen everywhere within 500 ms: older than this, it is read before the check. */
 const ageMaxMillis = 450
 
 const pollInterval = "200 millis"
 
-/** An owner that no check came for in a second is not asked about. */
+/** An owner that no check came for in a second is not asked about: a process at rest reads nothing. */
 const idleMillis = 1_000
+
+/** Checks that come during a read wait for it. When it takes longer than this, the next check starts another one. */
+const readMillisMax = 1_000
 
 /** An owner's policies are a few kilobytes; the least recently used ones go. */
 const ownersMax = 10_000
@@ -122,33 +132,57 @@ export interface PolicyCache {
 /** Starts the poll of a process. It ends with the scope. */
 export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   const clock = yield* Clock.Clock
+  const scope = yield* Effect.scope
   const entries = new Map<string, Entry>()
+  const reads = new Map<string, Read>()
+  const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe()) / nanosPerMilli
 
   const fresh = (owner: string): OwnerPolicies | undefined => {
     const entry = entries.get(owner)
     if (entry === undefined) return undefined
-    const now = Number(clock.monotonicTimeNanosUnsafe()) / nanosPerMilli
+    const now = nowMillis()
     entry.usedMillis = now
     return now - entry.checkedMillis <= ageMaxMillis ? entry.held : undefined
   }
 
-  const store = (owner: string, held: OwnerPolicies, checkedMillis: number) => {
+  const store = (owner: string, entry: Entry) => {
     entries.delete(owner)
-    entries.set(owner, { held, checkedMillis, usedMillis: checkedMillis })
+    entries.set(owner, entry)
     const [oldest] = entries.keys()
     if (entries.size > ownersMax && oldest !== undefined) entries.delete(oldest)
   }
 
-  const read = Effect.fnUntraced(function* (owner: string) {
-    // The age counts from before the read: what is written meanwhile is seen by the next one.
-    const startedMillis = yield* elapsedMillis
+  /** The age counts from before the read: what is written meanwhile is seen by the next one. */
+  const read = Effect.fnUntraced(function* (owner: string, startedMillis: number) {
     const held = yield* load(sql, owner)
-    store(owner, held, startedMillis)
-    return held
+    return { held, checkedMillis: startedMillis, usedMillis: startedMillis } satisfies Entry
   })
 
+  /** One read per owner at a time, however many checks wait for it. A check that is interrupted does not end it. */
+  const shared = (owner: string) =>
+    Effect.suspend(() => {
+      const startedMillis = nowMillis()
+      const existing = reads.get(owner)
+      if (existing !== undefined && startedMillis - existing.startedMillis < readMillisMax) {
+        return Deferred.await(existing.answer)
+      }
+      const current: Read = { startedMillis, answer: Deferred.makeUnsafe() }
+      reads.set(owner, current)
+      const reading = read(owner, startedMillis).pipe(
+        Effect.tap((entry) => Effect.sync(() => store(owner, entry))),
+        Effect.map(({ held }) => held),
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (reads.get(owner) === current) reads.delete(owner)
+            Deferred.doneUnsafe(current.answer, exit)
+          })
+        )
+      )
+      return Effect.andThen(Effect.forkIn(reading, scope), Deferred.await(current.answer))
+    })
+
   const get = Effect.fnUntraced(function* (owner: string) {
-    return fresh(owner) ?? (yield* read(owner))
+    return fresh(owner) ?? (yield* shared(owner))
   })
 
   const poll = Effect.gen(function* () {
@@ -166,7 +200,8 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
     const revisions = yield* Effect.orDie(decodeRevisions(row?.answer))
     for (const [owner, entry] of used) {
       if ((revisions[owner] ?? 0) === entry.held.revision) entry.checkedMillis = startedMillis
-      else yield* read(owner)
+      // Read for a check that has come: polling does not make an owner used.
+      else store(owner, { ...(yield* read(owner, startedMillis)), usedMillis: entry.usedMillis })
     }
   }).pipe(Effect.catchCause((cause) => Effect.logDebug("Policies were not read", cause)))
   yield* Effect.forkScoped(Effect.repeat(poll, Schedule.spaced(pollInterval)))

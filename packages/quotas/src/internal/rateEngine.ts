@@ -11,6 +11,7 @@ import {
   RateCostTooHigh,
   RateLimitsUnavailable,
   type RateCheck,
+  type RateDecision,
   type RateState,
   type RateSubjectInvalid
 } from "../RateLimit.ts"
@@ -53,6 +54,14 @@ export const applied = (
   }
 }
 
+/** Policies of owners, as a check found them. */
+export interface PoliciesRead {
+  /** In the order of the owners; undefined where they were never read. */
+  readonly held: ReadonlyArray<PolicyCache.OwnerPolicies | undefined>
+  /** True when the database did not answer in time: the check does not ask it again. */
+  readonly isLate: boolean
+}
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const checks = (yield* RateLimitClient) ?? sql
@@ -68,13 +77,15 @@ const make = Effect.gen(function* () {
       Context.omit(checks.transactionService)(context)
     )
 
-  /** Policies for a check: those in memory when they cannot be read in time. */
-  const policiesOf = (owner: string) =>
-    outside(cache.get(owner)).pipe(
-      Effect.timeoutOption(deadline),
-      Effect.map((read) => (read._tag === "Some" ? read.value : cache.last(owner))),
-      Effect.catch((error) => Effect.as(Effect.logDebug("Policies were not read", error), cache.last(owner)))
+  /** Policies for a check, read together: those in memory when they are not read in time. */
+  const policiesOf = Effect.fnUntraced(function* (
+    owners: ReadonlyArray<string>
+  ): Effect.fn.Return<PoliciesRead> {
+    const read = yield* checker.reading(
+      outside(Effect.forEach(owners, cache.get, { concurrency: "unbounded" }))
     )
+    return { held: read ?? owners.map(cache.last), isLate: read === undefined }
+  })
 
   const boundIn = Effect.fnUntraced(function* (
     held: PolicyCache.OwnerPolicies,
@@ -89,17 +100,30 @@ const make = Effect.gen(function* () {
     return applied(owner, held, policy, bucket, options)
   })
 
-  const boundOf = Effect.fnUntraced(function* (
+  /** Reads the policies, and says why when a check is refused. */
+  const check = Effect.fnUntraced(function* (
     owner: string,
-    name: string,
-    subject: RateSubject,
-    cost: number
-  ) {
-    const held = yield* policiesOf(owner)
-    if (held === undefined) return yield* new RateLimitsUnavailable({ policy: name })
-    const bound = yield* boundIn(held, owner, name, subject)
-    if (bound === undefined || bound.shadow || cost <= costMaxOf(bound)) return bound
-    return yield* new RateCostTooHigh({ policy: name, costMax: costMaxOf(bound) })
+    request: RateCheck
+  ): Effect.fn.Return<
+    RateDecision,
+    RatePolicyNotFound | RateSubjectInvalid | RateCostTooHigh | RateLimitsUnavailable
+  > {
+    const cost = request.cost ?? 1
+    const {
+      held: [held],
+      isLate
+    } = yield* policiesOf([owner])
+    const bounds: Array<Bound> = []
+    for (const name of request.policies) {
+      if (held === undefined) return yield* new RateLimitsUnavailable({ policy: name })
+      const bound = yield* boundIn(held, owner, name, request.subject)
+      if (bound === undefined) continue
+      if (!bound.shadow && cost > costMaxOf(bound)) {
+        return yield* new RateCostTooHigh({ policy: name, costMax: costMaxOf(bound) })
+      }
+      bounds.push(bound)
+    }
+    return yield* checker.decide(bounds, cost, isLate)
   })
 
   /** The bucket of a request that reads or repairs it. */
@@ -150,7 +174,7 @@ const make = Effect.gen(function* () {
     checkNow,
     policiesNow: cache.fresh,
     policiesOf,
-    boundOf,
+    check,
     bucketBound,
     store: PolicyStore.make(sql, offsetMicros, cache.forget),
     peek,
