@@ -16,12 +16,13 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { clockOf } from "./internal/bucketStatements.ts"
 import { Json } from "./internal/column.ts"
+import { refusalOf } from "./internal/limiterOptions.ts"
 import * as LimiterState from "./internal/limiterState.ts"
 import { RateClock } from "./RateClock.ts"
 import { RateLimitClient } from "./RateLimitClient.ts"
 
-/** A btree entry holds 2,704 bytes. */
-const keyLengthMax = 1_000
+/** The year 9999. Tokens of a window without a limit add up to any end; its row is kept until then at most. */
+const expiresMillisMax = 253_402_300_799_000
 
 const failed = (message: string, cause?: unknown) =>
   new RateLimiter.RateLimiterError({
@@ -31,6 +32,9 @@ const failed = (message: string, cause?: unknown) =>
 /**
  * A store of one tenant: its interface knows none. Requests of a key take turns, by the database's clock and outside the
  * caller's transaction. The table is unlogged: a crash of Postgres empties it.
+ *
+ * Refuses with `RateLimitStoreError`, whose message begins with the field: a window that is endless or not above 0, amounts that
+ * are negative or no numbers, keys above 1,000 characters. Nothing is charged then.
  *
  * @category layers
  * @since 0.1.0
@@ -45,7 +49,7 @@ export const layer: Layer.Layer<RateLimiter.RateLimiterStore, never, Tenant | Sq
       const { offsetMicros } = yield* RateClock
 
       /** Locks the state of a key, changes it and answers, in a transaction of this store. */
-      const make = <State, Options extends { readonly key: string }, Answer>(
+      const make = <State, Options extends Parameters<typeof refusalOf>[0], Answer>(
         kind: "adaptive" | "bucket" | "window",
         schema: Schema.Codec<State, unknown>,
         step: (before: State | undefined, options: Options, now: number) => LimiterState.Step<State, Answer>
@@ -65,16 +69,14 @@ export const layer: Layer.Layer<RateLimiter.RateLimiterStore, never, Tenant | Sq
           yield* sql`
             UPDATE hm_rate_store
                SET state = ${state === undefined ? null : JSON.stringify(state)}::text::json,
-                   expires_at = to_timestamp(${String(expiresMillis / 1_000)}::text::float8)
+                   expires_at = to_timestamp(${String(Math.min(expiresMillis, expiresMillisMax) / 1_000)}::text::float8)
              WHERE tenant_id = ${id} AND kind = ${kind} AND key = ${options.key}
           `
           return answer
         })
         return (options: Options): Effect.Effect<Answer, RateLimiter.RateLimiterError> => {
-          const { length } = options.key
-          if (length === 0 || length > keyLengthMax || !options.key.isWellFormed()) {
-            return Effect.fail(failed(`Expected a key of 1 to ${keyLengthMax} characters`))
-          }
+          const refusal = refusalOf(options)
+          if (refusal !== undefined) return Effect.fail(failed(refusal))
           return Effect.updateContext(sql.withTransaction(run(options)), (context: Context.Context<never>) =>
             Context.omit(sql.transactionService)(context)
           ).pipe(Effect.mapError((cause) => failed("The state of the limit was not read", cause)))

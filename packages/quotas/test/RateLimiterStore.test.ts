@@ -144,6 +144,50 @@ layer(Ours, { excludeTestServices: true })("RateLimiterStore of a tenant", (it) 
   )
 
   it.effect(
+    "refuses endless and non-positive windows and wrong amounts, names the field, and charges nothing",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const store = yield* of("refused")
+        const limiter = yield* RateLimiter.make.pipe(
+          Effect.provideService(RateLimiter.RateLimiterStore, store)
+        )
+        const consume = { key: "k", tokens: 1, fallbackLimit: 4, fallbackWindow: hour }
+        const bucket = { ...asked, allowOverflow: true }
+        const refused: ReadonlyArray<
+          readonly [Effect.Effect<unknown, RateLimiter.RateLimiterError>, string]
+        > = [
+          [store.fixedWindow({ ...asked, refillRate: Duration.infinity }), "refillRate"],
+          [store.fixedWindow({ ...asked, refillRate: Duration.zero }), "refillRate"],
+          [store.fixedWindow({ ...asked, refillRate: Duration.days(367) }), "refillRate"],
+          [store.tokenBucket({ ...bucket, refillRate: Duration.zero }), "refillRate"],
+          [store.tokenBucket({ ...bucket, limit: Number.NaN }), "limit"],
+          [store.tokenBucket({ ...bucket, tokens: -1 }), "tokens"],
+          [store.fixedWindow({ ...asked, tokens: Number.POSITIVE_INFINITY }), "tokens"],
+          [store.fixedWindow({ ...asked, key: "a\u0000b" }), "key"],
+          [store.adaptiveConsume({ ...consume, fallbackWindow: Duration.infinity }), "fallbackWindow"],
+          [store.adaptiveConsume({ ...consume, fallbackWindow: Duration.zero }), "fallbackWindow"],
+          [store.adaptiveConsume({ ...consume, fallbackLimit: -2 }), "fallbackLimit"],
+          [limiter.consume({ key: "k", limit: 3, window: "Infinity", onExceeded: "delay" }), "refillRate"]
+        ] as const
+        for (const [request, field] of refused) {
+          const { reason } = yield* Effect.flip(request)
+          assert.strictEqual(reason._tag, "RateLimitStoreError")
+          assert.strictEqual(reason.message.split(":")[0], field)
+        }
+        const rows = yield* sql`
+        SELECT 1
+          FROM hm_rate_store
+         WHERE tenant_id = 'refused'
+      `
+        assert.lengthOf(rows, 0)
+        // Tokens without a limit add up to an end after the year 9999.
+        const far = { ...asked, limit: undefined, tokens: 1e14, refillRate: Duration.days(300) }
+        assert.strictEqual((yield* store.fixedWindow(far))[0], 1e14)
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect(
     "refuses a key of 10 KB, counts outside the caller's transaction, and its rows go when they ended",
     () =>
       Effect.gen(function* () {
