@@ -62,7 +62,7 @@ export const reference = Reference.make(
       refund: {
         summary: "Refund a cost",
         description:
-          "Gives a cost back, at most what is used. It is not idempotent: repeat it only when the first request was not answered and a second refund is acceptable."
+          "Gives a cost back, at most what is used. A refund of something that has drained, or of a bucket that is full, changes nothing. It is not idempotent: each request refunds again, so repeat an unanswered one only when a second refund is acceptable. A lease of the kind `concurrency` is released instead: refunding it changes nothing."
       },
       reset: {
         summary: "Reset a bucket",
@@ -71,7 +71,7 @@ export const reference = Reference.make(
       release: {
         summary: "Release a lease",
         description:
-          "Frees the slots that a check under policies of the kind `concurrency` holds. Nothing happens to a lease that has ended: the request is safe to repeat."
+          "Frees the slots that a check under policies of the kind `concurrency` holds. Releasing again, after the lease has ended by itself, or with an unknown `lease`, answers 204 and changes nothing: it never frees another lease's slot. Policies of other kinds in the request are ignored."
       }
     },
     installationLimits: {
@@ -159,11 +159,12 @@ export const reference = Reference.make(
       commit: {
         summary: "Commit a reservation",
         description:
-          "Commits what was used, all of it by default, and gives the rest back. Committing the same amount again changes nothing."
+          "Commits what was used, all of it by default, and gives the rest back. Committing the same amount again returns the same answer and changes nothing. More than is reserved is refused with 422, and the reservation stays open. A reservation that was committed with another amount, was released or has expired is refused with 409: record what was used instead."
       },
       release: {
         summary: "Release a reservation",
-        description: "Gives a reservation back. Releasing it again changes nothing."
+        description:
+          "Gives a reservation back. Releasing it again returns the same answer and changes nothing. A reservation that was committed or has expired is refused with 409; an expired one has given its amount back already."
       },
       record: {
         summary: "Record usage",

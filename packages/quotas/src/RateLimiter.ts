@@ -98,7 +98,7 @@ export interface RateLimiter {
   ) => Effect.Effect<RateDecision, RateSubjectInvalid | RateCostTooHigh | RateLimitsUnavailable>
   /** Reads the bucket of a key and charges nothing. */
   readonly peek: (key: string) => Effect.Effect<RateState, RateSubjectInvalid | SqlError>
-  /** Refunds tokens, at most what is used. */
+  /** Refunds tokens, at most what is used: what has drained since is not refunded. It is not idempotent. */
   readonly refund: (key: string, cost: number) => Effect.Effect<RateState, RateSubjectInvalid | SqlError>
   /** Empties the bucket of a key: the next requests find all of it. */
   readonly reset: (key: string) => Effect.Effect<RateState, RateSubjectInvalid | SqlError>

@@ -102,7 +102,10 @@ export class RateLimits extends Context.Service<
     readonly peek: (
       bucket: RateBucket
     ) => Effect.Effect<RateState, RatePolicyNotFound | RateSubjectInvalid | SqlError, Tenant>
-    /** Refunds a cost, at most what is used. A lease is released instead. */
+    /**
+     * Refunds a cost, at most what is used: what has drained since is not refunded. It is not idempotent. A lease is released
+     * instead: refunding one changes nothing.
+     */
     readonly refund: (
       refund: RateRefund
     ) => Effect.Effect<RateState, RatePolicyNotFound | RateSubjectInvalid | SqlError, Tenant>
@@ -110,7 +113,10 @@ export class RateLimits extends Context.Service<
     readonly reset: (
       bucket: RateBucket
     ) => Effect.Effect<RateState, RatePolicyNotFound | RateSubjectInvalid | SqlError, Tenant>
-    /** Frees the slots of a lease. A lease that has ended frees no other one's slot. */
+    /**
+     * Frees the slots of a lease. It is idempotent: a lease that was released, has ended or is unknown changes nothing and frees
+     * no other lease's slot.
+     */
     readonly release: (
       release: RateRelease
     ) => Effect.Effect<void, RatePolicyNotFound | RateSubjectInvalid | SqlError, Tenant>

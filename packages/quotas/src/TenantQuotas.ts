@@ -146,8 +146,11 @@ export class TenantQuotas extends Context.Service<
     ) => Effect.Effect<QuotaReservation, QuotaReservationNotFound | SqlError, Tenant>
     /**
      * Commits what was used, all that is reserved by default, and gives the rest back. It touches the reservation and the
-     * ledger only, so a long transaction of the caller delays no other caller. Committing the same amount again changes
-     * nothing.
+     * ledger only, so a long transaction of the caller delays no other caller.
+     *
+     * Committing the same amount again returns the same reservation and changes nothing. More than is reserved fails with
+     * `QuotaAmountTooHigh` and leaves the reservation open. One that was committed with another amount, was released or has
+     * expired fails with `QuotaReservationSettled`: record what was used instead.
      */
     readonly commit: (
       reservationId: QuotaReservationId,
@@ -157,7 +160,10 @@ export class TenantQuotas extends Context.Service<
       QuotaReservationNotFound | QuotaReservationSettled | QuotaAmountTooHigh | QuotaKindMismatch | SqlError,
       Tenant
     >
-    /** Returns the amount of a reservation to its quota. Releasing it again changes nothing. */
+    /**
+     * Returns the amount of a reservation to its quota. Releasing it again returns the same reservation and changes nothing. One
+     * that was committed or has expired fails with `QuotaReservationSettled`; an expired one has returned its amount already.
+     */
     readonly release: (
       reservationId: QuotaReservationId
     ) => Effect.Effect<

@@ -120,6 +120,33 @@ layer(TestLayer, { excludeTestServices: true })("TenantQuotas", (it) => {
     }).pipe(fresh())
   )
 
+  it.effect("a commit above the reservation leaves it open, and a settled one names how it ended", () =>
+    Effect.gen(function* () {
+      const quotas = yield* TenantQuotas
+      yield* setUp()
+      const now = yield* Now.TestNow
+      const { reservationId } = yield* quotas.reserve({ key: "a", feature: "calls", amount: 30 })
+      assert.deepInclude(yield* Effect.flip(quotas.commit(reservationId, 31)), {
+        _tag: "QuotaAmountTooHigh",
+        reserved: 30
+      })
+      assert.strictEqual((yield* quotas.getReservation(reservationId)).status, "open")
+      const committed = yield* quotas.commit(reservationId, 7)
+      assert.deepStrictEqual(yield* quotas.commit(reservationId, 7), committed)
+      assert.deepInclude(yield* Effect.flip(quotas.release(reservationId)), {
+        _tag: "QuotaReservationSettled",
+        reason: "committed"
+      })
+      const lost = yield* quotas.reserve({ key: "b", feature: "calls", amount: 40, expiresInSeconds: 5 })
+      yield* now.adjust("6 seconds")
+      assert.deepInclude(yield* Effect.flip(quotas.release(lost.reservationId)), {
+        _tag: "QuotaReservationSettled",
+        reason: "expired"
+      })
+      assert.deepInclude(yield* quotas.usage({ feature: "calls" }), { used: 7, held: 0, remaining: 93 })
+    }).pipe(fresh())
+  )
+
   it.effect("a commit in a long transaction of the caller delays no reservation of another caller", () =>
     Effect.gen(function* () {
       const quotas = yield* TenantQuotas

@@ -5265,7 +5265,7 @@ export interface Operations {
         }
       }
     }, options?: CallOptions): Promise<RateState>
-    /** Refund a cost. Gives a cost back, at most what is used. It is not idempotent: repeat it only when the first request was not answered and a second refund is acceptable. */
+    /** Refund a cost. Gives a cost back, at most what is used. A refund of something that has drained, or of a bucket that is full, changes nothing. It is not idempotent: each request refunds again, so repeat an unanswered one only when a second refund is acceptable. A lease of the kind `concurrency` is released instead: refunding it changes nothing. */
     refund(input: {
       readonly body: {
         readonly policy: string
@@ -5294,7 +5294,7 @@ export interface Operations {
         }
       }
     }, options?: CallOptions): Promise<RateState>
-    /** Release a lease. Frees the slots that a check under policies of the kind `concurrency` holds. Nothing happens to a lease that has ended: the request is safe to repeat. */
+    /** Release a lease. Frees the slots that a check under policies of the kind `concurrency` holds. Releasing again, after the lease has ended by itself, or with an unknown `lease`, answers 204 and changes nothing: it never frees another lease's slot. Policies of other kinds in the request are ignored. */
     release(input: {
       readonly body: {
         readonly policies: ReadonlyArray<string>
@@ -5478,14 +5478,14 @@ export interface Operations {
     getReservation(input: {
       readonly reservationId: string
     }, options?: CallOptions): Promise<QuotaReservation>
-    /** Commit a reservation. Commits what was used, all of it by default, and gives the rest back. Committing the same amount again changes nothing. */
+    /** Commit a reservation. Commits what was used, all of it by default, and gives the rest back. Committing the same amount again returns the same answer and changes nothing. More than is reserved is refused with 422, and the reservation stays open. A reservation that was committed with another amount, was released or has expired is refused with 409: record what was used instead. */
     commit(input: {
       readonly reservationId: string
       readonly body: {
         readonly amount?: number
       }
     }, options?: CallOptions): Promise<QuotaReservation>
-    /** Release a reservation. Gives a reservation back. Releasing it again changes nothing. */
+    /** Release a reservation. Gives a reservation back. Releasing it again returns the same answer and changes nothing. A reservation that was committed or has expired is refused with 409; an expired one has given its amount back already. */
     release(input: {
       readonly reservationId: string
     }, options?: CallOptions): Promise<QuotaReservation>
