@@ -17,6 +17,7 @@ import * as Operations from "@hypermarket/installation/Operations"
 import * as Startup from "@hypermarket/installation/Startup"
 import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
+import * as RateLimitClient from "@hypermarket/quotas/RateLimitClient"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
@@ -100,6 +101,8 @@ export const service = Layer.unwrap(
       Layer.provide(Startup.layerErrorReports("api")),
       Layer.provide(Wakeup.layer(Database.listen(database))),
       Layer.provide(Startup.layerFaults(database)),
+      // A check of a rate limit does not wait behind slow statements of requests.
+      Layer.provide(RateLimitClient.layer(database)),
       Layer.provide(Startup.layerDatabase(database, "hypermarket-api"))
     )
   })
