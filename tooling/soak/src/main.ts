@@ -20,6 +20,7 @@ import * as ErrorSoak from "./errors/ErrorSoak.ts"
 import * as HostileRun from "./HostileRun.ts"
 import * as KillRun from "./KillRun.ts"
 import * as PublishRun from "./PublishRun.ts"
+import * as QuotaSoak from "./quotas/QuotaSoak.ts"
 import * as Run from "./Run.ts"
 import * as SearchSoak from "./search/SearchSoak.ts"
 import * as WebhookSoak from "./webhooks/WebhookSoak.ts"
@@ -35,7 +36,7 @@ class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds:
 }
 
 const usage =
-  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish|hostile] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order|deadline|describing] [--json], or pnpm soak search, api, audit, errors, notifications, webhooks or workflows, which have options of their own"
+  "pnpm soak analytics [--runs N] [--seed S] [--changes N] [--json], or pnpm soak events [--runs N] [--seed S] [--mode kill|publish|hostile] [--jobs N] [--incidents N] [--poison N] [--workers N] [--break notice|fencing|order|deadline|describing] [--json], or pnpm soak search, api, audit, errors, notifications, quotas, webhooks or workflows, which have options of their own"
 
 const defaults = {
   kill: { jobs: 5_000, incidents: 12 },
@@ -138,6 +139,8 @@ const program = Effect.suspend((): Effect.Effect<void, unknown, Scope.Scope> => 
       return AuditSoak.program
     case "errors":
       return ErrorSoak.program
+    case "quotas":
+      return QuotaSoak.program
     case "webhooks":
       return WebhookSoak.program
     case "workflows":
