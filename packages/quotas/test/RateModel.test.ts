@@ -67,16 +67,24 @@ const windowModel = (): Model => {
 const follow = (
   policy: Omit<NewRatePolicy, "policy" | "by" | "quota" | "periodMillis">,
   model: Model,
-  steps: Steps
+  steps: Steps,
+  beside: ReadonlyArray<string> = []
 ) =>
   Effect.gen(function* () {
     const limits = yield* RateLimits
     yield* limits.createPolicy({ policy: "modelled", quota, periodMillis, by: ["user"], ...policy })
+    for (const name of beside) {
+      yield* limits.createPolicy({ policy: name, kind: "gcra", quota: 1_000, periodMillis, by: ["user"] })
+    }
     let atMillis = 0
     for (const { cost, waits } of steps) {
       yield* TestClock.advance(waits * stepMillis)
       atMillis += waits * stepMillis
-      const { allowed } = yield* limits.check({ policies: ["modelled"], subject: { user: "u" }, cost })
+      const { allowed } = yield* limits.check({
+        policies: ["modelled", ...beside],
+        subject: { user: "u" },
+        cost
+      })
       assert.strictEqual(allowed, model(atMillis, cost), `cost ${cost} after ${atMillis} ms`)
     }
   }).pipe(fresh())
@@ -93,6 +101,13 @@ layer(TestLayer, { excludeTestServices: true })("rate limits against a model clo
     "gcra decides as the algorithm of cell rates does",
     [Steps],
     ([steps]) => follow({ kind: "gcra", burst: 4 }, gcraModel(4), steps),
+    { arbitrary: runs }
+  )
+
+  it.effect.prop(
+    "gcra decides the same beside another limit, which the general statement charges",
+    [Steps],
+    ([steps]) => follow({ kind: "gcra", burst: 4 }, gcraModel(4), steps, ["wide"]),
     { arbitrary: runs }
   )
 

@@ -6,7 +6,8 @@ import * as Queue from "effect/Queue"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { untouched, waitMicros, type Bound, type Measured } from "./bucket.ts"
-import { charge, open, type Group, type GroupAnswer } from "./bucketStatements.ts"
+import { charge as chargeAny, open, type Group, type GroupAnswer } from "./bucketStatements.ts"
+import * as GcraStatement from "./gcraStatement.ts"
 
 export interface Charged {
   readonly granted: boolean
@@ -105,6 +106,12 @@ const settle = (items: ReadonlyArray<Item>, answer: GroupAnswer, sentMillis: num
   }
   return again
 }
+
+/** The narrow statement where it decides all groups: a batch stays one statement. */
+const charge = (sql: SqlClient.SqlClient, groups: ReadonlyArray<Group>, offsetMicros: number) =>
+  groups.every(GcraStatement.isNarrow)
+    ? GcraStatement.charge(sql, groups, offsetMicros)
+    : chargeAny(sql, groups, offsetMicros)
 
 const runBatch = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
