@@ -48,8 +48,8 @@ const poll = Schedule.spaced("20 millis")
 const hourMicros = 3_600_000_000
 const amountMax = 9
 
-/** Rows per statement that makes buckets: a transaction of seconds. */
-const bucketsPerStatement = 500_000
+/** Rows per statement that makes buckets: it ends within the timeout of statements on a busy machine. */
+const bucketsPerStatement = 100_000
 
 const ledger = Effect.fnUntraced(function* (seed: number, size: Size, database: DatabaseOutage.Database) {
   const quotas = yield* TenantQuotas
