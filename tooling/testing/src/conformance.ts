@@ -30,7 +30,8 @@ const suites = {
     "GrowthbookExport.test.ts",
     "UnleashConformance.test.ts",
     "UnleashProtocol.test.ts"
-  ]
+  ],
+  "packages/risk": ["Cel.conformance.test.ts"]
 } as const
 
 const runSuite = Effect.fnUntraced(function* (folder: string, files: ReadonlyArray<string>) {

@@ -21,6 +21,12 @@ export type Implementation = (args: ReadonlyArray<V.Value>, spend: Spend) => V.O
 /** Text and bytes that a function reads or makes cost a step per so many units. */
 const unitsPerStep = 64
 
+/** Where a function works on each character or element by itself, a step is less of them. */
+const singleUnitsPerStep = 16
+
+/** A field in a time zone takes as long as some hundred steps: the zone's rules are looked up. */
+const zoneSteps = 100
+
 const int64Min = -(2n ** 63n)
 const int64Max = 2n ** 63n - 1n
 const uint64Max = 2n ** 64n - 1n
@@ -36,7 +42,27 @@ const noOverload = (name: string, args: ReadonlyArray<V.Value>): V.Failure =>
 
 export const overBudget = new V.Failure("budget", "the expression takes too many steps")
 
-const spendUnits = (spend: Spend, units: number): boolean => spend(Math.floor(units / unitsPerStep))
+const spendUnits = (spend: Spend, units: number): boolean => spend(1 + Math.floor(units / unitsPerStep))
+
+const spendSingle = (spend: Spend, units: number): boolean =>
+  spend(1 + Math.floor(units / singleUnitsPerStep))
+
+/** A function that reads its first argument as a whole. */
+const reading =
+  (run: Implementation, steps = 1): Implementation =>
+  (args, spend) =>
+    spend(steps + V.sizeOf(args[0] ?? null)) ? run(args, spend) : overBudget
+
+/** Instants and durations are taken apart digit by digit. */
+const timeTextSteps = 4
+
+const equality =
+  (isWanted: boolean): Implementation =>
+  (args, spend) => {
+    const [left = null, right = null] = args
+    // Two values are read to the end of the shorter one.
+    return spend(Math.min(V.sizeOf(left), V.sizeOf(right))) ? V.isEqual(left, right) === isWanted : overBudget
+  }
 
 type Arithmetic = "+" | "-" | "*" | "/" | "%"
 
@@ -97,7 +123,7 @@ const concatenate = (left: V.Value, right: V.Value, spend: Spend): V.Outcome | u
     return spendUnits(spend, left.length + right.length) ? left + right : overBudget
   }
   if (V.isList(left) && V.isList(right)) {
-    return spendUnits(spend, left.length + right.length) ? [...left, ...right] : overBudget
+    return spendSingle(spend, left.length + right.length) ? [...left, ...right] : overBudget
   }
   if (left instanceof Uint8Array && right instanceof Uint8Array) {
     if (!spendUnits(spend, left.length + right.length)) return overBudget
@@ -128,8 +154,12 @@ const arithmetic =
 
 const comparison =
   (name: string, test: (order: number) => boolean): Implementation =>
-  (args) => {
+  (args, spend) => {
     const [left = null, right = null] = args
+    const length =
+      typeof left === "string" && typeof right === "string" ? Math.min(left.length, right.length) : 0
+    if (length > 0 && !spendSingle(spend, length)) return overBudget
+    if (length === 0 && !spend(Math.min(V.sizeOf(left), V.sizeOf(right)))) return overBudget
     const order = V.compare(left, right)
     return order === undefined ? noOverload(name, args) : test(order)
   }
@@ -172,7 +202,7 @@ const textTest =
 const size: Implementation = (args, spend) => {
   const [value = null] = args
   if (typeof value === "string")
-    return spendUnits(spend, value.length) ? BigInt(Array.from(value).length) : overBudget
+    return spendSingle(spend, value.length) ? BigInt(Array.from(value).length) : overBudget
   if (V.isList(value) || value instanceof Uint8Array) return BigInt(value.length)
   return value instanceof V.MapValue ? BigInt(value.size) : noOverload("size", args)
 }
@@ -181,7 +211,7 @@ const inside: Implementation = (args, spend) => {
   const [element = null, container = null] = args
   if (container instanceof V.MapValue) return container.get(element) !== undefined
   if (!V.isList(container)) return noOverload("in", args)
-  if (!spend(container.length)) return overBudget
+  if (!spend(V.sizeOf(container))) return overBudget
   return container.some((item) => V.isEqual(element, item))
 }
 
@@ -307,8 +337,9 @@ const negate: Implementation = (args) => {
 
 const field =
   (name: string): Implementation =>
-  (args) => {
+  (args, spend) => {
     const [value = null, zone] = args
+    if (!spend(zone === undefined ? 1 : zoneSteps)) return overBudget
     if (value instanceof V.Timestamp && (zone === undefined || typeof zone === "string")) {
       return Text.fieldOf(name, value, zone)
     }
@@ -344,8 +375,8 @@ export const standard: ReadonlyMap<string, Implementation> = new Map<string, Imp
   ["_%_", arithmetic("%")],
   ["-_", negate],
   ["!_", (args) => (typeof args[0] === "boolean" ? !args[0] : noOverload("!_", args))],
-  ["_==_", (args) => V.isEqual(args[0] ?? null, args[1] ?? null)],
-  ["_!=_", (args) => !V.isEqual(args[0] ?? null, args[1] ?? null)],
+  ["_==_", equality(true)],
+  ["_!=_", equality(false)],
   ["_<_", comparison("_<_", (order) => order < 0)],
   ["_<=_", comparison("_<=_", (order) => order <= 0)],
   ["_>_", comparison("_>_", (order) => order > 0)],
@@ -357,14 +388,14 @@ export const standard: ReadonlyMap<string, Implementation> = new Map<string, Imp
   ["startsWith", textTest("startsWith", (text, part) => text.startsWith(part))],
   ["endsWith", textTest("endsWith", (text, part) => text.endsWith(part))],
   ["matches", matches],
-  ["bool", toBool],
-  ["int", toInt],
-  ["uint", toUint],
-  ["double", toDouble],
-  ["string", toText],
-  ["bytes", toBytes],
-  ["timestamp", toTimestamp],
-  ["duration", toDuration],
+  ["bool", reading(toBool)],
+  ["int", reading(toInt)],
+  ["uint", reading(toUint)],
+  ["double", reading(toDouble)],
+  ["string", reading(toText, timeTextSteps)],
+  ["bytes", reading(toBytes)],
+  ["timestamp", reading(toTimestamp, timeTextSteps)],
+  ["duration", reading(toDuration, timeTextSteps)],
   ["dyn", (args) => args[0] ?? null],
   ["type", (args) => new V.TypeName(V.typeName(args[0] ?? null))],
   ...fieldNames.map((name) => [name, field(name)] as const)

@@ -213,6 +213,16 @@ const messageOf = (error: unknown): string => {
 }
 
 /**
+ * The tree of an expression, or its first mistake.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Parsed =
+  | { readonly ok: true; readonly ast: Ast.Ast }
+  | { readonly ok: false; readonly issue: Ast.Issue }
+
+/**
  * Returns the tree of an expression, or the first mistake with its place.
  *
  * Refuses more than {@link expressionMaxBytes}, {@link nodesMax} nodes and a depth of {@link depthMax}, messages, optional
@@ -221,9 +231,7 @@ const messageOf = (error: unknown): string => {
  * @category constructors
  * @since 0.1.0
  */
-export const parse = (
-  text: string
-): { readonly ok: true; readonly ast: Ast.Ast } | { readonly ok: false; readonly issue: Ast.Issue } => {
+export const parse = (text: string): Parsed => {
   const bound = overBound(text)
   if (bound !== undefined) return { ok: false, issue: bound }
   try {

@@ -202,9 +202,23 @@ export const compare = (left: Value, right: Value): number | undefined => {
 
 const compareNanos = (left: bigint, right: bigint): number => (left < right ? -1 : left > right ? 1 : 0)
 
+/** Characters or bytes that are compared, read or made in about the time of one step. */
+const unitsPerStep = 64
+
+/** Returns the steps that it takes to read a value as a whole. */
+export const sizeOf = (value: Value): number => {
+  if (typeof value === "string" || value instanceof Uint8Array) return Math.floor(value.length / unitsPerStep)
+  if (isList(value)) return value.reduce<number>((sum, element) => sum + 1 + sizeOf(element), 0)
+  if (value instanceof MapValue) {
+    return value.values().reduce((sum, [key, inner]) => sum + 2 + sizeOf(key) + sizeOf(inner), 0)
+  }
+  return 0
+}
+
 /** Values of different types differ, except numbers of one value. NaN differs from itself. */
 export const isEqual = (left: Value, right: Value): boolean => {
   if (left === null || right === null) return left === right
+  if (typeof left === "string" && typeof right === "string") return left === right
   const compared = compare(left, right)
   if (compared !== undefined) return compared === 0
   if (left instanceof TypeName && right instanceof TypeName) return left.name === right.name

@@ -2,8 +2,9 @@
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Ast from "../cel/Ast.ts"
+import * as Parser from "../cel/Parser.ts"
 import type { EntityKind } from "../FraudSignal.ts"
-import type { Thresholds } from "../RiskRuleSet.ts"
+import type { Rule, Thresholds } from "../RiskRuleSet.ts"
 import * as Engine from "./ruleEngine.ts"
 
 export interface Body {
@@ -30,7 +31,7 @@ export const compiledOf = (row: SetRow): Engine.CompiledSet => {
     body.astVersion === Ast.version
       ? body.rules
       : body.rules.flatMap(({ rule }, index) => {
-          const checked = Engine.checkRule(rule, index, body.attributes)
+          const checked = Engine.checkRule(rule, Parser.parse(rule.expression), index, body.attributes)
           return "stored" in checked ? [checked.stored] : []
         })
   return Engine.compile({
@@ -40,6 +41,21 @@ export const compiledOf = (row: SetRow): Engine.CompiledSet => {
     strict: body.strict ?? undefined,
     attributes: body.attributes
   })
+}
+
+/** Returns the text that a rule is checked by: attributes are only added, and keep their types. */
+const placeOf = ({ expression, kinds }: Rule): string =>
+  JSON.stringify([expression, kinds?.toSorted() ?? null])
+
+/** Returns the rules of a version by their text: one of the same text is taken over without being parsed or checked. */
+export const checkedOf = (row: SetRow | undefined) => {
+  const body = row === undefined ? undefined : bodyOf(row)
+  const rules = body?.astVersion === Ast.version ? body.rules : []
+  const byPlace = new Map(rules.map((stored) => [placeOf(stored.rule), stored]))
+  return (rule: Rule): Engine.StoredRule | undefined => {
+    const stored = byPlace.get(placeOf(rule))
+    return stored === undefined ? undefined : { ...stored, rule }
+  }
 }
 
 export interface StateRow {
