@@ -107,8 +107,8 @@ export const Thresholds = Schema.Struct({
 export type Thresholds = typeof Thresholds.Type
 
 /**
- * A version to be made. `strict` names the entity whose signals are decided one after another, so that none of a burst is
- * missed.
+ * A version to be made. `strict` names the entities, one or several, whose signals are decided one after another, so that none
+ * of a burst is missed. A signal waits for each of its entities of these kinds.
  *
  * @category schemas
  * @since 0.1.0
@@ -116,7 +116,12 @@ export type Thresholds = typeof Thresholds.Type
 export const NewRuleSet = Schema.Struct({
   rules: Schema.Array(Rule).check(Schema.isMaxLength(rulesMax)),
   thresholds: Schema.optionalKey(Thresholds),
-  strict: Schema.optionalKey(EntityKind),
+  strict: Schema.optionalKey(
+    Schema.Union([
+      EntityKind,
+      Schema.Array(EntityKind).check(Schema.isUnique(), Schema.isMaxLength(EntityKind.literals.length))
+    ])
+  ),
   note: Schema.optionalKey(Text.make({ max: 500 }))
 })
 
@@ -135,7 +140,8 @@ export class RiskRuleSet extends Schema.Class<RiskRuleSet>("@hypermarket/risk/Ri
   note: Schema.String,
   rules: Schema.Array(Rule),
   thresholds: Thresholds,
-  strict: Schema.NullOr(EntityKind),
+  /** Empty where no signal waits for another one. */
+  strict: Schema.Array(EntityKind),
   recordedAt: Schema.DateTimeUtcFromString
 }) {}
 

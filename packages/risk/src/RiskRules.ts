@@ -87,7 +87,7 @@ const toRuleSet = (row: Rows.SetRow): RiskRuleSet => {
     note: row.note,
     rules: body.rules.map(({ rule }) => rule),
     thresholds: body.thresholds,
-    strict: body.strict,
+    strict: Rows.strictOf(body),
     recordedAt: DateTime.fromDateUnsafe(row.recordedAt)
   })
 }
@@ -277,7 +277,7 @@ export class RiskRules extends Context.Service<
             astVersion: Ast.version,
             rules: stored,
             thresholds: ruleSet.thresholds ?? {},
-            strict: ruleSet.strict ?? null,
+            strict: [ruleSet.strict ?? []].flat(),
             attributes: known
           }
           const note = ruleSet.note ?? ""

@@ -144,37 +144,6 @@ layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
     }).pipe(tenant("one-event"))
   )
 
-  it.effect("Counting then inserting lets a burst through: strict does not", () =>
-    Effect.gen(function* () {
-      const risk = yield* Risk
-      yield* Scene.goLive({
-        rules: [
-          { key: "count", expression: 'count("card", "1h") > 1000', reason: "NEVER", outcome: "block" }
-        ],
-        strict: "card"
-      })
-      const answers = yield* Effect.all(
-        Array.from({ length: 50 }, (_, index) =>
-          // A decision that fell back is asked for again by its key.
-          Effect.repeat(risk.decide(payment(`t${index}`, { entities: { card: "burst" } }), patient), {
-            until: ({ decisionId }) => decisionId !== null
-          })
-        ),
-        { concurrency: "unbounded" }
-      )
-      assert.strictEqual(new Set(answers.map(({ decisionId }) => decisionId)).size, 50)
-      const counts = yield* Effect.forEach(answers, ({ decisionId }) =>
-        decisionId === null
-          ? Effect.die("a decision fell back")
-          : Effect.map(risk.explain(decisionId), ({ frozen }) => Number(frozen.features["count(card,1h)"]))
-      )
-      assert.deepStrictEqual(
-        counts.toSorted((left, right) => left - right),
-        Array.from({ length: 50 }, (_, index) => index)
-      )
-    }).pipe(tenant("strict"))
-  )
-
   it.effect("Blocked kim@x.de is also KIM@X.DE, and a /64 is one address", () =>
     Effect.gen(function* () {
       const risk = yield* Risk

@@ -2432,7 +2432,7 @@ export type RiskRuleSet = {
     readonly hold?: number
     readonly block?: number
   }
-  readonly strict: "account" | "card" | "ip" | "device" | "email" | "emailBase" | "phone" | "address" | "seller" | null
+  readonly strict: ReadonlyArray<"account" | "card" | "ip" | "device" | "email" | "emailBase" | "phone" | "address" | "seller">
   readonly recordedAt: string
 }
 
@@ -5852,7 +5852,7 @@ export interface Operations {
           readonly hold?: number
           readonly block?: number
         }
-        readonly strict?: "account" | "card" | "ip" | "device" | "email" | "emailBase" | "phone" | "address" | "seller"
+        readonly strict?: "account" | "card" | "ip" | "device" | "email" | "emailBase" | "phone" | "address" | "seller" | ReadonlyArray<"account" | "card" | "ip" | "device" | "email" | "emailBase" | "phone" | "address" | "seller">
         readonly note?: string
       }
     }, options?: CallOptions): Promise<RiskRuleSet>

@@ -99,8 +99,8 @@ export const make = (services: {
         }
         yield* decisions.setKeyDecision(tenant.id, call.source, call.key, decisionId)
       }
-      const strict = live.live?.strict
-      const locked = prepared.entities.filter(({ kind }) => kind === strict)
+      const strict = live.live?.strict ?? []
+      const locked = prepared.entities.filter(({ kind }) => strict.includes(kind))
       if (locked.length > 0) {
         yield* decisions.lockEntities(
           tenant.id,

@@ -140,7 +140,7 @@ export interface CompiledSet {
   readonly version: number
   readonly rules: ReadonlyArray<CompiledRule>
   readonly thresholds: Thresholds
-  readonly strict: EntityKind | undefined
+  readonly strict: ReadonlyArray<EntityKind>
   readonly attributes: ReadonlyArray<Attribute>
   readonly features: ReadonlyMap<string, ReadonlyArray<Feature.Feature>>
 }
@@ -153,7 +153,7 @@ export const compile = (options: {
   readonly version: number
   readonly rules: ReadonlyArray<StoredRule>
   readonly thresholds: Thresholds
-  readonly strict: EntityKind | undefined
+  readonly strict: ReadonlyArray<EntityKind>
   readonly attributes: ReadonlyArray<Attribute>
 }): CompiledSet => {
   const rules = options.rules.map(({ ast, rule, variables }) => ({

@@ -11,7 +11,8 @@ export interface Body {
   readonly astVersion: number
   readonly rules: ReadonlyArray<Engine.StoredRule>
   readonly thresholds: Thresholds
-  readonly strict: EntityKind | null
+  /** One kind or none in rows of before there could be several. */
+  readonly strict: ReadonlyArray<EntityKind> | EntityKind | null
   readonly attributes: ReadonlyArray<Engine.Attribute>
 }
 
@@ -23,6 +24,8 @@ export interface SetRow {
 }
 
 export const bodyOf = (row: SetRow): Body => (typeof row.body === "string" ? JSON.parse(row.body) : row.body)
+
+export const strictOf = ({ strict }: Body): ReadonlyArray<EntityKind> => [strict ?? []].flat()
 
 /** A tree of another form is made again from the text. */
 export const compiledOf = (row: SetRow): Engine.CompiledSet => {
@@ -38,7 +41,7 @@ export const compiledOf = (row: SetRow): Engine.CompiledSet => {
     version: row.version,
     rules,
     thresholds: body.thresholds,
-    strict: body.strict ?? undefined,
+    strict: strictOf(body),
     attributes: body.attributes
   })
 }
