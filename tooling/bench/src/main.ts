@@ -20,10 +20,11 @@ import { events } from "./benches/events.ts"
 import { http } from "./benches/http.ts"
 import { quotas } from "./benches/quotas.ts"
 import { notifications } from "./benches/notifications.ts"
+import { risk } from "./benches/risk.ts"
 import { search } from "./benches/search.ts"
 import { workflows } from "./benches/workflows.ts"
 
-const benches = [analytics, audit, contracts, events, http, notifications, quotas, search, workflows]
+const benches = [analytics, audit, contracts, events, http, notifications, quotas, risk, search, workflows]
 
 class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
   override readonly [Runtime.errorExitCode] = 2

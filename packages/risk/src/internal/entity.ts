@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { SqlError } from "effect/sql/SqlError"
 import ipaddr from "ipaddr.js"
-import { createHash, createHmac } from "node:crypto"
+import { hash } from "node:crypto"
 import type { Entities, EntityKind } from "../FraudSignal.ts"
 
 /** The purpose of the tenant's key: erasing it makes every stored entity unreachable. */
@@ -43,7 +43,7 @@ export interface HashedEntity {
 
 export const numberOf = (kind: EntityKind): number => numbers[kind]
 
-const sha256 = (text: string): string => createHash("sha256").update(text, "utf8").digest("hex")
+const sha256 = (text: string): string => hash("sha256", text, "hex")
 
 const ipv6Bits = 64
 
@@ -85,8 +85,29 @@ export const normalise = (entities: Entities): ReadonlyArray<Entity> => {
   ]
 }
 
-const hashWith = (key: Uint8Array, { kind, value }: Entity): bigint => {
-  const digest = createHmac("sha256", key).update(`${kind}\u0000${value}`, "utf8").digest()
+/** The block of SHA-256, in bytes. */
+const blockBytes = 64
+const digestBytes = 32
+const innerPad = 0x36
+const outerPad = 0x5c
+
+/**
+ * HMAC-SHA-256 (RFC 2104) of texts under one key. By two one-shot hashes it takes 3 us per text; `createHmac` takes 15, most of it to
+ * prepare the key each time.
+ */
+export const hmacWith = (key: Uint8Array): ((text: string) => Buffer) => {
+  const block = Buffer.alloc(blockBytes)
+  block.set(key.byteLength > blockBytes ? hash("sha256", key, "buffer") : key)
+  const inner = Buffer.from(block.map((byte) => byte ^ innerPad))
+  const outer = Buffer.alloc(blockBytes + digestBytes)
+  outer.set(block.map((byte) => byte ^ outerPad))
+  return (text) => {
+    outer.set(hash("sha256", Buffer.concat([inner, Buffer.from(text, "utf8")]), "buffer"), blockBytes)
+    return hash("sha256", outer, "buffer")
+  }
+}
+
+const hashOf = (digest: Buffer, kind: EntityKind): bigint => {
   const unsigned = (digest.readBigUInt64BE(0) & ~kindMask) | BigInt(numbers[kind])
   return BigInt.asIntN(64, unsigned)
 }
@@ -98,6 +119,7 @@ export const hasher: Effect.Effect<Hasher, SecretsNotConfigured | SqlError, Secr
   function* () {
     const secrets = yield* Secrets
     const key = yield* secrets.hash(purpose, "entities")
-    return (entity: Entity) => ({ kind: entity.kind, hash: hashWith(key, entity) })
+    const hmac = hmacWith(key)
+    return ({ kind, value }: Entity) => ({ kind, hash: hashOf(hmac(`${kind}\u0000${value}`), kind) })
   }
 )
