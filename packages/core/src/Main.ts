@@ -7,6 +7,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import * as V8 from "node:v8"
 import { Shutdown } from "./Shutdown.ts"
@@ -66,15 +67,7 @@ export const launch = <A, E, R>(layer: Layer.Layer<A, E, R>): Effect.Effect<neve
     )
   }).pipe(Effect.scoped)
 
-/**
- * Runs the main effect of a process. SIGINT and SIGTERM interrupt it; when it has cleaned up, the exit code is 0. A
- * second signal ends the process at once with 130. A failure is logged and ends it with 1, or with the code the error
- * names by `Runtime.errorExitCode`.
- *
- * @category running
- * @since 0.1.0
- */
-export const run: <A, E>(effect: Effect.Effect<A, E>) => void = Runtime.makeRunMain(({ fiber, teardown }) => {
+const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   let isSignalled = false
   const onSignal = () => {
     if (isSignalled) process.exit(130)
@@ -89,3 +82,22 @@ export const run: <A, E>(effect: Effect.Effect<A, E>) => void = Runtime.makeRunM
     teardown(exit, (code) => process.exit(code))
   })
 })
+
+/** Standard output is for results. */
+const layerReport = Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
+
+const report = <E>(cause: Cause.Cause<E>): Effect.Effect<void> =>
+  Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause))
+    ? Effect.void
+    : Effect.provide(Effect.logError(cause), layerReport)
+
+/**
+ * Runs the main effect of a process. SIGINT and SIGTERM interrupt it; when it has cleaned up, the exit code is 0. A
+ * second signal ends the process at once with 130. A failure is written to standard error and ends it with 1, or with the
+ * code the error names by `Runtime.errorExitCode`.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = <A, E>(effect: Effect.Effect<A, E>): void =>
+  runMain(Effect.tapCause(effect, report), { disableErrorReporting: true })
