@@ -4,18 +4,12 @@
  * Codes: 0 done; 1 failed, or doctor found a failure; 2 wrong usage; 3 the database cannot be reached; 4 the schema does
  * not fit this version.
  */
-import type { MigrationRefused } from "@hypermarket/core/Migrations"
-import * as Storage from "@hypermarket/core/Storage"
 import type { EmbeddedPostgresError } from "@hypermarket/embedded-postgres/EmbeddedPostgres"
-import type { QueueTablesOutdated } from "@hypermarket/queue/QueueMigrations"
+import * as EndReason from "@hypermarket/installation/EndReason"
 import * as CliError from "effect/cli/CliError"
-import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import type { ServeError } from "effect/http/HttpServerError"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import type { SqlError } from "effect/sql/SqlError"
-import * as SettingWrong from "./SettingWrong.ts"
 
 export const exitCodes = { failed: 1, usage: 2, databaseAway: 3, schemaRefused: 4 } as const
 
@@ -35,54 +29,21 @@ export const failed = (message: string) => new CommandFailed({ message, exitCode
 /** Flags and arguments that do not go together. */
 export const misused = (message: string) => new CommandFailed({ message, exitCode: exitCodes.usage })
 
-type Known =
-  | CommandFailed
-  | MigrationRefused
-  | QueueTablesOutdated
-  | SqlError
-  | Config.ConfigError
-  | EmbeddedPostgresError
-  | ServeError
+type Known = CommandFailed | EmbeddedPostgresError | EndReason.Known
 
-/** The deepest message of an error: what the operating system or the server said. */
-const causeOf = (error: unknown): string => {
-  let message = ""
-  let current: unknown = error
-  while (typeof current === "object" && current !== null) {
-    if ("message" in current && typeof current.message === "string" && current.message !== "")
-      message = current.message
-    current =
-      "reason" in current && typeof current.reason === "object"
-        ? current.reason
-        : "cause" in current
-          ? current.cause
-          : undefined
-  }
-  return message
+const exitCodeOf: Readonly<Record<EndReason.EndReason["kind"], number>> = {
+  setting: exitCodes.failed,
+  address: exitCodes.failed,
+  database: exitCodes.databaseAway,
+  schema: exitCodes.schemaRefused
 }
 
 /** Turns every error that a command may meet into a {@link CommandFailed}. */
 export const fromKnown = (error: Known): CommandFailed => {
-  switch (error._tag) {
-    case "CommandFailed":
-      return error
-    case "MigrationRefused":
-    case "QueueTablesOutdated":
-      return new CommandFailed({ message: error.message, exitCode: exitCodes.schemaRefused })
-    case "SqlError":
-      return new CommandFailed({
-        message: Storage.isRetryable(error)
-          ? `The database cannot be reached: ${causeOf(error)}. Is DATABASE_URL right?`
-          : `The database refused: ${causeOf(error)}`,
-        exitCode: exitCodes.databaseAway
-      })
-    case "ConfigError":
-      return failed(SettingWrong.textOf(error, process.env))
-    case "ServeError":
-      return failed(`Cannot listen: ${causeOf(error)}`)
-    case "EmbeddedPostgresError":
-      return failed(error.message)
-  }
+  if (error._tag === "CommandFailed") return error
+  if (error._tag === "EmbeddedPostgresError") return failed(error.message)
+  const { kind, message } = EndReason.make(error)
+  return new CommandFailed({ message, exitCode: exitCodeOf[kind] })
 }
 
 export const orCommandFailed = <A, E extends Known, R>(self: Effect.Effect<A, E, R>) =>

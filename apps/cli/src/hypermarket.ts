@@ -2,14 +2,15 @@
 import { NodeServices } from "@effect/platform-node"
 import * as Actor from "@hypermarket/core/Actor"
 import * as Main from "@hypermarket/core/Main"
+import * as StandardError from "@hypermarket/core/StandardError"
 import { Shutdown } from "@hypermarket/core/Shutdown"
-import * as Startup from "@hypermarket/installation/Startup"
+import * as ProcessLog from "@hypermarket/installation/ProcessLog"
 import type * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import { exitCodes } from "./CommandFailed.ts"
+import { exitCodes, fromKnown } from "./CommandFailed.ts"
 
 /** The modules of the commands, in the order in which help shows them. */
 const modules = {
@@ -75,6 +76,12 @@ export const run = (args: ReadonlyArray<string>, version: string): void =>
       help.errors.length > 0 ? Effect.fail(new UsageWrong()) : Effect.void
     ),
     Effect.provideService(Actor.Actor, { type: "operator", id: "cli" }),
-    Effect.provide([Shutdown.layer, Startup.layerLogger, NodeServices.layer]),
+    Effect.provide([Shutdown.layer, ProcessLog.layer, NodeServices.layer]),
+    // Of the log's own settings: commands have sentences for theirs.
+    Effect.catchTag("ConfigError", (error) => {
+      const known = fromKnown(error)
+      StandardError.write(`${known.message}\n`)
+      return Effect.fail(known)
+    }),
     Main.run
   )

@@ -7,6 +7,11 @@ const databaseExample = "postgres://shop:secret@127.0.0.1:5432/shop"
 /** Settings whose form a reader cannot guess. */
 const examplesByName: Readonly<Record<string, string>> = {
   DATABASE_URL: databaseExample,
+  DATABASE_DIRECT_URL: databaseExample,
+  DATABASE_OWNER_URL: databaseExample,
+  HM_LOG_FORMAT: "pretty",
+  HM_LOG_LEVEL: "Warn",
+  HM_SECRETS_KEYS: "first:<32 random bytes in base64>",
   HM_API_URL: "https://hypermarket.example.com"
 }
 
@@ -33,7 +38,7 @@ export const textOf = (
   const example = examplesByName[name] ?? examplesByForm.find(([word]) => issue.message.includes(word))?.[1]
   const advice =
     example === undefined ? "docs/operations.md has its form" : `for example ${name}="${example}"`
-  return environment[name] === undefined
+  return (environment[name] ?? "") === ""
     ? `${name} is not set: ${advice}`
     : `${name} is wrong. ${issue.message}, ${advice}`
 }

@@ -13,15 +13,13 @@ import * as Migrations from "@hypermarket/core/Migrations"
 import * as ReadOnlySessions from "@hypermarket/core/ReadOnlySessions"
 import * as Partitions from "@hypermarket/core/Partitions"
 import * as Setting from "@hypermarket/core/Setting"
-import * as StandardError from "@hypermarket/core/StandardError"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as EventWorker from "@hypermarket/events/EventWorker"
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as References from "effect/References"
+import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -30,14 +28,9 @@ import * as ErrorReports from "@hypermarket/observability/ErrorReports"
 import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDomain"
 import manifest from "@hypermarket/core/package.json" with { type: "json" }
 import { domains, layerContracts, migrationSets } from "./domains.ts"
+import * as EndReason from "./EndReason.ts"
 import * as Grants from "./Grants.ts"
-
-export const logLevel = Setting.make({
-  name: "HM_LOG_LEVEL",
-  doc: "The least severe level that is logged: Fatal, Error, Warn, Info, Debug or Trace.",
-  read: (name) => Config.Literals(["Fatal", "Error", "Warn", "Info", "Debug", "Trace"], name),
-  defaultValue: "Info" as const
-})
+import * as ProcessLog from "./ProcessLog.ts"
 
 export const migrateOnStart = Setting.make({
   name: "HM_MIGRATE_ON_START",
@@ -46,23 +39,7 @@ export const migrateOnStart = Setting.make({
   defaultValue: true
 })
 
-export const settings: ReadonlyArray<Setting.Any> = [logLevel, migrateOnStart]
-
-/** Lines of JSON on standard error; standard output is for results. */
-export const layerLogger: Layer.Layer<never, Config.ConfigError> = Layer.unwrap(
-  Effect.map(logLevel.config, (level) =>
-    Layer.mergeAll(
-      Logger.layer([
-        Logger.make((options) => {
-          StandardError.write(`${Logger.formatJson.log(options)}\n`)
-        })
-      ]),
-      Layer.succeed(References.MinimumLogLevel, level),
-      // Without an exporter spans go nowhere, and making them costs a sixth of a request.
-      Layer.succeed(References.TracerEnabled, false)
-    )
-  )
-)
+export const settings: ReadonlyArray<Setting.Any> = [...ProcessLog.settings, migrateOnStart]
 
 /**
  * Behind a transaction pooler sessions get their settings from the role, because nothing may be sent at start.
@@ -194,8 +171,22 @@ export const layerFaults = (options: Database.Options) =>
     Layer.succeed(LongRequests.Current, LongRequests.make(options.poolMax))
   )
 
+/** Where a database is, without user and password. */
+const placeOf = (url: Redacted.Redacted): string => {
+  const text = Redacted.value(url)
+  if (!URL.canParse(text)) return "unknown"
+  const { hostname, pathname, port } = new URL(text)
+  return `${hostname}:${port === "" ? "5432" : port}${pathname}`
+}
+
+/** Queues that a worker takes jobs from. */
+const queueCount = domains.reduce(
+  (sum, { handlers, jobs, subscriptions }) => sum + handlers.length + jobs.length + subscriptions.length,
+  0
+)
+
 /**
- * Logs that a process takes work, with its address, version and schema, and that it begins to stop.
+ * Logs that a process takes work, with its address, version, database, schema and queues, and that it begins to stop.
  */
 export const layerAnnounced = (
   name: "api" | "worker",
@@ -208,7 +199,10 @@ export const layerAnnounced = (
         process: name,
         address: `${listen.host}:${listen.port}`,
         version: manifest.version,
+        node: process.versions.node,
+        database: placeOf(database.url),
         schema: database.schema,
+        ...(name === "worker" ? { queues: queueCount } : {}),
         migrations: domains
           .map(({ migrations, name }) => `${name} ${migrations.migrations.length}`)
           .join(", ")
@@ -235,18 +229,33 @@ class ServiceEnded extends Schema.TaggedError<ServiceEnded>()("ServiceEnded", {}
   override readonly [Runtime.errorReported] = false
 }
 
+/** A wrong setting, or a database that is not there, is one sentence. Anything else is logged with its cause. */
+const logEnd = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
+  const error = Cause.squash(cause)
+  if (error instanceof ServiceEnded) return Effect.void
+  return EndReason.isKnown(error)
+    ? Effect.logFatal(EndReason.make(error).message)
+    : Effect.logFatal("Ended", cause)
+}
+
+const endLogged = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.catchCauseIf(
+    self,
+    (cause) => !Cause.hasInterruptsOnly(cause),
+    (cause) => Effect.andThen(logEnd(cause), Effect.fail(new ServiceEnded()))
+  )
+
 /**
- * Runs a service process until it is signalled. What ends it otherwise is logged like everything else: as a line of JSON
- * on standard error.
+ * Runs a service process until it is signalled. What ends it otherwise is logged like everything else, on standard error.
  */
 export const run = <A, E>(service: Layer.Layer<A, E, Shutdown>): void =>
   Main.run(
     Main.launch(service).pipe(
-      Effect.catchCauseIf(
-        (cause) => !Cause.hasInterruptsOnly(cause),
-        (cause) => Effect.andThen(Effect.logFatal("Ended", cause), Effect.fail(new ServiceEnded()))
-      ),
+      endLogged,
       Effect.onInterrupt(() => Effect.logInfo("Stopped")),
-      Effect.provide([Shutdown.layer, layerLogger])
+      Effect.provide([Shutdown.layer, ProcessLog.layer]),
+      // A wrong setting of the log itself is logged in its default form.
+      endLogged,
+      Effect.provide(ProcessLog.layerDefault)
     )
   )

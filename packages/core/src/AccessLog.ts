@@ -188,8 +188,14 @@ const format = (request: RequestFacts, status: number, endedAtMillis: number): s
   `"path":${JSON.stringify(request.path)},"route":${JSON.stringify(request.route ?? null)},"status":${status},"duration_ms":${endedAtMillis - request.startedAtMillis}` +
   `${status === 503 && request.unavailable !== undefined ? `,"reason":"${request.unavailable.reason}"` : ""}}\n`
 
+/** Routes that a supervisor asks for every few seconds. */
+const probes: ReadonlySet<string> = new Set(["/health/live", "/health/ready", "/metrics"])
+
+const isAnsweredProbe = ({ path }: RequestFacts, status: number): boolean => status < 300 && probes.has(path)
+
 /**
- * Writes to standard error, which leaves standard output to results.
+ * Writes to standard error, which leaves standard output to results. Probes and scrapes leave a line only when they are
+ * answered with a failure.
  *
  * @category layers
  * @since 0.1.0
@@ -205,7 +211,7 @@ export const layer: Layer.Layer<AccessLog> = Layer.effect(
         dropped += waiting.split("\n").length - 1
       } else {
         if (dropped > 0)
-          waiting = `{"level":"WARN","message":"access log lines dropped","count":${dropped}}\n${waiting}`
+          waiting = `{"timestamp":"${new Date().toISOString()}","level":"WARN","message":"Access log lines dropped","count":${dropped}}\n${waiting}`
         dropped = 0
         StandardError.write(waiting)
       }
@@ -215,6 +221,7 @@ export const layer: Layer.Layer<AccessLog> = Layer.effect(
     yield* flush.pipe(Effect.repeat(Schedule.spaced(flushInterval)), Effect.forkScoped)
     return {
       record: (request, status, endedAtMillis) => {
+        if (isAnsweredProbe(request, status)) return
         waiting += format(request, status, endedAtMillis)
       }
     }

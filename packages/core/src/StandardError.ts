@@ -16,6 +16,8 @@ let isGuarded = false
 let isBroken = false
 let lostLines = 0
 
+let formatted: (lines: string) => string = (lines) => lines
+
 const standardError = 2
 
 const linesOf = (text: string): number => text.split("\n").length - 1
@@ -39,14 +41,24 @@ const writeToDescriptor = (text: string) => {
   const note =
     lostLines === 0
       ? ""
-      : `{"level":"WARN","message":"log lines could not be written","count":${lostLines}}\n`
+      : `{"timestamp":"${new Date().toISOString()}","level":"WARN","message":"Log lines could not be written","count":${lostLines}}\n`
   try {
     // Not imported: the modules of an API's schemas load this one in browsers, where it is never called.
-    process.getBuiltinModule("node:fs").writeSync(standardError, note + text)
+    process.getBuiltinModule("node:fs").writeSync(standardError, formatted(note) + text)
     lostLines = 0
   } catch {
     lose(linesOf(text))
   }
+}
+
+/**
+ * Sets how all later lines are written, for example as text for a person. Lines are objects of JSON before that.
+ *
+ * @category writing
+ * @since 0.1.0
+ */
+export const formatLines = (format: (lines: string) => string): void => {
+  formatted = format
 }
 
 /**
@@ -56,8 +68,9 @@ const writeToDescriptor = (text: string) => {
  * @category writing
  * @since 0.1.0
  */
-export const write = (lines: string): void => {
+export const write = (json: string): void => {
   guard()
+  const lines = formatted(json)
   if (isBroken) return writeToDescriptor(lines)
   process.stderr.write(lines, (error) => {
     if (error === null || error === undefined) return

@@ -4,7 +4,7 @@
  * parts counts too: a long bench is run in parts.
  */
 import * as Main from "@hypermarket/core/Main"
-import * as Startup from "@hypermarket/installation/Startup"
+import * as ProcessLog from "@hypermarket/installation/ProcessLog"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -111,4 +111,4 @@ const program = Effect.gen(function* () {
 })
 
 // Standard output is for the result: what a bench logs on its way goes to standard error.
-Main.run(program.pipe(Effect.scoped, Effect.provide(Startup.layerLogger)))
+Main.run(program.pipe(Effect.scoped, Effect.provide(ProcessLog.layer)))
