@@ -1,11 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as PrometheusText from "@hypermarket/testing/PrometheusText"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect } from "effect"
-import { spawnSync } from "node:child_process"
 import { makeKey, startApi } from "./apiProcess.ts"
-
-/** Of Debian's package prometheus. */
-const promtool = spawnSync("promtool", ["--version"]).error === undefined
 
 /** The value of a series: its name with its labels, as they are written. */
 const valueOf = (metrics: string, series: string): number | undefined => {
@@ -60,11 +57,7 @@ describe("the metrics of the API", () => {
         assert.isAbove(valueOf(text, name) ?? 0, 0, name)
       }
       assert.notInclude(text, "boots", "a tenant is no label")
-      if (promtool) {
-        const { status, stderr, stdout } = spawnSync("promtool", ["check", "metrics"], { input: text })
-        assert.strictEqual(status, 0, `${stdout}${stderr}`)
-        assert.strictEqual(`${stdout}${stderr}`, "")
-      }
+      PrometheusText.check(text)
     }).pipe(Effect.scoped, Effect.provide(layerDatabase))
   )
 })

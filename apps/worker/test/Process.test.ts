@@ -1,6 +1,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { migrationSets } from "@hypermarket/installation/domains"
+import * as PrometheusText from "@hypermarket/testing/PrometheusText"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, Schedule } from "effect"
@@ -46,9 +47,17 @@ describe("the worker process", () => {
         fetch(`${origin}/metrics`, { signal }).then((answer) => answer.text())
       )
       const done = /^hm_queue_jobs_total\{queue="job.core.idempotency-key.prune",outcome="done"\} 1$/m
-      yield* metrics.pipe(
+      const text = yield* metrics.pipe(
         Effect.repeat({ until: (text) => done.test(text), schedule: Schedule.spaced("20 millis") })
       )
+      for (const name of [
+        "hm_analytics_order_merge_waiting",
+        "hm_analytics_order_merge_oldest_seconds",
+        "hm_events_schedules_waiting",
+        "hm_events_schedules_late_seconds"
+      ])
+        assert.match(text, new RegExp(`^${name} \\d`, "m"))
+      PrometheusText.check(text)
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layerDatabase(...migrationSets)))
   )
 

@@ -20,6 +20,7 @@ import type { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -102,18 +103,37 @@ const prove = Job.scheduled<OrderSummaries | AllTenants>({
 
 const waitingWarnSeconds = 60
 
+/** Rows that are not merged into the summaries, of all tenants, and the age of the oldest in seconds. */
+const readBacklog = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const now = yield* Now.now
+  const [row] = yield* sql<{ readonly waiting: number; readonly oldest: number | null }>`
+    SELECT count(*)::int AS waiting,
+           extract(epoch FROM ${now}::timestamptz - min(recorded_at))::float8 AS oldest
+      FROM hm_order_delta
+  `
+  return { waiting: row?.waiting ?? 0, oldestSeconds: Math.max(0, row?.oldest ?? 0) }
+})
+
+const waitingRows = Metric.gauge("hm_analytics_order_merge_waiting", {
+  description: "Rows of all tenants that are not merged into the summaries of orders"
+})
+const oldestSeconds = Metric.gauge("hm_analytics_order_merge_oldest_seconds", {
+  description: "Age of the oldest row that is not merged"
+})
+
+const measure = Effect.flatMap(readBacklog, (backlog) =>
+  Effect.andThen(
+    Metric.update(waitingRows, backlog.waiting),
+    Metric.update(oldestSeconds, backlog.oldestSeconds)
+  )
+)
+
 const backlog = Check.make(
   "order delta",
   Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const now = yield* Now.now
-    const [row] = yield* sql<{ readonly waiting: number; readonly oldest: number | null }>`
-      SELECT count(*)::int AS waiting,
-             extract(epoch FROM ${now}::timestamptz - min(recorded_at))::float8 AS oldest
-        FROM hm_order_delta
-    `
-    const waiting = row?.waiting ?? 0
-    const oldest = Math.round(row?.oldest ?? 0)
+    const { oldestSeconds, waiting } = yield* readBacklog
+    const oldest = Math.round(oldestSeconds)
     const message = `${waiting} rows wait for a merge, the oldest for ${oldest} s`
     return [
       waiting > waitingMax || oldest > waitingWarnSeconds
@@ -275,6 +295,7 @@ export const domain = Domain.make({
   jobs: [merge, close, prove],
   subscriptions: [facts],
   checks: [backlog, proofs, unplaced],
+  measure,
   settings: [closeAfterDays],
   subjectData: AnalyticsSubjectData.subjectData
 })

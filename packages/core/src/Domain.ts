@@ -116,6 +116,8 @@ export interface Domain<
   readonly register:
     | ((domains: ReadonlyArray<Any>) => Effect.Effect<void, SqlError, SqlClient.SqlClient>)
     | undefined
+  /** Updates gauges of what the database holds, for example of a backlog. Every worker runs it every 15 seconds. */
+  readonly measure: Effect.Effect<void, SqlError, SqlClient.SqlClient> | undefined
   /** Runs a worker for the Promise door. The domain that runs the queue has it. */
   readonly worker: RunWorker | undefined
   /** Builds the services and closes the background work over them. The services end with the scope. */
@@ -156,6 +158,7 @@ export interface Options<Services, E extends Config.ConfigError, R extends Infra
   readonly lookup?: Overview.Lookup<NoInfer<Services> | Base>
   readonly subjectData?: SubjectData<NoInfer<Services> | Base>
   readonly register?: (domains: ReadonlyArray<Any>) => Effect.Effect<void, SqlError, SqlClient.SqlClient>
+  readonly measure?: Effect.Effect<void, SqlError, SqlClient.SqlClient>
   readonly worker?: RunWorker
 }
 
@@ -233,6 +236,7 @@ export function make<Services, E extends Config.ConfigError, R extends Infrastru
     settings: options.settings ?? [],
     subjectTables: subjectData?.tables,
     register: options.register,
+    measure: options.measure,
     worker: options.worker,
     start
   }

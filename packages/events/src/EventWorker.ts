@@ -215,6 +215,8 @@ export const register = Effect.fn("EventWorker.register")(function* (
 const registerInterval = "1 minute"
 const tickInterval = "1 second"
 const pruneInterval = "1 minute"
+/** Interval of a scrape: more often no one sees the figures. */
+const measureInterval = "15 seconds"
 const pruneMax = 10_000
 
 /** Names past their window. */
@@ -292,6 +294,10 @@ const start = Effect.fn("EventWorker.run")(function* <R>(
     Effect.provideService(schedules.tick, Tenant.AllTenants, { actor: "scheduler" })
   )
   yield* repeatedly(Schedule.spaced(pruneInterval), "Pruning", prune)
+  for (const { measure, name } of options.domains) {
+    if (measure !== undefined)
+      yield* repeatedly(Schedule.spaced(measureInterval), `Measuring ${name}`, measure)
+  }
   const queues = handlers.map(({ queue }) => queue)
   yield* repeatedly(
     Schedule.spaced(registerInterval),

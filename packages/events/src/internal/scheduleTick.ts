@@ -12,12 +12,20 @@ import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { runsMax } from "../JobSchedule.ts"
 import * as DuePlan from "./duePlan.ts"
 import * as ScheduleRuns from "./scheduleRuns.ts"
+
+const waitingSchedules = Metric.gauge("hm_events_schedules_waiting", {
+  description: "Schedules of all tenants that were due when the last tick of this worker began"
+})
+const lateSeconds = Metric.gauge("hm_events_schedules_late_seconds", {
+  description: "Time since the oldest of their due times; a second is the interval of the ticks"
+})
 
 /** The loop's name in logs and metrics. */
 const loop = "events.schedule.tick"
@@ -70,8 +78,9 @@ export const make = (
    * The installation's jobs first, then the first schedule of every tenant, then the second of every tenant. Schedules
    * that have failed come last.
    */
-  const dueAt = (now: Date) => sql<DueId>`
-    SELECT tenant_id AS "tenantId", schedule_id::text AS "scheduleId"
+  const dueAt = (now: Date) => sql<DueId & { readonly due: number; readonly lateSeconds: number }>`
+    SELECT tenant_id AS "tenantId", schedule_id::text AS "scheduleId", count(*) OVER ()::int AS due,
+           extract(epoch FROM ${now}::timestamptz - min(due_at) OVER ())::float8 AS "lateSeconds"
       FROM (
            SELECT s.tenant_id, s.schedule_id, s.failures, greatest(s.next_at, s.retry_at) AS due_at,
                   row_number() OVER (PARTITION BY s.tenant_id
@@ -205,7 +214,10 @@ export const make = (
     yield* AllTenants
     const now = yield* Now.now
     const endsAt = (yield* Clock.currentTimeMillis) + tickMillis
-    let waiting: ReadonlyArray<DueId> = yield* dueAt(now)
+    const due = yield* dueAt(now)
+    yield* Metric.update(waitingSchedules, due[0]?.due ?? 0)
+    yield* Metric.update(lateSeconds, due[0]?.lateSeconds ?? 0)
+    let waiting: ReadonlyArray<DueId> = due
     let enqueued = 0
     while (waiting.length > 0) {
       const results = yield* EachTenant.together({
