@@ -9,6 +9,7 @@ import { NewSubscription } from "@hypermarket/events/EventSubscription"
 import { EventSubscriptions } from "@hypermarket/events/EventSubscriptions"
 import { executionId, WorkflowExecutions } from "@hypermarket/events/WorkflowExecutions"
 import { Effect, Schema } from "effect"
+import { SqlClient } from "effect/sql"
 import { Live, until, untilState } from "./executionWorker.ts"
 
 const as = (id: string) => provide(TenantId.make(id))
@@ -127,6 +128,37 @@ layer(Live, { excludeTestServices: true })("A subscription of a workflow", (it) 
         [["events.workflow-event", "dead"]]
       )
     }).pipe(as("odd"))
+  )
+
+  it.effect("rejects an event whose header names no subscription, and delays no other", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* subscribe
+      // As an earlier release has published: one without the header, one with something else in it.
+      yield* transaction(
+        Effect.gen(function* () {
+          yield* publish(place("f-1"), place("f-2"), place("f-3"))
+          const headers = { "f-1": {}, "f-2": { subscription: "starts" } }
+          for (const [key, replacement] of Object.entries(headers)) {
+            const changed = yield* sql`
+              UPDATE hm_event_queue
+                 SET headers = ${JSON.stringify(replacement)}::text::json
+               WHERE tenant_id = 'headless'
+                 AND payload->'data'->>'key' = ${key}
+              RETURNING 1
+            `
+            assert.lengthOf(changed, 1)
+          }
+        })
+      )
+      yield* publish(settle("f-3", 5))
+      assert.strictEqual((yield* resultOf("f-3")).result, 5)
+      const dead = yield* until(deadOf, (items) => items.length === 2)
+      for (const { attempt, errors } of dead) {
+        assert.strictEqual(attempt, 1)
+        assert.include(JSON.stringify(errors), "no subscription")
+      }
+    }).pipe(as("headless"))
   )
 
   it.effect("that is removed starts nothing more", () =>

@@ -1,5 +1,6 @@
 /** Events of subscriptions that start or signal executions. */
 import type { Delivery } from "@hypermarket/core/Handler"
+import * as Identifier from "@hypermarket/core/Identifier"
 import * as QueueJob from "@hypermarket/queue/QueueJob"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -22,6 +23,7 @@ const decodeStart = Schema.decodeUnknownOption(NewExecution)
 const decodeSignal = Schema.decodeUnknownOption(NewSignal)
 const Envelope = Schema.Record(Schema.String, Schema.Json)
 const decodeEnvelope = Schema.decodeUnknownEffect(Envelope)
+const isUuid = Schema.is(Identifier.Uuid)
 const isObject = Schema.is(Schema.Record(Schema.String, Schema.Json))
 
 /** Returns the text at a path of an event: an attribute, or a field of its data. */
@@ -57,6 +59,12 @@ export const make = (sql: SqlClient, operations: Operations) => {
     const sinks = new Map<string, WorkflowSink>()
     for (const row of rows) sinks.set(row.id, yield* Effect.orDie(decodeSink(JSON.parse(row.workflow))))
     return sinks
+  })
+
+  /** Jobs of earlier releases may have no header. As a `uuid` of the statement it would fail the events beside it. */
+  const subscriptionOf = Effect.fnUntraced(function* ({ headers }: Delivery) {
+    const id = headers[subscriptionHeader]
+    return isUuid(id) ? id : yield* rejected("no-subscription", "The event names no subscription")
   })
 
   const targetOf = Effect.fnUntraced(function* (sink: WorkflowSink, payload: unknown) {
@@ -100,7 +108,7 @@ export const make = (sql: SqlClient, operations: Operations) => {
 
   /** All of them or none: when one is rejected, the queue hands each over alone. */
   return Effect.fnUntraced(function* (tenantId: string, deliveries: ReadonlyArray<Delivery>) {
-    const ids = deliveries.map(({ headers }) => headers[subscriptionHeader] ?? "")
+    const ids = yield* Effect.forEach(deliveries, subscriptionOf)
     const sinks = yield* sinksOf(tenantId, ids)
     const targets: Array<Target> = []
     for (const [index, { payload }] of deliveries.entries()) {
