@@ -15,6 +15,7 @@ import * as Identifier from "@hypermarket/core/Identifier"
 import * as Job from "@hypermarket/core/Job"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
+import * as Text from "@hypermarket/core/Text"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -24,6 +25,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
 import { isTagged } from "effect/Predicate"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { retryOutage } from "./internal/workflow/checkpoints.ts"
 
@@ -42,6 +44,22 @@ export const leaseSeconds = 30
  * @since 0.1.0
  */
 export const elementBytesMax = 256 * 1024
+
+/**
+ * Maximum characters of a queue's name. An offer to a longer one is refused.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const nameLengthMax = 200
+
+/**
+ * Maximum characters of an element's id. An offer with a longer one is refused.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const idLengthMax = 255
 
 /**
  * Days that a completed element keeps its id from being offered again.
@@ -73,6 +91,15 @@ const orFail =
         ? cause
         : new PersistedQueue.PersistedQueueError({ message, cause })
     )
+
+const checkName = Schema.decodeUnknownEffect(Text.make({ max: nameLengthMax }))
+const checkId = Schema.decodeUnknownEffect(Text.make({ max: idLengthMax }))
+
+const orRefuse = (field: string) =>
+  Effect.mapError(
+    (error: Schema.SchemaError) =>
+      new PersistedQueue.PersistedQueueError({ message: `${field}: ${error.message}` })
+  )
 
 /** Effect's interface has no tenant in its types. */
 const tenantId: Effect.Effect<string> = Effect.flatMap(Effect.serviceOption(Tenant), (tenant) =>
@@ -127,6 +154,8 @@ export const layerStore = (
         name
       }) {
         const tenant = yield* tenantId
+        yield* orRefuse("name")(checkName(name))
+        yield* orRefuse("id")(checkId(id))
         const text = JSON.stringify(element)
         const bytes = Buffer.byteLength(text)
         if (bytes > elementBytesMax) {

@@ -229,6 +229,41 @@ layer(Ours, { excludeTestServices: true })("The store on the database", (it) => 
     }).pipe(acme)
   )
 
+  it.effect("refuses a name and an id that are too long or cannot be stored, and names the field", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const offer = (name: string, id: string) =>
+        Effect.flatMap(mails(name), (queue) => queue.offer({ to: "ada", count: 1 }, { id }))
+      const refused: ReadonlyArray<readonly [field: string, name: string, id: string]> = [
+        ["name", "n".repeat(201), "a"],
+        ["name", "", "a"],
+        ["name", "a\u0000b", "a"],
+        ["id", "bounds", "\u{1F600}".repeat(256)],
+        ["id", "bounds", ""],
+        ["id", "bounds", "\ud800"]
+      ]
+      for (const [field, name, id] of refused) {
+        const error = yield* Effect.flip(offer(name, id))
+        assert.match(error.message, new RegExp(`^${field}: Expected `))
+      }
+      // An offer in the caller's transaction leaves it usable.
+      const name = "\u{1F600}".repeat(200)
+      yield* transaction(
+        Effect.gen(function* () {
+          yield* Effect.flip(offer("n".repeat(201), "a"))
+          yield* offer(name, "i".repeat(255))
+        })
+      )
+      const rows = yield* sql`
+        SELECT queue = ${name} AS "isNamed"
+          FROM hm_event_element
+         WHERE length(element_id) = 255
+            OR queue = 'bounds'
+      `
+      assert.deepStrictEqual(rows, [{ isNamed: true }])
+    }).pipe(acme)
+  )
+
   it.effect("deletes completed elements after 30 days, and of a cleanup those of its tenant", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
