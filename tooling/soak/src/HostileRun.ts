@@ -82,7 +82,7 @@ export const run = Effect.fn("HostileRun.run")(function* (seed: number, size: Pl
       )
       yield* KillRun.publish(batch)
     }
-    const isDone = yield* Run.untilDone
+    const isDone = yield* Run.untilJobsDone
     // Calls that ignore their deadline still run: the workers must stop all the same.
     yield* crew.stop
     const broken = yield* Ledger.verify

@@ -78,7 +78,7 @@ export const run = Effect.fn("KillRun.run")(function* (seed: number, size: Plan.
       yield* Effect.forEach(batches, publish, { discard: true })
       if (incident !== undefined) causes.push(...(yield* Run.happen(incident, cluster, crew, size.workers)))
     }
-    const isDone = yield* Run.untilDone
+    const isDone = yield* Run.untilJobsDone
     // First: a worker that was held up may still have something to say.
     yield* crew.stop
     const broken = yield* Ledger.verify

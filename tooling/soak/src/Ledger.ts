@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import type * as Report from "./Report.ts"
 import type { Kind } from "./Plan.ts"
 
 export const eventType = "com.example.soak.happened"
@@ -21,34 +22,32 @@ export const Payload = Schema.Struct({
   padding: Schema.String
 })
 
-/** A rule that did not hold, how often, and one case of it. */
-export interface Violation {
-  readonly rule:
-    | "lost"
-    | "not_dead"
-    | "wrongly_dead"
-    | "done_though_not_published"
-    | "done_though_dead"
-    | "not_exactly_once"
-    | "order"
-    | "left_over"
-    | "acknowledged_twice"
-    | "repeats_unexplained"
-    | "repeats_too_many"
-    | "worker_fault"
-    | "hostile_outcome"
-    | "sent_twice_uncounted"
-    | "stuck"
-    // Of executions.
-    | "unfinished"
-    | "wrong_state"
-    | "wrong_result"
-    | "compensations"
-    | "ran_after_recorded"
-    | "late"
-  readonly count: number
-  readonly example: string
-}
+/** A rule of these runs that did not hold. */
+export type Violation = Report.Violation<
+  | "lost"
+  | "not_dead"
+  | "wrongly_dead"
+  | "done_though_not_published"
+  | "done_though_dead"
+  | "not_exactly_once"
+  | "order"
+  | "left_over"
+  | "overdue"
+  | "acknowledged_twice"
+  | "repeats_unexplained"
+  | "repeats_too_many"
+  | "worker_fault"
+  | "hostile_outcome"
+  | "sent_twice_uncounted"
+  | "stuck"
+  // Of executions.
+  | "unfinished"
+  | "wrong_state"
+  | "wrong_result"
+  | "compensations"
+  | "ran_after_recorded"
+  | "late"
+>
 
 export const create = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient

@@ -78,7 +78,7 @@ export const run = Effect.fn("PublishRun.run")(function* (seed: number, size: Pl
       yield* Run.happen(incident, cluster, crew, size.workers)
     }
     yield* Fiber.join(publishing)
-    const isDone = yield* Run.untilDone
+    const isDone = yield* Run.untilJobsDone
     yield* crew.stop
     const { distinct, effects } = yield* tally
     const violations: Array<Ledger.Violation> = []

@@ -15,16 +15,9 @@ import * as Cluster from "./Cluster.ts"
 import * as Crew from "./Crew.ts"
 import * as Ledger from "./Ledger.ts"
 import type { Incident } from "./Plan.ts"
+import type * as Report from "./Report.ts"
 import { batchMax, claimConcurrency, stallMillis } from "./Settings.ts"
-
-export interface Report {
-  readonly seed: number
-  readonly ok: boolean
-  readonly violations: ReadonlyArray<Ledger.Violation>
-  /** Counts by name. */
-  readonly counts: Readonly<Record<string, number>>
-  readonly millis: number
-}
+import * as Standstill from "./Standstill.ts"
 
 /** Prints a line of progress. */
 export const say = (text: string): Effect.Effect<void> =>
@@ -98,12 +91,25 @@ export const happen = Effect.fnUntraced(function* (
 export const causesOfDeaths = (crew: Crew.Crew): ReadonlyArray<Ledger.Cause> =>
   crew.deaths.map((atMillis) => ({ atMillis, lastedMillis: 0, repeatsMax: capacity }))
 
-/** Waits until nothing is left to do, or until nothing moves any more. True at the good end. */
-export const untilDone = Effect.gen(function* () {
+/** The work that is left of a run, and a text that changes while it gets on. */
+export interface Standing {
+  readonly left: number
+  readonly progress: string
+}
+
+/**
+ * Waits until nothing is left to do, or until nothing moves any more. Returns true at the good end. A run that stands still
+ * says what it waits for, the jobs in the dead-letter queues among it.
+ */
+export const untilDone = Effect.fnUntraced(function* <E, R>(options: {
+  readonly look: Effect.Effect<Standing, E, R>
+  /** A run that gets no further for this long has lost something. */
+  readonly stuckMillis: number
+}) {
   let seen = ""
   let movedAt = yield* Clock.currentTimeMillis
   let isDone = false
-  yield* persist(Ledger.standing).pipe(
+  yield* persist(options.look).pipe(
     Effect.flatMap(
       Effect.fnUntraced(function* ({ left, progress }) {
         const nowMillis = yield* Clock.currentTimeMillis
@@ -112,13 +118,17 @@ export const untilDone = Effect.gen(function* () {
           movedAt = nowMillis
         }
         isDone = left === 0
-        return isDone || nowMillis - movedAt > stuckMillis
+        return isDone || nowMillis - movedAt > options.stuckMillis
       })
     ),
     Effect.repeat({ until: (isOver) => isOver, schedule: Schedule.spaced("100 millis") })
   )
+  if (!isDone) yield* Effect.forEach(yield* persist(Standstill.lines), (line) => say(`standstill: ${line}`))
   return isDone
 })
+
+/** Waits until the jobs of a run of events have ended. */
+export const untilJobsDone = untilDone({ look: Ledger.standing, stuckMillis })
 
 /** Sums a run up, when its crew has stopped. */
 export const conclude = Effect.fnUntraced(function* (options: {
@@ -137,7 +147,7 @@ export const conclude = Effect.fnUntraced(function* (options: {
   if (fault !== undefined) {
     violations.push({ rule: "worker_fault", count: options.crew.faults.length, example: fault })
   }
-  const report: Report = {
+  const report: Report.Report = {
     seed: options.seed,
     ok: violations.length === 0,
     violations,

@@ -25,6 +25,7 @@ import * as Path from "node:path"
 import * as Chance from "../Chance.ts"
 import * as Cluster from "../Cluster.ts"
 import type { Violation } from "../Ledger.ts"
+import type * as Report from "../Report.ts"
 import * as Run from "../Run.ts"
 
 const mergerScript = Path.join(import.meta.dirname, "merger.ts")
@@ -232,7 +233,7 @@ const work = Effect.fnUntraced(function* (
   }
   yield* Run.persist(summaries.rebuild(damaged?.month ?? "").pipe(provide(shop.id)))
   yield* look(shop.id, "after the repair")
-  const report: Run.Report = {
+  const report: Report.Report = {
     seed,
     ok: violations.length === 0,
     violations,

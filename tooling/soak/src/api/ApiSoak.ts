@@ -1,74 +1,75 @@
-/**
- * `pnpm soak api [--drill rolling|storm|faults|poison|fuzz] [--facts N] [--answers N] [--requests N] [--json]`, each drill on
- * its own Postgres. Ends with 1 when a promise was broken. CI runs a short form of each.
- */
+/** `pnpm soak api`: each drill on its own Postgres. CI runs a short form of each. */
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
-import * as Console from "effect/Console"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Runtime from "effect/Runtime"
-import * as Schema from "effect/Schema"
-import { parseArgs } from "node:util"
+import type * as Report from "../Report.ts"
+import * as Run from "../Run.ts"
+import * as SoakProgram from "../SoakProgram.ts"
 import * as RetryStorm from "./RetryStorm.ts"
 import * as RollingRestart from "./RollingRestart.ts"
 import * as TestDrill from "./TestDrill.ts"
 
-class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
-  override readonly [Runtime.errorExitCode] = 2
+interface Size {
+  readonly facts: number
+  readonly answers: number
+  readonly requests: number
 }
 
-class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { drill: Schema.String }) {
-  // The lines of the drills have said it.
-  override readonly [Runtime.errorReported] = false
-}
+const names = ["rolling", "storm", "faults", "poison", "fuzz"] as const
 
-const Options = Schema.Struct({
-  drill: Schema.Literals(["all", "rolling", "storm", "faults", "poison", "fuzz"]),
-  facts: Schema.FiniteFromString,
-  answers: Schema.FiniteFromString,
-  requests: Schema.FiniteFromString,
-  json: Schema.Boolean
+const drillsOf = (seed: number, { answers, facts, requests }: Size) => ({
+  rolling: (url: string) =>
+    Effect.map(Effect.scoped(RollingRestart.run(url, facts)), ({ failures, ...counts }) => ({
+      counts,
+      failures:
+        counts.facts === counts.stored
+          ? failures
+          : [...failures, `${counts.stored} of ${counts.facts} facts are stored`]
+    })),
+  storm: (url: string) =>
+    Effect.map(
+      Effect.scoped(RetryStorm.run(url, answers)),
+      ({ answers: byStatus, failures, gateClosed, notReady }) => ({
+        counts: { ...byStatus, notReady, gateClosed: Number(gateClosed) },
+        failures
+      })
+    ),
+  ...TestDrill.drills(requests, seed)
 })
 
-const read = Effect.try(() =>
-  parseArgs({
-    args: process.argv.slice(3),
-    options: {
-      drill: { type: "string", default: "all" },
-      facts: { type: "string", default: "2400" },
-      answers: { type: "string", default: "3000" },
-      requests: { type: "string", default: "20000" },
-      json: { type: "boolean", default: false }
-    }
-  })
-).pipe(
-  Effect.flatMap(({ values }) => Schema.decodeUnknownEffect(Options)({ ...values })),
-  Effect.mapError(
-    (cause) =>
-      new UsageWrong({
-        message: `pnpm soak api [--drill rolling|storm|faults|poison|fuzz] [--facts N] [--answers N] [--requests N] [--json]\n${String(cause)}`
-      })
-  )
-)
-
-export const program = Effect.gen(function* () {
-  const { answers, drill, facts, json, requests } = yield* read
-  const drills = {
-    rolling: (url: string) => Effect.scoped(RollingRestart.run(url, facts)),
-    storm: (url: string) => Effect.scoped(RetryStorm.run(url, answers)),
-    faults: (url: string) => TestDrill.run(url, TestDrill.faults),
-    poison: (url: string) => TestDrill.run(url, TestDrill.poison),
-    fuzz: (url: string) => TestDrill.run(url, TestDrill.fuzz, { HM_HOSTILE_REQUESTS: String(requests) })
-  }
-  for (const name of ["rolling", "storm", "faults", "poison", "fuzz"] as const) {
+const run = Effect.fn("ApiSoak.run")(function* (
+  seed: number,
+  size: Size,
+  drill: "all" | (typeof names)[number]
+) {
+  const startedAt = yield* Clock.currentTimeMillis
+  const drills = drillsOf(seed, size)
+  const counts: Record<string, number> = {}
+  const violations: Array<Report.Violation> = []
+  for (const name of names) {
     if (drill !== "all" && drill !== name) continue
     const server = yield* EmbeddedPostgres.start()
-    const report = yield* drills[name](server.url)
-    const isKept = report.failures.length === 0 && (!("facts" in report) || report.facts === report.stored)
-    yield* Console.log(
-      json
-        ? JSON.stringify({ drill: name, ...report })
-        : `${name}: ${isKept ? "kept" : "BROKEN"} ${JSON.stringify(report)}`
-    )
-    if (!isKept) return yield* new SoakFailed({ drill: name })
+    const outcome = yield* drills[name](server.url)
+    for (const [what, count] of Object.entries(outcome.counts)) counts[`${name}.${what}`] = count
+    const [example] = outcome.failures
+    if (example !== undefined) violations.push({ rule: name, count: outcome.failures.length, example })
+    yield* Run.say(`${name}: ${example === undefined ? "kept" : "BROKEN"}`)
+    // The others would be about a build that is known to be broken.
+    if (example !== undefined) break
   }
-}).pipe(Effect.scoped)
+  const report: Report.Report = {
+    seed,
+    ok: violations.length === 0,
+    violations,
+    counts,
+    millis: (yield* Clock.currentTimeMillis) - startedAt
+  }
+  return report
+}, Effect.scoped)
+
+export const program = SoakProgram.make({
+  name: "api",
+  modes: { option: "drill", values: ["all", ...names] },
+  sizes: { facts: { default: 2_400 }, answers: { default: 3_000 }, requests: { default: 20_000 } },
+  run
+})

@@ -63,3 +63,14 @@ export const run = Effect.fn("TestDrill.run")(function* (
   }
   return { suites: suites.length, failures } satisfies Report
 }, Effect.provide(NodeServices.layer))
+
+/** The drills that are tests, by name. Generated requests come from the seed. */
+export const drills = (requests: number, seed: number) => ({
+  faults: (url: string) => outcomeOf(run(url, faults)),
+  poison: (url: string) => outcomeOf(run(url, poison)),
+  fuzz: (url: string) =>
+    outcomeOf(run(url, fuzz, { HM_HOSTILE_REQUESTS: String(requests), HM_HOSTILE_SEED: String(seed) }))
+})
+
+const outcomeOf = <E, R>(report: Effect.Effect<Report, E, R>) =>
+  Effect.map(report, ({ failures, suites }) => ({ counts: { suites }, failures }))

@@ -25,6 +25,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Chance from "../Chance.ts"
 import * as Cluster from "../Cluster.ts"
+import type * as Report from "../Report.ts"
 import * as Run from "../Run.ts"
 
 export interface Size {
@@ -35,19 +36,7 @@ export interface Size {
   readonly sealEveryMillis: number
 }
 
-export interface Violation {
-  readonly rule: "alarm" | "delayed" | "not_exactly_one" | "rolled_back_row"
-  readonly count: number
-  readonly example: string
-}
-
-export interface Report {
-  readonly seed: number
-  readonly ok: boolean
-  readonly violations: ReadonlyArray<Violation>
-  readonly counts: Readonly<Record<string, number>>
-  readonly millis: number
-}
+export type Violation = Report.Violation<"alarm" | "delayed" | "not_exactly_one" | "rolled_back_row">
 
 class RolledBack extends Schema.TaggedError<RolledBack>()("RolledBack", {}) {}
 
@@ -231,7 +220,7 @@ export const run = Effect.fn("AuditRun.run")(function* (seed: number, size: Size
         delayMillisMax
       },
       millis
-    } satisfies Report
+    } satisfies Report.Report
   })
   return yield* Effect.provideContext(body, context)
 }, Effect.scoped)

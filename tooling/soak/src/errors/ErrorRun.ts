@@ -17,6 +17,7 @@ import type * as Http from "node:http"
 import * as Api from "../api/ApiProcess.ts"
 import * as Chance from "../Chance.ts"
 import * as Cluster from "../Cluster.ts"
+import type * as Report from "../Report.ts"
 import * as Run from "../Run.ts"
 
 export interface Size {
@@ -26,19 +27,9 @@ export interface Size {
   readonly outageSeconds: number
 }
 
-export interface Violation {
-  readonly rule: "lost" | "twice" | "counts" | "server_error" | "split" | "refused" | "stuck"
-  readonly count: number
-  readonly example: string
-}
-
-export interface Report {
-  readonly seed: number
-  readonly ok: boolean
-  readonly violations: ReadonlyArray<Violation>
-  readonly counts: Readonly<Record<string, number>>
-  readonly millis: number
-}
+export type Violation = Report.Violation<
+  "lost" | "twice" | "counts" | "server_error" | "split" | "refused" | "stuck"
+>
 
 const tenant = "soak"
 const projectId = 1
@@ -259,5 +250,5 @@ export const run = Effect.fn("ErrorRun.run")(function* (seed: number, size: Size
       spooledBytesMax
     },
     millis
-  } satisfies Report
+  } satisfies Report.Report
 }, Effect.scoped)

@@ -124,7 +124,7 @@ const hastenSweep = Effect.gen(function* () {
   return { dead: row?.dead ?? 0, open: open.length }
 })
 
-/** The messages and jobs of a drain that stands still, a line each. */
+/** The messages of a drain that stands still, a line per state. */
 const standstill = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ readonly line: string }>`
@@ -132,26 +132,6 @@ const standstill = Effect.gen(function* () {
                   round(extract(epoch FROM min(due_at) - now())), round(extract(epoch FROM max(due_at) - now()))) AS line
       FROM hm_notification_queue
      GROUP BY state
-     UNION ALL
-    SELECT format('%s jobs wait in %s, %s to %s attempts', count(*), queue, min(attempt), max(attempt))
-      FROM hm_event_queue
-     GROUP BY queue
-     UNION ALL
-    SELECT format('%s jobs are delayed in %s, %s to %s attempts, due in %s to %s s', count(*), queue, min(attempt),
-                  max(attempt), round(extract(epoch FROM min(run_at) - now())),
-                  round(extract(epoch FROM max(run_at) - now())))
-      FROM hm_event_delayed
-     GROUP BY queue
-     UNION ALL
-    SELECT format('%s leases of %s, until %s to %s s', count(*), queue,
-                  round(extract(epoch FROM min(lease_until) - now())), round(extract(epoch FROM max(lease_until) - now())))
-      FROM hm_event_lease
-     GROUP BY queue
-     UNION ALL
-    SELECT format('%s connections of %s, %s', count(*), application_name, coalesce(state, 'none'))
-      FROM pg_stat_activity
-     WHERE backend_type = 'client backend'
-     GROUP BY application_name, state
   `
   for (const { line } of rows) yield* Run.say(`standstill: ${line}`)
 })
@@ -251,26 +231,16 @@ export const run = Effect.fn("NotificationRun.run")(function* (seed: number, siz
         yield* crew.kill(chance.between(0, size.workers - 1))
       }
     }
-    const settled = Effect.gen(function* () {
-      movedAt = yield* Clock.currentTimeMillis
-      return yield* Effect.gen(function* () {
-        const nowMillis = yield* Clock.currentTimeMillis
-        if (sink.total() !== seen) {
-          seen = sink.total()
-          movedAt = nowMillis
-        }
-        if ((yield* Run.persist(openCount(mails))) === 0) return "done" as const
-        return nowMillis - movedAt > stuckMillis ? ("stuck" as const) : undefined
-      }).pipe(
-        Effect.repeat({ until: (state) => state !== undefined, schedule: Schedule.spaced("100 millis") })
-      )
+    const settled = Run.untilDone({
+      look: Effect.map(openCount(mails), (left) => ({ left, progress: String(sink.total()) })),
+      stuckMillis
     })
-    let isDone = (yield* settled) === "done"
+    let isDone = yield* settled
     let swept = { dead: 0, open: 0 }
     if (!isDone) {
       yield* Run.persist(standstill)
       swept = yield* Run.persist(hastenSweep)
-      isDone = (yield* settled) === "done"
+      isDone = yield* settled
     }
     yield* crew.stop
     const rows = yield* Run.persist(messages)

@@ -23,6 +23,7 @@ import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Chance from "../Chance.ts"
+import type * as Report from "../Report.ts"
 import * as Run from "../Run.ts"
 
 export interface Size {
@@ -32,17 +33,7 @@ export interface Size {
   readonly keys: number
 }
 
-export interface Violation {
-  readonly rule: "ledger" | "balance" | "bucket_left"
-  readonly example: string
-}
-
-export interface Report {
-  readonly seed: number
-  readonly violations: ReadonlyArray<Violation>
-  readonly counts: Readonly<Record<string, number>>
-  readonly millis: number
-}
+type Rule = "ledger" | "balance" | "bucket_left"
 
 const poll = Schedule.spaced("20 millis")
 const hourMicros = 3_600_000_000
@@ -97,14 +88,18 @@ const ledger = Effect.fnUntraced(function* (seed: number, size: Size, database: 
     used: sumOf("used")
   }
   const usage = yield* quotas.usage({ feature: "calls" })
-  const violations: Array<Violation> = []
+  const violations: Array<Report.Violation<Rule>> = []
   for (const field of ["reserves", "commits", "reservations", "reserved", "used"] as const) {
     if (row?.[field] !== expected[field]) {
-      violations.push({ rule: "ledger", example: `${field}: ${row?.[field]} for ${expected[field]}` })
+      violations.push({
+        rule: "ledger",
+        count: 1,
+        example: `${field}: ${row?.[field]} for ${expected[field]}`
+      })
     }
   }
   if (usage.used !== expected.used || usage.held !== 0) {
-    violations.push({ rule: "balance", example: `used ${usage.used}, held ${usage.held}` })
+    violations.push({ rule: "balance", count: 1, example: `used ${usage.used}, held ${usage.held}` })
   }
   return { violations, counts: { pairs: size.pairs, kills: size.kills, used: expected.used } }
 })
@@ -143,8 +138,8 @@ const buckets = Effect.fnUntraced(function* (keys: number, advance: Effect.Effec
       FROM hm_api_rate_limit
   `
   const left = row?.left ?? 0
-  const violations: ReadonlyArray<Violation> =
-    left === 0 ? [] : [{ rule: "bucket_left", example: `${left} of ${keys}` }]
+  const violations: ReadonlyArray<Report.Violation<Rule>> =
+    left === 0 ? [] : [{ rule: "bucket_left", count: left, example: `${left} of ${keys}` }]
   return { violations, counts: { deleted, sweepMillis } }
 })
 
@@ -167,9 +162,11 @@ export const run = Effect.fn("QuotaRun.run")(function* (seed: number, size: Size
     provide(TenantId.make("acme")),
     Effect.provide(layer)
   )
-  const report: Report = {
+  const violations = parts.flatMap((part) => part.violations)
+  const report: Report.Report<Rule> = {
+    ok: violations.length === 0,
     seed,
-    violations: parts.flatMap(({ violations }) => violations),
+    violations,
     counts: Object.assign({}, ...parts.map(({ counts }) => counts)),
     millis: (yield* Clock.currentTimeMillis) - before
   }

@@ -35,6 +35,7 @@ import * as Path from "node:path"
 import * as Chance from "../Chance.ts"
 import * as Cluster from "../Cluster.ts"
 import * as Crew from "../Crew.ts"
+import type * as Report from "../Report.ts"
 import * as Run from "../Run.ts"
 import * as Catalogue from "./Catalogue.ts"
 
@@ -48,21 +49,6 @@ export interface Size {
   /** Kills; with none the run is about switching alone, and no search may fail. */
   readonly incidents: number
   readonly switches: number
-}
-
-export interface Violation {
-  readonly rule: string
-  readonly count: number
-  readonly example: string
-}
-
-export interface Report {
-  readonly seed: number
-  readonly ok: boolean
-  readonly violations: ReadonlyArray<Violation>
-  /** Counts by name. */
-  readonly counts: Readonly<Record<string, number>>
-  readonly millis: number
 }
 
 class RolledBack extends Schema.TaggedError<RolledBack>()("RolledBack", {}) {}
@@ -113,7 +99,7 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
     const documents = yield* SearchDocuments
     const indexes = yield* SearchIndexes
     const versions = yield* SearchIndexVersions
-    const violations = new Map<string, Violation>()
+    const violations = new Map<string, Report.Violation>()
     const violated = (rule: string, example: string) => {
       const known = violations.get(rule)
       violations.set(rule, { rule, count: (known?.count ?? 0) + 1, example: known?.example ?? example })
@@ -379,7 +365,7 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
     if (isPostgresAway) violated("postgres_away", "at the end")
     yield* crew.stop
     for (const fault of crew.faults) violated("worker_fault", fault)
-    const report: Report = {
+    const report: Report.Report = {
       seed,
       ok: violations.size === 0,
       violations: Array.from(violations.values()),

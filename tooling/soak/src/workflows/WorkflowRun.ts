@@ -15,7 +15,6 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as DurableDeferred from "effect/workflow/DurableDeferred"
 import type * as Workflow from "effect/workflow/Workflow"
@@ -91,29 +90,12 @@ const startExecution = Effect.fnUntraced(function* (index: number, chance: Chanc
 
 const unfinished = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const [row] = yield* sql<{ readonly count: number; readonly progress: string }>`
-    SELECT (count(*) FILTER (WHERE finished_at IS NULL))::integer AS count,
+  const [row] = yield* sql<{ readonly left: number; readonly progress: string }>`
+    SELECT (count(*) FILTER (WHERE finished_at IS NULL))::integer AS left,
            concat_ws(' ', count(*), sum(runs), (SELECT count(*) FROM hm_workflow_task)) AS progress
       FROM hm_workflow_execution
   `
-  return row ?? { count: 0, progress: "" }
-})
-
-const untilFinished = Effect.gen(function* () {
-  let seen = ""
-  let movedAt = yield* Clock.currentTimeMillis
-  yield* Run.persist(unfinished).pipe(
-    Effect.flatMap(({ count, progress }) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        if (progress !== seen) {
-          seen = progress
-          movedAt = now
-        }
-        return count === 0 || now - movedAt > stuckMillis
-      })
-    ),
-    Effect.repeat({ until: (isOver) => isOver, schedule: Schedule.spaced("100 millis") })
-  )
+  return row ?? { left: 0, progress: "" }
 })
 
 /** Makes something happen, and returns when it is over. */
@@ -178,7 +160,7 @@ export const run = Effect.fn("WorkflowRun.run")(function* (seed: number, size: S
       incidents.push(yield* happen(incident, chance, size, { cluster, crew }))
     }
     yield* Fiber.join(starting)
-    yield* untilFinished
+    const isDone = yield* Run.untilDone({ look: unfinished, stuckMillis })
     yield* crew.stop
     // Workers start slowly on a busy machine: until they are up, nothing is expected of them.
     const { counts, violations } = yield* Journal.verify(
@@ -195,7 +177,7 @@ export const run = Effect.fn("WorkflowRun.run")(function* (seed: number, size: S
     return yield* Run.conclude({
       seed,
       startedAt,
-      isDone: !violations.some(({ rule }) => rule === "unfinished"),
+      isDone,
       crew,
       violations,
       counts: {

@@ -1,88 +1,18 @@
-/**
- * `pnpm soak workflows [--runs N] [--seed S] [--executions N] [--incidents N] [--workers N] [--pause millis] [--late millis]
- * [--break wake] [--json]`. Ends with 1 when a rule was broken; with `--break`, when the broken build did not do what it must.
- */
-import * as Console from "effect/Console"
-import * as Effect from "effect/Effect"
-import * as Runtime from "effect/Runtime"
-import * as Schema from "effect/Schema"
-import { parseArgs } from "node:util"
+/** `pnpm soak workflows`. `--pause` is the longest between two incidents, `--late` the longest of a wake-up, in milliseconds. */
 import * as BrokenBuild from "../BrokenBuild.ts"
-import * as Run from "../Run.ts"
+import * as SoakProgram from "../SoakProgram.ts"
 import * as WorkflowRun from "./WorkflowRun.ts"
 
-class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
-  override readonly [Runtime.errorExitCode] = 2
-}
-
-class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", { seeds: Schema.Array(Schema.Int) }) {
-  // The lines of the runs have said it.
-  override readonly [Runtime.errorReported] = false
-}
-
-const usage =
-  "pnpm soak workflows [--runs N] [--seed S] [--executions N] [--incidents N] [--workers N] [--pause millis] [--late millis] [--break wake] [--json]"
-
-const Options = Schema.Struct({
-  runs: Schema.FiniteFromString,
-  seed: Schema.FiniteFromString,
-  executions: Schema.FiniteFromString,
-  incidents: Schema.FiniteFromString,
-  workers: Schema.FiniteFromString,
-  pause: Schema.FiniteFromString,
-  late: Schema.FiniteFromString,
-  break: Schema.optionalKey(Schema.Literal("wake")),
-  json: Schema.Boolean
-})
-
-const read = Effect.try(() =>
-  parseArgs({
-    args: process.argv.slice(3),
-    options: {
-      runs: { type: "string", default: "1" },
-      seed: { type: "string", default: String(process.pid) },
-      executions: { type: "string", default: "300" },
-      incidents: { type: "string", default: "12" },
-      workers: { type: "string", default: "3" },
-      pause: { type: "string", default: "12000" },
-      late: { type: "string", default: "2000" },
-      break: { type: "string" },
-      json: { type: "boolean", default: false }
-    }
-  })
-).pipe(
-  Effect.flatMap(({ values }) => Schema.decodeUnknownEffect(Options)({ ...values })),
-  Effect.mapError((cause) => new UsageWrong({ message: `${usage}\n${String(cause)}` }))
-)
-
-const lineOf = ({ counts, millis, ok, seed, violations }: Run.Report): string => {
-  const verdict = ok
-    ? "ok"
-    : violations.map(({ count, example, rule }) => `${rule} x${count} (${example})`).join("; ")
-  const numbers = Object.entries(counts).map(([name, count]) => `${name} ${count}`)
-  return `seed ${seed}: ${verdict} | ${numbers.join(", ")} | ${(millis / 1000).toFixed(1)} s`
-}
-
-export const program = Effect.gen(function* () {
-  const options = yield* read
-  if (options.break !== undefined) {
-    const found = yield* BrokenBuild.check(options.break, options.seed)
-    const text = found.map(({ count, rule }) => `${rule} x${count}`).join(", ")
-    return yield* Console.log(`without ${options.break} the run finds: ${text}, as it must`)
-  }
-  const { executions, incidents, json, late, pause, runs, seed: first, workers } = options
-  const size = { executions, incidents, workers, pauseMillisMax: pause, lateMillisMax: late }
-  const reports: Array<Run.Report> = []
-  for (let n = 0; n < runs; n++) {
-    const seed = first + n
-    yield* Run.say(`run ${n + 1} of ${runs}, --seed ${seed}`)
-    const report = yield* WorkflowRun.run(seed, size)
-    reports.push(report)
-    yield* Run.say(lineOf(report))
-  }
-  const failed = reports.filter(({ ok }) => !ok)
-  yield* json
-    ? Console.log(JSON.stringify({ size, runs: reports }, null, 2))
-    : Console.log(`${reports.length - failed.length} of ${reports.length} runs kept every promise`)
-  if (failed.length > 0) return yield* new SoakFailed({ seeds: failed.map(({ seed }) => seed) })
+export const program = SoakProgram.make({
+  name: "workflows",
+  sizes: {
+    executions: { default: 300 },
+    incidents: { default: 12, min: 0 },
+    workers: { default: 3 },
+    pause: { default: 12_000, min: 500 },
+    late: { default: 2_000 }
+  },
+  breaks: { kinds: ["wake"], check: (kind, seed) => BrokenBuild.check(kind, seed) },
+  run: (seed, { late, pause, ...size }) =>
+    WorkflowRun.run(seed, { ...size, pauseMillisMax: pause, lateMillisMax: late })
 })

@@ -1,0 +1,26 @@
+/** The outcome of a run, as every soak gives it. */
+
+/** A rule that did not hold, how often, and one case of it. */
+export interface Violation<Rule extends string = string> {
+  readonly rule: Rule
+  readonly count: number
+  readonly example: string
+}
+
+export interface Report<Rule extends string = string> {
+  readonly seed: number
+  readonly ok: boolean
+  readonly violations: ReadonlyArray<Violation<Rule>>
+  /** Numbers of what happened. */
+  readonly counts: Readonly<Record<string, number>>
+  readonly millis: number
+}
+
+/** Returns a run as one line. */
+export const lineOf = ({ counts, millis, ok, seed, violations }: Report): string => {
+  const verdict = ok
+    ? "ok"
+    : violations.map(({ count, example, rule }) => `${rule} x${count} (${example})`).join("; ")
+  const numbers = Object.entries(counts).map(([name, count]) => `${name} ${count}`)
+  return `seed ${seed}: ${verdict} | ${numbers.join(", ")} | ${(millis / 1000).toFixed(1)} s`
+}

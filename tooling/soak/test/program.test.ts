@@ -1,0 +1,113 @@
+/** The options, seeds and endings that all soaks share, and what a run says that stands still. */
+import { assert, describe, it, layer } from "@effect/vitest"
+import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import * as EventsDomain from "@hypermarket/events/EventsDomain"
+import * as SoakProgram from "@hypermarket/soak/SoakProgram"
+import * as Run from "@hypermarket/soak/Run"
+import * as Standstill from "@hypermarket/soak/Standstill"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
+
+/** Its runs break a rule for odd seeds. */
+const soakOf = (seeds: Array<number>) =>
+  ({
+    name: "example",
+    modes: { values: ["long", "short"] },
+    sizes: { jobs: { default: { long: 70, short: 7 } }, kills: { default: 3, min: 0 } },
+    breaks: { kinds: ["fence"], check: () => Effect.succeed([]) },
+    run: (seed: number, size: { readonly jobs: number; readonly kills: number }) =>
+      Effect.sync(() => {
+        seeds.push(seed)
+        const violations = seed % 2 === 1 ? [{ rule: "lost", count: 1, example: "job 4" }] : []
+        return { seed, ok: violations.length === 0, violations, counts: size, millis: 12 }
+      })
+  }) satisfies SoakProgram.Soak<"jobs" | "kills", "long" | "short", "fence">
+
+describe("A soak's program", () => {
+  it.effect("has defaults by mode, and takes options", () =>
+    Effect.gen(function* () {
+      const soak = soakOf([])
+      const usual = yield* SoakProgram.read(soak, [])
+      assert.deepInclude(usual, { runs: 1, mode: "long", size: { jobs: 70, kills: 3 }, json: false })
+      const text = "--mode=short --runs 4 --seed 4294967295 --kills 0 --break fence --json"
+      const given = yield* SoakProgram.read(soak, text.split(" "))
+      assert.deepStrictEqual(given, {
+        runs: 4,
+        seed: 4_294_967_295,
+        mode: "short",
+        broken: "fence",
+        json: true,
+        size: { jobs: 7, kills: 0 }
+      })
+    })
+  )
+
+  it.effect("refuses what it does not understand, and a run of nothing, by the option's name", () =>
+    Effect.gen(function* () {
+      const wrong = [
+        ["--runs", "0"],
+        ["--runs", "1.5"],
+        ["--seed", "-1"],
+        ["--seed", "x"],
+        ["--jobs", "0"],
+        ["--jobs", ""],
+        ["--kills", "1e3"],
+        ["--mode", "kill"],
+        ["--break", "order"],
+        ["--job", "4"]
+      ] as const
+      for (const args of wrong) {
+        const { message } = yield* Effect.flip(SoakProgram.read(soakOf([]), args))
+        assert.include(message, args[0])
+        assert.include(
+          message,
+          "pnpm soak example [--mode long|short] [--runs N] [--seed S] [--jobs N] [--kills N] [--break fence] [--json]"
+        )
+      }
+    })
+  )
+
+  it.effect("runs seeds that follow each other, and fails with those that broke a rule", () =>
+    Effect.gen(function* () {
+      const seeds: Array<number> = []
+      const { run } = SoakProgram.make(soakOf(seeds))
+      const failed = yield* Effect.flip(run(["--runs", "4", "--seed", "10", "--json"]))
+      assert.deepStrictEqual(seeds, [10, 11, 12, 13])
+      assert.instanceOf(failed, SoakProgram.SoakFailed)
+      assert.deepInclude(failed, { seeds: [11, 13] })
+      yield* run(["--seed", "6"])
+      const unknown = yield* Effect.flip(SoakProgram.choose([SoakProgram.make(soakOf([]))], ["events"]))
+      assert.include(String(unknown), "pnpm soak example")
+    }).pipe(Effect.scoped)
+  )
+})
+
+layer(TestDatabase.layer(CoreDomain.migrations, EventsDomain.domain.migrations), {
+  excludeTestServices: true
+})("A run that stands still", (it) => {
+  it.effect("ends without an answer, and names the jobs that are dead-lettered", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`
+        INSERT INTO hm_event_dead (tenant_id, queue, seq, job_id, type, attempt, errors, died_at)
+        SELECT 'birch', 'notifications.email', n, ('00000000-0000-7000-8000-00000000000' || n)::uuid, 't', n,
+               '[{"error":"the worker was lost"}]', now()
+          FROM generate_series(3, 5) AS n
+      `
+      const isDone = yield* Run.untilDone({
+        look: Effect.succeed({ left: 3, progress: "same" }),
+        stuckMillis: 50
+      })
+      assert.isFalse(isDone)
+      const lines = yield* Standstill.lines
+      assert.include(
+        lines,
+        "3 jobs are dead-lettered in notifications.email, last 00000000-0000-7000-8000-000000000005 of birch after 5 attempts: the worker was lost"
+      )
+      assert.isTrue(
+        yield* Run.untilDone({ look: Effect.succeed({ left: 0, progress: "" }), stuckMillis: 50 })
+      )
+    })
+  )
+})
