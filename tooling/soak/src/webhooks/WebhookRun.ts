@@ -50,13 +50,40 @@ const secretsKey = `soak:${hash("sha256", "soak", "base64")}`
 
 const open = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const [row] = yield* sql<{ readonly open: number; readonly progress: string }>`
-    SELECT (count(*) FILTER (WHERE state NOT IN ('delivered', 'dead')))::integer AS open,
+  const [row] = yield* sql<{ readonly left: number; readonly progress: string }>`
+    SELECT (count(*) FILTER (WHERE state NOT IN ('delivered', 'dead')))::integer AS left,
            concat_ws(' ', count(*), sum(sends), count(*) FILTER (WHERE state IN ('delivered', 'dead'))) AS progress
       FROM hm_webhook_delivery
   `
-  return row ?? { open: 0, progress: "" }
+  return row ?? { left: 0, progress: "" }
 })
+
+/** An attempt whose worker was lost is taken back after a minute, by the next round of a sweep that runs every five seconds. */
+const overdueMillis = 60_000
+const roundsMillis = 15_000
+
+/** Counts deliveries that are due, or in an attempt, for longer than they may be once everything has come back. */
+const overdue = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ readonly overdue: number; readonly example: string | null }>`
+    SELECT count(*)::integer AS overdue,
+           min(format('%s %s since %s', delivery_id, state, coalesce(started_at, dispatched_at, next_at))) AS example
+      FROM hm_webhook_delivery
+     WHERE state = 'waiting' AND next_at < clock_timestamp() - ${overdueMillis}::float8 * interval '1 millisecond'
+        OR state = 'sending' AND coalesce(started_at, dispatched_at)
+                                 < clock_timestamp() - ${overdueMillis + roundsMillis}::float8 * interval '1 millisecond'
+  `
+  return { overdue: row?.overdue ?? 0, example: row?.example ?? "" }
+})
+
+/** Looks for overdue deliveries from a minute after the last recovery until it is interrupted. */
+const watchOverdue = (found: Array<{ readonly overdue: number; readonly example: string }>) =>
+  overdue.pipe(
+    Run.persist,
+    Effect.map((row) => void found.push(row)),
+    Effect.repeat(Schedule.spaced("1 second")),
+    Effect.delay(overdueMillis + roundsMillis)
+  )
 
 /** Makes everything due that waits for its next attempt. */
 const hurry = Effect.gen(function* () {
@@ -66,23 +93,6 @@ const hurry = Effect.gen(function* () {
        SET next_at = clock_timestamp()
      WHERE state = 'waiting' AND attempts > 0 AND next_at > clock_timestamp()
   `
-})
-
-const untilEnded = Effect.gen(function* () {
-  let seen = ""
-  let movedAt = yield* Clock.currentTimeMillis
-  yield* Run.persist(open).pipe(
-    Effect.flatMap((row) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        if (row.progress !== seen) {
-          seen = row.progress
-          movedAt = now
-        }
-        return row.open === 0 || now - movedAt > stuckMillis
-      })
-    ),
-    Effect.repeat({ until: (isOver) => isOver, schedule: Schedule.spaced("250 millis") })
-  )
 })
 
 const happen = Effect.fnUntraced(function* (
@@ -154,8 +164,14 @@ export const run = Effect.fn("WebhookRun.run")(function* (seed: number, size: Si
       yield* happen(incident, chance, size, { cluster, crew })
     }
     const recoveredAt = yield* Clock.currentTimeMillis
+    const looks: Array<{ readonly overdue: number; readonly example: string }> = []
+    const watching = yield* Effect.forkChild(watchOverdue(looks))
     yield* Fiber.join(publishing)
-    yield* untilEnded
+    const isDone = yield* Run.untilDone({ look: open, stuckMillis })
+    yield* Fiber.interrupt(watching)
+    // A run that ended earlier has nothing that could be overdue; of another the last look counts too.
+    looks.push(yield* Run.persist(overdue))
+    const late = looks.find((look) => look.overdue > 0)
     const settledMillis = (yield* Clock.currentTimeMillis) - recoveredAt
     yield* Fiber.interrupt(hurrying)
     yield* crew.stop
@@ -174,6 +190,11 @@ export const run = Effect.fn("WebhookRun.run")(function* (seed: number, size: Si
     const broken: ReadonlyArray<readonly [Violation["rule"], boolean, string]> = [
       // An endpoint that fails a quarter of its requests is dead after ten in a row once in a million.
       ["lost", delivered !== good || countOf("dead", true) !== size.events, text],
+      [
+        "overdue",
+        late !== undefined,
+        `${late?.overdue ?? 0} a minute after the last recovery: ${late?.example ?? ""}`
+      ],
       ["left_over", states.some(({ state }) => state !== "delivered" && state !== "dead"), text],
       // A delivery counts as delivered when its receiver has accepted it, and not otherwise.
       ["done_though_not_published", accepted !== delivered, `${accepted} accepted, ${delivered} delivered`],
@@ -186,7 +207,7 @@ export const run = Effect.fn("WebhookRun.run")(function* (seed: number, size: Si
     return yield* Run.conclude({
       seed,
       startedAt,
-      isDone: !states.some(({ state }) => state === "waiting" || state === "sending"),
+      isDone,
       crew,
       violations: broken.flatMap(([rule, isBroken, example]) =>
         isBroken ? [{ rule, count: 1, example }] : []
@@ -198,6 +219,7 @@ export const run = Effect.fn("WebhookRun.run")(function* (seed: number, size: Si
         dead: countOf("dead", true),
         repeated: repeated.reduce((sum, count) => sum + count, 0),
         incidents: size.incidents,
+        looksForOverdue: looks.length,
         settledMillis
       }
     })
