@@ -103,6 +103,13 @@ layer(TestDatabase.layer(CoreDomain.migrations), { excludeTestServices: true })(
       assert.deepStrictEqual(yield* secrets.hash("hm_a.b", "x").pipe(acme), hashes[0])
       assert.strictEqual(new Set(hashes.map((hash) => Buffer.from(hash).toString("hex"))).size, 4)
       assert.strictEqual(hashes[0].byteLength, 32)
+      const texts = ["y", "", "x", "x"]
+      const together = yield* secrets.hashes("hm_a.b", texts).pipe(acme)
+      const alone = yield* Effect.forEach(texts, (text) => secrets.hash("hm_a.b", text)).pipe(acme)
+      assert.deepStrictEqual(together, alone)
+      yield* emptied
+      assert.deepStrictEqual(yield* secrets.hashes("hm_a.b", []).pipe(acme), [])
+      assert.lengthOf(yield* (yield* SqlClient.SqlClient)`SELECT 1 FROM hm_secret_key`, 0)
     }).pipe(Effect.scoped)
   )
 

@@ -104,7 +104,8 @@ const sources = Effect.gen(function* () {
         // Its signature is in the body.
         const decoded = decodeMailgun(body)
         if (Option.isNone(decoded)) return yield* new CallbackMalformed()
-        if (!Signatures.isMailgun(decoded.value.signature, key)) return yield* new CallbackUnsigned()
+        const now = yield* Now.now
+        if (!Signatures.isMailgun(decoded.value.signature, key, now)) return yield* new CallbackUnsigned()
         return Providers.ofMailgun(decoded.value)
       })
     },

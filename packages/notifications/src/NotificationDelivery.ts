@@ -195,7 +195,9 @@ const make = Effect.gen(function* () {
           providerMessageId: outcome.detail
         } as const
       case "bounced":
-        yield* suppressions.suppressReported(ready.address, "bounce", outcome.detail)
+        yield* suppressions.suppressReported([
+          { address: ready.address, reason: "bounce", detail: outcome.detail }
+        ])
         return { id, state: "bounced", reason: outcome.detail, dueAt: null } as const
       case "refused":
         return { id, state: "dead", reason: outcome.detail, dueAt: null } as const

@@ -4,18 +4,22 @@
  *
  * @since 0.1.0
  */
+import * as EachTenant from "@hypermarket/core/EachTenant"
 import * as EmailAddress from "@hypermarket/core/EmailAddress"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Feedback } from "./internal/feedback/feedback.ts"
 import { NotificationSuppressions } from "./NotificationSuppressions.ts"
 
@@ -58,6 +62,29 @@ const suppresses = (feedback: Feedback, email: string): boolean => {
   return feedback.kind === "complained"
     ? isNamed || feedback.addresses.length === 0
     : feedback.kind === "bounced" && feedback.isMissing && isNamed
+}
+
+/** The name of this loop in logs and metrics. */
+const loop = "notifications.feedback"
+
+/** Addresses to suppress by tenant. */
+const suppressionsOf = (rows: ReadonlyArray<ChangedRow>, byId: ReadonlyMap<string, Feedback>) => {
+  const byTenant = new Map<
+    string,
+    Array<{ readonly address: string; readonly reason: "bounce" | "complaint"; readonly detail: string }>
+  >()
+  for (const { email, id, tenantId } of rows) {
+    const feedback = byId.get(id)
+    if (feedback === undefined || email === null || !suppresses(feedback, email)) continue
+    const list = byTenant.get(tenantId) ?? []
+    if (list.length === 0) byTenant.set(tenantId, list)
+    list.push({
+      address: email,
+      reason: feedback.kind === "complained" ? "complaint" : "bounce",
+      detail: feedback.detail
+    })
+  }
+  return byTenant
 }
 
 /**
@@ -127,13 +154,15 @@ export class NotificationFeedback extends Context.Service<
         const changed = yield* transactionOf(sql)(
           Effect.gen(function* () {
             const rows = yield* change(Array.from(byId.values()), now)
-            for (const { email, id, tenantId } of rows) {
-              const feedback = byId.get(id)
-              if (feedback === undefined || email === null || !suppresses(feedback, email)) continue
-              const reason = feedback.kind === "complained" ? "complaint" : "bounce"
-              yield* suppressions
-                .suppressReported(email, reason, feedback.detail)
-                .pipe(provide(yield* Effect.orDie(decodeTenant(tenantId))))
+            for (const [tenantId, list] of suppressionsOf(rows, byId)) {
+              const exit = yield* suppressions
+                .suppressReported(list)
+                .pipe(provide(yield* Effect.orDie(decodeTenant(tenantId))), transactionOf(sql), Effect.exit)
+              if (Exit.isSuccess(exit)) continue
+              // A failure of the database is the whole request's: the provider repeats it. An unreadable key is one tenant's.
+              const failure = Option.filter(Cause.findErrorOption(exit.cause), isSqlError)
+              if (Option.isSome(failure)) return yield* failure.value
+              yield* EachTenant.report(loop, tenantId, exit.cause)
             }
             return rows
           })

@@ -24,6 +24,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
 import * as Jobs from "./internal/jobs.ts"
+import { startOf } from "./internal/line.ts"
 import { NotificationRefused, payloadCharactersMax } from "./Notification.ts"
 import {
   MappedFact,
@@ -74,7 +75,10 @@ interface MappedRow {
   readonly templateVersion: number
 }
 
-const subjectOf = (orderId: string): string => `order/${orderId}`.slice(0, 200)
+/** Characters of a key or subject: the rest of a longer one is cut off. */
+const keyMax = 200
+
+const subjectOf = (orderId: string): string => startOf(`order/${orderId}`, keyMax)
 
 /**
  * @category services
@@ -229,7 +233,7 @@ const makeService = Effect.gen(function* () {
         const payload = JSON.stringify({ order: event.data })
         for (const rule of rules) {
           if (rule.fact !== fact) continue
-          const key = `${rule.mapping}/${order.orderId}`.slice(0, 200)
+          const key = startOf(`${rule.mapping}/${order.orderId}`, keyMax)
           const isStale = event.time.getTime() < now.getTime() - rule.freshnessSeconds * 1_000
           const sendAt =
             rule.delaySeconds === 0 ? null : new Date(event.time.getTime() + rule.delaySeconds * 1_000)

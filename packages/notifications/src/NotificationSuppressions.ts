@@ -35,6 +35,23 @@ const suppressionRow = Row.make(NotificationSuppression, {
   recordedAt: Column.Timestamp
 })
 
+/** An address that is reported as missing, or as its owner's who complained. */
+interface Reported {
+  readonly address: string
+  readonly reason: "bounce" | "complaint"
+  readonly detail: string
+}
+
+/** One per address, since a statement changes a row once: a bounce weighs more. */
+const strongest = (list: ReadonlyArray<Reported>): ReadonlyArray<Reported> => {
+  const byAddress = new Map<string, Reported>()
+  for (const reported of list) {
+    const address = normalOf(reported.address)
+    if (byAddress.get(address)?.reason !== "bounce") byAddress.set(address, { ...reported, address })
+  }
+  return Array.from(byAddress.values())
+}
+
 /** The address as it is compared: core's normal form. */
 const normalOf = (address: string): string =>
   Result.match(EmailAddress.parse(address), { onFailure: () => address, onSuccess: ({ normal }) => normal })
@@ -64,14 +81,11 @@ export class NotificationSuppressions extends Context.Service<
       addresses: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyMap<string, string>, SqlError, Tenant>
     /**
-     * Suppresses an address that a mail server or provider reports. A complaint does not replace a stronger reason: required
-     * mail passes it. The worker calls it.
+     * Suppresses addresses that mail servers or providers report, by one statement. A complaint does not replace a stronger
+     * reason: required mail passes it. Without `HM_SECRETS_KEYS` nothing is suppressed, and the log says so. The worker calls
+     * it.
      */
-    readonly suppressReported: (
-      address: string,
-      reason: "bounce" | "complaint",
-      detail: string
-    ) => Effect.Effect<void, SqlError, Tenant>
+    readonly suppressReported: (list: ReadonlyArray<Reported>) => Effect.Effect<void, SqlError, Tenant>
   }
 >()("@hypermarket/notifications/NotificationSuppressions") {
   static readonly layer: Layer.Layer<NotificationSuppressions, never, SqlClient.SqlClient | Secrets> =
@@ -84,11 +98,7 @@ export class NotificationSuppressions extends Context.Service<
         const columns = sql.literal(suppressionRow.columns)
         const hashOf = (address: string) => secrets.hash(purpose, normalOf(address))
 
-        /** Returns no row when `keepsStronger` kept the suppression that is there. */
-        const write = Effect.fnUntraced(function* (
-          suppression: NewNotificationSuppression,
-          keepsStronger: boolean
-        ) {
+        const write = Effect.fnUntraced(function* (suppression: NewNotificationSuppression) {
           const tenant = yield* Tenant
           const now = yield* Now.now
           const hash = yield* hashOf(suppression.address)
@@ -100,7 +110,6 @@ export class NotificationSuppressions extends Context.Service<
                 ON CONFLICT (tenant_id, address_hash)
                 DO UPDATE SET reason = excluded.reason, detail = excluded.detail, expires_at = excluded.expires_at,
                               recorded_at = excluded.recorded_at
-                    WHERE NOT ${keepsStronger} OR s.reason = 'complaint' OR s.expires_at IS NOT NULL
             RETURNING ${columns}
           `
           return row
@@ -108,7 +117,7 @@ export class NotificationSuppressions extends Context.Service<
 
         const add = Effect.fn("NotificationSuppressions.add")((suppression: NewNotificationSuppression) =>
           transactionOf(sql)(
-            Effect.tap(Effect.flatMap(write(suppression, false), suppressionRow.decode), ({ reason }) =>
+            Effect.tap(Effect.flatMap(write(suppression), suppressionRow.decode), ({ reason }) =>
               Audit.record({
                 action: "notification-suppression.added",
                 target: { type: "suppression", id: reason },
@@ -159,29 +168,45 @@ export class NotificationSuppressions extends Context.Service<
           // Hashing reads the data key each time: most tenants have no suppression at first.
           if (row?.has !== true) return found
           const now = yield* Now.now
-          for (const address of new Set(addresses)) {
-            // A list that cannot be read suppresses everything: mail is late, and never sent against a complaint.
-            const hash = yield* Effect.catchTag(hashOf(address), "SecretsNotConfigured", () =>
-              Effect.succeed(undefined)
-            )
-            if (hash === undefined) {
-              found.set(address, "secrets-not-configured")
-              continue
-            }
-            const [suppression] = yield* statements.suppressionOf(tenant.id, hash, now)
-            if (suppression !== undefined) found.set(address, suppression.reason)
+          const distinct = Array.from(new Set(addresses))
+          // A list that cannot be read suppresses everything: mail is late, and never sent against a complaint.
+          const hashes = yield* Effect.catchTag(
+            secrets.hashes(purpose, distinct.map(normalOf)),
+            "SecretsNotConfigured",
+            () => Effect.succeed(undefined)
+          )
+          if (hashes === undefined)
+            return new Map(distinct.map((address) => [address, "secrets-not-configured"]))
+          for (const { n, reason } of yield* statements.suppressionsOf(tenant.id, hashes, now)) {
+            const address = distinct[n - 1]
+            if (address !== undefined) found.set(address, reason)
           }
           return found
         })
 
         const suppressReported = Effect.fn("NotificationSuppressions.suppressReported")(
-          (address: string, reason: "bounce" | "complaint", detail: string) =>
-            write({ address, reason, detail: detail === "" ? reason : detail }, reason === "complaint").pipe(
-              Effect.asVoid,
-              Effect.catchTag("SecretsNotConfigured", () =>
-                Effect.logWarning("A reported address is not suppressed: HM_SECRETS_KEYS is not set")
-              )
+          function* (list: ReadonlyArray<Reported>) {
+            if (list.length === 0) return
+            const tenant = yield* Tenant
+            const now = yield* Now.now
+            const reported = strongest(list)
+            const hashes = yield* secrets.hashes(
+              purpose,
+              reported.map(({ address }) => address)
             )
+            yield* statements.suppress(
+              tenant.id,
+              reported.map(({ detail, reason }, index) => ({
+                hash: hashes[index] ?? new Uint8Array(),
+                reason,
+                detail: detail === "" ? reason : detail
+              })),
+              now
+            )
+          },
+          Effect.catchTag("SecretsNotConfigured", () =>
+            Effect.logWarning("Reported addresses are not suppressed: HM_SECRETS_KEYS is not set")
+          )
         )
 
         return NotificationSuppressions.of({ add, find, lift, reasons, suppressReported })

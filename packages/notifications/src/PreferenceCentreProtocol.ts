@@ -8,6 +8,7 @@ import * as Storage from "@hypermarket/core/Storage"
 import * as TokenRoute from "@hypermarket/core/TokenRoute"
 import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { startOf } from "./internal/line.ts"
 import { escaped, page, refusals, refuse } from "./internal/page.ts"
 import {
   type NotificationCategory,
@@ -110,7 +111,7 @@ export const routes: Effect.Effect<
           enabled,
           source: "preference centre",
           // For marketing this is the consent: what was agreed to is the category's name, as it was shown.
-          textVersion: name.slice(0, 100)
+          textVersion: startOf(name, 100)
         })
         .pipe(
           Effect.catchTag(["NotificationCategoryNotFound", "NotificationCategoryRequired"], () => Effect.void)

@@ -1,4 +1,8 @@
 import { assert, layer } from "@effect/vitest"
+import * as Commerce from "@hypermarket/core/Commerce"
+import { AllTenants } from "@hypermarket/core/Tenant"
+import { NotificationProfiles } from "@hypermarket/notifications/NotificationProfiles"
+import * as NotificationsDomain from "@hypermarket/notifications/NotificationsDomain"
 import { Notifications } from "@hypermarket/notifications/Notifications"
 import { Effect, Exit, Layer } from "effect"
 import { SqlClient } from "effect/sql"
@@ -50,5 +54,31 @@ layer(TestLayer, { excludeTestServices: true })("Notifications", (it) => {
       assert.strictEqual(error._tag, "NotificationNotFound")
       assert.isFalse((yield* Laboratory.trigger("gone", { customer: "ann" })).duplicate)
     }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("keep a seller whose long name is cut within a character, and the sellers beside it", () =>
+    Effect.gen(function* () {
+      const profiles = yield* NotificationProfiles
+      const { subscriptions } = yield* NotificationsDomain.domain.start
+      const type = Commerce.typeOf("seller.changed")
+      const names = {
+        long: `${"n".repeat(199)}\u{1F33B} garden`,
+        lines: "Ann\r\nBcc: eve@mail.example",
+        short: "Bo"
+      }
+      const events = Object.entries(names).map(([sellerId, name], index) => ({
+        id: sellerId,
+        source: "/shop",
+        type,
+        time: new Date(),
+        data: { sellerId, version: index + 3, name, contact: `${sellerId}@seller.example` }
+      }))
+      const subscription = subscriptions.find(({ types }) => types.includes(type))
+      yield* subscription?.handler(events) ?? Effect.die("no subscription")
+      const nameOf = (seller: string) => Effect.map(profiles.get({ seller }), ({ name }) => name)
+      assert.strictEqual(yield* nameOf("long"), `${"n".repeat(199)}\uFFFD`)
+      assert.strictEqual(yield* nameOf("lines"), "Ann Bcc: eve@mail.example")
+      assert.strictEqual(yield* nameOf("short"), "Bo")
+    }).pipe(Effect.provideService(AllTenants, { actor: "test" }), Effect.scoped, Laboratory.inAcme)
   )
 })

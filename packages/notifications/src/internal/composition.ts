@@ -8,8 +8,12 @@ import type { MailProvider } from "../MailProvider.ts"
 import { preferencesPurpose, unsubscribePurpose } from "../NotificationPreference.ts"
 import * as Decision from "./decision.ts"
 import type * as Statements from "./deliveryStatements.ts"
+import { lineOf } from "./line.ts"
 import type { CompiledTemplates } from "./template/compiledTemplates.ts"
 import * as Message from "./template/message.ts"
+
+/** Characters of a reason in its column. */
+const reasonMax = 500
 
 /** A link works a year after its message (RFC 8058 asks for no term; senders keep to about this). */
 const unsubscribeLifetime = Duration.days(366)
@@ -103,7 +107,7 @@ export const make = (options: {
     )
     if (Result.isFailure(rendered)) {
       const { column, line, message, part } = rendered.failure
-      return dead(`template: ${part} ${line}:${column}: ${message}`.slice(0, 500))
+      return dead(lineOf(`template: ${part} ${line}:${column}: ${message}`, reasonMax))
     }
     const { html, subject, text } = rendered.success
     const message = yield* provider.compose({

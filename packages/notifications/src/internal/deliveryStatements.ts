@@ -144,12 +144,40 @@ export const make = (sql: SqlClient.SqlClient) => {
            ) AS has
   `
 
-  const suppressionOf = (tenant: string, hash: Uint8Array, now: Date) => sql<{ readonly reason: string }>`
-    SELECT reason
-      FROM hm_notification_suppression
-     WHERE tenant_id = ${tenant}
-       AND address_hash = ${hash}
-       AND (expires_at IS NULL OR expires_at > ${now})
+  const base64Of = (hash: Uint8Array): string => Buffer.from(hash).toString("base64")
+
+  /** Returns reasons with the place of their hash, from 1. Each hash is looked up by its key. */
+  const suppressionsOf = (tenant: string, hashes: ReadonlyArray<Uint8Array>, now: Date) => sql<{
+    readonly n: number
+    readonly reason: string
+  }>`
+    SELECT h.n::int AS n, s.reason
+      FROM unnest(${hashes.map(base64Of)}::text[]) WITH ORDINALITY AS h (hash, n)
+     CROSS JOIN LATERAL (
+           SELECT reason
+             FROM hm_notification_suppression
+            WHERE tenant_id = ${tenant}
+              AND address_hash = decode(h.hash, 'base64')
+              AND (expires_at IS NULL OR expires_at > ${now})
+            LIMIT 1) s
+  `
+
+  /** Suppresses addresses. In the order of their hashes: two statements with the same addresses do not deadlock. */
+  const suppress = (
+    tenant: string,
+    list: ReadonlyArray<{ readonly hash: Uint8Array; readonly reason: string; readonly detail: string }>,
+    now: Date
+  ) => sql`
+    INSERT INTO hm_notification_suppression AS s (tenant_id, address_hash, reason, detail, expires_at, recorded_at)
+    SELECT ${tenant}, decode(r.hash, 'base64'), r.reason, r.detail, NULL, ${now}
+      FROM json_to_recordset(${JSON.stringify(
+        list.map(({ detail, hash, reason }) => ({ hash: base64Of(hash), reason, detail }))
+      )}::text::json) AS r (hash text, reason text, detail text)
+     ORDER BY decode(r.hash, 'base64')
+        ON CONFLICT (tenant_id, address_hash)
+        DO UPDATE SET reason = excluded.reason, detail = excluded.detail, expires_at = NULL,
+                      recorded_at = excluded.recorded_at
+            WHERE s.reason = 'complaint' OR s.expires_at IS NOT NULL
   `
 
   /** Writes changes of messages in one of the states, and returns those that were still this lease's. */
@@ -228,6 +256,7 @@ export const make = (sql: SqlClient.SqlClient) => {
     markSending,
     payloads,
     settleUncertain,
-    suppressionOf
+    suppressionsOf,
+    suppress
   }
 }

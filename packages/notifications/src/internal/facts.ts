@@ -5,6 +5,7 @@ import type { Event } from "@hypermarket/core/Outbox"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { ProfileFact } from "../NotificationProfiles.ts"
+import { lineOf } from "./line.ts"
 
 const version = Schema.Union([Schema.Int, Schema.String.check(Schema.isPattern(/^\d{1,18}$/))])
 
@@ -57,7 +58,7 @@ export const profilesOf = (events: ReadonlyArray<Event>): ReadonlyArray<ProfileF
           version: BigInt(data.version),
           // A contact may also be a telephone number.
           email: data.contact?.includes("@") === true ? data.contact : undefined,
-          name: data.name?.slice(0, nameMax),
+          name: data.name === undefined ? undefined : lineOf(data.name, nameMax) || undefined,
           locale: undefined,
           timeZone: undefined
         }

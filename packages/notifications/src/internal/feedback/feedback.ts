@@ -10,14 +10,6 @@ export interface Feedback {
   readonly detail: string
 }
 
-const detailMax = 300
-
-// eslint-disable-next-line no-control-regex -- a history has lines
-const breaks = /[\u0000-\u001f\u007f\u2028\u2029]+/g
-
-/** One line, as a history keeps it. */
-export const lineOf = (text: string): string => text.replaceAll(breaks, " ").trim().slice(0, detailMax)
-
 const uuid = /^<?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})@/i
 
 /** Returns the message's id from a Message-ID of ours. */

@@ -4,8 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import PostalMime, { type Attachment, type Email } from "postal-mime"
+import { lineOf } from "../line.ts"
 import * as Mailbox from "../mail/mailbox.ts"
-import { type Feedback, idOfMessageId, idOfSender, lineOf } from "./feedback.ts"
+import { type Feedback, idOfMessageId, idOfSender } from "./feedback.ts"
 
 /** Parts within parts. A report has three, side by side. */
 const nestingMax = 8

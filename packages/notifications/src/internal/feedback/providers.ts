@@ -1,8 +1,9 @@
 /** The callbacks of providers, as they send them. An event that is none of ours, or of a kind we do not record, is left out. */
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { lineOf } from "../line.ts"
 import * as Mailbox from "../mail/mailbox.ts"
-import { type Feedback, idOfMessageId, lineOf } from "./feedback.ts"
+import { type Feedback, idOfMessageId } from "./feedback.ts"
 
 /** Events of one request. Providers send at most some hundreds. */
 const eventsMax = 1_000

@@ -16,11 +16,19 @@ export const isBasic = (headers: Headers, secret: string): boolean => {
   return isSame(digest(colon < 0 ? "" : text.slice(colon + 1)), digest(secret))
 }
 
+/** Mailgun repeats a webhook for eight hours, with the signature of the first. An older one is a replay. */
+const mailgunToleranceSeconds = 12 * 60 * 60
+
+const isWithin = (timestamp: string, now: Date, toleranceSeconds: number): boolean =>
+  /^\d{1,12}$/.test(timestamp) && Math.abs(now.getTime() / 1_000 - Number(timestamp)) <= toleranceSeconds
+
 /** Mailgun signs a time and a random token, with the account's webhook signing key. */
 export const isMailgun = (
   signature: { readonly timestamp: string; readonly token: string; readonly signature: string },
-  key: string
+  key: string,
+  now: Date
 ): boolean =>
+  isWithin(signature.timestamp, now, mailgunToleranceSeconds) &&
   isSame(
     Buffer.from(signature.signature, "hex"),
     createHmac("sha256", key).update(`${signature.timestamp}${signature.token}`).digest()
@@ -51,8 +59,7 @@ const secretPrefix = "whsec_"
 export const isStandard = (headers: Headers, body: Uint8Array, secret: string, now: Date): boolean => {
   const id = headers["webhook-id"] ?? ""
   const timestamp = headers["webhook-timestamp"] ?? ""
-  if (id === "" || !/^\d{1,12}$/.test(timestamp)) return false
-  if (Math.abs(now.getTime() / 1_000 - Number(timestamp)) > toleranceSeconds) return false
+  if (id === "" || !isWithin(timestamp, now, toleranceSeconds)) return false
   const key = secret.startsWith(secretPrefix)
     ? Buffer.from(secret.slice(secretPrefix.length), "base64")
     : Buffer.from(secret, "utf8")

@@ -1,4 +1,5 @@
 /** Reads the outcome of one attempt from what the mail server or the connection said. */
+import { lineOf } from "../line.ts"
 import * as Mailbox from "./mailbox.ts"
 
 /**
@@ -16,8 +17,6 @@ export interface Outcome {
   readonly isUnavailable: boolean
 }
 
-const detailMax = 300
-
 /** RFC 5321 (3.8): the service is not available, and the connection ends. */
 const closing = 421
 
@@ -29,15 +28,12 @@ const textField = (error: unknown, name: string): string => {
   return typeof value === "string" ? value : ""
 }
 
-// eslint-disable-next-line no-control-regex -- a log line is one line
-const clean = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f]+/g, " ").slice(0, detailMax)
-
 export const outcomeOf = (error: unknown, hasBegun: boolean): Outcome => {
   const response = textField(error, "response")
   const code = textField(error, "code")
   const command = textField(error, "command")
   const status = field(error, "responseCode")
-  const detail = clean(response === "" ? textField(error, "message") : response)
+  const detail = lineOf(response === "" ? textField(error, "message") : response)
   const make = (tag: Outcome["_tag"], isUnavailable = false): Outcome => ({
     _tag: tag,
     detail,

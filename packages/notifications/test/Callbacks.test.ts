@@ -1,0 +1,96 @@
+/** Callbacks of providers. */
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { Webhook } from "standardwebhooks"
+import {
+  accepted,
+  basic,
+  byProvider,
+  mailgun,
+  post,
+  secret,
+  sent,
+  stateOf,
+  suppression,
+  TestLayer
+} from "./feedbackFixture.ts"
+import * as Laboratory from "./Laboratory.ts"
+
+layer(TestLayer, { excludeTestServices: true })("Callbacks", (it) => {
+  for (const [source, make] of Object.entries(byProvider)) {
+    it.effect(`${source}: reports are idempotent, and harmless out of order`, () =>
+      Effect.gen(function* () {
+        const mail = yield* sent(`order-${source}`)
+        const bounce = make(mail, { kind: "bounced", reason: "550 5.1.1 No such user" })
+        const delivery = make(mail, { kind: "delivered", reason: "250 OK" })
+        assert.strictEqual((yield* accepted(source, bounce.body, bounce.headers)).changed, 1)
+        assert.strictEqual((yield* accepted(source, bounce.body, bounce.headers)).changed, 0)
+        assert.strictEqual((yield* accepted(source, delivery.body, delivery.headers)).changed, 0)
+        assert.strictEqual(yield* stateOf(mail.id), "bounced")
+        assert.strictEqual(yield* suppression(mail.address), "bounce")
+        const other = yield* sent(`blocked-${source}`)
+        const block = make(other, { kind: "bounced", reason: "550 5.7.1 Message blocked" })
+        assert.strictEqual((yield* accepted(source, block.body, block.headers)).changed, 1)
+        assert.strictEqual(yield* suppression(other.address), "none")
+      }).pipe(Laboratory.inAcme)
+    )
+
+    it.effect(`${source}: a callback without its signature changes nothing`, () =>
+      Effect.gen(function* () {
+        const mail = yield* sent(`unsigned-${source}`)
+        const { body, headers } = make(mail, { kind: "complained", reason: "" })
+        const altered = Object.fromEntries(
+          Object.entries(headers).map(([name, value]) => [
+            name,
+            name.endsWith("signature")
+              ? `${value.slice(0, 20)}${value[20] === "A" ? "B" : "A"}${value.slice(21)}`
+              : value
+          ])
+        )
+        const wrong = source === "mailgun" ? body.replace(/"signature":"./, '"signature":"g') : body
+        const bodies: ReadonlyArray<readonly [string, Readonly<Record<string, string>>]> = [
+          [wrong, altered],
+          [wrong, source === "mailgun" ? headers : {}],
+          [source === "mailgun" ? wrong : `${body} `, headers]
+        ]
+        for (const [sentBody, sentHeaders] of bodies) {
+          assert.strictEqual((yield* post(source, sentBody, sentHeaders)).status, 401)
+        }
+        assert.strictEqual(yield* stateOf(mail.id), "accepted")
+        assert.strictEqual((yield* accepted(source, body, headers)).changed, 1)
+      }).pipe(Laboratory.inAcme)
+    )
+  }
+
+  it.effect("mailgun: a signature of more than twelve hours is refused, whatever it signs", () =>
+    Effect.gen(function* () {
+      const mail = yield* sent("replayed")
+      const aged = (hours: number) =>
+        mailgun(mail, { kind: "bounced", reason: "550 5.1.1 No such user" }, hours)
+      for (const hours of [12.1, 400, -13]) {
+        assert.strictEqual((yield* post("mailgun", aged(hours).body, {})).status, 401)
+      }
+      assert.strictEqual(yield* stateOf("replayed"), "accepted")
+      assert.strictEqual((yield* accepted("mailgun", aged(11.8).body, {})).changed, 1)
+    }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("a body that the source does not send is refused, and one beyond a mebibyte too", () =>
+    Effect.gen(function* () {
+      const at = new Date()
+      const signed = (body: string) => ({
+        "webhook-id": "msg_3",
+        "webhook-timestamp": String(Math.floor(at.getTime() / 1_000)),
+        "webhook-signature": new Webhook(secret).sign("msg_3", at, body)
+      })
+      for (const body of ["", "[]", '{"events":[{"type":"opened","messageId":"x"}]}']) {
+        assert.strictEqual((yield* post("webhook", body, signed(body))).status, 400)
+      }
+      const large = "x".repeat(1_048_577)
+      assert.strictEqual((yield* post("mail", large, basic(secret))).status, 413)
+      const none = { events: [{ type: "bounced", messageId: "<someone-elses@shop.example>" }] }
+      const body = JSON.stringify(none)
+      assert.deepStrictEqual(yield* accepted("webhook", body, signed(body)), { reports: 0, changed: 0 })
+    })
+  )
+})
