@@ -24,7 +24,7 @@ export class SoakFailed extends Schema.TaggedError<SoakFailed>()("SoakFailed", {
 
 /** A number that sets the extent of a run. */
 export interface Size<Mode extends string> {
-  /** A mode may have a default of its own. */
+  /** A mode may have its own default. */
   readonly default: number | Readonly<Record<Mode, number>>
   /** Without it, 1: a run of nothing would pass. */
   readonly min?: number
