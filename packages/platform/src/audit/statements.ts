@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
-import * as Leaf from "./leaf.ts"
 
 const Bytes = Schema.Uint8Array
 
@@ -89,51 +88,12 @@ export interface UnsealedRow {
 /** Rows that one page examines: a filter without matches ends there, and the next page goes on. */
 const examinedMax = 10_000
 
-/** Of the salt of an actor or a detail. */
-export const saltBytes = 16
-
-/** A row whose hashes are made when it is inserted. */
-export interface NewRow extends Pick<
-  Leaf.LogRow,
-  "tenantId" | "activityId" | "recordedAt" | "action" | "actorType" | "targetType"
-> {
-  readonly actor: string
-  readonly detail: string
-  /** That of the actor, then that of the detail. */
-  readonly salts: Uint8Array
-}
-
 export const make = (sql: SqlClient.SqlClient) => {
   const returned = sql.literal(columns)
   const returnedCheckpoint = sql.literal(checkpointColumns)
   const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
   const decodeCheckpoints = Schema.decodeUnknownEffect(Schema.Array(Checkpoint))
   const decodeKeys = Schema.decodeUnknownEffect(Schema.Array(Key))
-
-  const actorSalt = sql.literal(`substring(salts FOR ${saltBytes})`)
-  const detailSalt = sql.literal(`substring(salts FROM ${saltBytes + 1})`)
-
-  /** The server makes the hashes: every audited change waits for this, and its process most often has less time than the server. */
-  const insert = (row: NewRow) => {
-    const [before, between, behind] = Leaf.leafParts(row)
-    return sql`
-      INSERT INTO hm_platform_activity_log (tenant_id, recorded_at, activity_id, action, actor_type, target_type, actor,
-                                            actor_salt, actor_hash, detail, detail_salt, detail_hash, leaf_hash)
-      SELECT ${row.tenantId}, ${row.recordedAt}::text::timestamptz, ${row.activityId}::uuid, ${row.action}, ${row.actorType},
-             ${row.targetType}, actor, actor_salt, actor_hash, detail, detail_salt, detail_hash,
-             sha256('\\x00'::bytea || convert_to(${before} || encode(actor_hash, 'hex') || ${between}
-                                                  || encode(detail_hash, 'hex') || ${behind}, 'UTF8'))
-        FROM (
-          SELECT actor, actor_salt, sha256(actor_salt || convert_to(actor, 'UTF8')) AS actor_hash,
-                 detail, detail_salt, sha256(detail_salt || convert_to(detail, 'UTF8')) AS detail_hash
-            FROM (
-              SELECT ${row.actor}::text AS actor, ${actorSalt} AS actor_salt, ${row.detail}::text AS detail,
-                     ${detailSalt} AS detail_salt
-                FROM (SELECT ${row.salts}::bytea AS salts) AS given
-            ) AS texts
-        ) AS hashed
-    `
-  }
 
   /** Rows before a position. The last one that was examined is there too, marked, when more may follow. */
   const list = Effect.fnUntraced(function* (
@@ -387,7 +347,6 @@ export const make = (sql: SqlClient.SqlClient) => {
   `
 
   return {
-    insert,
     list,
     after,
     forget,
