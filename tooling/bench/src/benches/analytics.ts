@@ -2,88 +2,31 @@
  * `pnpm bench analytics [--only write,batch,held,dashboards-1m,dashboards-4m]`: what exact summaries cost a writer, and what
  * they save a reader.
  */
-import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import type { OrderFact } from "@hypermarket/analytics/OrderFact"
 import * as OrderFacts from "@hypermarket/analytics/OrderFacts"
 import { mergeRowsMax, OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
-import { SalesQueries } from "@hypermarket/analytics/SalesQueries"
-import type { SalesQuery } from "@hypermarket/analytics/SalesQuery"
-import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import * as Database from "@hypermarket/core/Database"
-import * as Migrations from "@hypermarket/core/Migrations"
 import { AllTenants, provide, Tenant, TenantId } from "@hypermarket/core/Tenant"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as OrderMix from "@hypermarket/testing/OrderMix"
-import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
-import { rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import * as Path from "node:path"
 import * as Dataset from "../analytics/dataset.ts"
-import * as DuckDb from "../analytics/duckDb.ts"
+import { dashboard, dashboards, read, reads } from "../analytics/dashboards.ts"
 import * as Rivals from "../analytics/rivals.ts"
 import * as ServerCpu from "../analytics/serverCpu.ts"
+import {
+  type Figures,
+  figure,
+  clients,
+  always,
+  database,
+  tenantOf,
+  timed,
+  connect
+} from "../analytics/shared.ts"
 import * as Bench from "../Bench.ts"
 import * as Setup from "../Setup.ts"
-
-type Figures = ReadonlyArray<Bench.Figure>
-
-const figure = (
-  name: string,
-  unit: string,
-  ours: number,
-  peers: Bench.Figure["peers"] = {}
-): Bench.Figure => ({
-  figure: name,
-  unit,
-  ours,
-  peers
-})
-
-const clients = 8
-const always = ["1970-01-01", "2100-01-01"] as const
-
-const optionsOf = (server: EmbeddedPostgres.Server, name: string) => {
-  const url = new URL(server.url)
-  url.pathname = `/${name}`
-  return {
-    ...TestDatabase.optionsOf(url.toString()),
-    poolMax: clients + 2,
-    statementTimeout: Duration.minutes(10)
-  }
-}
-
-/** The services over a pool of their own: without `fresh` those of the first pool would be taken for the second, too. */
-const connect = (server: EmbeddedPostgres.Server, name: string) =>
-  Layer.build(
-    Layer.fresh(
-      AnalyticsDomain.layer.pipe(Layer.provideMerge(Database.layer(optionsOf(server, name), "hm-bench")))
-    )
-  )
-
-/** {@link connect} to a new, migrated database. */
-const database = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, name: string) {
-  const direct = (options: Database.Options) => Effect.provide(Database.layerDirect(options, "hm-bench"))
-  yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql`CREATE DATABASE ${sql(name)}`).pipe(
-    direct(TestDatabase.optionsOf(server.url))
-  )
-  const sets = [CoreDomain.migrations, AnalyticsDomain.domain.migrations]
-  yield* Migrations.run(sets, "public").pipe(direct(optionsOf(server, name)))
-  return yield* connect(server, name)
-})
-
-const tenantOf = (dice: OrderMix.Random): TenantId =>
-  TenantId.make(dice.next() < 0.25 ? Dataset.largest : `t${dice.below(9)}`)
-
-const timed = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.suspend(() => {
-    const startedAt = performance.now()
-    return Effect.map(self, (value) => ({ value, millis: performance.now() - startedAt }))
-  })
 
 // ---------------------------------------------------------------------------------------------------------------
 // Writing: facts only, ours, triggers
@@ -298,117 +241,6 @@ const batch = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, scal
     ]
   })
   return yield* run.pipe(provide(TenantId.make("batch")), Effect.provideContext(context))
-})
-
-// ---------------------------------------------------------------------------------------------------------------
-// Reading
-// ---------------------------------------------------------------------------------------------------------------
-
-const ninetyDays = { from: "2026-04-02", until: "2026-07-01" } as const
-
-const dashboard: SalesQuery = {
-  measures: ["orders", "units", "gross", "net"],
-  dimensions: ["currency"],
-  timeDimension: { ...ninetyDays, granularity: "day" }
-}
-
-/** Every day, region and currency of 110 days: some 5,000 cells. */
-const wide: SalesQuery = {
-  measures: ["orders", "units", "gross", "net"],
-  dimensions: ["currency", "region"],
-  timeDimension: { from: "2026-03-20", until: "2026-07-01", granularity: "day" },
-  limit: 10_000
-}
-
-const seller: SalesQuery = {
-  measures: ["sellerOrders", "units", "gross", "net"],
-  dimensions: ["currency"],
-  timeDimension: { ...ninetyDays, granularity: "day" },
-  filters: [{ dimension: "seller", operator: "equals", values: ["s7"] }]
-}
-
-const reads = 200
-const rawReads = 9
-
-const read = Effect.fnUntraced(function* (query: SalesQuery, times: number) {
-  const queries = yield* SalesQueries
-  const all: Array<number> = []
-  let cells = 0
-  for (let n = 0; n < times; n++) {
-    const { millis, value } = yield* timed(queries.run(query))
-    all.push(millis)
-    cells = value.rows.length
-  }
-  return { p50: Bench.median(all), p99: Bench.quantile(all, 0.99), cells }
-})
-
-const rawText = `SELECT tenant_day::text AS day, currency, sum(is_first::int)::bigint AS orders, sum(units)::bigint AS units,
-    sum(gross)::bigint AS gross, sum(gross - discount)::bigint AS net
-  FROM hm_order_line
- WHERE tenant_id = 'bench' AND tenant_day >= DATE '2026-04-02' AND tenant_day < DATE '2026-07-01'
-   AND ordered_at >= DATE '2026-03-31' AND ordered_at < DATE '2026-07-03'
- GROUP BY 1, 2 ORDER BY 1, 2`
-
-const duckText = `SELECT tenant_day::text AS day, currency, sum(is_first::int) AS orders, sum(units) AS units, sum(gross) AS gross,
-    sum(gross - discount) AS net
-  FROM line
- WHERE tenant_id = 'bench' AND tenant_day >= DATE '2026-04-02' AND tenant_day < DATE '2026-07-01'
- GROUP BY 1, 2 ORDER BY 1, 2`
-
-const undrainedRows = 1_000
-
-const dashboards = Effect.fnUntraced(function* (
-  server: EmbeddedPostgres.Server,
-  millions: number,
-  scale: number
-) {
-  const context = yield* database(server, `dashboards_${millions}`)
-  const file = Path.join(tmpdir(), `hm-bench-lines-${process.pid}-${millions}.csv`)
-  const run = Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const facts = yield* OrderFacts.OrderFacts
-    yield* Bench.say(`loading ${millions}M lines`)
-    const refreshSeconds = yield* Dataset.load(Math.round(millions * 500_000 * scale) * 2)
-    yield* sql`SET statement_timeout = 0`
-    yield* sql.unsafe(`COPY (SELECT tenant_id, tenant_day, currency, is_first, units, gross, discount
-                                FROM hm_order_line)
-                        TO '${file}' WITH (FORMAT csv, HEADER)`)
-    const merged = yield* read(dashboard, reads)
-    const dice = OrderMix.random(9)
-    let rows = 0
-    for (let n = 0; rows < undrainedRows; n++) {
-      const data = Dataset.order(dice, `undrained-${n}`, 1)
-      rows += data.lines.length
-      yield* facts.place(data)
-    }
-    yield* Bench.say("reading")
-    const live = yield* read(dashboard, reads)
-    const cells = yield* read(wide, reads / 4)
-    const ofSeller = yield* read(seller, reads)
-    const raw: Array<number> = []
-    for (let n = 0; n < rawReads; n++) raw.push((yield* timed(sql.unsafe(rawText))).millis)
-    const [duck] = yield* DuckDb.ask(
-      [`CREATE TABLE line AS SELECT * FROM read_csv('${file}', header = true)`],
-      [duckText],
-      31
-    )
-    const peers = { "raw SQL": Bench.median(raw), "DuckDB in memory": Bench.median(duck?.millis ?? []) }
-    const size = `${millions}M`
-    return [
-      figure(`dashboard ${size}: p50`, "ms", live.p50, peers),
-      figure(`dashboard ${size}: p99`, "ms", live.p99),
-      figure(`dashboard ${size}, all merged: p50`, "ms", merged.p50),
-      figure(`5,000 cells ${size}: p50`, "ms", cells.p50),
-      figure(`5,000 cells ${size}: cells`, "rows", cells.cells),
-      figure(`one seller by day ${size}: p50`, "ms", ofSeller.p50),
-      figure(`full refresh ${size}`, "s", refreshSeconds)
-    ]
-  })
-  return yield* run.pipe(
-    provide(TenantId.make(Dataset.largest)),
-    Effect.provideContext(context),
-    Effect.ensuring(Effect.sync(() => rmSync(file, { force: true })))
-  )
 })
 
 const heldRows = 300_000
