@@ -23,6 +23,7 @@ import * as Stream from "effect/Stream"
 import type { Attributes, FlagEvaluation } from "./FlagEvaluation.ts"
 import { FlagEvaluations } from "./FlagEvaluations.ts"
 import type { FlagEvaluator } from "./FlagEvaluator.ts"
+import { ageHeaders } from "./flags/ageHeaders.ts"
 import { parseAttributes } from "./flags/context.ts"
 import { unitAttribute } from "./flags/growthbook/condition.ts"
 import { payloadText } from "./flags/growthbook/payload.ts"
@@ -97,7 +98,10 @@ export const routes: Effect.Effect<
       Effect.flatMap((evaluator) => payload(evaluator, caller)),
       Storage.orUnavailable
     )
-    return HttpServerResponse.text(text, { contentType: "application/json", headers })
+    return HttpServerResponse.text(text, {
+      contentType: "application/json",
+      headers: { ...headers, ...(yield* ageHeaders(evaluations)) }
+    })
   }, orRefused)
 
   const evaluate = Effect.fnUntraced(function* ({ body }: ProtocolRoute.Input) {
@@ -105,7 +109,9 @@ export const routes: Effect.Effect<
     const parsed = parseAttributes(body, "attributes")
     if ("errorCode" in parsed) return HttpServerResponse.jsonUnsafe(parsed, { status: 400 })
     const evaluator = yield* evaluations.newest(caller.environment).pipe(Storage.orUnavailable)
-    return HttpServerResponse.jsonUnsafe(evaluated(evaluator, parsed.attributes, caller), { headers })
+    return HttpServerResponse.jsonUnsafe(evaluated(evaluator, parsed.attributes, caller), {
+      headers: { ...headers, ...(yield* ageHeaders(evaluations)) }
+    })
   }, orRefused)
 
   /** A public key's readers may evaluate remotely, each with other attributes: they are told to fetch. */

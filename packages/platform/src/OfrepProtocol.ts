@@ -32,6 +32,7 @@ import type { FlagEvaluation } from "./FlagEvaluation.ts"
 import { FlagEvaluations } from "./FlagEvaluations.ts"
 import type { FlagEvaluator } from "./FlagEvaluator.ts"
 import { canonicalJson, type ContextRefusal, etagMatches, parseContext } from "./flags/context.ts"
+import { ageHeaders } from "./flags/ageHeaders.ts"
 import { orRefused, refuse, scope } from "./flags/protocolProblems.ts"
 import { streamCaps, streamRefusal } from "./flags/streams.ts"
 
@@ -212,7 +213,7 @@ export const routes: Effect.Effect<
     const evaluation = flags.evaluate(key, context.attributes)
     const status =
       evaluation.errorCode === undefined ? 200 : evaluation.errorCode === "FLAG_NOT_FOUND" ? 404 : 400
-    return json(answerOf(evaluation, flags, caller), status)
+    return json(answerOf(evaluation, flags, caller), status, yield* ageHeaders(evaluations))
   }, orRefused)
 
   const all = Effect.fnUntraced(function* ({ body, request }: ProtocolRoute.Input) {
@@ -224,8 +225,9 @@ export const routes: Effect.Effect<
       .evaluator(caller.environment, revisionOf(request.url))
       .pipe(Storage.orUnavailable)
     const etag = etagOf(flags, caller, tenant.id, context.attributes)
+    const headers = { etag, ...(yield* ageHeaders(evaluations)) }
     if (etagMatches(request.headers["if-none-match"], etag)) {
-      return HttpServerResponse.empty({ status: 304, headers: { etag } })
+      return HttpServerResponse.empty({ status: 304, headers })
     }
     const url = yield* streamUrl(caller.environment)
     return json(
@@ -237,7 +239,7 @@ export const routes: Effect.Effect<
         metadata: { revision: String(flags.revision), environment: flags.environment }
       },
       200,
-      { etag }
+      headers
     )
   }, orRefused)
 

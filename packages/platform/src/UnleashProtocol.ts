@@ -22,6 +22,7 @@ import { FlagEvaluations } from "./FlagEvaluations.ts"
 import type { FlagEvaluator } from "./FlagEvaluator.ts"
 import * as FlagExports from "./FlagExports.ts"
 import { FlagUsage } from "./FlagUsage.ts"
+import { ageHeaders } from "./flags/ageHeaders.ts"
 import { etagMatches, parseAttributes } from "./flags/context.ts"
 import { orRefused, refuse, scope } from "./flags/protocolProblems.ts"
 import { unitAttribute } from "./flags/unleash/constraints.ts"
@@ -153,18 +154,20 @@ export const routes: Effect.Effect<
     const evaluator = yield* newest
     const { id } = yield* Tenant
     const etag = `"${id}-${evaluator.environment}-${evaluator.revision}"`
+    const headers = { etag, ...(yield* ageHeaders(evaluations)) }
     if (etagMatches(request.headers["if-none-match"], etag)) {
-      return HttpServerResponse.empty({ status: 304, headers: { etag } })
+      return HttpServerResponse.empty({ status: 304, headers })
     }
-    return HttpServerResponse.text(textOf(evaluator), { contentType: "application/json", headers: { etag } })
+    return HttpServerResponse.text(textOf(evaluator), { contentType: "application/json", headers })
   }, orRefused)
 
   const toggles = Effect.fnUntraced(function* (context: Attributes) {
     const evaluator = yield* newest
     const attributes = contextOf(context)
-    return HttpServerResponse.jsonUnsafe({
-      toggles: evaluator.evaluateAll(attributes).flatMap((evaluation) => toggleOf(evaluator, evaluation))
-    })
+    return HttpServerResponse.jsonUnsafe(
+      { toggles: evaluator.evaluateAll(attributes).flatMap((evaluation) => toggleOf(evaluator, evaluation)) },
+      { headers: yield* ageHeaders(evaluations) }
+    )
   }, orRefused)
 
   const togglesOfBody = ({ body }: ProtocolRoute.Input) => {
