@@ -7,17 +7,22 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
+import type * as Condition from "./Condition.ts"
 import type { Tenant } from "./Tenant.ts"
 
 /**
- * A feature in GrowthBook's notation.
+ * A feature in GrowthBook's notation. Its targeting is in ours.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Feature {
   readonly key: string
-  readonly definition: Schema.Json
+  readonly definition: { readonly [field: string]: Schema.Json }
+  /** Restricts the feature to whom it matches. The endpoint writes it in GrowthBook's notation, or refuses the feature. */
+  readonly targeting?: Condition.Condition
+  /** Reasons why an SDK would evaluate it otherwise than we do: the feature is named with them, and not served. */
+  readonly refused?: ReadonlyArray<string>
 }
 
 /**

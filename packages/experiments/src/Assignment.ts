@@ -87,6 +87,14 @@ export interface Evaluator {
 /** The salt of a layer's buckets. It differs from that of every experiment, whose seed is a UUID. */
 const layerSalt = (key: string): string => `layer/${key}`
 
+/**
+ * Returns the salt of the bucket that chooses a variant: another one than that of coverage.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const variantSaltOf = (seed: string): string => `${seed}/variant`
+
 /** The number of the bucket; rounded, because 0.00029 times 100,000 is less than 29. */
 const placeOf = (scheme: Definition["scheme"], salt: string, unit: string): number =>
   Math.round(Bucketing.bucket(scheme, salt, unit) * Bucketing.buckets)
@@ -112,7 +120,7 @@ export const compile = (definitions: Iterable<Definition>): Evaluator => {
               onSuccess: (condition) => condition.matches
             })
       const weights = definition.variants.map(({ weight }) => weight)
-      const variantSalt = `${definition.seed}/variant`
+      const variantSalt = variantSaltOf(definition.seed)
       return [definition.key, { definition, targeting, weights, variantSalt }] as const
     })
   )

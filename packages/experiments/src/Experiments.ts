@@ -5,6 +5,7 @@
  */
 import * as AuditedChange from "@hypermarket/core/AuditedChange"
 import type * as Condition from "@hypermarket/core/Condition"
+import { FeatureSource } from "@hypermarket/core/FeatureSource"
 import * as Now from "@hypermarket/core/Now"
 import * as Page from "@hypermarket/core/Page"
 import type { VersionStale } from "@hypermarket/core/Precondition"
@@ -35,6 +36,7 @@ import {
 } from "./Experiment.ts"
 import * as Settings from "./ExperimentsSettings.ts"
 import * as Definition from "./internal/definition.ts"
+import { featureOf } from "./internal/growthbook.ts"
 import * as ExperimentRow from "./internal/experimentRow.ts"
 import * as Lifecycle from "./internal/lifecycle.ts"
 
@@ -282,4 +284,27 @@ export class Experiments extends Context.Service<
       })
     })
   )
+
+  /** Fills core's `FeatureSource`: experiments that run are features of GrowthBook's SDKs. */
+  static readonly layerFeatures: Layer.Layer<never, Config.ConfigError, SqlClient.SqlClient> = Layer.effect(
+    FeatureSource,
+    Effect.gen(function* () {
+      const experiments = yield* Experiments
+      const sql = yield* SqlClient.SqlClient
+      return {
+        features: (environment: string) =>
+          Effect.map(experiments.definitions(environment), (definitions) => definitions.map(featureOf)),
+        // Experiments are never deleted, and every change raises a version.
+        revision: Effect.gen(function* () {
+          const tenant = yield* Tenant
+          const [row] = yield* sql<{ readonly revision: bigint }>`
+            SELECT coalesce(sum(version), 0)::bigint AS revision
+              FROM hm_experiment
+             WHERE tenant_id = ${tenant.id}
+          `
+          return BigInt(row?.revision ?? 0)
+        })
+      }
+    })
+  ).pipe(Layer.provide(Experiments.layer))
 }

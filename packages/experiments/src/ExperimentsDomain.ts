@@ -147,6 +147,7 @@ export const domain = Domain.make({
     { release: manifest.version }
   ),
   layer,
+  contracts: Experiments.layerFeatures,
   services: {
     experiments: Service.make(Experiments, {
       create: [NewExperiment],
