@@ -4,8 +4,9 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { ExperimentId, Plan } from "./Experiment.ts"
+import { ExperimentId } from "./Experiment.ts"
 import { Key } from "./ExperimentMetric.ts"
+import { Plan } from "./ExperimentPlan.ts"
 
 const Figure = Schema.NullOr(Schema.Finite)
 const Count = Schema.Int

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { planDefaults } from "./ExperimentPlan.ts"
 import * as AuditedChange from "@hypermarket/core/AuditedChange"
 import * as Column from "@hypermarket/core/Column"
 import * as Now from "@hypermarket/core/Now"
@@ -21,8 +22,7 @@ import {
   ExperimentNotFound,
   ExperimentStatusWrong,
   LookNotFound,
-  LookUnavailable,
-  planDefaults
+  LookUnavailable
 } from "./Experiment.ts"
 import { ExperimentLook } from "./ExperimentLook.ts"
 import { ExperimentMetric } from "./ExperimentMetric.ts"

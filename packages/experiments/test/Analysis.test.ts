@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Experiment, planDefaults } from "@hypermarket/experiments/Experiment"
+import type { Experiment } from "@hypermarket/experiments/Experiment"
+import { planDefaults } from "@hypermarket/experiments/ExperimentPlan"
 import { ExperimentLook } from "@hypermarket/experiments/ExperimentLook"
 import { analyse, type Cell } from "@hypermarket/experiments/internal/analysis"
 import { DateTime, Schema } from "effect"

@@ -1,5 +1,6 @@
 /** Simulations of the methods' error rates: each returns how often something happened, with the bounds that hold for it. */
-import { Experiment, ExperimentId, planDefaults } from "@hypermarket/experiments/Experiment"
+import { Experiment, ExperimentId } from "@hypermarket/experiments/Experiment"
+import { planDefaults } from "@hypermarket/experiments/ExperimentPlan"
 import { ExperimentMetric, MetricId } from "@hypermarket/experiments/ExperimentMetric"
 import { analyse, type Cell } from "@hypermarket/experiments/internal/analysis"
 import { normalUpperQuantile } from "@hypermarket/experiments/internal/statistics/distributions"

@@ -1,7 +1,7 @@
 /** The comparison of a treatment with the control for one metric. Nothing in it is NaN or infinite. */
-import type { Plan } from "../Experiment.ts"
 import { bayesianCaution } from "../ExperimentLook.ts"
 import type { ExperimentMetric } from "../ExperimentMetric.ts"
+import type { Plan } from "../ExperimentPlan.ts"
 import { type Comparison, type Flag, pairOf, type Stratum } from "./pairing.ts"
 import { betaBinomial, posterior } from "./statistics/bayesian.ts"
 import { probabilityMin } from "./statistics/distributions.ts"

@@ -1,4 +1,5 @@
 /** Writes what an experiment is: its variants, weights, targeting and metrics, and the phases that changes begin. */
+import { planDefaults } from "../ExperimentPlan.ts"
 import * as Condition from "@hypermarket/core/Condition"
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Now from "@hypermarket/core/Now"
@@ -14,7 +15,6 @@ import {
   ExperimentInvalid,
   ExperimentLimit,
   type NewExperiment,
-  planDefaults,
   weightsSum
 } from "../Experiment.ts"
 import type * as ExperimentRow from "./experimentRow.ts"

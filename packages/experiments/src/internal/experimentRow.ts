@@ -1,17 +1,12 @@
 /** Reads experiments with their variants, current phase and metrics, in one statement, and locks them for a change. */
+import { planDefaults } from "../ExperimentPlan.ts"
 import * as Column from "@hypermarket/core/Column"
 import { VersionStale } from "@hypermarket/core/Precondition"
 import { Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
-import {
-  Experiment,
-  type ExperimentId,
-  ExperimentNotFound,
-  ExperimentStatusWrong,
-  planDefaults
-} from "../Experiment.ts"
+import { Experiment, type ExperimentId, ExperimentNotFound, ExperimentStatusWrong } from "../Experiment.ts"
 
 const Row = Schema.Struct({
   ...Experiment.fields,
