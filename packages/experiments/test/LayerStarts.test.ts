@@ -82,9 +82,11 @@ for (const hasGist of [false, true]) {
             const experiments = yield* Experiments
             const { url } = yield* TestDatabase
             assert.lengthOf(yield* constraints, hasGist ? 1 : 0)
+            // A layer that is there already: to make its row is a lock too.
+            yield* experiments.setHoldout("shared", 5)
             const starters = yield* Effect.all([starter(url), starter(url)], { concurrency: 2 })
             for (let round = 0; round < 12; round++) {
-              const slot = { key: `layer-${round}`, from: 20_000, until: 70_000 }
+              const slot = { key: "shared", from: 20_000, until: 70_000 }
               const drafts = yield* Effect.forEach([0, 1], (place) =>
                 experiments.create({
                   key: `e${round}-${place}`,
@@ -100,6 +102,10 @@ for (const hasGist of [false, true]) {
                 { concurrency: 2 }
               )
               assert.sameMembers(answers, ["started", "LayerOverlap"])
+              for (const { experimentId } of drafts) {
+                const { status, version } = yield* experiments.get(experimentId)
+                if (status === "running") yield* experiments.stop(experimentId, version)
+              }
             }
           }).pipe(Effect.scoped, provide(TenantId.make("layers")))
       )
