@@ -17,6 +17,7 @@ import { analytics } from "./benches/analytics.ts"
 import { audit } from "./benches/audit.ts"
 import { contracts } from "./benches/contracts.ts"
 import { events } from "./benches/events.ts"
+import { experiments } from "./benches/experiments.ts"
 import { http } from "./benches/http.ts"
 import { quotas } from "./benches/quotas.ts"
 import { notifications } from "./benches/notifications.ts"
@@ -24,7 +25,19 @@ import { risk } from "./benches/risk.ts"
 import { search } from "./benches/search.ts"
 import { workflows } from "./benches/workflows.ts"
 
-const benches = [analytics, audit, contracts, events, http, notifications, quotas, risk, search, workflows]
+const benches = [
+  analytics,
+  audit,
+  contracts,
+  events,
+  experiments,
+  http,
+  notifications,
+  quotas,
+  risk,
+  search,
+  workflows
+]
 
 class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", { message: Schema.String }) {
   override readonly [Runtime.errorExitCode] = 2
