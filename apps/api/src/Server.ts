@@ -7,11 +7,13 @@ import * as RequestChain from "@hypermarket/core/RequestChain"
 import * as ClientAddress from "@hypermarket/core/ClientAddress"
 import * as Cors from "@hypermarket/core/Cors"
 import * as Database from "@hypermarket/core/Database"
+import * as DatabaseSchema from "@hypermarket/core/DatabaseSchema"
 import * as Main from "@hypermarket/core/Main"
 import * as Problems from "@hypermarket/core/Problems"
 import * as Setting from "@hypermarket/core/Setting"
+import * as SystemHttp from "@hypermarket/core/SystemHttp"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import { layerContracts } from "@hypermarket/installation/domains"
+import { domains, layerContracts } from "@hypermarket/installation/domains"
 import * as Listener from "@hypermarket/installation/Listener"
 import * as Operations from "@hypermarket/installation/Operations"
 import * as Startup from "@hypermarket/installation/Startup"
@@ -22,6 +24,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Console from "./console/Console.ts"
 import * as ConsoleSettings from "./console/Settings.ts"
 import * as Docs from "./Docs.ts"
@@ -56,6 +59,23 @@ export const settings: ReadonlyArray<Setting.Any> = [
   ...ConsoleSettings.settings
 ]
 
+/** Read from the environment where a process has a database, and absent in a server over another's. */
+const databaseChecks = Effect.map(Effect.option(Database.options), (options) =>
+  Option.match(options, {
+    onNone: () => [],
+    onSome: (database) => [DatabaseSchema.check(database.schema), Database.sessionCheck(database)]
+  })
+)
+
+const layerInstallation = Layer.effect(
+  SystemHttp.Installation,
+  Effect.map(databaseChecks, (checks) => ({
+    domains,
+    settings: [...Startup.settings, ...Operations.settings, ...settings],
+    checks
+  }))
+)
+
 /** Where the API listens. */
 export const options = Config.all({ port: port.config, host: host.config })
 
@@ -65,6 +85,7 @@ const layerAccessLog = Layer.unwrap(
 
 const layerApi = HttpApiBuilder.layer(Endpoints.Api, { openapiPath: "/openapi.json" }).pipe(
   Layer.provide(Endpoints.layer),
+  Layer.provide(layerInstallation),
   Layer.merge(Endpoints.layerProtocols),
   Layer.merge(Console.layer.pipe(Layer.provide(PlatformDomain.layer))),
   Layer.provide(layerContracts),

@@ -14,6 +14,9 @@ import * as OverviewHttp from "@hypermarket/core/OverviewHttp"
 import * as OverviewReference from "@hypermarket/core/OverviewReference"
 import * as Reference from "@hypermarket/core/Reference"
 import { Secrets } from "@hypermarket/core/Secrets"
+import { SystemApi } from "@hypermarket/core/SystemApi"
+import * as SystemHttp from "@hypermarket/core/SystemHttp"
+import * as SystemReference from "@hypermarket/core/SystemReference"
 import { SignedToken } from "@hypermarket/core/SignedToken"
 import { ExperimentsApi } from "@hypermarket/experiments/ExperimentsApi"
 import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
@@ -84,6 +87,7 @@ import * as Layer from "effect/Layer"
 /** The prose and the examples of every domain. */
 export const references: ReadonlyArray<Reference.Reference> = [
   OverviewReference.reference,
+  SystemReference.reference,
   PlatformReference.reference,
   FlagsReference.reference,
   FlagRequestsReference.reference,
@@ -104,6 +108,7 @@ export const references: ReadonlyArray<Reference.Reference> = [
 
 export class Api extends HttpApi.make(id)
   .addHttpApi(OverviewApi)
+  .addHttpApi(SystemApi)
   .addHttpApi(PlatformApi)
   .addHttpApi(FlagsApi)
   .addHttpApi(FlagRequestsApi)
@@ -161,7 +166,7 @@ const layerOverview = OverviewHttp.layer.pipe(
 )
 
 /** All handlers. */
-export const layer = Layer.provideMerge(layerOverview, layerDomains)
+export const layer = Layer.mergeAll(Layer.provideMerge(layerOverview, layerDomains), SystemHttp.layer)
 
 /** The routes of protocols that existing clients speak, those that a signed token opens, and callbacks of providers. */
 export const layerProtocols = Layer.mergeAll(

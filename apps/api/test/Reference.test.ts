@@ -82,6 +82,8 @@ const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z$/
 const secret = /^hm_[0-9a-f]{32}_[\w-]{43}$/
 const numberOf: ReadonlySet<string> = new Set([
   "version",
+  // Of the steps that there are.
+  "migrations",
   "currentVersion",
   "oldestAgeSeconds",
   "batchMillis",
@@ -92,6 +94,10 @@ const numberOf: ReadonlySet<string> = new Set([
 ])
 const textOf: ReadonlySet<string> = new Set([
   "nextCursor",
+  "installedRelease",
+  "nodeRelease",
+  "postgresRelease",
+  "newestMigration",
   "queryId",
   "seq",
   "versionId",

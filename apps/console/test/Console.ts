@@ -46,12 +46,16 @@ export class Console extends Context.Service<
   {
     readonly url: string
     readonly secret: string
+    /** Of the operator of the installation. */
+    readonly systemSecret: string
     /** Returns the address of a page of a tenant. */
     readonly addressOf: (tenantId: string, path: string) => string
     /** A page of a browser without a session. */
     readonly visit: Effect.Effect<Opened>
     readonly wide: Effect.Effect<Opened>
     readonly narrow: Effect.Effect<Opened>
+    /** May all but see data of customers. */
+    readonly blind: Effect.Effect<Opened>
     /** Of a tenant that has nothing yet. */
     readonly bare: Effect.Effect<Opened>
   }
@@ -106,10 +110,12 @@ export class Console extends Context.Service<
         })
       const wide = yield* signedIn(secrets.wide)
       const narrow = yield* signedIn(secrets.narrow)
+      const blind = yield* signedIn(secrets.blind)
       const bare = yield* signedIn(secrets.bare)
       return {
         url,
         secret: secrets.wide,
+        systemSecret: secrets.system,
         addressOf: (tenantId, path) =>
           Object.entries(secrets.ids).reduce(
             (address, [name, id]) => address.replace(`$${name}`, id),
@@ -118,6 +124,7 @@ export class Console extends Context.Service<
         visit: Effect.flatMap(makeContext, open),
         wide: open(wide),
         narrow: open(narrow),
+        blind: open(blind),
         bare: open(bare)
       }
     })

@@ -3,6 +3,7 @@ import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import * as OrderFact from "@hypermarket/analytics/OrderFact"
 import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
 import { SalesCloses } from "@hypermarket/analytics/SalesCloses"
+import * as AccessScope from "@hypermarket/core/AccessScope"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import { EventSubscriptions } from "@hypermarket/events/EventSubscriptions"
@@ -23,6 +24,8 @@ import * as Watch from "./shop/watch.ts"
 
 export const acme = TenantId.make("acme")
 const bare = TenantId.make("bare")
+
+const ofData: ReadonlySet<string> = new Set(AccessScope.ofData)
 
 /** All that an operator may. */
 const operatorScopes = [
@@ -120,7 +123,7 @@ export const makeQueue = Effect.fnUntraced(function* (queue: string) {
 })
 
 /** The things whose ids the API makes, by the name that stands for them in an address. */
-export type Ids = Readonly<Record<"decisionId" | "experimentId", string>>
+export type Ids = Readonly<Record<"decisionId" | "experimentId" | "issueId", string>>
 
 /** Makes the shop, and returns the secrets of a key that may everything here, of one that may only search, and of another tenant's. */
 export const make = Effect.gen(function* () {
@@ -142,14 +145,26 @@ export const make = Effect.gen(function* () {
     yield* makeQueue("erp-export")
     yield* makeQueue(redriven)
     yield* Events.make
-    yield* Watch.make(wide)
+    const issueId = yield* Watch.make(wide)
     const decisionId = yield* Trust.make(wide)
     const experimentId = yield* Release.make(wide)
     return {
-      ids: { decisionId, experimentId },
+      ids: { decisionId, experimentId, issueId },
       wide,
+      /** May all but see data of customers. */
+      blind: yield* issue(
+        "clerk",
+        operatorScopes.filter((scope) => !ofData.has(scope))
+      ),
       narrow: yield* issue("search", ["search:read"])
     }
   }).pipe(provide(acme))
-  return { ...secrets, bare: yield* issue("operator", operatorScopes).pipe(provide(bare)) }
+  const { secret: system } = yield* keys
+    .createSystem("operator")
+    .pipe(Effect.provideService(AllTenants, { actor: "test" }))
+  return {
+    ...secrets,
+    system: system ?? "",
+    bare: yield* issue("operator", operatorScopes).pipe(provide(bare))
+  }
 })

@@ -170,6 +170,12 @@ export const pages: ReadonlyArray<Expected> = [
     empties: true
   },
   {
+    path: "/errors/$issueId",
+    heading: "Errors / RangeError: quantity is negative unresolved",
+    shows: ["/app/src/basket.js:31", "addLine", "2, for 2 users"],
+    requires: "observability:read"
+  },
+  {
     path: "/audit?targetType=flag",
     heading: "Audit log",
     shows: ["flag.created", "pay-later", "checkpoint 1"],

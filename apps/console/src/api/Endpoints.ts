@@ -5,6 +5,7 @@
  */
 import type { AnalyticsApi } from "@hypermarket/analytics/AnalyticsApi"
 import type { OverviewApi } from "@hypermarket/core/OverviewApi"
+import type { SystemApi } from "@hypermarket/core/SystemApi"
 import type { EventsApi } from "@hypermarket/events/EventsApi"
 import type { WebhooksApi } from "@hypermarket/events/WebhooksApi"
 import type { WorkflowsApi } from "@hypermarket/events/WorkflowsApi"
@@ -38,6 +39,7 @@ type Apis =
   | typeof QuotasApi
   | typeof RiskApi
   | typeof SearchApi
+  | typeof SystemApi
   | typeof WebhooksApi
   | typeof WorkflowsApi
 

@@ -11,6 +11,11 @@ export const apiPathOf = (path: string): string => apiPath + path.slice(1)
 /** Returns the path of a tenant's pages. */
 export const tenantPath = (tenantId: string): string => `${consolePath}t/${encodeURIComponent(tenantId)}`
 
+/** The page of the installation, which belongs to no tenant. */
+export const systemPath = `${consolePath}system`
+
+export const isSystemAddress = (): boolean => location.pathname.replace(/\/$/, "") === systemPath
+
 /** Returns the tenant in the address, which is none on the pages that belong to no tenant. */
 export const tenantOfAddress = (): string | undefined => {
   const [, tenantId] = /^t\/([^/]+)/.exec(location.pathname.slice(consolePath.length)) ?? []

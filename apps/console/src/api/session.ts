@@ -11,6 +11,8 @@ export interface SessionTenant {
 export interface Session {
   readonly signedIn: boolean
   readonly tenants: ReadonlyArray<SessionTenant>
+  /** True when the session holds a key of `system:admin`. */
+  readonly isOfSystem: boolean
   readonly domains: ReadonlyArray<string>
   readonly version: string
   readonly expiresAt: string | null
@@ -32,6 +34,7 @@ const sessionOf = (body: unknown): Session => {
   return {
     signedIn: fields["signedIn"] === true,
     tenants: Array.isArray(fields["tenants"]) ? fields["tenants"].flatMap(tenantOf) : [],
+    isOfSystem: isObject(fields["system"]) && fields["system"]["state"] !== "ended",
     domains: textsOf(fields["domains"]),
     version: typeof fields["version"] === "string" ? fields["version"] : "",
     expiresAt: typeof fields["expiresAt"] === "string" ? fields["expiresAt"] : null

@@ -1,7 +1,7 @@
 import { Menu } from "@base-ui/react/menu"
 import { useMutation, useQueryClient } from "@tanstack/react-query"
-import { Check, LogOut, Moon, Plus, Sun } from "lucide-react"
-import { consolePath, tenantPath } from "../api/base.ts"
+import { Check, LogOut, Moon, Plus, Server, Sun } from "lucide-react"
+import { consolePath, systemPath, tenantPath } from "../api/base.ts"
 import { signOut } from "../api/session.ts"
 import { forgetTheme, setTheme, useTheme } from "../ui/theme.ts"
 import { useAccess } from "./Access.tsx"
@@ -53,6 +53,12 @@ export default function AccountMenu({ onAdd }: { readonly onAdd: () => void }) {
               <Plus size={14} aria-hidden />
               Add a tenant
             </Menu.Item>
+            {session.isOfSystem ? (
+              <Menu.Item className={itemClass} onClick={() => location.assign(systemPath)}>
+                <Server size={14} aria-hidden />
+                System
+              </Menu.Item>
+            ) : null}
             <Menu.Separator className="bg-line my-1 h-px" />
             <Menu.Item className={itemClass} onClick={() => setTheme(theme === "dark" ? "light" : "dark")}>
               {theme === "dark" ? <Sun size={14} aria-hidden /> : <Moon size={14} aria-hidden />}

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query"
 import { RouterProvider } from "@tanstack/react-router"
-import { useEffect, useMemo, useState } from "react"
-import { tenantOfAddress, tenantPath } from "../api/base.ts"
+import { lazy, Suspense, useEffect, useMemo, useState } from "react"
+import { isSystemAddress, systemPath, tenantOfAddress, tenantPath } from "../api/base.ts"
 import { onSessionEnd } from "../api/call.ts"
 import { readSession, type Session } from "../api/session.ts"
 import { Failure } from "../ui/States.tsx"
@@ -38,7 +38,37 @@ const leadOf = ({ tenants }: Session): string =>
     ? "This session has no key of a tenant, and the pages are a tenant's. Add one."
     : `This session has no key of the tenant ${tenantOfAddress() ?? ""}. Add one, and the page opens.`
 
+const System = lazy(() => import("../system/System.tsx"))
+
+/** The page of the installation is where a session without a tenant begins. */
+const isOfSystem = ({ isOfSystem: holdsKey, tenants }: Session): boolean => {
+  if (holdsKey && tenants.length === 0 && tenantOfAddress() === undefined) {
+    history.replaceState(null, "", systemPath)
+  }
+  return isSystemAddress()
+}
+
 function SignedIn({ session }: { readonly session: Session }) {
+  return isOfSystem(session) ? <SignedInToSystem session={session} /> : <SignedInToTenant session={session} />
+}
+
+function SignedInToSystem({ session }: { readonly session: Session }) {
+  if (!session.isOfSystem) {
+    return (
+      <SignIn
+        adds
+        lead="This page needs the key of an operator, with the scope system:admin. Add one, and it opens."
+      />
+    )
+  }
+  return (
+    <Suspense fallback={null}>
+      <System session={session} />
+    </Suspense>
+  )
+}
+
+function SignedInToTenant({ session }: { readonly session: Session }) {
   const access = useMemo(() => accessOf(session), [session])
   return access === undefined ? <SignIn adds lead={leadOf(session)} /> : <Pages access={access} />
 }

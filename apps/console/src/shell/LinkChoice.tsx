@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query"
 import { useEffect } from "react"
-import { tenantPath } from "../api/base.ts"
+import { systemPath, tenantPath } from "../api/base.ts"
 import { signIn } from "../api/session.ts"
 import { Failure } from "../ui/States.tsx"
 import type { Link } from "./link.ts"
@@ -12,7 +12,7 @@ export function LinkChoice({ link, onDone }: { readonly link: Link; readonly onD
   const entering = useMutation({
     mutationFn: (add: boolean) => signIn({ code: link.code, add }),
     onSuccess: (session) => {
-      if (link.tenantId !== "") history.replaceState(null, "", `${tenantPath(link.tenantId)}/`)
+      history.replaceState(null, "", link.tenantId === "" ? systemPath : `${tenantPath(link.tenantId)}/`)
       queries.setQueryData(["session"], session)
       onDone()
     }
@@ -26,7 +26,9 @@ export function LinkChoice({ link, onDone }: { readonly link: Link; readonly onD
         <Mark className="mb-5 size-9" />
         <h1 className="mb-1">You are signed in already</h1>
         <p className="text-soft mb-5 text-sm">
-          This link opens the tenant <b className="text-ink font-medium">{link.tenantId}</b>. It works once.
+          This link opens {link.tenantId === "" ? "the " : "the tenant "}
+          <b className="text-ink font-medium">{link.tenantId === "" ? "installation" : link.tenantId}</b>. It
+          works once.
         </p>
         <div className="flex flex-col gap-2">
           <button
@@ -35,7 +37,7 @@ export function LinkChoice({ link, onDone }: { readonly link: Link; readonly onD
             disabled={entering.isPending}
             onClick={() => entering.mutate(true)}
           >
-            Add {link.tenantId} to this session
+            Add {link.tenantId === "" ? "the installation" : link.tenantId} to this session
           </button>
           <button
             type="button"

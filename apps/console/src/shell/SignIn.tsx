@@ -81,8 +81,11 @@ export function SignIn({
         ) : (
           <>
             <p className="text-soft mb-5 text-sm">
-              This link signs you in to the tenant <b className="text-ink font-medium">{link.tenantId}</b> at{" "}
-              <b className="text-ink font-medium">{location.host}</b>. It works once.
+              This link signs you in to {link.tenantId === "" ? "the " : "the tenant "}
+              <b className="text-ink font-medium">
+                {link.tenantId === "" ? "installation" : link.tenantId}
+              </b>{" "}
+              at <b className="text-ink font-medium">{location.host}</b>. It works once.
             </p>
             <button
               type="button"

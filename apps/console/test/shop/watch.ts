@@ -12,6 +12,10 @@ const failures = [
   { type: "PaymentError", value: "The card has expired", name: "pay", events: 1 }
 ]
 
+/** Of the person whose request failed, which a session without the scopes of data does not show. */
+export const buyer = "ida@example.org"
+export const voucher = "SUMMER-4711"
+
 /** The issue that a test resolves. */
 export const resolvedTitle = "PaymentError: The card has expired"
 
@@ -28,7 +32,8 @@ const makeErrors = Effect.fnUntraced(function* (secret: string) {
         level: "error",
         release: "storefront@4.1.0",
         environment: "live",
-        user: { id: `customer-${event}` },
+        user: { id: `customer-${event}`, email: buyer },
+        request: { url: "https://shop.example/basket", data: { voucher } },
         exception: {
           values: [
             {
@@ -69,7 +74,19 @@ const makeMessages = Effect.gen(function* () {
   `
 })
 
+const decodeIssues = Schema.decodeUnknownEffect(
+  Schema.Struct({ items: Schema.Array(Schema.Struct({ issueId: Schema.String })) })
+)
+
+/** Returns the id of the issue that no test changes. */
 export const make = Effect.fnUntraced(function* (secret: string) {
   yield* makeErrors(secret)
   yield* makeMessages
+  const found = yield* HttpClient.execute(
+    HttpClientRequest.get("/v1/observability/issues?query=quantity").pipe(
+      HttpClientRequest.bearerToken(secret)
+    )
+  )
+  const { items } = yield* decodeIssues(yield* found.json)
+  return items[0]?.issueId ?? ""
 })

@@ -2945,6 +2945,43 @@ export type SummariesDiffer = {
   readonly title: "Figures of the month differ from their facts"
 }
 
+export type SystemFigure = {
+  readonly name: string
+  readonly description: string
+  readonly attributes: { readonly [key: string]: string }
+  readonly value: number
+}
+
+export type SystemFinding = {
+  readonly domain: string
+  readonly check: string
+  readonly status: "ok" | "warn" | "fail"
+  readonly message: string
+  readonly hint: string | null
+}
+
+export type SystemInstallation = {
+  readonly installedRelease: string
+  readonly nodeRelease: string
+  readonly postgresRelease: string
+  readonly startedAt: string
+  readonly domains: ReadonlyArray<{
+    readonly domain: string
+    readonly migrations: number
+    readonly newestMigration: string | null
+  }>
+}
+
+export type SystemSetting = {
+  readonly domain: string
+  readonly name: string
+  readonly doc: string
+  readonly default: string | null
+  readonly isSet: boolean
+  readonly isSecret: boolean
+  readonly value: string | null
+}
+
 export type TenantAccount = {
   readonly tenantId: string
   readonly name: string
@@ -3423,6 +3460,29 @@ export interface Operations {
         readonly domain: string
         readonly reason: "scope-missing" | "late" | "failed"
       }>
+    }>
+  }
+  readonly system: {
+    /** Check the installation. Runs the checks of `hypermarket doctor` in this process and returns what they find: `warn` needs a look this week, `fail` needs one now, and `hint` is the remedy. Filter by `domain` or `status`; a monitor asks for `status=fail`. A check that fails or takes more than 10 seconds is reported as a finding. While migrations are pending that is the only finding. */
+    listChecks(input?: {
+      readonly domain?: string
+      readonly status?: "ok" | "warn" | "fail"
+    }, options?: CallOptions): Promise<{
+      readonly items: ReadonlyArray<SystemFinding>
+    }>
+    /** List the settings in force. Returns every setting that this process reads, with its default and its value since the process started. Secrets are never returned: `isSecret` is true, and `isSet` says whether there is one. The worker may have other settings. */
+    listSettings(input?: {
+      readonly domain?: string
+    }, options?: CallOptions): Promise<{
+      readonly items: ReadonlyArray<SystemSetting>
+    }>
+    /** Get the releases. Returns the releases of Hypermarket, Node and Postgres, when this process started, and the newest migration of every domain. */
+    getInstallation(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<SystemInstallation>
+    /** List the figures of the process. Returns the gauges of this process, at most 1,000: what waits for a connection, memory, spools. `/metrics` has them with counters and histograms, in the format of Prometheus. Send `name` for one of them. */
+    listFigures(input?: {
+      readonly name?: string
+    }, options?: CallOptions): Promise<{
+      readonly items: ReadonlyArray<SystemFigure>
     }>
   }
   readonly tenants: {

@@ -7,6 +7,12 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     watch: "GET overview/live r",
     find: "GET overview/search"
   },
+  system: {
+    listChecks: "GET system/checks",
+    listSettings: "GET system/settings",
+    getInstallation: "GET system/installation",
+    listFigures: "GET system/figures"
+  },
   tenants: {
     list: "GET platform/tenants p",
     create: "POST platform/tenants i",
