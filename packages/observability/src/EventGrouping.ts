@@ -67,13 +67,17 @@ const hashOf = (parts: ReadonlyArray<string>): string =>
 const anonymous =
   /^(?:\??|<?anonymous>?|\(anonymous(?: function)?\)|global code|module code|eval code|eval|<unknown>|null)$/i
 
-/** `Object.async new a.b.c [as d]` of Chrome, `a/b</c` and `async*c` of Firefox, `c@` of Safari: the last name. */
+/**
+ * `Object.async new a.b.c [as d]` of Chrome, `a/b</c` and `async*c` of Firefox, `c@` of Safari: the last name. `a/<` of Firefox
+ * is a function without a name in `a`.
+ */
 const functionOf = (name: string): string => {
   let text = name
     .trim()
     .replace(/\s*\[as [^\]]*\]$/, "")
     .replace(/\s*\(.*\)$/, "")
   text = text.replace(/^(?:async\*|async |new |get |set |static |bound )+/, "")
+  if (text.endsWith("/<")) return ""
   text = text.replaceAll(/\/</g, "/").replace(/<$/, "").replace(/\/+$/, "")
   const last = text.split(/[./#]|::/).findLast((part) => part !== "" && part !== "prototype") ?? ""
   // Names that a compiler makes: lambda$12, _callee3$, $anonfun$1, func_0x1234, __webpack_require__.
@@ -98,11 +102,19 @@ const fileOf = (path: string): string => {
     .toLowerCase()
 }
 
+/** Chrome writes `Array.map (<anonymous>)`, Safari `map@[native code]`, and Firefox nothing. */
 const isNative = (frame: Frame): boolean =>
-  frame.filename === "native" || frame.filename === "[native code]" || frame.function === "[native code]"
+  frame.filename === "native" ||
+  frame.filename === "<anonymous>" ||
+  frame.filename === "[native code]" ||
+  frame.function === "[native code]"
 
+/** `app.js line 42 > Function` is that of Firefox. */
 const isEval = (frame: Frame): boolean =>
-  /^(?:eval at |eval code|<eval>|debugger eval|javascript:)/.test(frame.filename ?? "")
+  frame.function === "eval" ||
+  /^(?:eval at |eval code|<eval>|debugger eval|javascript:)| line \d+ > (?:eval|Function)/.test(
+    frame.filename ?? ""
+  )
 
 const moduleOf = (frame: Frame): string => {
   if (isNative(frame)) return "native"
@@ -120,11 +132,22 @@ const partOf = (frame: Frame): string => {
   return `${moduleOf(frame)}|${name}|${context}`
 }
 
+const isNameless = (frame: Frame): boolean => functionOf(frame.function ?? "") === ""
+
+/** The frames of a stack without those that some engines leave out, the crash first. */
+const comparable = (frames: ReadonlyArray<Frame>): ReadonlyArray<Frame> => {
+  const kept = frames
+    .toReversed()
+    .filter((frame) => !isNative(frame) && !(isEval(frame) && isNameless(frame)))
+  // The script itself, which called the first function: some engines have it, others not.
+  const last = kept.findLastIndex((frame) => !isNameless(frame))
+  return kept.slice(0, Math.max(1, last + 1))
+}
+
 /** The parts of a stack, the crash first, recursion once. */
 const partsOf = (frames: ReadonlyArray<Frame>): ReadonlyArray<string> => {
   const parts: Array<string> = []
-  for (const frame of frames.toReversed()) {
-    if (isNative(frame)) continue
+  for (const frame of comparable(frames)) {
     const part = partOf(frame)
     if (part === "||" || parts.at(-1) === part) continue
     parts.push(part)
@@ -145,9 +168,13 @@ interface Link {
   readonly all: ReadonlyArray<string>
 }
 
+/** A stack that is full is a RangeError in two engines, and an InternalError in Firefox. */
+const typeOf = ({ type, value }: Exception): string =>
+  type === "InternalError" && value.startsWith("too much recursion") ? "RangeError" : type
+
 const linkOf = (exception: Exception): Link => ({
   // One helper that logs different messages makes the same stack for all of them.
-  type: exception.isSynthetic ? parameterise(exception.value) : exception.type,
+  type: exception.isSynthetic ? parameterise(exception.value) : typeOf(exception),
   message: parameterise(exception.value),
   own: partsOf(inAppOf(exception.frames)),
   all: partsOf(exception.frames)

@@ -116,9 +116,12 @@ const secretPlaces = (text: string): ReadonlyArray<readonly [number, number]> =>
   return places
 }
 
-const cardDigits = /\b\d(?:[ -]?\d){12,18}\b/g
+/** The digits of a card, and ids: some of one in a few thousand would pass for a card. */
+const cardDigits = /\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b\d(?:[ -]?\d){12,18}\b/gi
+const idLength = 36
 
 const isCard = (text: string): boolean => {
+  if (text.length === idLength) return false
   const digits = text.replaceAll(/\D/g, "")
   let sum = 0
   for (let index = 0; index < digits.length; index++) {

@@ -68,7 +68,11 @@ const same: ReadonlyArray<readonly [string, Groupable, Groupable]> = [
       )
     ),
     thrown(
-      exception("TypeError", "onClick/<@https://shop.example/app.js", "Cart@https://shop.example/app.js")
+      exception(
+        "TypeError",
+        "Cart/this.onClick@https://shop.example/app.js",
+        "Cart@https://shop.example/app.js"
+      )
     )
   ],
   [

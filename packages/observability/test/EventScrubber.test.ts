@@ -65,6 +65,18 @@ describe("Scrubbing", () => {
     assert.deepStrictEqual(JSON.parse(scrubbed(event)), event)
   })
 
+  it("removes the numbers of cards, and keeps ids whose digits would pass for one", () => {
+    const event = {
+      message: "Card 4111 1111-1111 1111 is declined",
+      debug_meta: { images: [{ debug_id: "00000002-0000-4000-8000-000000000000" }] },
+      extra: { id: "of 41111111-1111-4111-8111-1111abcd1111" }
+    }
+    assert.deepStrictEqual(JSON.parse(scrubbed(event)), {
+      ...event,
+      message: "Card [scrubbed] is declined"
+    })
+  })
+
   it("removes addresses of users unless the project keeps them", () => {
     const event = {
       user: { id: "u1", ip_address: "203.0.113.7" },
