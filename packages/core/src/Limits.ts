@@ -46,6 +46,10 @@ export interface Verdict {
   readonly allowed: boolean
   /** Headers of the answer, allowed or not: `RateLimit`, `RateLimit-Policy`, `Retry-After`. */
   readonly headers: Readonly<Record<string, string>>
+  /**
+   * Runs when the request has ended: it returns what the request held. Of an allowed request only; a stream ends with its head.
+   */
+  readonly ended?: Effect.Effect<void>
   /** The problem document (RFC 9457) of a refusal. */
   readonly problem?: {
     readonly type: string

@@ -278,27 +278,35 @@ export class RequestChain extends Context.Service<
           if (HttpServerResponse.isHttpServerResponse(credential)) return credential
           const context = yield* contextOf(credential)
           const tenantId = Option.getOrUndefined(credential.tenantId)
-          if (tenantId !== undefined) {
-            const user = nameOf(request, credential, "x-hm-user")
-            const verdict = yield* limits.check({
-              tenantId,
-              plan: credential.plan,
-              keyId: credential.keyId,
-              route,
-              address,
-              cost: passage.cost,
-              ...(user === undefined ? {} : { user })
-            })
-            if (!verdict.allowed) return limited(verdict)
-            yield* announce(verdict)
-          }
-          const handled = Effect.provideContext(handler, context)
-          return yield* handle(
-            request,
-            passage,
-            { tenantId, clientKeyId: credential.kind === "client" ? credential.keyId : undefined },
-            yield* actorOf(request, credential, address),
-            passage.mayRunLong && tenantId !== undefined ? longRequests.hold(tenantId)(handled) : handled
+          const handling = Effect.gen(function* () {
+            const handled = Effect.provideContext(handler, context)
+            return yield* handle(
+              request,
+              passage,
+              { tenantId, clientKeyId: credential.kind === "client" ? credential.keyId : undefined },
+              yield* actorOf(request, credential, address),
+              passage.mayRunLong && tenantId !== undefined ? longRequests.hold(tenantId)(handled) : handled
+            )
+          })
+          if (tenantId === undefined) return yield* handling
+          const user = nameOf(request, credential, "x-hm-user")
+          const checked = limits.check({
+            tenantId,
+            plan: credential.plan,
+            keyId: credential.keyId,
+            route,
+            address,
+            cost: passage.cost,
+            ...(user === undefined ? {} : { user })
+          })
+          return yield* Effect.uninterruptibleMask((restore) =>
+            Effect.flatMap(restore(checked), (verdict) =>
+              verdict.allowed
+                ? restore(Effect.andThen(announce(verdict), handling)).pipe(
+                    Effect.ensuring(verdict.ended ?? Effect.void)
+                  )
+                : Effect.succeed(limited(verdict))
+            )
           )
         })
       }

@@ -12,7 +12,7 @@ import * as Problems from "@hypermarket/core/Problems"
 import * as RequestChain from "@hypermarket/core/RequestChain"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import { TenantId } from "@hypermarket/core/Tenant"
-import { Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Duration, Effect, Fiber, Layer, Option, Redacted, Schedule, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint } from "effect/http-api"
 
@@ -33,7 +33,13 @@ class ProbeApi extends HttpApi.make("probes").add(ProbeGroup) {}
 const handlers = HttpApiBuilder.group(ProbeApi, "probes", (handlers) =>
   handlers.handleAll({
     plain: () => Actor.Actor,
-    own: () => Effect.succeed("yes")
+    own: () =>
+      Effect.gen(function* () {
+        const { onBehalfOf } = yield* Actor.Actor
+        if (onBehalfOf === "defective") return yield* Effect.die(new Error("defective"))
+        if (onBehalfOf === "slow") return yield* Effect.never
+        return "yes"
+      })
   })
 )
 
@@ -51,6 +57,8 @@ const credentialOf = (kind: Credential["kind"]): Credential => ({
 /** The longest outage for which a key was asked, by each request. */
 const asked: Array<number> = []
 const checked: Array<Limits.Request> = []
+/** Requests that have not ended, and how many have. */
+const holding = { now: 0, ended: 0 }
 
 const layerCredentials = Layer.succeed(Credentials, {
   authenticate: (secret, options) =>
@@ -60,6 +68,14 @@ const layerCredentials = Layer.succeed(Credentials, {
       return text === "server" || text === "client" ? Option.some(credentialOf(text)) : Option.none()
     })
 })
+
+const hold = () => {
+  holding.now++
+  return Effect.sync(() => {
+    holding.now--
+    holding.ended++
+  })
+}
 
 const layerLimits = Layer.succeed(Limits.Limits, {
   check: (request) =>
@@ -72,7 +88,7 @@ const layerLimits = Layer.succeed(Limits.Limits, {
             headers: { ...headers, "retry-after": "7" },
             problem: { type: "urn:test:quota", title: "Used up", status: 429, policy: "default" }
           }
-        : { allowed: true, headers }
+        : { allowed: true, headers, ended: hold() }
     }),
   checkAddress: ({ bucket }) =>
     bucket === "192.0.2.66" ? { allowed: false, headers: { "retry-after": "3" } } : Limits.allowed
@@ -166,6 +182,38 @@ layer(TestServer, { excludeTestServices: true })("The chain of a request", (it) 
       assert.strictEqual(headers["retry-after"], "7")
       assert.strictEqual(headers["content-type"], "application/problem+json")
     })
+  )
+
+  it.effect(
+    "tells the limits once when a request has ended, also by a defect or because its client has gone",
+    () =>
+      Effect.gen(function* () {
+        const before = holding.ended
+        const settled = Effect.repeat(
+          Effect.sync(() => holding.now),
+          {
+            until: (now) => now === 0,
+            schedule: Schedule.spaced("10 millis")
+          }
+        )
+        assert.strictEqual((yield* get("/v1/test/plain", "server")).status, 200)
+        assert.strictEqual(
+          (yield* get("/v1/test/own", "server", { "x-hm-on-behalf-of": "defective" })).status,
+          500
+        )
+        assert.strictEqual((yield* get("/v1/test/plain", "server", { "x-hm-user": "greedy" })).status, 429)
+        const gone = yield* Effect.forkChild(get("/v1/test/own", "server", { "x-hm-on-behalf-of": "slow" }))
+        yield* Effect.repeat(
+          Effect.sync(() => holding.now),
+          {
+            until: (now) => now === 1,
+            schedule: Schedule.spaced("10 millis")
+          }
+        )
+        yield* Fiber.interrupt(gone)
+        yield* settled
+        assert.strictEqual(holding.ended - before, 3)
+      })
   )
 
   it.effect("refuses an address over its limit before it reads a key", () =>

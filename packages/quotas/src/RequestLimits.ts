@@ -2,24 +2,30 @@
  * Fills core's `Limits` with the policies of the installation and of the request's tenant.
  *
  * A policy applies to a request when it names the request's plan and route, or none. A fallback, such as the policy `default`,
- * applies when no other policy of its owner names the route. Policies of concurrency do not apply: a request does not tell when
- * it ends.
+ * applies when no other policy of its owner names the route. The slot of a policy of concurrency is released when the request
+ * ends, or after the policy's period when its process is killed. In shadow such a policy does not apply.
+ *
+ * Before any policy is asked a loaded process sheds requests with 503: past `HM_QUOTAS_REQUESTS_MAX`, in its critical reserve,
+ * and above `HM_QUOTAS_UTILISATION_MAX`.
  *
  * @since 0.1.0
  */
 import * as Limits from "@hypermarket/core/Limits"
 import { system } from "@hypermarket/core/Tenant"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { performance } from "node:perf_hooks"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { bucketOf, costMaxOf, subjectOf, type Bound } from "./internal/bucket.ts"
 import type { HeldPolicy, OwnerPolicies } from "./internal/policyCache.ts"
 import * as ProcessJudge from "./internal/processJudge.ts"
 import { applied, RateEngine } from "./internal/rateEngine.ts"
+import * as Shedder from "./internal/shedder.ts"
 import * as Settings from "./QuotasSettings.ts"
 import { quotaExceeded, unavailable, verdictOf } from "./RateLimitHeaders.ts"
 import type { RateSubject } from "./RatePolicy.ts"
@@ -31,7 +37,7 @@ const policiesPerRequestMax = 16
 const userLengthMax = 50
 
 const applies = (policy: HeldPolicy, request: Limits.Request): boolean =>
-  policy.kind !== "concurrency" &&
+  !(policy.kind === "concurrency" && policy.shadow) &&
   (policy.plans.length === 0 || Option.exists(request.plan, (plan) => policy.plans.includes(plan))) &&
   (policy.routes.length === 0 || policy.routes.includes(request.route))
 
@@ -69,13 +75,64 @@ const boundsOf = (
 
 const microsPerMinute = 60_000_000
 
+/**
+ * Returns the percent of its time that the event loop of this process has been busy since the last call. A test sets it.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const EventLoop = Context.Reference<{ readonly busyPercent: () => number }>(
+  "@hypermarket/quotas/RequestLimits/EventLoop",
+  {
+    defaultValue: () => {
+      let before = performance.eventLoopUtilization()
+      return {
+        busyPercent: () => {
+          const now = performance.eventLoopUtilization()
+          const { utilization } = performance.eventLoopUtilization(now, before)
+          before = now
+          return utilization * 100
+        }
+      }
+    }
+  }
+)
+
+const shedderOf = Effect.gen(function* () {
+  const routes = yield* Settings.criticalRoutes.config
+  const { busyPercent } = yield* EventLoop
+  return yield* Shedder.make(
+    {
+      requestsMax: yield* Settings.requestsMax.config,
+      reservePercent: yield* Settings.criticalReserve.config,
+      utilisationMaxPercent: yield* Settings.utilisationMax.config,
+      criticalRoutes: new Set(routes.split(",").map((route) => route.trim()))
+    },
+    busyPercent
+  )
+})
+
 const make = Effect.gen(function* () {
   const engine = yield* RateEngine
   const clock = yield* Clock.Clock
+  const scope = yield* Effect.scope
   const addressQuota = yield* Settings.addressQuota.config
   const addresses = ProcessJudge.make()
+  const shedder = yield* shedderOf
 
-  const check = Effect.fnUntraced(function* (request: Limits.Request): Effect.fn.Return<Limits.Verdict> {
+  /** Releases the slots that a request held. Its answer does not wait for it. */
+  const release = (bounds: ReadonlyArray<Bound>, token: string) =>
+    Effect.forEach(
+      bounds.filter(({ kind }) => kind === "concurrency"),
+      (bound) => engine.release(bound, token),
+      { discard: true }
+    ).pipe(
+      Effect.catchCause((cause) => Effect.logDebug("A slot was not released", cause)),
+      Effect.forkIn(scope),
+      Effect.asVoid
+    )
+
+  const decide = Effect.fnUntraced(function* (request: Limits.Request): Effect.fn.Return<Limits.Verdict> {
     const installationNow = engine.policiesNow(system)
     const tenantNow = engine.policiesNow(request.tenantId)
     const {
@@ -93,9 +150,26 @@ const make = Effect.gen(function* () {
     // A request that costs more than a burst empties the bucket: refused, it could never pass.
     const cost = Math.min(request.cost, ...bounds.map(costMaxOf))
     return yield* engine.checker.decide(bounds, cost, isLate).pipe(
-      Effect.map(verdictOf),
+      Effect.map((decision) => {
+        const verdict = verdictOf(decision)
+        return decision.lease === null ? verdict : { ...verdict, ended: release(bounds, decision.lease) }
+      }),
       Effect.catchTag("RateLimitsUnavailable", ({ policy }) => Effect.succeed(unavailable(policy)))
     )
+  })
+
+  /** Holds a place for as long as the request runs, and returns it at once when the request is refused. */
+  const checkUnderLoad = Effect.fnUntraced(function* (
+    request: Limits.Request
+  ): Effect.fn.Return<Limits.Verdict> {
+    const reason = yield* shedder.enter(request.route)
+    if (reason !== undefined) return unavailable(reason)
+    const verdict = yield* Effect.onError(decide(request), () => shedder.leave)
+    if (verdict.allowed) {
+      return { ...verdict, ended: Effect.andThen(shedder.leave, verdict.ended ?? Effect.void) }
+    }
+    yield* shedder.leave
+    return verdict
   })
 
   const checkAddress = (address: Limits.Address): Limits.Verdict => {
@@ -126,7 +200,7 @@ const make = Effect.gen(function* () {
     }
   }
 
-  return { check, checkAddress } satisfies Limits.Limits
+  return { check: shedder.isOn ? checkUnderLoad : decide, checkAddress } satisfies Limits.Limits
 })
 
 /**
