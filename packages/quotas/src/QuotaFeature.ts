@@ -8,7 +8,7 @@ import * as Identifier from "@hypermarket/core/Identifier"
 import { Instant } from "@hypermarket/core/Instant"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { AmountOrZero, Subject } from "./internal/quotaFields.ts"
+import { Amount, AmountOrZero, Subject } from "./internal/quotaFields.ts"
 
 /**
  * Features per tenant. A catalogue of more is a mistake in the loop that creates them.
@@ -154,6 +154,16 @@ export const QuotaGrantId = Identifier.Uuid.pipe(Schema.brand("@hypermarket/quot
  */
 export type QuotaGrantId = typeof QuotaGrantId.Type
 
+/**
+ * The priority of a grant that names none.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const priorityDefault = 100
+
+const Priority = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000 }))
+
 const Source = Schema.Literals(["plan", "override", "grant"])
 
 /**
@@ -173,6 +183,10 @@ export class QuotaGrant extends Schema.Class<QuotaGrant>("@hypermarket/quotas/Qu
   value: Schema.Json,
   /** True when the amount counts in every period, false when it counts in the one that contains `effectiveAt`. */
   recurring: Schema.Boolean,
+  /** Grants of a smaller priority burn first. */
+  priority: Priority,
+  /** Of a recurring grant: what is left at the end of a period is added to the next one, up to this amount. */
+  rolloverMax: Schema.NullOr(Amount),
   effectiveAt: Schema.DateTimeUtcFromString,
   /** From then on the grant does not count. */
   expiresAt: Schema.NullOr(Schema.DateTimeUtcFromString),
@@ -194,9 +208,22 @@ export const NewQuotaGrant = Schema.Struct({
   amount: Schema.optionalKey(AmountOrZero),
   value: Schema.optionalKey(Schema.Json),
   recurring: Schema.optionalKey(Schema.Boolean),
+  /**
+   * From 0 to 1,000. Grants burn by priority, then the one that expires soonest, then the oldest.
+   *
+   * @default 100
+   */
+  priority: Schema.optionalKey(Priority),
+  /** For metered features with a period. What rolled over burns first, and expires at the end of the period. */
+  rolloverMax: Schema.optionalKey(Amount),
   effectiveAt: Schema.optionalKey(Instant),
   expiresAt: Schema.optionalKey(Instant)
 }).check(
+  Schema.makeFilter((grant) =>
+    grant.rolloverMax !== undefined && grant.recurring === false
+      ? { path: ["rolloverMax"], issue: "Only a recurring grant rolls over" }
+      : undefined
+  ),
   Schema.makeFilter((grant) =>
     JSON.stringify(grant.value ?? null).length > valueLengthMax
       ? { path: ["value"], issue: `Expected at most ${valueLengthMax} characters of JSON` }

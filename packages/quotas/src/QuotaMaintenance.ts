@@ -17,6 +17,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { clockOf } from "./internal/bucketStatements.ts"
 import * as QuotaCatalog from "./internal/quotaCatalog.ts"
+import { periodOf } from "./internal/quotaPeriod.ts"
 import * as Statements from "./internal/quotaStatements.ts"
 import { thresholdEvents } from "./internal/quotaThreshold.ts"
 import { RateClock } from "./RateClock.ts"
@@ -62,7 +63,10 @@ export class QuotaMaintenance extends Context.Service<
      * balance has its own transaction: one that fails is logged and counted, and the others go on.
      */
     readonly fold: Effect.Effect<number, SqlError, AllTenants>
-    /** Deletes keys and settled reservations after 35 days, counts of denials after 30, and ended states of limiters. */
+    /**
+     * Deletes keys and settled reservations after 35 days, counts of denials after 30, ended states of limiters, and what revoked
+     * grants have burnt.
+     */
     readonly prune: Effect.Effect<void, SqlError, AllTenants>
   }
 >()("@hypermarket/quotas/QuotaMaintenance") {
@@ -157,21 +161,23 @@ export class QuotaMaintenance extends Context.Service<
       })
 
       const foldOne = Effect.fnUntraced(function* (balance: Due, now: Date) {
+        const start = new Date(balance.start)
+        const feature = yield* catalog.getFeature(balance.feature).pipe(
+          // A feature that was removed has no thresholds; its balance still agrees with the ledger.
+          Effect.catchTag("QuotaFeatureNotFound", () =>
+            Effect.succeed({ kind: "metered" as const, soft: false, thresholds: [], period: null })
+          )
+        )
         const account = {
           tenantId: balance.tenantId,
           feature: balance.feature,
           subject: balance.subject,
           period: {
-            start: new Date(balance.start),
-            end: balance.end === null ? undefined : new Date(balance.end)
+            start,
+            end: balance.end === null ? undefined : new Date(balance.end),
+            previous: feature.period === null ? undefined : periodOf(feature, start).previous
           }
         }
-        const feature = yield* catalog.getFeature(balance.feature).pipe(
-          // A feature that was removed has no thresholds; its balance still agrees with the ledger.
-          Effect.catchTag("QuotaFeatureNotFound", () =>
-            Effect.succeed({ kind: "metered" as const, soft: false, thresholds: [] })
-          )
-        )
         yield* sql.withTransaction(
           Effect.gen(function* () {
             yield* Statements.lockBalance(sql, account, now)
@@ -224,6 +230,21 @@ export class QuotaMaintenance extends Context.Service<
                    SELECT tenant_id, reservation_id
                      FROM hm_quota_reservation
                     WHERE status <> 'open' AND settled_at <= ${old}
+                    LIMIT ${pruneBatch}
+                   )
+            RETURNING 1
+          `,
+          sql`
+            DELETE FROM hm_quota_burn
+             WHERE (tenant_id, feature, subject, period_start, grant_id) IN (
+                   SELECT b.tenant_id, b.feature, b.subject, b.period_start, b.grant_id
+                     FROM hm_quota_burn b
+                    WHERE NOT EXISTS (
+                          SELECT 1
+                            FROM hm_quota_grant g
+                           WHERE g.tenant_id = b.tenant_id AND g.feature = b.feature AND g.subject = b.subject
+                             AND g.grant_id = b.grant_id
+                          )
                     LIMIT ${pruneBatch}
                    )
             RETURNING 1

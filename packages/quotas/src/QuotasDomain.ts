@@ -22,6 +22,7 @@ import rateLimit from "./migrations/0001_rate_limit.ts"
 import tenantQuota from "./migrations/0002_tenant_quota.ts"
 import rateLease from "./migrations/0003_rate_lease.ts"
 import rateStore from "./migrations/0004_rate_store.ts"
+import grantOrder from "./migrations/0005_grant_order.ts"
 import { QuotaMaintenance } from "./QuotaMaintenance.ts"
 import * as Settings from "./QuotasSettings.ts"
 import * as RateLimitHandle from "./RateLimitHandle.ts"
@@ -134,7 +135,8 @@ export const domain = Domain.make({
       "0001_rate_limit": rateLimit,
       "0002_tenant_quota": tenantQuota,
       "0003_rate_lease": rateLease,
-      "0004_rate_store": rateStore
+      "0004_rate_store": rateStore,
+      "0005_grant_order": grantOrder
     },
     { release: manifest.version }
   ),

@@ -137,7 +137,7 @@ export const reference = Reference.make(
       grant: {
         summary: "Grant an amount",
         description:
-          "Adds to the limit of the tenant, or of a subject. Overrides replace plans; the source `grant` is added. Send the same `Idempotency-Key` to retry safely."
+          "Adds to the limit of the tenant, or of a subject. Overrides replace plans; the source `grant` is added. Grants burn by `priority`, then the one that expires soonest, then the oldest: after its expiry a grant counts for what it has burnt. With `rolloverMax` the rest of a recurring grant is added to the next period, up to that amount; it burns first there and expires with the period. Send the same `Idempotency-Key` to retry safely."
       },
       listGrants: {
         summary: "List grants",

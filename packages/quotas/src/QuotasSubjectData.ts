@@ -26,6 +26,7 @@ export const subjectData = SubjectTables.make({
     columns("hm_quota_delta", find, books),
     columns("hm_quota_reservation", find, books),
     rows("hm_quota_threshold", find),
+    rows("hm_quota_burn", find),
     rows("hm_quota_grant", find),
     rows("hm_quota_key", { texts: ["key", "request"] }),
     rows("hm_api_rate_limit", { texts: ["bucket"] }),

@@ -2040,6 +2040,8 @@ export type QuotaGrant = {
   readonly amount: number | null
   readonly value: Json
   readonly recurring: boolean
+  readonly priority: number
+  readonly rolloverMax: number | null
   readonly effectiveAt: string
   readonly expiresAt: string | null
   readonly recordedAt: string
@@ -5506,7 +5508,7 @@ export interface Operations {
       readonly items: ReadonlyArray<QuotaGrant>
       readonly nextCursor: string | null
     }>
-    /** Grant an amount. Adds to the limit of the tenant, or of a subject. Overrides replace plans; the source `grant` is added. Send the same `Idempotency-Key` to retry safely. */
+    /** Grant an amount. Adds to the limit of the tenant, or of a subject. Overrides replace plans; the source `grant` is added. Grants burn by `priority`, then the one that expires soonest, then the oldest: after its expiry a grant counts for what it has burnt. With `rolloverMax` the rest of a recurring grant is added to the next period, up to that amount; it burns first there and expires with the period. Send the same `Idempotency-Key` to retry safely. */
     grant(input: {
       readonly feature: string
       readonly body: {
@@ -5515,6 +5517,8 @@ export interface Operations {
         readonly amount?: number
         readonly value?: unknown
         readonly recurring?: boolean
+        readonly priority?: number
+        readonly rolloverMax?: number
         readonly effectiveAt?: string
         readonly expiresAt?: string
       }

@@ -15,6 +15,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import {
   featuresMax,
   grantsMax,
+  priorityDefault,
   QuotaFeature,
   QuotaFeatureName,
   QuotaGrant,
@@ -56,6 +57,8 @@ const grantRow = Row.make(
     amount: Schema.NullOr(Int),
     value: Schema.Json,
     recurring: Schema.Boolean,
+    priority: Schema.Int,
+    rolloverMax: Schema.NullOr(Int),
     effectiveAt: Column.Timestamp,
     expiresAt: Schema.NullOr(Column.Timestamp),
     recordedAt: Column.Timestamp
@@ -199,6 +202,9 @@ export const make = (sql: SqlClient.SqlClient) => {
     if (misfit !== undefined) {
       return yield* new QuotaKindMismatch({ feature, kind: existing.kind, field: misfit })
     }
+    if (grant.rolloverMax !== undefined && existing.period === null) {
+      return yield* new QuotaKindMismatch({ feature, kind: existing.kind, field: "rolloverMax" })
+    }
     const effectiveAt = grant.effectiveAt === undefined ? now : DateTime.toDate(grant.effectiveAt)
     const expiresAt = grant.expiresAt === undefined ? null : DateTime.toDate(grant.expiresAt)
     if (expiresAt !== null && expiresAt <= effectiveAt) {
@@ -215,12 +221,13 @@ export const make = (sql: SqlClient.SqlClient) => {
     if ((counted?.count ?? 0) >= grantsMax) return yield* new QuotaCatalogLimit({ max: grantsMax })
     const grantId = yield* Identifier.next
     const [row] = yield* sql`
-      INSERT INTO hm_quota_grant (tenant_id, feature, subject, grant_id, source, amount, value, recurring, effective_at,
-                                  expires_at, recorded_at)
+      INSERT INTO hm_quota_grant (tenant_id, feature, subject, grant_id, source, amount, value, recurring, priority,
+                                  rollover_max, effective_at, expires_at, recorded_at)
       VALUES (${tenant.id}, ${feature}, ${subject}, ${grantId}::text::uuid, ${grant.source},
               ${grant.amount === undefined ? null : String(grant.amount)}::text::bigint,
               ${grant.value === undefined ? null : JSON.stringify(grant.value)}::text::json,
-              ${grant.recurring ?? true}::boolean, ${effectiveAt}, ${expiresAt}, ${now})
+              ${grant.recurring ?? true}::boolean, ${grant.priority ?? priorityDefault}::smallint,
+              ${grant.rolloverMax === undefined ? null : String(grant.rolloverMax)}::text::bigint, ${effectiveAt}, ${expiresAt}, ${now})
       RETURNING ${grantColumns}
     `
     return yield* grantRow.decode(row)

@@ -6,6 +6,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { QuotaFeature } from "../QuotaFeature.ts"
 import type { RecordQuota } from "../TenantQuota.ts"
 import { Json } from "./column.ts"
+import * as QuotaAllowance from "./quotaAllowance.ts"
 import type { Period } from "./quotaPeriod.ts"
 
 /** One balance: a feature, a subject (empty for the tenant itself) and a period. */
@@ -22,48 +23,46 @@ const foldMax = 5_000
 /** Longer than any client retries. */
 export const keyKeptMillis = 35 * 24 * 60 * 60 * 1_000
 
-/**
- * The limit of an account at an instant: overrides replace plans, grants are added. A grant that does not recur counts in the
- * period that contains its beginning alone, so a boundary never counts it twice.
- */
-const allowanceOf = (sql: SqlClient.SqlClient, account: Account, at: Date) => sql`
-  SELECT least(999999999999999,
-               coalesce(CASE WHEN bool_or(g.source = 'override')
-                             THEN sum(g.amount) FILTER (WHERE g.source = 'override')
-                             ELSE sum(g.amount) FILTER (WHERE g.source = 'plan') END, 0)
-                 + coalesce(sum(g.amount) FILTER (WHERE g.source = 'grant'), 0))::bigint AS quota
-    FROM hm_quota_grant g
-   WHERE g.tenant_id = ${account.tenantId} AND g.feature = ${account.feature} AND g.subject = ${account.subject}
-     AND g.effective_at <= ${at}
-     AND (g.expires_at IS NULL OR g.expires_at > ${at})
-     AND (g.recurring
-          OR (g.effective_at >= ${account.period.start}
-              AND (${account.period.end ?? null}::text::timestamptz IS NULL
-                   OR g.effective_at < ${account.period.end ?? null}::text::timestamptz)))
+/** The row `w` that the texts of `quotaAllowance` read. */
+const accountRow = (sql: SqlClient.SqlClient, account: Account, now: Date) => sql`
+  SELECT ${account.tenantId}::text AS tenant, ${account.feature}::text AS feature, ${account.subject}::text AS subject,
+         ${account.period.start}::timestamptz AS start, ${account.period.end ?? null}::text::timestamptz AS "end",
+         ${account.period.previous ?? null}::text::timestamptz AS previous, ${now}::timestamptz AS at
 `
 
-/** Waits for the balance and holds it until the transaction ends. */
+/**
+ * Waits for the balance and holds it until the transaction ends. The first change after the period has begun decides what rolled
+ * over into it.
+ */
 export const lockBalance = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   account: Account,
   now: Date
 ) {
-  const lock = sql`
-    SELECT 1
+  const lock = sql<{ readonly hasRolled: boolean }>`
+    SELECT rolled IS NOT NULL AS "hasRolled"
       FROM hm_tenant_quota
      WHERE tenant_id = ${account.tenantId} AND feature = ${account.feature} AND subject = ${account.subject}
        AND period_start = ${account.period.start}
        FOR UPDATE
   `
   const locked = yield* lock
-  if (locked.length > 0) return
+  if (locked.length === 0) {
+    yield* sql`
+      INSERT INTO hm_tenant_quota (tenant_id, feature, subject, period_start, period_end, updated_at)
+      VALUES (${account.tenantId}, ${account.feature}, ${account.subject}, ${account.period.start},
+              ${account.period.end ?? null}, ${now})
+          ON CONFLICT DO NOTHING
+    `
+  }
+  const [balance] = locked.length === 0 ? yield* lock : locked
+  if (balance?.hasRolled !== false || account.period.start > now) return
   yield* sql`
-    INSERT INTO hm_tenant_quota (tenant_id, feature, subject, period_start, period_end, updated_at)
-    VALUES (${account.tenantId}, ${account.feature}, ${account.subject}, ${account.period.start},
-            ${account.period.end ?? null}, ${now})
-        ON CONFLICT DO NOTHING
+    UPDATE hm_tenant_quota q
+       SET rolled = (${sql.literal(QuotaAllowance.rolledOver)})
+      FROM (${accountRow(sql, account, now)}) w
+     WHERE q.tenant_id = w.tenant AND q.feature = w.feature AND q.subject = w.subject AND q.period_start = w.start
   `
-  yield* lock
 })
 
 /** A reservation that is asked for under the lock of its balance. */
@@ -135,9 +134,16 @@ export const settle = Effect.fnUntraced(function* (
        WHERE r.tenant_id = ${tenantId} AND r.reservation_id = l.reservation_id
       RETURNING r.reservation_id, r.amount
     ),
-    allowance AS (${allowanceOf(sql, account, now)}),
+    w AS MATERIALIZED (${accountRow(sql, account, now)}),
+    allowance AS MATERIALIZED (
+      SELECT (${sql.literal(QuotaAllowance.quota("coalesce(q.rolled, 0)"))}) AS quota
+        FROM w
+        JOIN hm_tenant_quota q
+          ON q.tenant_id = w.tenant AND q.feature = w.feature AND q.subject = w.subject AND q.period_start = w.start
+    ),
     balance AS (
-      SELECT (q.used + coalesce((SELECT sum(used) FROM folded), 0))::bigint AS used,
+      SELECT coalesce(q.rolled, 0) AS rolled,
+             (q.used + coalesce((SELECT sum(used) FROM folded), 0))::bigint AS used,
              (q.held + coalesce((SELECT sum(held) FROM folded), 0)
                      - coalesce((SELECT sum(amount) FROM lapsed), 0))::bigint AS held
         FROM hm_tenant_quota q
@@ -194,6 +200,16 @@ export const settle = Effect.fnUntraced(function* (
         FROM balance b
        WHERE q.tenant_id = ${tenantId} AND q.feature = ${account.feature} AND q.subject = ${subject}
          AND q.period_start = ${period.start}
+    ),
+    burnt AS (
+      INSERT INTO hm_quota_burn AS kept (tenant_id, feature, subject, period_start, grant_id, burnt)
+      SELECT w.tenant, w.feature, w.subject, w.start, o.grant_id, o.burnt
+        FROM w
+       CROSS JOIN balance b
+       CROSS JOIN LATERAL (${sql.literal(QuotaAllowance.burntOfExpiring("b.used", "b.rolled"))}) o
+          ON CONFLICT (tenant_id, feature, subject, period_start, grant_id)
+          DO UPDATE SET burnt = excluded.burnt
+              WHERE kept.burnt <> excluded.burnt
     ),
     -- The balance is held: no other transaction reaches a threshold of it at the same time.
     reached AS (
@@ -338,15 +354,19 @@ export const measure = Effect.fnUntraced(function* (
     subject: question.subject,
     start: question.period.start.toISOString(),
     end: question.period.end?.toISOString() ?? null,
+    previous: question.period.start > now ? null : (question.period.previous?.toISOString() ?? null),
     at: question.at.toISOString()
   }))
   const [row] = yield* sql<{ readonly measured: unknown }>`
     SELECT json_agg(json_build_object(
-             'n', w.n, 'quota', g.quota, 'granted', g.granted, 'value', g.value,
+             'n', w.n,
+             'quota', (${sql.literal(QuotaAllowance.quota(`coalesce(q.rolled, (${QuotaAllowance.rolledOver}))`))}),
+             'granted', g.granted, 'value', g.value,
              'used', coalesce(q.used, 0) + d.used,
              'held', greatest(0, coalesce(q.held, 0) + d.held - l.amount)) ORDER BY w.n)::text AS measured
       FROM json_to_recordset(${JSON.stringify(wanted)}::text::json)
-             AS w (n int, tenant text, feature text, subject text, start timestamptz, "end" timestamptz, at timestamptz)
+             AS w (n int, tenant text, feature text, subject text, start timestamptz, "end" timestamptz, previous timestamptz,
+                   at timestamptz)
       LEFT JOIN hm_tenant_quota q
         ON q.tenant_id = w.tenant AND q.feature = w.feature AND q.subject = w.subject AND q.period_start = w.start
      CROSS JOIN LATERAL (
@@ -361,12 +381,7 @@ export const measure = Effect.fnUntraced(function* (
               AND r.period_start = w.start AND r.status = 'open' AND r.expires_at <= ${now}
            ) l
      CROSS JOIN LATERAL (
-           SELECT least(999999999999999,
-                        coalesce(CASE WHEN bool_or(g.source = 'override')
-                                      THEN sum(g.amount) FILTER (WHERE g.source = 'override')
-                                      ELSE sum(g.amount) FILTER (WHERE g.source = 'plan') END, 0)
-                          + coalesce(sum(g.amount) FILTER (WHERE g.source = 'grant'), 0))::bigint AS quota,
-                  count(*) > 0 AS granted,
+           SELECT count(*) > 0 AS granted,
                   (array_agg(g.value ORDER BY g.source = 'override' DESC, g.source = 'grant' DESC,
                                               g.effective_at DESC, g.grant_id DESC))[1] AS value
              FROM hm_quota_grant g
