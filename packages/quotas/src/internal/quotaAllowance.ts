@@ -38,7 +38,7 @@ const burntOfExpired = (at: string, start: string) => `
      AND g.expires_at <= ${at}`
 
 /**
- * The rest at the end of the period before of grants that roll over, each up to its \`rollover_max\`. What rolled over into that
+ * The rest at the end of the period before of grants that roll over, each up to its `rollover_max`. What rolled over into that
  * period burns first and does not roll over again. Open reservations count as used.
  */
 export const rolledOver = `
@@ -67,7 +67,7 @@ export const rolledOver = `
                    AND (o.expires_at IS NULL OR o.expires_at > w.start))
          END::bigint`
 
-/** The limit, when what rolled over is \`rolled\`. */
+/** The limit, when what rolled over is `rolled`. */
 export const quota = (rolled: string) => `
   SELECT least(999999999999999,
                coalesce((SELECT sum(c.amount) FROM (${counted("w.at", "w.start", 'w."end"')}) c), 0)
