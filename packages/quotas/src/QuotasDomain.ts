@@ -23,10 +23,12 @@ import tenantQuota from "./migrations/0002_tenant_quota.ts"
 import rateLease from "./migrations/0003_rate_lease.ts"
 import rateStore from "./migrations/0004_rate_store.ts"
 import grantOrder from "./migrations/0005_grant_order.ts"
+import flexibleStore from "./migrations/0006_flexible_store.ts"
 import { QuotaMaintenance } from "./QuotaMaintenance.ts"
 import * as Settings from "./QuotasSettings.ts"
 import * as RateLimitHandle from "./RateLimitHandle.ts"
 import { RateBucket, RateCheck, RateRefund, RateRelease } from "./RateLimit.ts"
+import * as RateLimiterFlexible from "./RateLimiterFlexible.ts"
 import { RateLimits } from "./RateLimits.ts"
 import {
   NewRateOverride,
@@ -136,7 +138,8 @@ export const domain = Domain.make({
       "0002_tenant_quota": tenantQuota,
       "0003_rate_lease": rateLease,
       "0004_rate_store": rateStore,
-      "0005_grant_order": grantOrder
+      "0005_grant_order": grantOrder,
+      "0006_flexible_store": flexibleStore
     },
     { release: manifest.version }
   ),
@@ -158,6 +161,7 @@ export const domain = Domain.make({
       ),
       Service.local(RateLimitHandle.Options, RateLimitHandle.open)
     ),
+    flexibleLimits: Service.local(RateLimiterFlexible.Options, RateLimiterFlexible.open),
     installationLimits: Service.make(InstallationLimits, policyMethods),
     quotas: Service.make(TenantQuotas, {
       createFeature: [NewQuotaFeature],

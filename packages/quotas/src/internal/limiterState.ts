@@ -2,14 +2,7 @@
 import * as Duration from "effect/Duration"
 import type * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Schema from "effect/Schema"
-
-/** The state after a request, and its answer. */
-export interface Step<State, Answer> {
-  readonly state: State | undefined
-  /** Until then the state is kept. */
-  readonly expiresMillis: number
-  readonly answer: Answer
-}
+import type { Step } from "./keyedState.ts"
 
 type Store = RateLimiter.RateLimiterStore["Service"]
 type Options<Method extends keyof Store> = Parameters<Store[Method]>[0]
