@@ -34,7 +34,8 @@ import * as DecisionRows from "./internal/decisionRow.ts"
 import * as Decisions from "./internal/decisionStatements.ts"
 import * as Entity from "./internal/entity.ts"
 import * as Judgement from "./internal/judgement.ts"
-import * as Engine from "./internal/ruleEngine.ts"
+import * as Attribute from "./internal/attribute.ts"
+import * as Samples from "./internal/sampleStatements.ts"
 import * as Admission from "./internal/signalAdmission.ts"
 import * as Signals from "./internal/signalStatements.ts"
 import * as Upkeep from "./internal/upkeep.ts"
@@ -49,6 +50,7 @@ import type {
   RiskDecision
 } from "./RiskDecision.ts"
 import { RiskRules } from "./RiskRules.ts"
+import type { RiskSample, SampleRequest } from "./RiskSample.ts"
 import * as Settings from "./RiskSettings.ts"
 
 /** Signals that one statement judges. */
@@ -138,6 +140,10 @@ export class Risk extends Context.Service<
     ) => Effect.Effect<Page.Page<RiskDecision>, Page.CursorInvalid | SqlError, Tenant>
     /** Records what turned out about a subject. The same label again moves the time at which it could be known. */
     readonly label: (labels: ReadonlyArray<NewLabel>) => Effect.Effect<void, SqlError, Tenant>
+    /** Returns decisions of a time with their labels, newest first, as samples for a scorer. */
+    readonly samples: (
+      request: SampleRequest
+    ) => Effect.Effect<Page.Page<RiskSample>, Page.CursorInvalid | SqlError, Tenant>
     /** Records facts of the shop, and judges those that are new by the live rules. */
     readonly observe: (
       facts: ReadonlyArray<Fact>
@@ -179,7 +185,7 @@ export class Risk extends Context.Service<
           const tenant = yield* Tenant
           const now = yield* Now.now
           const live = yield* rules.current
-          const attributes = live.live?.attributes ?? Engine.builtInAttributes
+          const attributes = live.live?.attributes ?? Attribute.builtInAttributes
           const hash = yield* hasher
           const write = Effect.gen(function* () {
             const prepared: Array<Signals.Prepared> = []
@@ -249,7 +255,7 @@ export class Risk extends Context.Service<
           yield* Admission.admitAttributes(
             kind,
             completion.attributes ?? {},
-            live.live?.attributes ?? Engine.builtInAttributes
+            live.live?.attributes ?? Attribute.builtInAttributes
           )
           const signalId = yield* Identifier.next
           const write = Effect.gen(function* () {
@@ -308,6 +314,7 @@ export class Risk extends Context.Service<
           explain: decisionRows.explain,
           list: decisionRows.list,
           label,
+          samples: Samples.make(sql).samples,
           fold: upkeep.fold,
           prune: upkeep.prune
         })

@@ -9,6 +9,7 @@ import { MayRunLong, RequestDeadline, RequiredScope } from "@hypermarket/core/Au
 import * as Endpoint from "@hypermarket/core/Endpoint"
 import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
 import { AdopterId } from "@hypermarket/core/Identifier"
+import { Instant } from "@hypermarket/core/Instant"
 import * as Page from "@hypermarket/core/Page"
 import * as Precondition from "@hypermarket/core/Precondition"
 import * as HttpApi from "effect/http-api/HttpApi"
@@ -36,6 +37,7 @@ import {
   RuleHealth,
   SecretsMissing
 } from "./RiskDecision.ts"
+import { RingRequest, RiskRing } from "./RiskLink.ts"
 import {
   ListEntryId,
   ListEntryNotFound,
@@ -46,6 +48,7 @@ import {
   RiskSnooze
 } from "./RiskList.ts"
 import { BacktestReport, BacktestRequest, ShadowReport } from "./RiskReport.ts"
+import { RiskSample } from "./RiskSample.ts"
 import {
   AttributeConflict,
   AttributeLimit,
@@ -136,7 +139,12 @@ export class RiskGroup extends Endpoint.group(
     success: HttpApiSchema.NoContent
   })
     .annotate(RequiredScope, "risk:write")
-    .annotate(NotAudited, "labels are their own record")
+    .annotate(NotAudited, "labels are their own record"),
+  HttpApiEndpoint.get("listSamples", "/v1/risk/samples", {
+    query: { ...Page.Query, from: Instant, to: Instant, kind: SignalKind },
+    success: Page.schema(RiskSample),
+    error: Page.CursorInvalid
+  }).annotate(RequiredScope, "risk:read")
 ) {}
 
 /**
@@ -218,6 +226,26 @@ export class RiskRuleGroup extends Endpoint.group(
  * @category api
  * @since 0.1.0
  */
+export class RiskLinkGroup extends Endpoint.group(
+  "riskLinks",
+  {
+    title: "Risk links",
+    description:
+      "Entities that took part in the same signals: which accounts share a card, and what else those cards bought."
+  },
+  HttpApiEndpoint.post("findRing", "/v1/risk/rings", {
+    payload: RingRequest,
+    success: RiskRing,
+    error: SecretsMissing
+  })
+    .annotate(RequiredScope, "risk:read")
+    .annotate(NotAudited, "writes nothing")
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
 export class RiskListGroup extends Endpoint.group(
   "riskLists",
   {
@@ -271,4 +299,8 @@ export class RiskListGroup extends Endpoint.group(
  * @category api
  * @since 0.1.0
  */
-export class RiskApi extends HttpApi.make(Api.id).add(RiskGroup).add(RiskRuleGroup).add(RiskListGroup) {}
+export class RiskApi extends HttpApi.make(Api.id)
+  .add(RiskGroup)
+  .add(RiskRuleGroup)
+  .add(RiskLinkGroup)
+  .add(RiskListGroup) {}

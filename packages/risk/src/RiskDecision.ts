@@ -10,6 +10,7 @@ import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 import { NewSignal, SignalKind } from "./FraudSignal.ts"
 import { Outcome, RuleKey } from "./RiskRuleSet.ts"
+import { Score } from "./RiskScorer.ts"
 
 /**
  * @category schemas
@@ -99,7 +100,9 @@ export const Verdict = Schema.Struct({
   fired: Schema.Array(FiredRule),
   errors: Schema.Array(Schema.Struct({ rule: Schema.String, reason: Schema.String, message: Schema.String })),
   snoozed: Schema.Array(Schema.String),
-  overridden: Schema.NullOr(Outcome)
+  overridden: Schema.NullOr(Outcome),
+  /** The result of the version's scorer, where it has one. */
+  scored: Schema.optionalKey(Score)
 })
 
 /**

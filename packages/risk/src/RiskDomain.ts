@@ -28,11 +28,14 @@ import fraudSignal from "./migrations/0001_fraud_signal.ts"
 import ruleSet from "./migrations/0002_risk_rule_set.ts"
 import { Risk } from "./Risk.ts"
 import { DecideOptions, DecisionId, NewLabel } from "./RiskDecision.ts"
+import { RingRequest } from "./RiskLink.ts"
+import { RiskLinks } from "./RiskLinks.ts"
 import { ListEntryId, NewListEntry, NewSnooze } from "./RiskList.ts"
 import { RiskLists } from "./RiskLists.ts"
 import { BacktestRequest } from "./RiskReport.ts"
 import { RiskRules } from "./RiskRules.ts"
 import { Attributes, NewRuleSet, RuleSetChoice } from "./RiskRuleSet.ts"
+import { SampleRequest } from "./RiskSample.ts"
 import * as Settings from "./RiskSettings.ts"
 import * as RiskSubjectData from "./RiskSubjectData.ts"
 
@@ -42,7 +45,7 @@ import * as RiskSubjectData from "./RiskSubjectData.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layer = Layer.mergeAll(Risk.layer, RiskLists.layer).pipe(
+export const layer = Layer.mergeAll(Risk.layer, RiskLinks.layer, RiskLists.layer).pipe(
   Layer.provideMerge(RiskRules.layer),
   Layer.provideMerge(Secrets.layer)
 )
@@ -152,6 +155,7 @@ export const domain = Domain.make({
         getSignal: [SignalKind, AdopterId],
         explain: [DecisionId],
         list: [Page.Request],
+        samples: [SampleRequest],
         label: [Schema.Array(NewLabel).check(Schema.isMaxLength(batchMax))]
       },
       { internal: ["observe", "fold", "prune"] }
@@ -172,6 +176,7 @@ export const domain = Domain.make({
       },
       { internal: ["current"] }
     ),
+    riskLinks: Service.make(RiskLinks, { ring: [RingRequest] }),
     riskLists: Service.make(RiskLists, {
       add: [NewListEntry],
       list: [Page.Request],

@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import { Risk } from "./Risk.ts"
 import { RiskApi } from "./RiskApi.ts"
 import { SecretsMissing } from "./RiskDecision.ts"
+import { RiskLinks } from "./RiskLinks.ts"
 import { NewListEntry, NewSnooze, RiskListEntry, RiskSnooze } from "./RiskList.ts"
 import { RiskLists } from "./RiskLists.ts"
 import { NewRuleSet, RiskRuleSet } from "./RiskRuleSet.ts"
@@ -73,6 +74,7 @@ const risk = HttpApiBuilder.group(
       getSignal: ({ params }) => service.getSignal(params.kind, params.subject).pipe(Storage.orUnavailable),
       completeSignal: ({ params, payload }) =>
         service.complete(params.kind, params.subject, payload).pipe(Storage.orUnavailable),
+      listSamples: ({ query }) => service.samples(query).pipe(Storage.orUnavailable),
       recordLabels: ({ payload }) => service.label(payload.labels).pipe(Storage.orUnavailable)
     })
   })
@@ -106,6 +108,17 @@ const rules = HttpApiBuilder.group(
   })
 )
 
+const links = HttpApiBuilder.group(
+  RiskApi,
+  "riskLinks",
+  Effect.fn(function* (handlers) {
+    const service = yield* RiskLinks
+    return handlers.handleAll({
+      findRing: ({ payload }) => service.ring(payload).pipe(withSecrets, Storage.orUnavailable)
+    })
+  })
+)
+
 const lists = HttpApiBuilder.group(
   RiskApi,
   "riskLists",
@@ -130,4 +143,4 @@ const lists = HttpApiBuilder.group(
  * @category layers
  * @since 0.1.0
  */
-export const layer = Layer.mergeAll(risk, rules, lists)
+export const layer = Layer.mergeAll(risk, rules, links, lists)

@@ -48,6 +48,11 @@ export const reference = Reference.make(
         summary: "Record labels",
         description:
           "Records what turned out about subjects. A backtest at an earlier time than `availableAt` does not see the label."
+      },
+      listSamples: {
+        summary: "List samples",
+        description:
+          "Returns decisions about one kind of signal with the features that were frozen in them and the labels of their subjects, newest first, at most 200 per page. `hypermarket risk train` makes a scorer of them."
       }
     },
     riskRules: {
@@ -97,6 +102,13 @@ export const reference = Reference.make(
         summary: "Backtest a version",
         description:
           "Evaluates a version over at most 100,000 decisions of a time, with what rules could read then and labels that could be known at `asOf`. The live version reproduces its decisions."
+      }
+    },
+    riskLinks: {
+      findRing: {
+        summary: "Find a ring",
+        description:
+          "Returns the entities within two hops of one that took part in the same signals, the links between them and their newest signals. An entity with more than 50 neighbours, such as an office's address or a seller, is shown and not followed."
       }
     },
     riskLists: {

@@ -8,6 +8,7 @@ import * as Text from "@hypermarket/core/Text"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 import { EntityKind, SignalKind } from "./FraudSignal.ts"
+import { RiskScorer } from "./RiskScorer.ts"
 
 /**
  * The outcomes of a decision, from the mildest to the gravest.
@@ -122,6 +123,8 @@ export const NewRuleSet = Schema.Struct({
       Schema.Array(EntityKind).check(Schema.isUnique(), Schema.isMaxLength(EntityKind.literals.length))
     ])
   ),
+  /** The model whose result rules read as `probability`. */
+  scorer: Schema.optionalKey(RiskScorer),
   note: Schema.optionalKey(Text.make({ max: 500 }))
 })
 
@@ -142,6 +145,7 @@ export class RiskRuleSet extends Schema.Class<RiskRuleSet>("@hypermarket/risk/Ri
   thresholds: Thresholds,
   /** Empty where no signal waits for another one. */
   strict: Schema.Array(EntityKind),
+  scorer: Schema.NullOr(RiskScorer),
   recordedAt: Schema.DateTimeUtcFromString
 }) {}
 

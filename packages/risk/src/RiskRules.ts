@@ -22,6 +22,7 @@ import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as Ast from "./cel/Ast.ts"
 import * as Parsing from "./internal/parsing.ts"
 import * as Engine from "./internal/ruleEngine.ts"
+import * as Attribute from "./internal/attribute.ts"
 import * as Reports from "./internal/reportStatements.ts"
 import * as Rows from "./internal/ruleSetRow.ts"
 import type { RuleHealth } from "./RiskDecision.ts"
@@ -88,6 +89,7 @@ const toRuleSet = (row: Rows.SetRow): RiskRuleSet => {
     rules: body.rules.map(({ rule }) => rule),
     thresholds: body.thresholds,
     strict: Rows.strictOf(body),
+    scorer: body.scorer ?? null,
     recordedAt: DateTime.fromDateUnsafe(row.recordedAt)
   })
 }
@@ -195,7 +197,7 @@ export class RiskRules extends Context.Service<
       const current = Effect.flatMap(Tenant, ({ id }) => currentOf(id))
 
       const declared = Effect.fnUntraced(function* (tenantId: string) {
-        return [...Engine.builtInAttributes, ...(yield* rows.attributes(tenantId))]
+        return [...Attribute.builtInAttributes, ...(yield* rows.attributes(tenantId))]
       })
 
       const attributes = Effect.gen(function* () {
@@ -219,7 +221,7 @@ export class RiskRules extends Context.Service<
             ({ kind, name }) =>
               !existing.some((attribute) => attribute.kind === kind && attribute.name === name)
           )
-          if (existing.length + fresh.length > attributesMax + Engine.builtInAttributes.length) {
+          if (existing.length + fresh.length > attributesMax + Attribute.builtInAttributes.length) {
             return yield* new AttributeLimit({ attributesMax })
           }
           if (fresh.length > 0) yield* rows.declare(tenant.id, fresh, now)
@@ -257,14 +259,17 @@ export class RiskRules extends Context.Service<
         const stored: Array<Engine.StoredRule> = []
         const errors: Array<Engine.RuleIssue> = [...repeatedKeys(ruleSet)]
         const { newest } = yield* state
-        const checkedOf = Rows.checkedOf((yield* rows.sets(tenant.id, [newest]))[0])
+        const checkedOf = Rows.checkedOf((yield* rows.sets(tenant.id, [newest]))[0], ruleSet.scorer)
         for (const [index, rule] of ruleSet.rules.entries()) {
           const existing = checkedOf(rule)
           if (existing !== undefined) {
             stored.push(existing)
             continue
           }
-          const checked = Engine.checkRule(rule, yield* parse(rule.expression), index, known)
+          const checked = Engine.checkRule(rule, yield* parse(rule.expression), index, {
+            attributes: known,
+            hasScorer: ruleSet.scorer !== undefined
+          })
           if ("stored" in checked) stored.push(checked.stored)
           else errors.push(...checked.issues)
         }
@@ -278,6 +283,7 @@ export class RiskRules extends Context.Service<
             rules: stored,
             thresholds: ruleSet.thresholds ?? {},
             strict: [ruleSet.strict ?? []].flat(),
+            ...(ruleSet.scorer === undefined ? {} : { scorer: ruleSet.scorer }),
             attributes: known
           }
           const note = ruleSet.note ?? ""

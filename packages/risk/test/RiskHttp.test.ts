@@ -36,7 +36,7 @@ layer(TestServer, { excludeTestServices: true })("RiskHttp", (it) => {
       const state = yield* rules.state
       yield* rules.choose(state.version, { live: version })
       const answer = yield* risk.decide(
-        { kind: "listing", subject: "subject-of-owner", entities: { card: "c1" } },
+        { kind: "listing", subject: "subject-of-owner", entities: { card: "c1", account: "only-of-owner" } },
         { deadlineMillis: 10_000 }
       )
       const entry = yield* lists.add({ list: "block", entity: { card: "c2" }, reason: "stolen" })
@@ -65,6 +65,7 @@ layer(TestServer, { excludeTestServices: true })("RiskHttp", (it) => {
           recordLabels: { labels: [{ kind: "payment", subject: "p1", label: "fraud" }] },
           declareAttributes: { attributes: [] },
           createRuleSet: { rules: [] },
+          findRing: { entity: { card: "c1" } },
           chooseRuleSets: { live: version },
           backtest: { version, from: "2026-01-01T00:00:00Z", to: "2026-01-02T00:00:00Z" },
           addListEntry: { list: "allow", entity: { card: "c4" }, reason: "known" },
@@ -92,7 +93,9 @@ layer(TestServer, { excludeTestServices: true })("RiskHttp", (it) => {
       "risk.decide": ({ params }) => [
         { kind: "listing", subject: params["subject"], entities: { card: "c1" } },
         { deadlineMillis: 10_000 }
-      ]
+      ],
+      "riskLinks.ring": () => [{ entity: { account: "only-of-owner" } }],
+      "risk.samples": () => [{ kind: "listing", from: "2020-01-01T00:00:00Z", to: "2099-01-01T00:00:00Z" }]
     },
     domain: RiskDomain,
     settings: { HM_SECRETS_KEYS: Scene.secretsKeys },

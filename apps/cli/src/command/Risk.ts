@@ -11,6 +11,7 @@ import * as ApiClient from "../ApiClient.ts"
 import { failed, orCommandFailed } from "../CommandFailed.ts"
 import * as Output from "../Output.ts"
 import * as Progress from "../quickstart/Progress.ts"
+import * as RiskTraining from "./RiskTraining.ts"
 
 const dayMillis = 86_400_000
 /** A year of days; more are asked for in parts. */
@@ -155,5 +156,5 @@ const backtest = Command.make(
 
 export const command = Command.make("risk").pipe(
   Command.withDescription("The risk rules of the installation behind HM_API_URL"),
-  Command.withSubcommands([backtest])
+  Command.withSubcommands([backtest, RiskTraining.command])
 )

@@ -2383,6 +2383,10 @@ export type RiskDecision = {
     }>
     readonly snoozed: ReadonlyArray<string>
     readonly overridden: "allow" | "challenge" | "review" | "hold" | "block" | null
+    readonly scored?: {
+      readonly probability: number
+      readonly reasons: ReadonlyArray<string>
+    }
   }
   readonly frozen: {
     readonly kind: "order" | "payment" | "login" | "listing" | "payout" | "message" | "return"
@@ -2417,6 +2421,31 @@ export type RiskListEntry = {
   readonly recordedAt: string
 }
 
+export type RiskRing = {
+  readonly entities: ReadonlyArray<{
+    readonly id: string
+    readonly kind: "account" | "card" | "ip" | "device" | "email" | "emailBase" | "phone" | "address" | "seller"
+    readonly hops: number
+    readonly degree: number
+    readonly isHub: boolean
+  }>
+  readonly links: ReadonlyArray<{
+    readonly from: string
+    readonly to: string
+    readonly firstSeen: string
+    readonly lastSeen: string
+  }>
+  readonly signals: ReadonlyArray<{
+    readonly kind: "order" | "payment" | "login" | "listing" | "payout" | "message" | "return"
+    readonly subject: string
+    readonly result: "attempted" | "approved" | "declined"
+    readonly occurredAt: string
+    readonly outcome: "allow" | "challenge" | "review" | "hold" | "block" | null
+    readonly entities: ReadonlyArray<string>
+  }>
+  readonly truncated: boolean
+}
+
 export type RiskRuleSet = {
   readonly version: number
   readonly note: string
@@ -2435,6 +2464,19 @@ export type RiskRuleSet = {
     readonly block?: number
   }
   readonly strict: ReadonlyArray<"account" | "card" | "ip" | "device" | "email" | "emailBase" | "phone" | "address" | "seller">
+  readonly scorer: {
+    readonly format: 1
+    readonly kinds: ReadonlyArray<"order" | "payment" | "login" | "listing" | "payout" | "message" | "return">
+    readonly intercept: number
+    readonly slope: number
+    readonly offset: number
+    readonly inputs: ReadonlyArray<{
+      readonly name: string
+      readonly mean: number
+      readonly deviation: number
+      readonly weight: number
+    }>
+  } | null
   readonly recordedAt: string
 }
 
@@ -2443,6 +2485,17 @@ export type RiskRuleState = {
   readonly newest: number
   readonly live: number | null
   readonly shadow: ReadonlyArray<number>
+}
+
+export type RiskSample = {
+  readonly decisionId: string
+  readonly recordedAt: string
+  readonly amount: string | null
+  readonly features: { readonly [key: string]: string | number }
+  readonly labels: ReadonlyArray<{
+    readonly label: "chargeback" | "fraud" | "abuse" | "legitimate"
+    readonly availableAt: string
+  }>
 }
 
 export type RiskSnooze = {
@@ -5877,6 +5930,17 @@ export interface Operations {
         }>
       }
     }, options?: CallOptions): Promise<void>
+    /** List samples. Returns decisions about one kind of signal with the features that were frozen in them and the labels of their subjects, newest first, at most 200 per page. `hypermarket risk train` makes a scorer of them. */
+    listSamples(input: {
+      readonly limit?: number
+      readonly cursor?: string
+      readonly from: string
+      readonly to: string
+      readonly kind: "order" | "payment" | "login" | "listing" | "payout" | "message" | "return"
+    }, options?: CallOptions): Paged<{
+      readonly items: ReadonlyArray<RiskSample>
+      readonly nextCursor: string | null
+    }>
   }
   readonly riskRules: {
     /** List attributes. Returns the attributes that rules may read, those that facts of the shop bring included. */
@@ -5917,6 +5981,19 @@ export interface Operations {
           readonly block?: number
         }
         readonly strict?: "account" | "card" | "ip" | "device" | "email" | "emailBase" | "phone" | "address" | "seller" | ReadonlyArray<"account" | "card" | "ip" | "device" | "email" | "emailBase" | "phone" | "address" | "seller">
+        readonly scorer?: {
+          readonly format: 1
+          readonly kinds: ReadonlyArray<"order" | "payment" | "login" | "listing" | "payout" | "message" | "return">
+          readonly intercept: number
+          readonly slope: number
+          readonly offset: number
+          readonly inputs: ReadonlyArray<{
+            readonly name: string
+            readonly mean: number
+            readonly deviation: number
+            readonly weight: number
+          }>
+        }
         readonly note?: string
       }
     }, options?: CallOptions): Promise<RiskRuleSet>
@@ -5952,6 +6029,26 @@ export interface Operations {
         readonly asOf?: string
       }
     }, options?: CallOptions): Promise<BacktestReport>
+  }
+  readonly riskLinks: {
+    /** Find a ring. Returns the entities within two hops of one that took part in the same signals, the links between them and their newest signals. An entity with more than 50 neighbours, such as an office's address or a seller, is shown and not followed. */
+    findRing(input: {
+      readonly body: {
+        readonly entity: {
+          readonly account?: string
+          readonly card?: string
+          readonly ip?: string
+          readonly device?: string
+          readonly email?: string
+          readonly emailHash?: string
+          readonly emailBaseHash?: string
+          readonly phone?: string
+          readonly address?: string
+          readonly seller?: string | ReadonlyArray<string>
+        }
+        readonly since?: string
+      }
+    }, options?: CallOptions): Promise<RiskRing>
   }
   readonly riskLists: {
     /** List list entries. Returns entries of both lists, newest first, at most 200 per page. */

@@ -276,7 +276,8 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     recordSignals: "POST risk/signals",
     getSignal: "GET risk/signals/{kind}/{subject}",
     completeSignal: "POST risk/signals/{kind}/{subject}/completion",
-    recordLabels: "POST risk/labels"
+    recordLabels: "POST risk/labels",
+    listSamples: "GET risk/samples p"
   },
   riskRules: {
     listAttributes: "GET risk/attributes",
@@ -289,6 +290,9 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     chooseRuleSets: "PUT risk/rules/live m",
     getRuleHealth: "GET risk/rules/health",
     backtest: "POST risk/backtests"
+  },
+  riskLinks: {
+    findRing: "POST risk/rings"
   },
   riskLists: {
     listListEntries: "GET risk/list-entries p",

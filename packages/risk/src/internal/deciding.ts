@@ -25,7 +25,7 @@ import * as DecisionRows from "./decisionRow.ts"
 import type * as Decisions from "./decisionStatements.ts"
 import type * as Entity from "./entity.ts"
 import type * as Judgement from "./judgement.ts"
-import * as Engine from "./ruleEngine.ts"
+import * as Attribute from "./attribute.ts"
 import * as Admission from "./signalAdmission.ts"
 import type * as Signals from "./signalStatements.ts"
 
@@ -80,7 +80,7 @@ export const make = (services: {
     const tenant = yield* Tenant
     const startedNanos = yield* Clock.currentTimeNanos
     const live = yield* rules.current
-    const entities = yield* Admission.admit(signal, live.live?.attributes ?? Engine.builtInAttributes)
+    const entities = yield* Admission.admit(signal, live.live?.attributes ?? Attribute.builtInAttributes)
     const hash = yield* hasher
     const call = Admission.callOf(signal)
     const decisionId = yield* Identifier.next

@@ -8,10 +8,11 @@ import { Secrets, type SecretsNotConfigured } from "@hypermarket/core/Secrets"
 import type { Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import ipaddr from "ipaddr.js"
 import { hash } from "node:crypto"
-import type { Entities, EntityKind } from "../FraudSignal.ts"
+import { type Entities, EntityKind } from "../FraudSignal.ts"
 
 /** The purpose of the tenant's key: erasing it makes every stored entity unreachable. */
 const purpose = "hm_fraud_signal.entities"
@@ -42,6 +43,12 @@ export interface HashedEntity {
 }
 
 export const numberOf = (kind: EntityKind): number => numbers[kind]
+
+const kinds = new Map(Object.entries(numbers).map(([kind, number]) => [BigInt(number), kind]))
+const decodeKind = Schema.decodeUnknownSync(EntityKind)
+
+/** Returns the kind of a stored hash. */
+export const kindOf = (hash: bigint): EntityKind => decodeKind(kinds.get(BigInt.asUintN(64, hash) & kindMask))
 
 const sha256 = (text: string): string => hash("sha256", text, "hex")
 

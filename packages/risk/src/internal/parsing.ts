@@ -33,7 +33,7 @@ const tooLong = (text: string): Parser.Parsed => ({
 
 /** Its own package finds the module both in the sources and in the build. */
 const threadUrl = Effect.try(() =>
-  pathToFileURL(createRequire(import.meta.url).resolve("@hypermarket/risk/ParserThread"))
+  pathToFileURL(createRequire(import.meta.url).resolve("@hypermarket/risk/internal/parserThread"))
 )
 
 /** Processor time of the thread so far; undefined before Node 24.6, where the clock decides alone. */

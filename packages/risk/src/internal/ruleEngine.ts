@@ -5,65 +5,34 @@ import * as Ast from "../cel/Ast.ts"
 import * as Checker from "../cel/Checker.ts"
 import * as Compiler from "../cel/Compiler.ts"
 import type * as Parser from "../cel/Parser.ts"
-import * as CelText from "../cel/Text.ts"
 import * as Type from "../cel/Type.ts"
 import * as V from "../cel/Value.ts"
 import * as Feature from "../Feature.ts"
 import { EntityKind, SignalKind } from "../FraudSignal.ts"
-import { Outcome, type AttributeType, type Rule, type Thresholds } from "../RiskRuleSet.ts"
+import { type RiskScorer, score as scoreOf, type Score } from "../RiskScorer.ts"
+import { Outcome, type Rule, type Thresholds } from "../RiskRuleSet.ts"
+import * as Attribute from "./attribute.ts"
 
 /** Steps of all rules of a decision together: some 300 ms. */
 const decisionStepsMax = 1_000_000
 
-export interface Attribute {
-  readonly kind: SignalKind
-  readonly name: string
-  readonly type: AttributeType
-}
-
-/** The attributes that facts of the shop bring, in every tenant. */
-export const builtInAttributes: ReadonlyArray<Attribute> = [
-  { kind: "order", name: "orderId", type: "string" },
-  { kind: "order", name: "lines", type: "int" },
-  { kind: "order", name: "quantity", type: "int" },
-  { kind: "order", name: "channel", type: "string" },
-  { kind: "order", name: "region", type: "string" },
-  { kind: "order", name: "shipToCountry", type: "string" },
-  { kind: "order", name: "paymentMethod", type: "string" },
-  { kind: "order", name: "giftCard", type: "bool" },
-  { kind: "order", name: "guest", type: "bool" },
-  { kind: "order", name: "coupons", type: "list(string)" },
-  { kind: "payout", name: "payoutId", type: "string" },
-  { kind: "return", name: "orderId", type: "string" },
-  { kind: "return", name: "reason", type: "string" }
-]
-
-const celTypes: Readonly<Record<AttributeType, Type.Type>> = {
-  bool: Type.bool,
-  int: Type.int,
-  double: Type.double,
-  string: Type.string,
-  timestamp: Type.timestamp,
-  "list(string)": Type.list(Type.string),
-  "list(int)": Type.list(Type.int),
-  "map(string, string)": Type.map(Type.string, Type.string),
-  dyn: Type.dyn
-}
-
-/** Which attributes exist, per kind. */
-const attributesOf = (attributes: ReadonlyArray<Attribute>, kind: SignalKind) =>
-  new Map(
-    attributes.filter((attribute) => attribute.kind === kind).map(({ name, type }) => [name, type] as const)
-  )
-
 const entityFields = new Map(EntityKind.literals.map((kind) => [kind, Type.bool] as const))
+
+/** The name by which rules read the scorer's result. It is declared where the version has a scorer. */
+export const probabilityName = "probability"
+
+/** The names that rules may use: declared attributes, and the result of a scorer. */
+export interface Declared {
+  readonly attributes: ReadonlyArray<Attribute.Attribute>
+  readonly hasScorer: boolean
+}
 
 /** Returns the names that a rule of some kinds may use: an attribute that one of them lacks is not declared for it. */
 const environmentOf = (
-  attributes: ReadonlyArray<Attribute>,
+  { attributes, hasScorer }: Declared,
   kinds: ReadonlyArray<SignalKind>
 ): Checker.Environment => {
-  const [first, ...others] = kinds.map((kind) => attributesOf(attributes, kind))
+  const [first, ...others] = kinds.map((kind) => Attribute.attributesOf(attributes, kind))
   const fields = Array.from(first ?? []).filter(([name, type]) =>
     others.every((other) => other.get(name) === type)
   )
@@ -76,8 +45,12 @@ const environmentOf = (
       ["amount", Type.int],
       ["currency", Type.string],
       ["at", Type.timestamp],
+      ...(hasScorer ? [[probabilityName, Type.double] as const] : []),
       ["entities", Type.object("entities", entityFields)],
-      ["attributes", Type.object("attributes", new Map(fields.map(([name, type]) => [name, celTypes[type]])))]
+      [
+        "attributes",
+        Type.object("attributes", new Map(fields.map(([name, type]) => [name, Attribute.celTypes[type]])))
+      ]
     ]),
     literalFunctions: Feature.functions,
     literalPatterns: true
@@ -104,7 +77,7 @@ export const checkRule = (
   rule: Rule,
   parsed: Parser.Parsed,
   index: number,
-  attributes: ReadonlyArray<Attribute>
+  declared: Declared
 ): { readonly stored: StoredRule } | { readonly issues: ReadonlyArray<RuleIssue> } => {
   const issues = (list: ReadonlyArray<Ast.Issue>) => ({
     issues: list.map(({ column, line, message }) => ({
@@ -119,7 +92,7 @@ export const checkRule = (
   const checked = Checker.check(
     rule.expression,
     parsed.ast,
-    environmentOf(attributes, rule.kinds ?? SignalKind.literals)
+    environmentOf(declared, rule.kinds ?? SignalKind.literals)
   )
   if (checked.issues.length > 0) return issues(checked.issues)
   if (checked.type.type !== "bool") {
@@ -141,8 +114,9 @@ export interface CompiledSet {
   readonly rules: ReadonlyArray<CompiledRule>
   readonly thresholds: Thresholds
   readonly strict: ReadonlyArray<EntityKind>
-  readonly attributes: ReadonlyArray<Attribute>
+  readonly attributes: ReadonlyArray<Attribute.Attribute>
   readonly features: ReadonlyMap<string, ReadonlyArray<Feature.Feature>>
+  readonly scorer?: RiskScorer
 }
 
 /** The features that the rules of a kind read. */
@@ -154,7 +128,8 @@ export const compile = (options: {
   readonly rules: ReadonlyArray<StoredRule>
   readonly thresholds: Thresholds
   readonly strict: ReadonlyArray<EntityKind>
-  readonly attributes: ReadonlyArray<Attribute>
+  readonly attributes: ReadonlyArray<Attribute.Attribute>
+  readonly scorer?: RiskScorer
 }): CompiledSet => {
   const rules = options.rules.map(({ ast, rule, variables }) => ({
     rule,
@@ -163,9 +138,12 @@ export const compile = (options: {
   }))
   const features = new Map(
     SignalKind.literals.map((kind) => {
-      const names = new Set(
-        rules.filter((rule) => rule.kinds.has(kind)).flatMap(({ program }) => program.variables)
-      )
+      const names = new Set([
+        ...rules.filter((rule) => rule.kinds.has(kind)).flatMap(({ program }) => program.variables),
+        ...(options.scorer?.kinds.includes(kind) === true
+          ? options.scorer.inputs.map(({ name }) => name)
+          : [])
+      ])
       return [
         kind,
         Array.from(names).flatMap((name) => {
@@ -213,6 +191,8 @@ export interface Verdict {
   readonly snoozed: ReadonlyArray<string>
   /** The outcome of the rules, when a list decided. */
   readonly overridden: Outcome | null
+  /** The result of the version's scorer, for the kinds of signals that it was trained on. */
+  readonly scored?: Score
 }
 
 const severity = (outcome: Outcome): number => Outcome.literals.indexOf(outcome)
@@ -223,77 +203,20 @@ const gravest = (outcomes: ReadonlyArray<Outcome>): Outcome =>
     "allow"
   )
 
-const toMap = (entries: ReadonlyArray<readonly [string, V.Value]>): V.MapValue => {
-  const map = new V.MapValue()
-  for (const [key, value] of entries) map.add(key, value)
-  return map
-}
-
-/** A value without a declared type: numbers are doubles, as in JSON. */
-const dynamicOf = (value: unknown): V.Value => {
-  if (
-    value === null ||
-    typeof value === "string" ||
-    typeof value === "boolean" ||
-    typeof value === "number"
-  ) {
-    return value
-  }
-  if (Array.isArray(value)) return value.map(dynamicOf)
-  return typeof value === "object"
-    ? toMap(Object.entries(value).map(([key, each]) => [key, dynamicOf(each)]))
-    : null
-}
-
-const allOf = (value: unknown, type: AttributeType): V.Value | undefined => {
-  if (!Array.isArray(value)) return undefined
-  const elements = value.map((element) => attributeValue(element, type))
-  return elements.every((element) => element !== undefined) ? elements : undefined
-}
-
-/** An attribute's value by its declared type; undefined when it has another one. */
-export const attributeValue = (value: unknown, type: AttributeType): V.Value | undefined => {
-  switch (type) {
-    case "bool":
-      return typeof value === "boolean" ? value : undefined
-    case "int":
-      return typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : undefined
-    case "double":
-      return typeof value === "number" ? value : undefined
-    case "string":
-      return typeof value === "string" ? value : undefined
-    case "timestamp": {
-      const at = typeof value === "string" ? CelText.parseTimestamp(value) : undefined
-      return at instanceof V.Timestamp ? at : undefined
-    }
-    case "list(string)":
-      return allOf(value, "string")
-    case "list(int)":
-      return allOf(value, "int")
-    case "map(string, string)": {
-      if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
-      const entries = Object.entries(value)
-      return entries.every(([, each]) => typeof each === "string") ? dynamicOf(value) : undefined
-    }
-    case "dyn":
-      return dynamicOf(value)
-  }
-}
-
-const valuesOf = (frozen: Frozen, attributes: ReadonlyArray<Attribute>): ReadonlyMap<string, V.Value> => {
+const valuesOf = (frozen: Frozen, attributes: ReadonlyArray<Attribute.Attribute>): Map<string, V.Value> => {
   const values = new Map<string, V.Value>([
     ["kind", frozen.kind],
     ["result", frozen.result],
     ["subject", frozen.subject],
     ["source", frozen.source],
     ["at", new V.Timestamp(BigInt(Date.parse(frozen.at)) * 1_000_000n)],
-    ["entities", toMap(frozen.entities.map((kind) => [kind, true]))],
+    ["entities", Attribute.toMap(frozen.entities.map((kind) => [kind, true]))],
     [
       "attributes",
-      toMap(
-        Array.from(attributesOf(attributes, frozen.kind)).flatMap(([name, type]) => {
+      Attribute.toMap(
+        Array.from(Attribute.attributesOf(attributes, frozen.kind)).flatMap(([name, type]) => {
           const value = Object.hasOwn(frozen.attributes, name)
-            ? attributeValue(frozen.attributes[name], type)
+            ? Attribute.attributeValue(frozen.attributes[name], type)
             : undefined
           return value === undefined ? [] : [[name, value] as const]
         })
@@ -327,6 +250,11 @@ const thresholdOutcome = (score: number, thresholds: Thresholds): Outcome =>
 
 export const evaluate = (set: CompiledSet | undefined, frozen: Frozen): Verdict => {
   const values = valuesOf(frozen, set?.attributes ?? [])
+  const scored =
+    set?.scorer?.kinds.some((kind) => kind === frozen.kind) === true
+      ? scoreOf(set.scorer, frozen.features, frozen.amount)
+      : undefined
+  if (scored !== undefined) values.set(probabilityName, scored.probability)
   const budget = { remaining: decisionStepsMax }
   const fired: Array<Fired> = []
   const errors: Array<Verdict["errors"][number]> = []
@@ -365,7 +293,14 @@ export const evaluate = (set: CompiledSet | undefined, frozen: Frozen): Verdict 
     thresholdOutcome(score, set?.thresholds ?? {})
   ])
   const outcome = frozen.listed === null ? ruled : frozen.listed
-  const reasons = Array.from(new Set(fired.map(({ reason }) => reason)))
+  // A rule that reads the probability fires for the inputs that raised it.
+  const reasons = Array.from(
+    new Set(
+      fired.flatMap(({ reason, values: read }) =>
+        scored !== undefined && Object.hasOwn(read, probabilityName) ? [reason, ...scored.reasons] : [reason]
+      )
+    )
+  )
   return {
     outcome,
     score,
@@ -376,6 +311,7 @@ export const evaluate = (set: CompiledSet | undefined, frozen: Frozen): Verdict 
     fired,
     errors,
     snoozed,
-    overridden: frozen.listed === null ? null : ruled
+    overridden: frozen.listed === null ? null : ruled,
+    ...(scored === undefined ? {} : { scored })
   }
 }

@@ -5,7 +5,9 @@ import * as Ast from "../cel/Ast.ts"
 import * as Parser from "../cel/Parser.ts"
 import type { EntityKind } from "../FraudSignal.ts"
 import type { Rule, Thresholds } from "../RiskRuleSet.ts"
+import type { RiskScorer } from "../RiskScorer.ts"
 import * as Engine from "./ruleEngine.ts"
+import type * as Attribute from "./attribute.ts"
 
 export interface Body {
   readonly astVersion: number
@@ -13,7 +15,8 @@ export interface Body {
   readonly thresholds: Thresholds
   /** One kind or none in rows of before there could be several. */
   readonly strict: ReadonlyArray<EntityKind> | EntityKind | null
-  readonly attributes: ReadonlyArray<Engine.Attribute>
+  readonly attributes: ReadonlyArray<Attribute.Attribute>
+  readonly scorer?: RiskScorer
 }
 
 export interface SetRow {
@@ -34,7 +37,10 @@ export const compiledOf = (row: SetRow): Engine.CompiledSet => {
     body.astVersion === Ast.version
       ? body.rules
       : body.rules.flatMap(({ rule }, index) => {
-          const checked = Engine.checkRule(rule, Parser.parse(rule.expression), index, body.attributes)
+          const checked = Engine.checkRule(rule, Parser.parse(rule.expression), index, {
+            attributes: body.attributes,
+            hasScorer: body.scorer !== undefined
+          })
           return "stored" in checked ? [checked.stored] : []
         })
   return Engine.compile({
@@ -42,7 +48,8 @@ export const compiledOf = (row: SetRow): Engine.CompiledSet => {
     rules,
     thresholds: body.thresholds,
     strict: strictOf(body),
-    attributes: body.attributes
+    attributes: body.attributes,
+    ...(body.scorer === undefined ? {} : { scorer: body.scorer })
   })
 }
 
@@ -51,10 +58,14 @@ const placeOf = ({ expression, kinds }: Rule): string =>
   JSON.stringify([expression, kinds?.toSorted() ?? null])
 
 /** Returns the rules of a version by their text: one of the same text is taken over without being parsed or checked. */
-export const checkedOf = (row: SetRow | undefined) => {
+export const checkedOf = (row: SetRow | undefined, scorer: RiskScorer | undefined) => {
   const body = row === undefined ? undefined : bodyOf(row)
   const rules = body?.astVersion === Ast.version ? body.rules : []
-  const byPlace = new Map(rules.map((stored) => [placeOf(stored.rule), stored]))
+  const byPlace = new Map(
+    rules
+      .filter(({ variables }) => scorer !== undefined || !variables.includes(Engine.probabilityName))
+      .map((stored) => [placeOf(stored.rule), stored])
+  )
   return (rule: Rule): Engine.StoredRule | undefined => {
     const stored = byPlace.get(placeOf(rule))
     return stored === undefined ? undefined : { ...stored, rule }
@@ -126,14 +137,14 @@ export const make = (sql: SqlClient.SqlClient) => ({
       ([row]) => row
     ),
 
-  attributes: (tenantId: string) => sql<Engine.Attribute>`
+  attributes: (tenantId: string) => sql<Attribute.Attribute>`
     SELECT kind, name, type
       FROM hm_risk_attribute
      WHERE tenant_id = ${tenantId}
      ORDER BY kind, name
   `,
 
-  declare: (tenantId: string, attributes: ReadonlyArray<Engine.Attribute>, now: Date) => sql`
+  declare: (tenantId: string, attributes: ReadonlyArray<Attribute.Attribute>, now: Date) => sql`
     INSERT INTO hm_risk_attribute (tenant_id, kind, name, type, recorded_at)
     SELECT ${tenantId}, declared.kind, declared.name, declared.type, ${now}::timestamptz
       FROM unnest(

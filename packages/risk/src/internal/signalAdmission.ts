@@ -7,7 +7,7 @@ import { createHash } from "node:crypto"
 import { entitiesMax, lateDaysMax, SignalInvalid, type NewSignal, type SignalKind } from "../FraudSignal.ts"
 import { canonicalJson } from "./canonical.ts"
 import * as Entity from "./entity.ts"
-import * as Engine from "./ruleEngine.ts"
+import * as Attribute from "./attribute.ts"
 import type { Prepared } from "./signalStatements.ts"
 
 const dayMillis = 86_400_000
@@ -45,11 +45,11 @@ const bodyHashOf = (signal: NewSignal): Uint8Array => {
 export const admitAttributes = Effect.fnUntraced(function* (
   kind: SignalKind,
   attributes: NonNullable<NewSignal["attributes"]>,
-  declared: ReadonlyArray<Engine.Attribute>
+  declared: ReadonlyArray<Attribute.Attribute>
 ) {
   for (const { kind: declaredKind, name, type } of declared) {
     if (declaredKind !== kind || !Object.hasOwn(attributes, name)) continue
-    if (Engine.attributeValue(attributes[name], type) === undefined) {
+    if (Attribute.attributeValue(attributes[name], type) === undefined) {
       return yield* invalid(["attributes", name], `Expected a value of type ${type}`)
     }
   }
@@ -58,7 +58,7 @@ export const admitAttributes = Effect.fnUntraced(function* (
 /** Checks what only the present time and the declared attributes can decide. Returns the entities in their normal form. */
 export const admit = Effect.fnUntraced(function* (
   signal: NewSignal,
-  attributes: ReadonlyArray<Engine.Attribute>
+  attributes: ReadonlyArray<Attribute.Attribute>
 ) {
   const now = yield* Now.now
   const at = signal.occurredAt?.epochMilliseconds

@@ -16,6 +16,7 @@ import { RiskRules } from "@hypermarket/risk/RiskRules"
 import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
@@ -31,6 +32,9 @@ const evaluationsMax = 2_000_000
 /** Callers that wait at once: more than the connections of a small pool, as on a busy checkout. */
 const inFlight = 8
 const millisMax = 20_000
+
+/** The statements that seed take minutes. */
+const statementTimeout = Duration.minutes(10)
 
 const accounts = 10_000
 const devices = 5_000
@@ -308,7 +312,7 @@ export const risk = {
     const layer = RiskDomain.layer.pipe(
       Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_SECRETS_KEYS: keys }))),
       Layer.provideMerge(Wakeup.layerSilent),
-      Layer.provideMerge(Database.layer({ ...database, poolMax: inFlight }, "hm-bench"))
+      Layer.provideMerge(Database.layer({ ...database, poolMax: inFlight, statementTimeout }, "hm-bench"))
     )
     const run = <E, R>(name: string, part: Effect.Effect<ReadonlyArray<Bench.Figure>, E, R>) =>
       options.only.length > 0 && !options.only.includes(name)
