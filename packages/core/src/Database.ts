@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Check from "./Check.ts"
+import * as EffectCopies from "./internal/effectCopies.ts"
 import * as SplitPool from "./internal/splitPool.ts"
 import * as Setting from "./Setting.ts"
 import * as Wakeup from "./Wakeup.ts"
@@ -228,6 +229,8 @@ const splitPoolMin = 4
 /** Of the pool's connections: reads are small and share them sixteen at a time, transactions have theirs to themselves. */
 const sharedFraction = 0.4
 
+const layerOneEffect = Layer.effectDiscard(EffectCopies.warnOfRuntime)
+
 /**
  * The process's pool. With `multiplex` four of ten connections are shared by single statements, and transactions have the
  * others to themselves: no statement waits behind a transaction.
@@ -251,10 +254,11 @@ export const layer = (
     startupParameters: options.prepare ? sessionSettings(options) : { TimeZone: "UTC" }
   })
   if (!options.multiplex || options.poolMax < splitPoolMin)
-    return PgClient.layer(pool(options.poolMax, false))
+    return Layer.provideMerge(PgClient.layer(pool(options.poolMax, false)), layerOneEffect)
   const sharedMax = Math.floor(options.poolMax * sharedFraction)
   return PgClient.layerFrom(
     Effect.gen(function* () {
+      yield* EffectCopies.warnOfRuntime
       const shared = yield* PgClient.make(pool(sharedMax, true))
       const exclusive = yield* PgClient.make(pool(options.poolMax - sharedMax, false))
       return SplitPool.make(shared, exclusive)

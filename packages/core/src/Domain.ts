@@ -14,6 +14,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Check } from "./Check.ts"
 import type * as Handler from "./Handler.ts"
+import * as EffectCopies from "./internal/effectCopies.ts"
 import type * as Job from "./Job.ts"
 import type { MigrationSet } from "./Migrations.ts"
 import type * as Overview from "./Overview.ts"
@@ -186,6 +187,7 @@ export function make<Services, E extends Config.ConfigError, R extends Infrastru
   const { name, alerts, queueFingerprint, timeline, lookup, subjectData } = options
   const { partitions = [], checks = [] } = options
   const { handlers = [], jobs = [], subscriptions = [] } = options
+  EffectCopies.warnOfDomain(name, options.layer)
   for (const { queue } of handlers) {
     if (!queue.startsWith(`${name}.`)) throw new TypeError(`${queue} is no queue of the domain ${name}`)
   }

@@ -17,6 +17,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import * as EffectCopies from "./internal/effectCopies.ts"
 import type { MigrationSet, NumberedMigration } from "./Migration.ts"
 import * as Release from "./Release.ts"
 
@@ -329,6 +330,7 @@ export const run = Effect.fn("Migrations.run")(function* (
   sets: ReadonlyArray<MigrationSet>,
   schema: string
 ): Effect.fn.Return<ReadonlyArray<Pending>, MigrationRefused | SqlError, SqlClient.SqlClient> {
+  yield* EffectCopies.warnOfRuntime
   const sql = yield* SqlClient.SqlClient
   // Two installations in two schemas of one database do not wait for each other.
   const lockName = `hypermarket migrate ${schema}`
