@@ -101,7 +101,12 @@ const Document = Schema.Struct({
       gatesPassed: Schema.Int,
       versionsThatAnswered: Schema.Literal(2)
     }),
-    analytics: Schema.Struct({ netByYear: Amounts, netByRegion: Amounts, netByCategory: Amounts }),
+    analytics: Schema.Struct({
+      closedMonth: Schema.Literal("2014-01-01"),
+      netByYear: Amounts,
+      netByRegion: Amounts,
+      netByCategory: Amounts
+    }),
     quotas: Schema.Struct({
       ordersQuota: Schema.Literal(6_000),
       ordersUsed: Schema.Int,

@@ -25,6 +25,7 @@ import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as HttpServer from "effect/http/HttpServer"
 import { ServeError } from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
@@ -40,12 +41,14 @@ import * as CustomerOrders from "../quickstart/CustomerOrders.ts"
 import * as Demo from "../quickstart/Demo.ts"
 import * as MailCatcher from "../quickstart/MailCatcher.ts"
 import * as Journal from "../quickstart/Journal.ts"
-import type { Installation, Part, Shown } from "../quickstart/Part.ts"
+import type { Installation } from "../quickstart/Part.ts"
 import { parts } from "../quickstart/parts.ts"
 import * as Progress from "../quickstart/Progress.ts"
 import * as Replay from "../quickstart/Replay.ts"
+import * as Screen from "../quickstart/Screen.ts"
 import * as SecretsKeys from "../quickstart/SecretsKeys.ts"
 import * as Summary from "../quickstart/Summary.ts"
+import * as Try from "../quickstart/Try.ts"
 import * as WebhookReceiver from "../quickstart/WebhookReceiver.ts"
 import * as Superstore from "../superstore/Superstore.ts"
 
@@ -168,50 +171,6 @@ const databaseOptions = (url: string) =>
     )
   })
 
-interface Result {
-  readonly part: Part
-  readonly shown: Shown
-}
-
-const text = (
-  running: Running,
-  kept: { readonly secretsFile: string | undefined; readonly mailFolder: string | undefined },
-  results: ReadonlyArray<Result>,
-  tables: ReadonlyArray<Summary.TableCount>,
-  consoleLink: string | undefined,
-  millis: number
-) => {
-  const where = Output.columns([
-    ["  API", running.apiUrl, `reference at ${running.apiUrl}/docs`],
-    ["  Worker", running.workerUrl, `${running.workerUrl}/metrics`],
-    ["  Postgres", running.databaseUrl, ""],
-    ["  Data", running.dataDirectory, ""],
-    ...(kept.secretsFile === undefined
-      ? []
-      : [["  Secrets", kept.secretsFile, "the key that seals secrets; keep it with the data"]]),
-    ...(kept.mailFolder === undefined ? [] : [["  Mail", kept.mailFolder, "what was sent, to nobody"]]),
-    ["  Tenant", running.tenantId, ""]
-  ])
-  const rows = tables.reduce((sum, table) => sum + table.rows, 0)
-  const console =
-    consoleLink === undefined
-      ? []
-      : ["", "Console, signed in for one browser within ten minutes", `  ${consoleLink}`]
-  return [
-    `Hypermarket runs (${(millis / 1000).toFixed(1)} s)`,
-    "",
-    where,
-    ...console,
-    ...results.flatMap(({ part, shown }) => ["", part.title, ...shown.lines.map((line) => `  ${line}`)]),
-    "",
-    `${rows} rows in ${tables.length} tables hm_*; --json lists them`,
-    "",
-    "Try, in another terminal",
-    `  export HM_API_URL=${running.apiUrl} HM_API_KEY=${running.apiKey}`,
-    ...results.flatMap(({ shown }) => shown.next.map((line) => `  ${line}`))
-  ].join("\n")
-}
-
 /** Quiet by default: what the processes log is for operators; the quickstart's own output is for people. */
 const quietly = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
@@ -229,7 +188,7 @@ const quietly = <A, E, R>(self: Effect.Effect<A, E, R>) =>
 /** The sample shop through the API, and what each domain shows of it. */
 const replay = Effect.fn("quickstart.replay")(function* (running: Running, orders: Option.Option<number>) {
   const progress = yield* Progress.Progress
-  yield* progress.step("Reading the sample shop")
+  yield* progress.step("Reading the sample shop; the whole takes one to two minutes on two cores")
   const whole = yield* Superstore.read
   const shop = Option.match(orders, {
     onNone: () => whole,
@@ -238,12 +197,23 @@ const replay = Effect.fn("quickstart.replay")(function* (running: Running, order
   yield* Replay.catalogue(running, shop)
   const journal = yield* Journal.open(running.journalFile)
   const replayed = yield* Replay.history(running, shop, journal)
-  const results: Array<Result> = []
+  const results: Array<Screen.Result> = []
   for (const part of parts) {
     yield* progress.step(part.title)
     results.push({ part, shown: yield* part.run(running, replayed) })
   }
   return results
+})
+
+/** It names keys of the installation. */
+const reportMode = 0o600
+
+const writeReport = Effect.fnUntraced(function* (directory: string, text: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  yield* fs
+    .writeFileString(path.join(directory, "report.txt"), text, { mode: reportMode })
+    .pipe(Effect.mapError((error) => failed(`Cannot write the report: ${error.message}`)))
 })
 
 const run = Effect.fn("quickstart")(function* (options: {
@@ -272,6 +242,17 @@ const run = Effect.fn("quickstart")(function* (options: {
         Effect.provide(ConsoleSessions.layer),
         Effect.provideContext(database)
       )
+  const facts: Screen.Facts = {
+    installation: running,
+    results,
+    tables,
+    consoleLink,
+    commands: yield* Try.write(options.dataDirectory, running),
+    secretsFile: options.secretsFile,
+    mailFolder: options.mailFolder,
+    millis
+  }
+  yield* writeReport(options.dataDirectory, Screen.report(facts))
   yield* progress.done
   yield* options.json
     ? Output.json({
@@ -283,9 +264,15 @@ const run = Effect.fn("quickstart")(function* (options: {
         tables,
         domains: Object.fromEntries(results.map(({ part, shown }) => [part.domain, shown.figures]))
       })
-    : Console.log(text(running, options, results, tables, consoleLink, millis))
+    : Console.log(Screen.text(facts))
   if (options.exit) return yield* shutdown.begin
-  if (!options.json) yield* Console.log("\nCtrl-C stops everything; the data stays for next time.")
+  if (!options.json) {
+    const path = yield* Path.Path
+    const shown = path.join(yield* Try.shownFolder(options.dataDirectory), "report.txt")
+    yield* Console.log(
+      `\nCtrl-C stops everything; the data stays for next time. All figures and commands: ${shown}`
+    )
+  }
   return yield* Effect.onInterrupt(Effect.never, () => shutdown.begin)
 })
 

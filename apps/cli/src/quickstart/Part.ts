@@ -26,9 +26,11 @@ export interface Installation {
 export interface Shown {
   /** Figures for `--json`, under the domain's name. */
   readonly figures: Readonly<Record<string, Schema.Json>>
-  /** Lines for people. */
+  /** Lines of the screen: at most 100 characters each, the most telling figures. */
+  readonly screen: ReadonlyArray<string>
+  /** Lines of the report, for people. */
   readonly lines: ReadonlyArray<string>
-  /** Commands to try next; each works when pasted where `HM_API_URL` and `HM_API_KEY` are set. */
+  /** Commands of the report; each works when pasted where `HM_API_URL` and `HM_API_KEY` are set. */
   readonly next: ReadonlyArray<string>
 }
 

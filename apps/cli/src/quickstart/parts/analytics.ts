@@ -1,11 +1,7 @@
 /** Sales figures of the facts that were posted once: revenue by year, region and category. */
-import { SalesAnswer } from "@hypermarket/analytics/SalesQuery"
+import type { Client } from "@hypermarket/client"
 import * as Effect from "effect/Effect"
-import { HttpClient } from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as HttpClientResponse from "effect/http/HttpClientResponse"
-import type * as Schema from "effect/Schema"
-import { failed } from "../../CommandFailed.ts"
+import * as ApiClient from "../../ApiClient.ts"
 import * as Output from "../../Output.ts"
 import type { Installation, Part } from "../Part.ts"
 
@@ -14,22 +10,32 @@ const whole = { from: "2014-01-01", until: "2019-01-01" }
 const topMax = 5
 const barWidth = 30
 
-const ask = Effect.fnUntraced(function* (
-  { apiKey, apiUrl }: Installation,
-  query: Readonly<Record<string, Schema.Json>>
-) {
-  const client = yield* HttpClient
-  const answer = yield* client.execute(
-    HttpClientRequest.post(`${apiUrl}/v1/analytics/query`).pipe(
-      HttpClientRequest.bearerToken(apiKey),
-      HttpClientRequest.bodyJsonUnsafe({ measures: ["net"], dimensions: ["currency"], ...query })
+type Query = Parameters<Client["analytics"]["query"]>[0]["body"]
+
+const ask = (installation: Installation, query: Partial<Query> & Pick<Query, "timeDimension">) =>
+  ApiClient.make(installation)(({ analytics }, options) =>
+    analytics.query({ body: { measures: ["net"], dimensions: ["currency"], ...query } }, options)
+  ).pipe(
+    ApiClient.orCommandFailed("Asking for sales"),
+    Effect.map(({ rows }) => rows)
+  )
+
+/** The first month of the sample. */
+const closedMonth = "2014-01-01"
+
+/** Closes the month, unless an earlier run or the worker has. Returns the closes of the tenant. */
+const close = Effect.fnUntraced(function* (installation: Installation) {
+  const call = ApiClient.make(installation)
+  const body = { period: "month", fromDay: closedMonth } as const
+  yield* call(({ analytics }, options) => analytics.createClose({ body }, options)).pipe(
+    Effect.catchIf(
+      ({ response }) => response?.is("urn:hypermarket:problem:analytics:close-exists") === true,
+      () => Effect.void
     )
   )
-  if (answer.status !== 200) {
-    return yield* failed(`A question about sales answered ${answer.status}: ${yield* answer.text}`)
-  }
-  return (yield* HttpClientResponse.schemaBodyJson(SalesAnswer)(answer)).rows
-})
+  const { items } = yield* call(({ analytics }, options) => analytics.listCloses({ limit: 200 }, options))
+  return items.some(({ fromDay }) => fromDay === closedMonth)
+}, ApiClient.orCommandFailed("Closing a month"))
 
 interface Bar {
   readonly label: string
@@ -41,7 +47,7 @@ const barsOf = (rows: Effect.Success<ReturnType<typeof ask>>, label: string): Re
     const net = row["net"]
     return {
       label: String(row[label]),
-      cents: typeof net === "object" && net !== null ? net.amount : 0n
+      cents: typeof net === "object" && net !== null ? BigInt(net.amount) : 0n
     }
   })
 
@@ -78,7 +84,7 @@ export const analytics: Part = {
       yield* ask(installation, { timeDimension: { ...whole, granularity: "year" } }),
       "time"
     ).map((one) => ({ ...one, label: one.label.slice(0, 4) }))
-    const most = { order: [{ by: "net", direction: "desc" }], timeDimension: whole, limit: topMax }
+    const most = { order: [{ by: "net", direction: "desc" }], timeDimension: whole, limit: topMax } as const
     const byRegion = barsOf(
       yield* ask(installation, { ...most, dimensions: ["currency", "region"] }),
       "region"
@@ -87,22 +93,35 @@ export const analytics: Part = {
       yield* ask(installation, { ...most, dimensions: ["currency", "category"] }),
       "category"
     )
+    const isClosed = yield* close(installation)
     return {
       figures: {
+        closedMonth: isClosed ? closedMonth : null,
         netByYear: figuresOf(byYear),
         netByRegion: figuresOf(byRegion),
         netByCategory: figuresOf(byCategory)
       },
+      screen: [
+        ...chart(byYear),
+        `Most in ${byRegion
+          .slice(0, 2)
+          .map(({ cents, label }) => `${label} (${dollars(cents)})`)
+          .join(", ")}; of ${byCategory
+          .slice(0, 2)
+          .map(({ cents, label }) => `${label.split("/").at(-1)} (${dollars(cents)})`)
+          .join(", ")}`
+      ],
       lines: [
         "Net revenue by year",
         ...chart(byYear),
         `the ${topMax} regions that sold most`,
         ...chart(byRegion),
         `the ${topMax} categories that sold most`,
-        ...chart(byCategory)
+        ...chart(byCategory),
+        `January 2014 is closed: its figures are kept as they are`
       ],
       next: [
-        `curl -H "Authorization: Bearer $HM_API_KEY" -H "content-type: application/json" $HM_API_URL/v1/analytics/query -d '{"measures":["orders","net"],"dimensions":["currency"],"timeDimension":{"from":"2017-01-01","until":"2018-01-01","granularity":"month"}}'`
+        `curl -H "Authorization: Bearer $HM_API_KEY" -H "content-type: application/json" $HM_API_URL/v1/analytics/query -d '{"measures":["orders","net"],"dimensions":["currency"],"timeDimension":{"from":"2014-01-01","until":"2018-01-01","granularity":"year"}}'`
       ]
     }
   })

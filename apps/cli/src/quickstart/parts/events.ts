@@ -1,13 +1,30 @@
 /** The shop's facts, published once each, and what a handler of the shop's own has made of them. */
 import * as Effect from "effect/Effect"
+import * as ApiClient from "../../ApiClient.ts"
 import * as CustomerOrders from "../CustomerOrders.ts"
-import type { Part } from "../Part.ts"
+import type { Installation, Part } from "../Part.ts"
+import { thousands } from "../Screen.ts"
+
+const subscription = {
+  name: "Returns for the warehouse",
+  queue: "warehouse",
+  filters: [{ exact: { type: "com.example.order.returned" } }]
+}
+
+/** Makes the tenant's subscription once. The sample has no event of its type. */
+const ensureSubscription = Effect.fnUntraced(function* (installation: Installation) {
+  const call = ApiClient.make(installation)
+  const { items } = yield* call(({ subscriptions }, options) => subscriptions.list({}, options))
+  if (items.some(({ name }) => name === subscription.name)) return
+  yield* call(({ subscriptions }, options) => subscriptions.create({ body: subscription }, options))
+}, ApiClient.orCommandFailed("Subscribing"))
 
 export const events: Part = {
   domain: "events",
   title: "Events and handlers",
-  run: Effect.fnUntraced(function* ({ tenantId }, { facts: told }) {
-    const { customers, orders, top } = yield* CustomerOrders.read(tenantId)
+  run: Effect.fnUntraced(function* (installation, { facts: told }) {
+    yield* ensureSubscription(installation)
+    const { customers, orders, top } = yield* CustomerOrders.read(installation.tenantId)
     const facts = Object.values(told).reduce((sum, count) => sum + count, 0)
     const [first] = top
     return {
@@ -17,6 +34,9 @@ export const events: Part = {
         customersWithOrders: customers,
         topCustomers: top.map(({ customerId, orders }) => ({ customerId, orders }))
       },
+      screen: [
+        `${thousands(facts)} facts posted; a handler folded ${thousands(orders)} orders of ${thousands(customers)} customers, each once`
+      ],
       lines: [
         `${facts} facts posted to /v1/events, each once: ${Object.entries(told)
           .map(([kind, count]) => `${count} ${count === 1 ? kind.slice(0, -1) : kind}`)
@@ -25,7 +45,7 @@ export const events: Part = {
           (first === undefined ? "" : `; most orders: ${first.customerId} with ${first.orders}`)
       ],
       next: [
-        `curl -H "Authorization: Bearer $HM_API_KEY" $HM_API_URL/v1/events/queues`,
+        `curl -H "Authorization: Bearer $HM_API_KEY" $HM_API_URL/v1/events/subscriptions`,
         `curl -H "Authorization: Bearer $HM_API_KEY" $HM_API_URL/v1/events/schemas/com.hypermarket.shop.order.placed.v1`
       ]
     }

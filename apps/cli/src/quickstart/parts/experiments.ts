@@ -155,6 +155,9 @@ export const experiments: Part = {
         high,
         outcome: look.recommendation.outcome
       },
+      screen: [
+        `Old ${percent(first?.value ?? 0)}, new ${percent(second?.value ?? 0)}: lift ${percent(estimate)} (${percent(low)} to ${percent(high)}), ${look.recommendation.outcome} (simulated)`
+      ],
       lines: [
         `${unitCount.toLocaleString("en-US")} simulated customers; the new ranking has ${percent(newRate / oldRate - 1)} more buyers by construction`,
         `old ${percent(first?.value ?? 0)}, new ${percent(second?.value ?? 0)}; sample ratio p ${look.sampleRatio.p.toFixed(2)}`,

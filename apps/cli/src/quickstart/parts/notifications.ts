@@ -180,6 +180,12 @@ export const notifications: Part = {
     )
     return {
       figures: { explained },
+      screen: [
+        `${explained.length} messages (invented customers): ${Array.from(
+          Map.groupBy(explained, ({ reason, state }) => reason ?? state),
+          ([outcome, list]) => `${list.length} ${outcome}`
+        ).join(", ")}`
+      ],
       lines: [
         ...explained.map(
           ({ message, reason, state }) => `${message}: ${state}${reason === null ? "" : ` (${reason})`}`

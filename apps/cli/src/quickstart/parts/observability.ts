@@ -154,6 +154,12 @@ export const observability: Part = {
         users: Math.max(...issues.map(({ users }) => users)),
         issues
       },
+      screen: issues
+        .slice(0, 1)
+        .map(
+          ({ events, status, title, users }) =>
+            `${title.split(":", 1)[0]}: ${events} events of ${users} customers, ${status} again by the next release (simulated)`
+        ),
       lines: [
         ...issues.map(
           ({ events, regressed, status, title, users }) =>

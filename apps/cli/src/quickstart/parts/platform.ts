@@ -102,6 +102,11 @@ export const platform: Part = {
         policy,
         audit
       },
+      screen: [
+        `The flag ${flagKey} reaches ${flags.withNewCheckout} of ${flags.customers} customers at ${percentage} %, asked over OFREP`,
+        `A policy forbids cutlery in Utah from 2026 on: ${policy.before} the second before, ${policy.after} then`,
+        `The activity log is ${audit.problems === 0 ? "intact" : "not intact"}; ${problem === undefined ? "a changed row in a copy was not found" : "a changed row in a copy of it was found"}`
+      ],
       lines: [
         `GET /v1/platform/tenant with the key: 200 in ${millis} ms, ${tenant.name} (plan ${tenant.plan})`,
         "The same without a key: 401, a problem document",

@@ -8,6 +8,7 @@ import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import type * as Schema from "effect/Schema"
 import { failed } from "../../CommandFailed.ts"
 import type { Installation, Part } from "../Part.ts"
+import { thousands } from "../Screen.ts"
 
 /** Orders of the plan: more than the sample has, so that the rest is a figure too. */
 const ordersQuota = 6_000
@@ -79,6 +80,9 @@ export const quotas: Part = {
         checksAllowed: allowed,
         checksDenied: checks - allowed
       },
+      screen: [
+        `${thousands(usage.used)} of ${thousands(usage.quota ?? 0)} orders of the plan are used; of ${checks} checks at ${burst} per hour ${allowed} were allowed`
+      ],
       lines: [
         `${usage.used} orders of ${usage.quota} in the plan are used, ${usage.remaining} remain; ${ordersQuota + 1} at once: 409`,
         `${checks} checks in a row under a policy of ${burst} per hour: ${allowed} allowed, ${checks - allowed} denied`

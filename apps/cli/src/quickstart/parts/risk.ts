@@ -165,6 +165,11 @@ export const risk: Part = {
     }
     return {
       figures: { good: good.length, goodStopped: stopped, ...caught },
+      screen: [
+        `${good.length} simulated payments, ${stopped} stopped; ${Object.entries(caught)
+          .map(([name, outcomes]) => `${name}: ${outcomes.split(", ").at(-1)}`)
+          .join("; ")}`
+      ],
       lines: [
         `${good.length} good payments: ${stopped} stopped`,
         ...Object.entries(caught).map(([name, outcomes]) => `${name}: ${outcomes}`)

@@ -118,6 +118,9 @@ export const webhooks: Part = {
         answers: received.map(({ status }) => status),
         ids: ids.size
       },
+      screen: [
+        `Signed and verified: ${received[0]?.status} on purpose, then ${received[1]?.status} by a replay with the same webhook-id`
+      ],
       lines: [
         `One event posted to a receiver on this machine, which verified it with the package standardwebhooks`,
         `First attempt: ${received[0]?.status}, on purpose; replayed with the same webhook-id: ${received[1]?.status}`

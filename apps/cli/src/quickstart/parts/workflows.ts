@@ -122,6 +122,9 @@ export const workflows: Part = {
         workers,
         undone: undone.map((task) => task.name)
       },
+      screen: [
+        `An order went on after its worker was killed: ${steps.map((task) => task.name).join(", ")}; no step ran again`
+      ],
       lines: [
         `An order in ${steps.length} steps: ${steps.map((task) => task.name).join(", ")}`,
         `Its worker was killed while it waited for the payment; another one shipped it, and no step ran again`,
