@@ -51,6 +51,9 @@ export const dedupeDays = 30
 /** Planning is a small part of a call with more events. */
 const plannedFrom = 10
 
+/** Jobs of one event that are returned to the process. More of them stay in the database, between its two statements. */
+const jobsReturnedMax = 100
+
 const dayMillis = 24 * 60 * 60 * 1000
 
 /**
@@ -143,7 +146,8 @@ const makePublish = Effect.gen(function* () {
               ON CONFLICT (tenant_id, source, event_id)
               DO UPDATE SET body_hash = excluded.body_hash, expires_at = excluded.expires_at, jobs = excluded.jobs
                   WHERE d.expires_at <= ${moment}
-          RETURNING source, event_id AS id, jobs::text AS jobs,
+          RETURNING source, event_id AS id,
+                    CASE WHEN jobs IS NULL THEN NULL WHEN cardinality(jobs) <= ${jobsReturnedMax}::int THEN jobs::text ELSE '' END AS jobs,
                     EXISTS (SELECT 1 FROM hm_webhook_endpoint WHERE tenant_id = ${tenantId}) AS "hasWebhooks",
                     EXISTS (SELECT 1 FROM hm_event_retention WHERE tenant_id = ${tenantId}) AS "hasLog"
         `
@@ -156,6 +160,26 @@ const makePublish = Effect.gen(function* () {
               ON d.source = e.source AND d.event_id = e.id
            WHERE d.tenant_id = ${tenantId}
         `
+
+  /**
+   * Jobs as {@link remember} has returned them. Those of an event with many are read where they are. For one event and 4,000
+   * jobs, 208 KB that went to the process and back, this took 160 ms instead of 205 ms. Storing them without compression
+   * changed nothing that could be measured.
+   */
+  const jobsOf = (
+    tenantId: string,
+    rows: ReadonlyArray<{ readonly source: string; readonly id: string; readonly jobs: string }>
+  ) =>
+    rows.every(({ jobs }) => jobs !== "")
+      ? texts(rows.map(({ jobs }) => jobs))
+      : sql`(
+          SELECT array_agg(CASE WHEN r.jobs <> '' THEN r.jobs ELSE (
+                                SELECT jobs::text
+                                  FROM hm_event_dedupe
+                                 WHERE tenant_id = ${tenantId} AND source = r.source AND event_id = r.id) END
+                           ORDER BY r.n)
+            FROM unnest(${texts(rows.map(({ jobs }) => jobs))}, ${texts(rows.map(({ source }) => source))},
+                        ${texts(rows.map(({ id }) => id))}) WITH ORDINALITY AS r (jobs, source, id, n))`
 
   /** One row for each job that {@link remember} has noted. */
   const fanOut = (tenantId: string, rows: ReadonlyArray<Row & { readonly jobs: string }>) => sql`
@@ -170,7 +194,7 @@ const makePublish = Effect.gen(function* () {
                     ELSE nullif(substr(job.value, strpos(job.value, ' ') + 38), '') END AS ordering_key,
                NULL::timestamptz AS run_at
           FROM unnest(${texts(rows.map((row) => row.type))}, ${texts(rows.map((row) => row.envelope))},
-                      ${texts(rows.map((row) => row.headers ?? ""))}, ${texts(rows.map((row) => row.jobs))})
+                      ${texts(rows.map((row) => row.headers ?? ""))}, ${jobsOf(tenantId, rows)})
                WITH ORDINALITY AS e (type, envelope, headers, jobs, n)
          CROSS JOIN LATERAL unnest(e.jobs::text[]) WITH ORDINALITY AS job (value, place)
       `

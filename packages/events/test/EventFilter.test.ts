@@ -232,6 +232,8 @@ layer(TestLayer, { excludeTestServices: true })("A filter", (it) => {
       yield* Effect.forEach(mixed, (filter, index) =>
         subscriptions.create({ name: `m${index}`, queue: `m${index}`, filters: [filter] })
       )
+      const few = [{ exact: { type: "com.example.few" } }]
+      yield* subscriptions.create({ name: "few", queue: "few", filters: few })
       yield* sql`
         INSERT INTO hm_event_subscription (tenant_id, subscription_id, name, status, filters, compiled, queue, ordered,
                                            recorded_at, updated_at)
@@ -239,12 +241,29 @@ layer(TestLayer, { excludeTestServices: true })("A filter", (it) => {
           FROM hm_event_subscription
           CROSS JOIN generate_series(1, 1999) n
          WHERE tenant_id = 'many'
+           AND name <> 'few'
       `
       const before = yield* Clock.currentTimeMillis
       yield* events.publish([publication({ id: "1", type: "com.example.placed", subject: "o-1" })])
       const millis = (yield* Clock.currentTimeMillis) - before
       yield* Effect.logInfo(`One event to 10,000 subscriptions: ${millis} ms`)
       assert.strictEqual((yield* queuesOf("many")).size, 4_000)
+      // Beside it in one call: an event for few queues, one for none, and a duplicate.
+      yield* events.publish([
+        publication({ id: "2", type: "com.example.few", subject: "c-4" }),
+        publication({ id: "3", type: "com.example.changed", subject: "c-9" }),
+        publication({ id: "4", type: "com.example.none", subject: "c-5" }),
+        publication({ id: "1", type: "com.example.placed", subject: "o-1" })
+      ])
+      const byEvent = Map.groupBy(yield* queuesOf("many"), (text) => text.split(" ")[0])
+      const sizes = Array.from(byEvent, ([id, queues]) => [id, queues.length] as const).toSorted()
+      assert.deepStrictEqual(sizes, [
+        ["1", 4_000],
+        ["2", 1],
+        ["3", 4_000]
+      ])
+      assert.include(byEvent.get("3") ?? [], "3 m2-1999")
+      assert.deepStrictEqual(byEvent.get("2"), ["2 few"])
     }).pipe(as("many"))
   )
 })

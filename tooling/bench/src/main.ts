@@ -23,6 +23,7 @@ import { quotas } from "./benches/quotas.ts"
 import { notifications } from "./benches/notifications.ts"
 import { risk } from "./benches/risk.ts"
 import { search } from "./benches/search.ts"
+import { webhooks } from "./benches/webhooks.ts"
 import { workflows } from "./benches/workflows.ts"
 
 const benches = [
@@ -36,6 +37,7 @@ const benches = [
   quotas,
   risk,
   search,
+  webhooks,
   workflows
 ]
 
