@@ -117,7 +117,7 @@ export const layer: Layer.Layer<never, Config.ConfigError> = Layer.unwrap(
     return Layer.mergeAll(
       layerDefault,
       Layer.succeed(References.MinimumLogLevel, yield* level.config),
-      // Without an exporter nobody sees a span, and making them costs a sixth of a request.
+      // Without an exporter spans go nowhere, and making them costs a sixth of a request.
       Layer.succeed(References.TracerEnabled, false)
     )
   })

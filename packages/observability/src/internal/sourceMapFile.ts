@@ -13,7 +13,7 @@ import * as TextLines from "./textLines.ts"
 const jsonBounds = { values: 1_000_000, depth: 8 }
 /** A minified script of 12 MiB has about 2 million segments. Each takes some 90 bytes once it is decoded. */
 const segmentsMax = 2_000_000
-export const linesMax = 500_000
+const linesMax = 500_000
 const sourcesMax = 50_000
 const sectionsMax = 1_000
 const sourceLengthMax = 4_096

@@ -5,10 +5,10 @@
 import type * as Schema from "effect/Schema"
 
 /** Characters of JSON in an export of one environment, which an SDK fetches as a whole. Past it flags are refused. */
-export const exportCharactersMax = 16_000_000
+const exportCharactersMax = 16_000_000
 
 /** Characters of JSON of one flag: a quarter, so that one flag leaves room for others. Past it the flag is refused. */
-export const flagCharactersMax = exportCharactersMax / 4
+const flagCharactersMax = exportCharactersMax / 4
 
 export class ExportBudget {
   readonly #export: { left: number }

@@ -30,7 +30,7 @@ export const figure = (
 export const clients = 8
 export const always = ["1970-01-01", "2100-01-01"] as const
 
-export const optionsOf = (server: EmbeddedPostgres.Server, name: string) => {
+const optionsOf = (server: EmbeddedPostgres.Server, name: string) => {
   const url = new URL(server.url)
   url.pathname = `/${name}`
   return {

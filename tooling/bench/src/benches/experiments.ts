@@ -29,7 +29,7 @@ const arms = [
   { key: "new", weight: 5_000 }
 ]
 
-const assign = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
+const assign = ({ rounds, scale }: Bench.Options): ReadonlyArray<Bench.Figure> => {
   const evaluator = Assignment.compile([
     {
       key: "ranking",
@@ -57,7 +57,7 @@ const assign = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
   return [
     { figure: "assign: in process", unit: "per processor second", ours: Bench.median(rates), peers: {} }
   ]
-})
+}
 
 const metricCount = 10
 const days = 90
@@ -299,7 +299,10 @@ export const experiments = {
         ? Effect.succeed<ReadonlyArray<Bench.Figure>>([])
         : Effect.tap(part, options.measured)
     return yield* Effect.all([
-      run("assign", assign(options)),
+      run(
+        "assign",
+        Effect.sync(() => assign(options))
+      ),
       run("analysis", analysis(options)),
       run("raw", raw(options))
     ]).pipe(

@@ -4,6 +4,7 @@ import type { Feature } from "@hypermarket/core/FeatureSource"
 import type { Json } from "effect/Schema"
 import type { FlagEvaluator } from "../../FlagEvaluator.ts"
 import { type FlagExports, growthbook } from "../../FlagExports.ts"
+import { ExportBudget } from "../exportBudget.ts"
 import { ExportRefusals } from "../exportRefusals.ts"
 import { conditionOf } from "./condition.ts"
 
@@ -28,17 +29,20 @@ const nothing: Added = { features: [], refused: [] }
 
 /** Features of another domain, with their targeting in each rule. One that an SDK would evaluate otherwise is left out, with why. */
 const addedOf = (added: ReadonlyArray<Feature>): Added => {
+  const exported = new ExportBudget()
   const read = added.map(({ definition, key, refused = [], targeting }) => {
-    const refusals = new ExportRefusals()
+    const budget = exported.next()
+    const refusals = new ExportRefusals(budget)
     for (const reason of refused) refusals.refuse(reason)
-    if (targeting === undefined) return { key, definition, reasons: refusals.reasons }
-    const condition = conditionOf(targeting, new Map(), refusals)
+    const condition = targeting === undefined ? undefined : conditionOf(targeting, new Map(), refusals)
     const rules = Array.isArray(definition["rules"]) ? definition["rules"] : []
-    return {
-      key,
-      definition: { ...definition, rules: rules.map((rule: Json) => Object.assign({}, rule, { condition })) },
-      reasons: refusals.reasons
-    }
+    const targeted =
+      condition === undefined
+        ? definition
+        : { ...definition, rules: rules.map((rule: Json) => Object.assign({}, rule, { condition })) }
+    budget.settle(targeted)
+    if (budget.isSpent) refusals.refuse(budget.reason)
+    return { key, definition: targeted, reasons: [...refusals.reasons] }
   })
   return {
     features: read.flatMap(({ definition, key, reasons }) =>
