@@ -38,7 +38,12 @@ const busy = (limit: number) => ({
 const otherRules = [
   { key: "mean", expression: 'double(amount) > 1.7 * average("card", "24h")', reason: "MEAN", weight: 13 },
   { key: "share", expression: 'double(sum("account", "7d")) / 3.0 > 1234.5', reason: "SHARE", weight: 7 },
-  { key: "night", expression: 'at.getHours("Europe/Berlin") % 2 == 0', reason: "NIGHT", weight: 1 },
+  {
+    key: "night",
+    expression: 'at.getHours("Europe/Berlin") < 11 || at.getHours() > 15',
+    reason: "NIGHT",
+    weight: 1
+  },
   { key: "text", expression: "string(double(amount) / 7.0).size() > 9", reason: "TEXT", weight: 3 },
   { key: "order", expression: "subject > 'İ' || subject < 'p3'", reason: "ORDER", weight: 2 },
   { key: "error", expression: "int(subject) > 1", reason: "ERROR", outcome: "block" as const },

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import * as Ast from "./Ast.ts"
+import * as Comparison from "./Comparison.ts"
+import type { Frame, Run } from "./Comparison.ts"
 import * as Function from "./Function.ts"
 import * as V from "./Value.ts"
 
@@ -37,14 +39,6 @@ export interface Program {
   readonly variables: ReadonlyArray<string>
   readonly run: (values: ReadonlyArray<V.Value | undefined>, budget: Budget) => V.Outcome
 }
-
-interface Frame {
-  values: ReadonlyArray<V.Value | undefined>
-  readonly locals: Array<V.Outcome>
-  readonly spend: Function.Spend
-}
-
-type Run = (frame: Frame) => V.Outcome
 
 const bytesOf = (base64: string): Uint8Array =>
   Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
@@ -89,17 +83,22 @@ const typeNames = new Set([
 const notBool = (value: V.Outcome): V.Failure =>
   value instanceof V.Failure ? value : new V.Failure("overload", "expected bool")
 
-/** `&&` and `||`: the deciding value wins over an error on the other side, whatever their order. */
+/** `&&` and `||`: the deciding value wins over an error of another part, whatever their order. A chain is one loop. */
 const logic =
-  (left: Run, right: Run, deciding: boolean): Run =>
+  (parts: ReadonlyArray<Run>, deciding: boolean): Run =>
   (frame) => {
-    const first = left(frame)
-    if (first === deciding) return deciding
-    const second = right(frame)
-    if (second === deciding) return deciding
-    if (typeof first !== "boolean") return notBool(first)
-    return typeof second === "boolean" ? second : notBool(second)
+    let failed: V.Outcome | undefined
+    for (const part of parts) {
+      const value = part(frame)
+      if (value === deciding) return deciding
+      if (typeof value !== "boolean") failed ??= value
+    }
+    return failed === undefined ? !deciding : notBool(failed)
   }
+
+/** Returns the parts of a chain such as `a && b && c`. */
+const chainOf = (ast: Ast.Ast, name: string): ReadonlyArray<Ast.Ast> =>
+  ast.node === "call" && ast.name === name ? ast.args.flatMap((arg) => chainOf(arg, name)) : [ast]
 
 /**
  * Compiles a tree whose variables are given. Functions that do not exist and names that are not declared are the
@@ -163,12 +162,14 @@ export const compile = (root: Ast.Ast, variables: ReadonlyArray<string>): Progra
   }
 
   const callOf = (ast: Ast.Call, scope: ReadonlyMap<string, number>): Run => {
+    if (ast.name === "_&&_" || ast.name === "_||_") {
+      const chain = chainOf(ast, ast.name).map((part) => visit(part, scope))
+      return logic(chain, ast.name === "_||_")
+    }
     const parts = (ast.target === undefined ? ast.args : [ast.target, ...ast.args]).map((arg) =>
       visit(arg, scope)
     )
     const [first, second, third] = parts
-    if (ast.name === "_&&_" && first !== undefined && second !== undefined) return logic(first, second, false)
-    if (ast.name === "_||_" && first !== undefined && second !== undefined) return logic(first, second, true)
     if (ast.name === "@not_strictly_false" && first !== undefined) return (frame) => first(frame) !== false
     if (ast.name === "_?_:_" && first !== undefined && second !== undefined && third !== undefined) {
       return (frame) => {
@@ -183,9 +184,18 @@ export const compile = (root: Ast.Ast, variables: ReadonlyArray<string>): Progra
       return () => failure
     }
     if (first !== undefined && second !== undefined && third === undefined) {
-      const [, right] = ast.target === undefined ? ast.args : [ast.target, ...ast.args]
+      const [left, right] = ast.target === undefined ? ast.args : [ast.target, ...ast.args]
       const constant = right?.node === "constant" ? constantOf(right) : undefined
-      return comparisonOf(ast.name, first, second, constant) ?? binaryOf(implementation, first, second)
+      const slot =
+        left?.node === "ident" && scope.get(left.name) === undefined ? slots.get(left.name) : undefined
+      const general = binaryOf(implementation, first, second)
+      return (
+        (slot === undefined || constant === undefined
+          ? undefined
+          : Comparison.withConstant(ast.name, slot, constant, general)) ??
+        Comparison.ofSame(ast.name, first, second, implementation) ??
+        general
+      )
     }
     return (frame) => {
       const args: Array<V.Value> = []
@@ -315,45 +325,3 @@ const binaryOf =
     const right = second(frame)
     return right instanceof V.Failure ? right : implementation([left, right], frame.spend)
   }
-
-/** Most rules compare a feature with a number: two values of one simple type need no dispatch and no array. */
-const comparisonOf = (
-  name: string,
-  first: Run,
-  second: Run,
-  constant: V.Value | undefined
-): Run | undefined => {
-  const general = Function.standard.get(name)
-  if (general === undefined) return undefined
-  const make = (test: (left: bigint | number, right: bigint | number) => boolean): Run => {
-    if (typeof constant === "bigint" || typeof constant === "number") {
-      const type = typeof constant
-      return (frame) => {
-        const left = first(frame)
-        if (typeof left === type && (typeof left === "bigint" || typeof left === "number"))
-          return test(left, constant)
-        return left instanceof V.Failure ? left : general([left, constant], frame.spend)
-      }
-    }
-    return (frame) => {
-      const left = first(frame)
-      const right = second(frame)
-      if (typeof left === "bigint" && typeof right === "bigint") return test(left, right)
-      if (typeof left === "number" && typeof right === "number") return test(left, right)
-      if (left instanceof V.Failure) return left
-      return right instanceof V.Failure ? right : general([left, right], frame.spend)
-    }
-  }
-  switch (name) {
-    case "_<_":
-      return make((left, right) => left < right)
-    case "_<=_":
-      return make((left, right) => left <= right)
-    case "_>_":
-      return make((left, right) => left > right)
-    case "_>=_":
-      return make((left, right) => left >= right)
-    default:
-      return undefined
-  }
-}

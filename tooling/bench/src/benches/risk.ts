@@ -23,6 +23,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import { existsSync, readFileSync } from "node:fs"
 import * as Bench from "../Bench.ts"
 import * as Setup from "../Setup.ts"
 
@@ -213,6 +214,24 @@ const decideOnce = Effect.fnUntraced(function* (isHot: boolean) {
   return Number((yield* Clock.currentTimeNanos) - before) / 1_000_000
 })
 
+/** Processor time of the sessions of the bench's database in milliseconds, where the kernel says it: ticks of 10 ms. */
+const postgresMillis = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const sessions = yield* sql<{ readonly pid: number }>`
+    SELECT pid
+      FROM pg_stat_activity
+     WHERE datname = current_database()
+  `
+  const tickMillis = 10
+  return sessions.reduce((sum, { pid }) => {
+    const file = `/proc/${pid}/stat`
+    if (!existsSync(file)) return sum
+    // The fields after the name, which may have blanks: user and system time are the 12th and 13th.
+    const fields = readFileSync(file, "utf8").split(") ").at(-1)?.split(" ") ?? []
+    return sum + tickMillis * (Number(fields[11]) + Number(fields[12]))
+  }, 0)
+})
+
 const decide = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
   yield* seed(scale)
   yield* goLive
@@ -225,6 +244,8 @@ const decide = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
   )
   yield* Bench.say(`folded the hot address, ${folded} rows are left`)
   const loop = Effect.fnUntraced(function* (millis: number) {
+    const postgresBefore = yield* postgresMillis
+    const processBefore = process.cpuUsage()
     const until = (yield* Clock.currentTimeMillis) + millis
     const latencies: Array<number> = []
     const client = Effect.gen(function* () {
@@ -233,10 +254,16 @@ const decide = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
       }
     })
     yield* Effect.replicateEffect(client, inFlight, { concurrency: "unbounded", discard: true })
-    return { perSecond: (latencies.length * 1_000) / millis, p99: Bench.quantile(latencies, 0.99) }
+    const { system, user } = process.cpuUsage(processBefore)
+    return {
+      perSecond: (latencies.length * 1_000) / millis,
+      p99: Bench.quantile(latencies, 0.99),
+      processMicros: (system + user) / latencies.length,
+      postgresMicros: (1_000 * ((yield* postgresMillis) - postgresBefore)) / latencies.length
+    }
   })
   yield* loop(millisMax * scale * 0.25)
-  const loops: Array<{ readonly perSecond: number; readonly p99: number }> = []
+  const loops: Array<Effect.Success<ReturnType<typeof loop>>> = []
   const ratios: Array<number> = []
   for (let round = 0; round < rounds; round++) {
     loops.push(yield* loop(millisMax * scale))
@@ -259,6 +286,18 @@ const decide = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
       peers: {}
     },
     { figure: "decide: p99", unit: "ms", ours: Bench.median(loops.map(({ p99 }) => p99)), peers: {} },
+    {
+      figure: "decide: processor time of the process",
+      unit: "us",
+      ours: Bench.median(loops.map(({ processMicros }) => processMicros)),
+      peers: {}
+    },
+    {
+      figure: "decide: processor time of Postgres",
+      unit: "us",
+      ours: Bench.median(loops.map(({ postgresMicros }) => postgresMicros)),
+      peers: {}
+    },
     { figure: "decide: hot entity over typical", unit: "ratio", ours: Bench.median(ratios), peers: {} }
   ]
 })
