@@ -87,6 +87,8 @@ export class BacktestReport extends Schema.Class<BacktestReport>("@hypermarket/r
   recall: Schema.NullOr(Schema.Number),
   /** Share of bad ones that a score finds that stops one good decision of a hundred. */
   recallAtOnePercent: Schema.NullOr(Schema.Number),
+  /** The share of bad cards among the 100 labelled ones of a day that come first by outcome and score; the mean over days. */
+  cardPrecisionAt100: Schema.NullOr(Schema.Number),
   /** Decisions whose features were not frozen and are missing here. */
   missingFeatures: Schema.Int
 }) {}

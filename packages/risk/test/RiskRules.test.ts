@@ -142,4 +142,35 @@ layer(Scene.layer, { excludeTestServices: true })("RiskRules", (it) => {
       assert.deepInclude(report, { decisions: 2, different: 1 })
     }).pipe(tenant("shadow"))
   )
+
+  it.effect("counts the bad ones of the 100 cards that come first on a day", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const rules = yield* RiskRules
+      const version = yield* Scene.goLive({
+        rules: [
+          { key: "a", expression: 'entities.device && count("device", "1h") >= 2', reason: "A", weight: 30 },
+          { key: "b", expression: 'count("card", "1h") >= 1', reason: "B", outcome: "review" }
+        ]
+      })
+      const signals = [
+        // The card of two tries comes first, then one by its score, then the two others.
+        payment("first", { entities: { card: "twice" } }),
+        payment("second", { entities: { card: "twice" } }),
+        payment("d1", { entities: { card: "c1", device: "d" } }),
+        payment("d2", { entities: { card: "c2", device: "d" } }),
+        payment("d3", { entities: { card: "c3", device: "d" } }),
+        payment("none", { entities: { account: "a" } })
+      ]
+      for (const signal of signals) yield* risk.decide(signal, patient)
+      yield* risk.label([
+        ...signals.map(({ subject }) => ({ kind: "payment", subject, label: "legitimate" }) as const),
+        { kind: "payment", subject: "second", label: "chargeback" }
+      ])
+      const now = (yield* Now.now).getTime()
+      const range = { from: DateTime.makeUnsafe(now - 60_000), to: DateTime.makeUnsafe(now + 60_000) }
+      const report = yield* rules.backtest({ version, ...range })
+      assert.deepInclude(report, { labelled: 6, bad: 1, cardPrecisionAt100: 0.25 })
+    }).pipe(tenant("cards"))
+  )
 })

@@ -30,11 +30,15 @@ interface Summary {
   readonly bad: number
   readonly precision: number | null
   readonly recall: number | null
+  readonly cardPrecisionAt100: number | null
   readonly valueSaved: Readonly<Record<string, string>>
   readonly missingFeatures: number
 }
 
 const share = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole)
+
+const meanOf = (values: ReadonlyArray<number>): number | null =>
+  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
 
 /** Adds up the days' reports. */
 const summarise = (version: number, reports: ReadonlyArray<BacktestReport>): Summary => {
@@ -71,6 +75,9 @@ const summarise = (version: number, reports: ReadonlyArray<BacktestReport>): Sum
       sum(({ badAlerts }) => badAlerts),
       sum(({ bad }) => bad)
     ),
+    cardPrecisionAt100: meanOf(
+      reports.flatMap(({ cardPrecisionAt100 }) => (cardPrecisionAt100 === null ? [] : [cardPrecisionAt100]))
+    ),
     valueSaved: Object.fromEntries(
       Array.from(saved, ([currency, amount]) => [currency, String(amount)] as const)
     ),
@@ -86,6 +93,7 @@ const textOf = (summary: Summary): string =>
     `Version ${summary.version} over ${summary.decisions} decisions of ${summary.days} days: ${summary.different} differ`,
     `${summary.alerts} alerts, ${summary.alertsPerDay.toFixed(1)} per day`,
     `precision ${percent(summary.precision)}, recall ${percent(summary.recall)} (${summary.labelled} labelled, ${summary.bad} bad)`,
+    `card precision at 100 per day ${percent(summary.cardPrecisionAt100)}`,
     ...Object.entries(summary.valueSaved).map(
       ([currency, amount]) => `saved ${amount} minor units of ${currency}`
     ),

@@ -8,7 +8,7 @@
 import type * as Function from "./Function.ts"
 import * as V from "./Value.ts"
 
-/** What a run reads: the values of variables, and those of loops. */
+/** The values that a run reads: those of variables, and those of loops. */
 export interface Frame {
   values: ReadonlyArray<V.Value | undefined>
   readonly locals: Array<V.Outcome>

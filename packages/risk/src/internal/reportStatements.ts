@@ -7,6 +7,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { RuleHealth } from "../RiskDecision.ts"
 import { backtestMax, BacktestReport, type BacktestRequest, ShadowReport } from "../RiskReport.ts"
 import type { Outcome } from "../RiskRuleSet.ts"
+import * as CardPrecision from "./cardPrecision.ts"
 import * as Engine from "./ruleEngine.ts"
 
 /** Decisions of a report on health: enough for a rate of one in a thousand. */
@@ -32,6 +33,8 @@ interface DecisionRow {
   readonly recordedAt: Date
   readonly labelled: boolean
   readonly bad: boolean
+  /** The hash of its card, while the signal is kept. */
+  readonly card: string | null
 }
 
 interface Tried {
@@ -137,6 +140,7 @@ export const make = (sql: SqlClient.SqlClient) => {
     const outcomes = new Map<string, { decided: Outcome; version: Outcome; decisions: number }>()
     const tried: Array<Tried> = []
     const saved = new Map<string, bigint>()
+    const cards = CardPrecision.make()
     const labelled = { count: 0, bad: 0, alerts: 0, badAlerts: 0 }
     let decisions = 0
     let alerts = 0
@@ -146,8 +150,13 @@ export const make = (sql: SqlClient.SqlClient) => {
     while (!truncated) {
       const rows = yield* sql<DecisionRow>`
         SELECT d.decision_id::text AS "decisionId", d.outcome, d.frozen, d.recorded_at AS "recordedAt",
-               labels.bad IS NOT NULL AS labelled, coalesce(labels.bad, false) AS bad
+               labels.bad IS NOT NULL AS labelled, coalesce(labels.bad, false) AS bad,
+               jsonb_path_query_first(s.entities, '$[*] ? (@.kind == "card").hash') #>> '{}' AS card
           FROM hm_risk_decision d
+          LEFT JOIN hm_fraud_signal s
+            ON s.tenant_id = d.tenant_id
+           AND s.occurred_at = d.occurred_at
+           AND s.signal_id = d.signal_id
           LEFT JOIN LATERAL (
                SELECT bool_or(l.label <> 'legitimate') AS bad
                  FROM hm_risk_label l
@@ -185,6 +194,7 @@ export const make = (sql: SqlClient.SqlClient) => {
             saved.set(currency, (saved.get(currency) ?? 0n) + BigInt(amount))
           }
         }
+        if (row.card !== null) cards.add(row.card, row.recordedAt, verdict, row.bad)
         tried.push({ score: verdict.score, isBad: row.bad })
       }
       if (rows.length < pageRows) break
@@ -215,6 +225,7 @@ export const make = (sql: SqlClient.SqlClient) => {
       precision: labelled.alerts === 0 ? null : labelled.badAlerts / labelled.alerts,
       recall: labelled.bad === 0 ? null : labelled.badAlerts / labelled.bad,
       recallAtOnePercent: recallAtOnePercent(tried),
+      cardPrecisionAt100: cards.value(),
       missingFeatures
     })
   })
