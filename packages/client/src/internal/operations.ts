@@ -148,6 +148,7 @@ export type BacktestReport = {
   readonly precision: number | null
   readonly recall: number | null
   readonly recallAtOnePercent: number | null
+  readonly cardPrecisionAt100: number | null
   readonly missingFeatures: number
 }
 
