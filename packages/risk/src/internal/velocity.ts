@@ -49,19 +49,22 @@ interface Range {
 }
 
 /** The parts of windows that are no whole hours. */
-const edgesOf = (item: number, entity: bigint, { at, signalId }: Asked): ReadonlyArray<Range> => {
+const edgesOf = ({ entity, item, reach, signal: { at, signalId } }: Pair): ReadonlyArray<Range> => {
   const end = at.getTime()
   const last = hourEnd(end) - hourMillis
   const common = { item, entity, own: signalId }
   return [
-    ...windows.map((window, index) => {
+    ...windows.flatMap((window, index) => {
+      if (windowHours[window] > reach) return []
       const start = end - windowHours[window] * hourMillis
-      return {
-        ...common,
-        after: new Date(start),
-        upTo: new Date(Math.min(hourEnd(start), last)),
-        window: index
-      }
+      return [
+        {
+          ...common,
+          after: new Date(start),
+          upTo: new Date(Math.min(hourEnd(start), last)),
+          window: index
+        }
+      ]
     }),
     { ...common, after: new Date(last), upTo: at, window: -1 }
   ].filter(({ after, upTo }) => after < upTo)
@@ -71,7 +74,12 @@ interface Pair {
   readonly item: number
   readonly entity: bigint
   readonly signal: Asked
+  /** The hours of the longest window that is asked for: no scan goes further back. */
+  readonly reach: number
 }
+
+const reachOf = (features: ReadonlyArray<Feature>): number =>
+  Math.max(...features.map(({ window }) => windowHours[window]))
 
 interface DistinctPair extends Pair {
   readonly other: number
@@ -79,7 +87,7 @@ interface DistinctPair extends Pair {
 
 export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
   const cells = (tenantId: string, pairs: ReadonlyArray<Pair>) => {
-    const edges = pairs.flatMap(({ entity, item, signal }) => edgesOf(item, entity, signal))
+    const edges = pairs.flatMap(edgesOf)
     return sql<Cell>`
       WITH asked AS (
         SELECT *
@@ -87,8 +95,9 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
                  ${pairs.map(({ item }) => item)}::integer[],
                  ${pairs.map(({ entity }) => String(entity))}::bigint[],
                  ${pairs.map(({ signal }) => signal.at.toISOString())}::timestamptz[],
-                 ${pairs.map(({ signal }) => signal.signalId)}::uuid[]
-               ) AS asked (item, entity, at, own)
+                 ${pairs.map(({ signal }) => signal.signalId)}::uuid[],
+                 ${pairs.map(({ reach }) => reach)}::integer[]
+               ) AS asked (item, entity, at, own, reach)
       ),
       -- Rows that no hour holds.
       single_rows AS (
@@ -108,7 +117,7 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
                 WHERE e.tenant_id = ${tenantId}
                   AND e.entity = asked.entity
                   AND e.is_folded = false
-                  AND e.occurred_at > asked.at - interval '720 hours'
+                  AND e.occurred_at > asked.at - make_interval(hours => asked.reach)
                   AND e.occurred_at <= asked.at
                   AND e.signal_id <> asked.own
                ) AS event
@@ -131,7 +140,7 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
                  FROM hm_fraud_entity_hour h
                 WHERE h.tenant_id = ${tenantId}
                   AND h.entity = asked.entity
-                  AND h.hour >= asked.at - interval '719 hours'
+                  AND h.hour >= asked.at - make_interval(hours => asked.reach - 1)
                   AND h.hour < asked.at
                ) AS sums
          GROUP BY asked.item, asked.entity, sums.kind, sums.result, sums.currency
@@ -196,8 +205,9 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
                ${pairs.map(({ entity }) => String(entity))}::bigint[],
                ${pairs.map(({ other }) => other)}::integer[],
                ${pairs.map(({ signal }) => signal.at.toISOString())}::timestamptz[],
-               ${pairs.map(({ signal }) => signal.signalId)}::uuid[]
-             ) AS asked (item, entity, other_kind, at, own)
+               ${pairs.map(({ signal }) => signal.signalId)}::uuid[],
+               ${pairs.map(({ reach }) => reach)}::integer[]
+             ) AS asked (item, entity, other_kind, at, own, reach)
     ),
     seen AS (
       SELECT asked.item, asked.entity, asked.other_kind, event.other, max(event.occurred_at) AS seen_at
@@ -209,7 +219,7 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
               WHERE e.tenant_id = ${tenantId}
                 AND e.entity = asked.entity
                 AND e.is_folded = false
-                AND e.occurred_at > asked.at - interval '720 hours'
+                AND e.occurred_at > asked.at - make_interval(hours => asked.reach)
                 AND e.occurred_at <= asked.at
                 AND e.signal_id <> asked.own
                 AND (other & 15) = asked.other_kind
@@ -226,7 +236,7 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
                      WHERE e.tenant_id = ${tenantId}
                        AND e.entity = edge.other
                        AND e.is_folded IN (false, true)
-                       AND e.occurred_at > asked.at - interval '720 hours'
+                       AND e.occurred_at > asked.at - make_interval(hours => asked.reach)
                        AND e.occurred_at <= asked.at
                        AND e.signal_id <> asked.own
                        AND asked.entity = ANY (e.others)
@@ -236,7 +246,7 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
         JOIN hm_risk_edge edge
           ON edge.tenant_id = ${tenantId}
          AND edge.entity = asked.entity
-         AND edge.last_seen > asked.at - interval '720 hours'
+         AND edge.last_seen > asked.at - make_interval(hours => asked.reach)
          AND edge.first_seen <= asked.at
          AND (edge.other & 15) = asked.other_kind
     ),
@@ -250,7 +260,7 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
              count(*) FILTER (WHERE newest.seen_at > asked.at - interval '1 hour'),
              count(*) FILTER (WHERE newest.seen_at > asked.at - interval '24 hours'),
              count(*) FILTER (WHERE newest.seen_at > asked.at - interval '168 hours'),
-             count(*) FILTER (WHERE newest.seen_at > asked.at - interval '720 hours')
+             count(*) FILTER (WHERE newest.seen_at > asked.at - make_interval(hours => asked.reach))
            ]::text[] AS counts
       FROM newest
       JOIN asked
@@ -265,31 +275,36 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
     tenantId: string,
     asked: ReadonlyArray<Asked>
   ): Effect.fn.Return<ReadonlyArray<Read>, SqlError> {
-    const pairs = asked.flatMap((signal, item) => {
-      const kinds = new Set(
-        signal.features.flatMap((feature) => (feature.aggregate === "distinct" ? [] : [feature.entity]))
-      )
-      return signal.entities
-        .filter(({ kind }) => kinds.has(kind))
-        .map(({ hash }): Pair => ({ item, entity: hash, signal }))
-    })
-    const distinctPairs = asked.flatMap((signal, item) => {
-      const wanted = new Map(
-        signal.features.flatMap((feature) =>
-          feature.aggregate === "distinct" ? [[`${feature.entity}/${feature.other}`, feature] as const] : []
+    const pairs = asked.flatMap((signal, item) =>
+      Array.from(
+        Map.groupBy(
+          signal.features.filter(({ aggregate }) => aggregate !== "distinct"),
+          ({ entity }) => entity
         )
-      )
-      return Array.from(wanted.values()).flatMap((feature) =>
+      ).flatMap(([kind, features]) =>
         signal.entities
-          .filter(({ kind }) => kind === feature.entity)
+          .filter((entity) => entity.kind === kind)
+          .map(({ hash }): Pair => ({ item, entity: hash, signal, reach: reachOf(features) }))
+      )
+    )
+    const distinctPairs = asked.flatMap((signal, item) =>
+      Array.from(
+        Map.groupBy(
+          signal.features.flatMap((feature) => (feature.aggregate === "distinct" ? [feature] : [])),
+          ({ entity, other }) => `${entity}/${other}`
+        ).values()
+      ).flatMap((features) =>
+        signal.entities
+          .filter(({ kind }) => kind === features[0]?.entity)
           .map(({ hash }): DistinctPair => ({
             item,
             entity: hash,
             signal,
-            other: Entity.numberOf(feature.other)
+            reach: reachOf(features),
+            other: Entity.numberOf(features[0]?.other ?? "account")
           }))
       )
-    })
+    )
     const cellRows = pairs.length === 0 ? [] : yield* cells(tenantId, pairs)
     const distinctRows = distinctPairs.length === 0 ? [] : yield* distincts(tenantId, distinctPairs)
     return asked.map((signal, item) => ({
