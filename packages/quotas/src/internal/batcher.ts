@@ -1,5 +1,6 @@
 /** Collects the checks of a process and decides them in batches, one statement per batch. */
-import * as Deferred from "effect/Deferred"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
@@ -27,6 +28,61 @@ interface Item {
   /** Set when the caller has gone: the request is not charged. */
   isAbandoned: boolean
 }
+
+/** A request that is decided without the database at its deadline. */
+interface Waiting {
+  readonly item: Item
+  /** By this process's clock. */
+  readonly untilMillis: number
+  readonly late: () => void
+  isDone: boolean
+}
+
+const nanosPerMilli = 1_000_000
+
+/**
+ * Ends requests at their deadline. All have the same one, so they end in the order in which they came, and one timer serves all
+ * of them.
+ */
+const makeDeadlines = Effect.fnUntraced(function* (deadline: Duration.Duration) {
+  const clock = yield* Clock.Clock
+  const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe()) / nanosPerMilli
+  const millis = Duration.toMillis(deadline)
+  const begun = yield* Queue.sliding<void>(1)
+  let waiting: Array<Waiting> = []
+  let isWatched = false
+
+  /** Ends what is late, and returns the milliseconds until the next deadline. */
+  const sweep = (): number | undefined => {
+    const now = nowMillis()
+    const next = waiting.findIndex(({ isDone, untilMillis }) => !isDone && untilMillis > now)
+    const ended = next === -1 ? waiting : waiting.slice(0, next)
+    waiting = next === -1 ? [] : waiting.slice(next)
+    for (const each of ended) if (!each.isDone) each.late()
+    const [first] = waiting
+    isWatched = first !== undefined
+    return first === undefined ? undefined : first.untilMillis - now
+  }
+  const watch = Effect.gen(function* () {
+    yield* Queue.take(begun)
+    for (;;) {
+      const restMillis = sweep()
+      if (restMillis === undefined) return
+      yield* Effect.sleep(Math.max(1, restMillis))
+    }
+  })
+  yield* Effect.forkScoped(Effect.forever(watch))
+
+  return (item: Item, late: () => void): Waiting => {
+    const each: Waiting = { item, untilMillis: nowMillis() + millis, late, isDone: false }
+    waiting.push(each)
+    if (!isWatched) {
+      isWatched = true
+      Queue.offerUnsafe(begun, undefined)
+    }
+    return each
+  }
+})
 
 /** Decided by one statement in a few milliseconds. More would let a late request wait for a long one. */
 const batchMax = 500
@@ -145,9 +201,11 @@ const runBatch = Effect.fnUntraced(function* (
 export const make = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   offsetMicros: () => number,
-  nowMillis: () => number
+  nowMillis: () => number,
+  deadline: Duration.Duration
 ) {
   const queue = yield* Queue.unbounded<Item>()
+  const withinDeadline = yield* makeDeadlines(deadline)
   const work = Queue.takeBetween(queue, 1, batchMax).pipe(
     Effect.flatMap((items) =>
       runBatch(sql, items, offsetMicros, nowMillis).pipe(
@@ -162,27 +220,34 @@ export const make = Effect.fnUntraced(function* (
   )
   for (let index = 0; index < batchesInFlight; index++) yield* Effect.forkScoped(work)
 
+  /** Undefined when the database has not decided by the deadline. */
   const decide = (
     bounds: ReadonlyArray<Bound>,
     cost: number,
     token: string
-  ): Effect.Effect<Charged, SqlError> =>
-    Effect.suspend(() => {
-      const answer = Deferred.makeUnsafe<Charged, SqlError>()
+  ): Effect.Effect<Charged | undefined, SqlError> =>
+    Effect.callback((resume) => {
       const item: Item = {
         bounds,
         cost,
         token,
         isLease: false,
-        complete: (exit) => Deferred.doneUnsafe(answer, exit),
+        complete: (exit) => {
+          waiting.isDone = true
+          resume(exit)
+        },
         isAbandoned: false
       }
+      const abandon = () => {
+        waiting.isDone = true
+        item.isAbandoned = true
+      }
+      const waiting = withinDeadline(item, () => {
+        abandon()
+        resume(Effect.undefined)
+      })
       Queue.offerUnsafe(queue, item)
-      return Effect.onInterrupt(Deferred.await(answer), () =>
-        Effect.sync(() => {
-          item.isAbandoned = true
-        })
-      )
+      return Effect.sync(abandon)
     })
 
   /** Charges tokens that the process will hold, without a caller that waits. */

@@ -104,7 +104,7 @@ export const make = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   /** Durations of this process, moved where a test moves the database's clock. */
   const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe()) / nanosPerMilli + offsetMicros() / 1_000
-  const batcher = yield* Batcher.make(sql, offsetMicros, nowMillis)
+  const batcher = yield* Batcher.make(sql, offsetMicros, nowMillis, deadline)
   const leases = Leases.make(nowMillis, batcher.lease)
   const judge = ProcessJudge.make()
   const remembered = new Map<string, Denial>()
@@ -212,10 +212,9 @@ export const make = Effect.fnUntraced(function* (
           Effect.flatMap((token) => batcher.decide([bound], cost, token)),
           Effect.tap((charged) =>
             Effect.sync(() => {
-              if (!charged.granted) denials.shadowed(bound.owner, bound.policy)
+              if (charged?.granted === false) denials.shadowed(bound.owner, bound.policy)
             })
           ),
-          Effect.timeoutOption(deadline),
           Effect.catch((error) => Effect.logDebug("A policy in shadow was not checked", error))
         ),
       { discard: true, concurrency: "unbounded" }
@@ -234,25 +233,25 @@ export const make = Effect.fnUntraced(function* (
     now: number
   ): Effect.fn.Return<RateDecision, RateLimitsUnavailable> {
     const asked = bounds.filter((_, index) => taken[index] === undefined)
-    const token = yield* Identifier.next
+    const needsToken = asked.some(({ kind }) => kind === "concurrency")
+    const token = needsToken ? yield* Identifier.next : ""
     const deciding = batcher.decide(asked, cost, token)
     for (const bound of asked) leases.prepare(bound, now)
-    const outcome = yield* deciding.pipe(
+    const result = yield* deciding.pipe(
       Effect.result,
-      Effect.timeoutOption(deadline),
       Effect.onInterrupt(() => Effect.sync(() => putBack(taken)))
     )
-    const result = outcome._tag === "Some" ? outcome.value : undefined
-    if (result === undefined || Result.isFailure(result)) {
+    const charged = Result.isSuccess(result) ? result.success : undefined
+    if (charged === undefined) {
       putBack(taken)
-      if (result !== undefined) yield* Effect.logDebug("A check failed", result.failure)
+      if (Result.isFailure(result)) yield* Effect.logDebug("A check failed", result.failure)
       yield* late
       return yield* alone(bounds, cost)
     }
     if (lateChecks >= lateChecksMax) yield* Effect.logInfo("Rate limits are decided by the database again")
     lateChecks = 0
     judge.forget()
-    const { granted, measured } = result.success
+    const { granted, measured } = charged
     const seen = new Map(asked.map((bound, index) => [bound, measured[index] ?? untouched]))
     for (const [bound, each] of seen) leases.observe(bound, each)
     if (granted) {
@@ -260,7 +259,7 @@ export const make = Effect.fnUntraced(function* (
         const leased = taken[index]
         return leased === undefined ? stateOf(bound, seen.get(bound) ?? untouched, 0) : stateOfTaken(leased)
       })
-      const lease = bounds.some(({ kind }) => kind === "concurrency") ? token : null
+      const lease = needsToken ? token : null
       return allowed(states, lease, "database")
     }
     putBack(taken)
