@@ -9,7 +9,7 @@ import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
 import { QuotaReservationId } from "@hypermarket/quotas/TenantQuota"
 import { TenantQuotas } from "@hypermarket/quotas/TenantQuotas"
 import { TestDatabase, layer as layerTestDatabase } from "@hypermarket/testing/TestDatabase"
-import { Context, Effect, Exit, Layer, Schema } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import { patient } from "./rateSupport.ts"
 
@@ -130,6 +130,53 @@ layer(TestLayer, { excludeTestServices: true })("the ledger of quotas", (it) => 
       }).pipe(provide(tenantId))
     },
     { arbitrary: { runs: 20 } }
+  )
+
+  it.effect("usage and open reservations are read in one snapshot, while others commit and fold", () =>
+    Effect.gen(function* () {
+      const tenantId = TenantId.make("snapshot")
+      const amount = 4
+      yield* Effect.gen(function* () {
+        const quotas = yield* TenantQuotas
+        yield* quotas.createFeature({ feature: "calls", kind: "metered" })
+        yield* quotas.grant("calls", { source: "plan", amount: 40 * amount })
+        const reservations = yield* Effect.forEach(Array.from({ length: 40 }), (_, index) =>
+          quotas.reserve({ key: `s${index}`, feature: "calls", amount })
+        )
+        const writing = Effect.forEach(
+          reservations,
+          ({ reservationId }, index) =>
+            Effect.andThen(quotas.commit(reservationId), index % 7 === 0 ? fold : Effect.void),
+          { concurrency: 3, discard: true }
+        )
+        const reading = quotas
+          .usage({ feature: "calls" })
+          .pipe(
+            Effect.tap(({ held, remaining, used }) =>
+              Effect.sync(() => assert.deepStrictEqual([used + held, remaining], [40 * amount, 0]))
+            )
+          )
+        const fiber = yield* Effect.forkChild(Effect.forever(reading))
+        yield* writing
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* Fiber.interrupt(fiber)
+        assert.deepInclude(yield* reading, { used: 40 * amount, held: 0 })
+      }).pipe(provide(tenantId))
+    })
+  )
+
+  it.effect("a batch that fails half-way gives all back", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const quotas = yield* setUp
+      const reserve = (key: string, amount: number) => quotas.reserve({ key, feature: "calls", amount })
+      const batch = Effect.forEach([6, 7, 8], (amount, index) => reserve(`b${index}`, amount))
+      const refused = yield* Effect.flip(sql.withTransaction(batch))
+      assert.deepInclude(refused, { _tag: "QuotaExceeded", requested: 8, remaining: 7 })
+      assert.deepInclude(yield* quotas.usage({ feature: "calls" }), { held: 0, remaining: quota })
+      // The keys were given back too.
+      assert.strictEqual((yield* reserve("b0", quota)).amount, quota)
+    }).pipe(provide(TenantId.make("half-way")))
   )
 
   it.effect("a session terminated in reserve or commit leaves all of it or nothing", () =>

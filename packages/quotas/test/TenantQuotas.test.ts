@@ -262,6 +262,34 @@ layer(TestLayer, { excludeTestServices: true })("TenantQuotas", (it) => {
     }).pipe(fresh())
   )
 
+  it.effect("days of 23 and 25 hours are periods, half-open at both ends", () =>
+    Effect.gen(function* () {
+      const quotas = yield* TenantQuotas
+      const day = { unit: "day" as const, anchor: at("2026-01-01T00:00:00+01:00"), zone: "Europe/Berlin" }
+      yield* setUp({ period: day }, { effectiveAt: at("2026-01-01T00:00:00Z") })
+      const periodAt = (text: string) =>
+        Effect.map(quotas.usage({ feature: "calls", at: at(text) }), ({ periodEnd, periodStart }) => {
+          const [start, end] = [periodStart, periodEnd].map((instant) =>
+            instant === null ? 0 : DateTime.toEpochMillis(instant)
+          )
+          return {
+            startsAt: new Date(start ?? 0).toISOString(),
+            hours: ((end ?? 0) - (start ?? 0)) / 3_600_000
+          }
+        })
+      const spring = { startsAt: "2026-03-28T23:00:00.000Z", hours: 23 }
+      assert.deepStrictEqual(yield* periodAt("2026-03-28T23:00:00Z"), spring)
+      assert.deepStrictEqual(yield* periodAt("2026-03-29T21:59:59.999Z"), spring)
+      assert.deepStrictEqual(yield* periodAt("2026-03-29T22:00:00Z"), {
+        startsAt: "2026-03-29T22:00:00.000Z",
+        hours: 24
+      })
+      const autumn = { startsAt: "2026-10-24T22:00:00.000Z", hours: 25 }
+      assert.deepStrictEqual(yield* periodAt("2026-10-24T22:00:00Z"), autumn)
+      assert.deepStrictEqual(yield* periodAt("2026-10-25T22:59:59.999Z"), autumn)
+    }).pipe(fresh())
+  )
+
   it.effect("a grant at a boundary counts once, an edit inside a period repeats none", () =>
     Effect.gen(function* () {
       const quotas = yield* TenantQuotas
