@@ -94,7 +94,7 @@ layer(TestLayer, { excludeTestServices: true })("grants", (it) => {
   it.effect("rollover expires at a boundary: what rolled over burns first and never rolls over again", () =>
     Effect.gen(function* () {
       yield* setUp
-      yield* grant({ source: "plan", amount: 100, rolloverMax: 40 })
+      yield* grant({ source: "plan", amount: 100, rolloverMax: 90 })
       yield* use(70)
       yield* setNow("2026-02-03T00:00:00Z")
       assert.strictEqual(yield* quota, 130)
@@ -103,15 +103,15 @@ layer(TestLayer, { excludeTestServices: true })("grants", (it) => {
         _tag: "QuotaExceeded",
         remaining: 130
       })
-      yield* use(20)
-      assert.deepInclude(yield* usage, { quota: 130, used: 20, remaining: 110 })
-      // The 20 were of what had rolled over: all of the plan's 100 are left, and 40 of them roll over.
+      yield* use(45)
+      assert.deepInclude(yield* usage, { quota: 130, used: 45, remaining: 85 })
+      // Of the 45 the first 30 were of what had rolled over: 85 of the plan are left.
       yield* setNow("2026-03-03T00:00:00Z")
-      assert.strictEqual(yield* quota, 140)
+      assert.strictEqual(yield* quota, 185)
       // Nothing is used in March, and no balance is made.
       yield* setNow("2026-04-03T00:00:00Z")
-      assert.strictEqual(yield* quota, 140)
-      yield* use(140)
+      assert.strictEqual(yield* quota, 190)
+      yield* use(190)
       yield* setNow("2026-05-03T00:00:00Z")
       assert.strictEqual(yield* quota, 100)
     }).pipe(fresh())
