@@ -95,9 +95,17 @@ const layerSalt = (key: string): string => `layer/${key}`
  */
 export const variantSaltOf = (seed: string): string => `${seed}/variant`
 
-/** The number of the bucket; rounded, because 0.00029 times 100,000 is less than 29. */
-const placeOf = (scheme: Definition["scheme"], salt: string, unit: string): number =>
-  Math.round(Bucketing.bucket(scheme, salt, unit) * Bucketing.buckets)
+const two32 = 4_294_967_296
+
+/** Returns the number of a unit's bucket, of 100,000. The salt is hashed once. */
+const placesOf = (scheme: Definition["scheme"], salt: string): ((unit: string) => number) => {
+  if (scheme !== "murmur3") {
+    // Rounded, because 0.00029 times 100,000 is less than 29.
+    return (unit) => Math.round(Bucketing.bucket(scheme, salt, unit) * Bucketing.buckets)
+  }
+  const seed = Bucketing.murmur3(salt, 0)
+  return (unit) => Math.floor((Bucketing.murmur3(unit, seed) * Bucketing.buckets) / two32)
+}
 
 /**
  * Compiles definitions, once per revision. A definition whose targeting does not compile matches no unit: it was accepted by
@@ -120,8 +128,16 @@ export const compile = (definitions: Iterable<Definition>): Evaluator => {
               onSuccess: (condition) => condition.matches
             })
       const weights = definition.variants.map(({ weight }) => weight)
-      const variantSalt = variantSaltOf(definition.seed)
-      return [definition.key, { definition, targeting, weights, variantSalt }] as const
+      const { layer, scheme, seed } = definition
+      const entry = {
+        definition,
+        targeting,
+        weights,
+        layerPlace: layer === null ? () => 0 : placesOf("murmur3", layerSalt(layer.key)),
+        coveragePlace: placesOf(scheme, seed),
+        variantPlace: placesOf(scheme, variantSaltOf(seed))
+      }
+      return [definition.key, entry] as const
     })
   )
   const find = (
@@ -132,22 +148,25 @@ export const compile = (definitions: Iterable<Definition>): Evaluator => {
   ): readonly [string | undefined, Reason] => {
     const entry = compiled.get(experiment)
     if (entry === undefined) return [undefined, "unknown-experiment"]
-    const { definition, targeting, variantSalt, weights } = entry
-    const has = (key: string | undefined) => definition.variants.some((variant) => variant.key === key)
+    const { definition, targeting, weights } = entry
+    const has = (key: string | undefined) =>
+      key !== undefined && definition.variants.some((variant) => variant.key === key)
     const forced = options?.forced?.[experiment]
     if (has(forced)) return [forced, "forced"]
     if (definition.status !== "running") return [undefined, "not-running"]
     const previous = options?.previous?.[experiment]
     if (has(previous)) return [previous, "sticky"]
-    const { layer, scheme, seed } = definition
+    const { layer } = definition
     if (layer !== null) {
-      const place = placeOf("murmur3", layerSalt(layer.key), unit)
+      const place = entry.layerPlace(unit)
       if (place < layer.holdout) return [undefined, "holdout"]
       if (place < layer.from || place >= layer.until) return [undefined, "layer"]
     }
     if (!targeting(attributes)) return [undefined, "targeting"]
-    if (placeOf(scheme, seed, unit) >= definition.coverage) return [undefined, "coverage"]
-    const index = Bucketing.choose(weights, Bucketing.bucket(scheme, variantSalt, unit))
+    if (definition.coverage < Bucketing.buckets && entry.coveragePlace(unit) >= definition.coverage) {
+      return [undefined, "coverage"]
+    }
+    const index = Bucketing.choose(weights, entry.variantPlace(unit) / Bucketing.buckets)
     return [index === undefined ? undefined : definition.variants[index]?.key, "assigned"]
   }
   return {

@@ -149,20 +149,22 @@ export const domain = Domain.make({
   layer,
   contracts: Experiments.layerFeatures,
   services: {
-    experiments: Service.make(Experiments, {
-      create: [NewExperiment],
-      get: [ExperimentId],
-      list: [Page.Request],
-      change: [ExperimentId, Schema.Int, ExperimentChange],
-      start: [ExperimentId, Version],
-      pause: [ExperimentId, Version],
-      stop: [ExperimentId, Version],
-      decide: [ExperimentId, Schema.Int, NewDecision],
-      setHoldout: [Key, BoundedInt.Int4],
-      definitions: [Schema.String],
-      assign: [Attributes]
-    }),
-    experimentHandles: Service.local(ExperimentHandle.Options, ExperimentHandle.open),
+    experiments: Service.opening(
+      Service.make(Experiments, {
+        create: [NewExperiment],
+        get: [ExperimentId],
+        list: [Page.Request],
+        change: [ExperimentId, Schema.Int, ExperimentChange],
+        start: [ExperimentId, Version],
+        pause: [ExperimentId, Version],
+        stop: [ExperimentId, Version],
+        decide: [ExperimentId, Schema.Int, NewDecision],
+        setHoldout: [Key, BoundedInt.Int4],
+        definitions: [Schema.String],
+        assign: [Attributes]
+      }),
+      Service.local(ExperimentHandle.Options, ExperimentHandle.open)
+    ),
     experimentMetrics: Service.make(ExperimentMetrics, {
       create: [NewExperimentMetric],
       get: [MetricId],

@@ -5,7 +5,7 @@ import type { Plan } from "../ExperimentPlan.ts"
 import { type Comparison, type Flag, pairOf, type Stratum } from "./pairing.ts"
 import { betaBinomial, posterior } from "./statistics/bayesian.ts"
 import { probabilityMin } from "./statistics/distributions.ts"
-import { critical, delta, difference, fieller, logRatio } from "./statistics/effects.ts"
+import { delta, difference, fieller, logRatio } from "./statistics/effects.ts"
 import type { Estimate } from "./statistics/estimates.ts"
 import { nonInferiority } from "./statistics/nonInferiority.ts"
 import { anyTime, mixtureOfEffects, mixtureOfUnits, type Sequence, tuned } from "./statistics/sequences.ts"
@@ -151,7 +151,7 @@ export const compare = (
   const sequence = sequenceOf(levels, strata, control, estimate, standardError, levels.share, "two")
   if (isFixed && levels.level === undefined) flags.push("spent-nothing")
   if (!isFixed && sequence === undefined) flags.push("no-baseline")
-  const criticalValue = isFixed ? critical(level, result.df, "two") : (sequence?.half ?? NaN) / standardError
+  const criticalValue = isFixed ? result.criticalValue : (sequence?.half ?? NaN) / standardError
   const isShown = isFixed ? levels.level !== undefined : Number.isFinite(criticalValue)
   const lift =
     metric.kind === "conversion" && method === "welch"

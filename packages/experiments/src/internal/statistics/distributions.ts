@@ -53,15 +53,26 @@ export const tSf = (t: number, df: number): number => {
   return t >= 0 ? tail : 1 - tail
 }
 
+/** From here on the expansion below has four digits at the levels in use, and the search for the others is short. */
+const expansionMin = 30
+
+/** Returns an approximate quantile of t by that of the normal. Source: Abramowitz and Stegun (1964), 26.7.5. */
+const expandedQuantile = (z: number, df: number): number =>
+  z + (z ** 3 + z) / (4 * df) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * df * df)
+
 /** Returns the t with P(T > t) = p, for p in (0, 1). */
 export const tUpperQuantile = (p: number, df: number): number => {
   if (p > 0.5) return -tUpperQuantile(1 - p, df)
   if (p === 0.5) return 0
-  if (df === Infinity) return normalUpperQuantile(p)
-  let high = Math.max(1, normalUpperQuantile(p))
+  const z = normalUpperQuantile(p)
+  if (df === Infinity) return z
+  const near = expandedQuantile(z, df)
+  const distance = (t: number) => Math.log(tSf(t, df)) - Math.log(p)
+  const found = df < expansionMin ? undefined : root(distance, near * (1 - 1e-4), near * (1 + 1e-4))
+  if (found !== undefined) return found
+  let high = Math.max(1, z)
   while (tSf(high, df) > p && high < Number.MAX_VALUE / 2) high *= 2
-  const target = Math.log(p)
-  return root((t) => Math.log(tSf(t, df)) - target, 0, high) ?? high
+  return root(distance, 0, high) ?? high
 }
 
 /** Returns P(X > x) of chi-square. */

@@ -15,6 +15,8 @@ export interface Difference extends Interval {
   readonly estimate: number
   readonly standardError: number
   readonly df: number
+  /** Half of the interval's width over the standard error. */
+  readonly criticalValue: number
   /** Of no effect. At least 1e-300; smaller ones are reported as that bound. */
   readonly p: number
 }
@@ -71,12 +73,14 @@ export const difference = (
   const estimate = b.value - a.value
   const standardError = Math.sqrt(variance)
   const df = welchDf(a, b)
+  const criticalValue = critical(alpha, df, sides)
   return {
     estimate,
     standardError,
     df,
     p: pValue(estimate / standardError, df, sides),
-    ...intervalOf(estimate, critical(alpha, df, sides) * standardError, sides)
+    criticalValue,
+    ...intervalOf(estimate, criticalValue * standardError, sides)
   }
 }
 
@@ -170,11 +174,13 @@ export const delta = (
   const estimate = gap / size
   const standardError = Math.sqrt(variance)
   const df = welchDf(a, b)
+  const criticalValue = critical(alpha, df, sides)
   return {
     estimate,
     standardError,
     df,
     p: pValue(estimate / standardError, df, sides),
-    ...intervalOf(estimate, critical(alpha, df, sides) * standardError, sides)
+    criticalValue,
+    ...intervalOf(estimate, criticalValue * standardError, sides)
   }
 }
