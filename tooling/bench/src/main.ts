@@ -18,6 +18,7 @@ import { audit } from "./benches/audit.ts"
 import { contracts } from "./benches/contracts.ts"
 import { events } from "./benches/events.ts"
 import { experiments } from "./benches/experiments.ts"
+import { flagsBench } from "./benches/flags.ts"
 import { http } from "./benches/http.ts"
 import { quotas } from "./benches/quotas.ts"
 import { notifications } from "./benches/notifications.ts"
@@ -32,6 +33,7 @@ const benches = [
   contracts,
   events,
   experiments,
+  flagsBench,
   http,
   notifications,
   quotas,
