@@ -28,6 +28,8 @@ const suites = {
     "OpenFeature.test.ts",
     "FlagEquality.test.ts",
     "GrowthbookExport.test.ts",
+    "FlagClients.test.ts",
+    "FlagOutage.test.ts",
     "UnleashConformance.test.ts",
     "UnleashProtocol.test.ts"
   ],
