@@ -130,6 +130,50 @@ describe.skipIf(!isAvailable)(`An operator in Chromium${isAvailable ? "" : `: ${
         })
       )
 
+      it.effect("goes through the menu of the account by the keyboard, and closes it in three ways", () =>
+        Effect.gen(function* () {
+          const { url, wide } = yield* Console
+          const { faults, page } = yield* wide
+          yield* Effect.promise(async () => {
+            await page.goto(`${url}t/acme/keys`)
+            const button = page.getByRole("button", { name: "acme" })
+            const menu = page.getByRole("menu", { name: "Account" })
+            const isFocused = (name: string) =>
+              page.waitForFunction(
+                (text) => document.activeElement?.textContent?.trim().startsWith(text) === true,
+                name
+              )
+            await button.focus()
+            await page.keyboard.press("Enter")
+            await menu.waitFor()
+            await isFocused("acme")
+            assert.deepStrictEqual(await violations(page), [])
+            await page.keyboard.press("ArrowUp")
+            await isFocused("Sign out")
+            await page.keyboard.press("ArrowDown")
+            await isFocused("acme")
+            await page.keyboard.press("End")
+            await isFocused("Sign out")
+            await page.keyboard.press("Escape")
+            await menu.waitFor({ state: "hidden" })
+            assert.strictEqual(await button.getAttribute("aria-expanded"), "false")
+            assert.isTrue(await button.evaluate((element) => element === document.activeElement))
+            await button.click()
+            await menu.waitFor()
+            const [below, above] = [await menu.boundingBox(), await button.boundingBox()]
+            assert.isAtLeast(below?.y ?? 0, (above?.y ?? 0) + (above?.height ?? 0))
+            await button.click()
+            await menu.waitFor({ state: "hidden" })
+            await button.click()
+            await menu.waitFor()
+            await page.locator("h1").click()
+            await menu.waitFor({ state: "hidden" })
+            await page.close()
+          })
+          assert.deepStrictEqual(faults, [])
+        })
+      )
+
       it.effect("sees the data with the scopes", () =>
         Effect.gen(function* () {
           const { addressOf, wide } = yield* Console
