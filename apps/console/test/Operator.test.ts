@@ -1,6 +1,9 @@
 /** The page of the installation, and data of customers, in a real browser. */
 import { assert, describe, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { AllTenants } from "@hypermarket/core/Tenant"
+import { ApiKeys } from "@hypermarket/platform/ApiKeys"
+import { ConsoleSessions } from "@hypermarket/platform/ConsoleSessions"
+import { Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Page } from "playwright-core"
 import { absence, isAvailable } from "./Chromium.ts"
@@ -62,6 +65,40 @@ describe.skipIf(!isAvailable)(`An operator in Chromium${isAvailable ? "" : `: ${
           })
           assert.deepStrictEqual(faults, [])
         })
+      )
+
+      it.effect(
+        "comes to the page by the link of hypermarket console --system, with a session or without",
+        () =>
+          Effect.gen(function* () {
+            const { secret, url, visit } = yield* Console
+            const keys = yield* ApiKeys
+            const sessions = yield* ConsoleSessions
+            const { apiKey } = yield* keys
+              .createSystem("by a link")
+              .pipe(Effect.provideService(AllTenants, { actor: "test" }))
+            const link = Effect.map(
+              sessions.issueCode(apiKey.apiKeyId),
+              (code) => `${url}#code=${Redacted.value(code)}`
+            )
+            const [first, second] = [yield* link, yield* link]
+            const { page } = yield* visit
+            const { page: other } = yield* visit
+            yield* Effect.promise(async () => {
+              await page.goto(first)
+              await page.getByRole("heading", { level: 1, name: "System" }).waitFor()
+              assert.notInclude(page.url(), "code")
+              await page.close()
+              await other.goto(url)
+              await signIn(other, secret)
+              await other.getByRole("heading", { name: "What needs you" }).waitFor()
+              await other.goto(second)
+              await other.getByRole("button", { name: "Add the installation to this session" }).click()
+              await other.getByRole("heading", { level: 1, name: "System" }).waitFor()
+              await other.getByRole("link", { name: "acme" }).waitFor()
+              await other.close()
+            })
+          })
       )
 
       it.effect("is told that the page of the installation needs an operator's key, and adds it", () =>
