@@ -201,7 +201,7 @@ layer(TestServer, { excludeTestServices: true })("a session of the console", (it
 
   it.effect("changes nothing where HM_CONSOLE_WRITES is false", () =>
     Effect.gen(function* () {
-      const key = yield* keyOf(acme, ["platform:admin"])
+      const key = yield* keyOf(acme, ["platform:admin", "events:payload", "customers:contact"])
       const { secret } = yield* (yield* ApiKeys).createSystem("test").pipe(asOperator)
       yield* Effect.gen(function* () {
         const cookie = yield* signIn(key.secret)
@@ -210,7 +210,12 @@ layer(TestServer, { excludeTestServices: true })("a session of the console", (it
         const headers = { ...tenant(acme), "idempotency-key": "k3" }
         assert.strictEqual((yield* send("POST", "/v1/platform/keys", { cookie, headers, body })).status, 403)
         const listed = yield* decodeBody(yield* send("GET", "/console/session", { cookie }))
-        assert.deepStrictEqual(listed.tenants?.[0]?.scopes, ["platform:read"])
+        // What shows data and writes nothing stays.
+        assert.deepStrictEqual(listed.tenants?.[0]?.scopes, [
+          "platform:read",
+          "events:payload",
+          "customers:contact"
+        ])
         const system = yield* signIn(secret ?? "")
         assert.strictEqual((yield* send("GET", "/v1/platform/tenants", { cookie: system })).status, 200)
         const created = yield* send("POST", "/v1/platform/tenants", {

@@ -31,7 +31,8 @@ const shownAsText = [
   "HM_NOTIFICATIONS_DKIM_SELECTOR",
   "HM_NOTIFICATIONS_FROM",
   "HM_NOTIFICATIONS_URL",
-  "HM_OBSERVABILITY_SPOOL"
+  "HM_OBSERVABILITY_SPOOL",
+  "HM_QUOTAS_CRITICAL_ROUTES"
 ]
 
 const isAsked = { failing: false }
@@ -103,7 +104,8 @@ layer(TestServer, { excludeTestServices: true })("The installation over HTTP", (
       )
       assert.sameMembers(
         items.filter((item) => JSON.stringify(item).includes(marker)).map(({ name }) => name),
-        shownAsText
+        shownAsText,
+        "a setting that holds no secret joins shownAsText; one that does is read by Config.Redacted"
       )
       for (const { isSet, name } of items) assert.isTrue(isSet, String(name))
       for (const { isSecret, name, value } of items) {
