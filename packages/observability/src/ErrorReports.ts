@@ -241,7 +241,7 @@ export const layerSystem = (options: Options): Layer.Layer<ErrorReports, never, 
       return yield* make(options, (event) =>
         Effect.gen(function* () {
           const now = yield* Now.now
-          const { submission } = SentryItems.read(
+          const { submission } = yield* SentryItems.read(
             {
               header: {},
               items: [{ type: "event", header: {}, payload: encoder.encode(JSON.stringify(event)) }]

@@ -214,10 +214,15 @@ export class Scrubber {
         match.replace(secret, () => replacement)
       )
     }
-    for (const [start, end] of secretPlaces(result).toReversed()) {
-      result = `${result.slice(0, start)}${replacement}${result.slice(end)}`
+    const parts: Array<string> = []
+    let kept = 0
+    for (const [start, end] of secretPlaces(result)) {
+      parts.push(result.slice(kept, start), replacement)
+      kept = end
     }
-    return result.replaceAll(cardDigits, (digits) => (isCard(digits) ? replacement : digits))
+    return [...parts, result.slice(kept)]
+      .join("")
+      .replaceAll(cardDigits, (digits) => (isCard(digits) ? replacement : digits))
   }
 
   /** Returns the value without secrets, within bounds. */

@@ -161,7 +161,7 @@ export const routes: Effect.Effect<
       }
       const now = yield* Now.now
       const address = yield* ClientAddress.of(request)
-      const { eventId, submission: read } = SentryItems.read(envelope, {
+      const { eventId, submission: read } = yield* SentryItems.read(envelope, {
         tenantId: tenant.id,
         projectId,
         receivedAtMillis: now.getTime(),

@@ -205,6 +205,45 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
     })
   )
 
+  it.effect(
+    "JSON that stands for gigabytes is not parsed: its item is dropped alone, and the event beside it is stored",
+    () =>
+      Effect.gen(function* () {
+        const project = yield* projectOf("brackets")
+        const brackets = "[".repeat(1_000_000)
+        const values = `{"extra":[${"[],".repeat(300_000)}1]}`
+        const long = JSON.stringify(eventOf({ event: { extra: { text: "x".repeat(900_000) } } }))
+        const before = process.resourceUsage().maxRSS
+        const answer = yield* post(
+          project,
+          new Uint8Array(
+            gzipSync(
+              envelopeOf(
+                {},
+                ...Array.from({ length: 20 }, () => [{ type: "event" }, brackets] as const),
+                ...Array.from({ length: 20 }, () => [{ type: "event" }, values] as const),
+                [{ type: "log", item_count: 3 }, "[".repeat(30_000_000)],
+                [{ type: "event" }, eventOf({ value: "beside" })],
+                ...Array.from(
+                  { length: 6 },
+                  () => [{ type: "event" }, long.replace(/.$/, `,"event_id":"${newEventId()}"}`)] as const
+                )
+              )
+            )
+          ),
+          { tenant: "brackets", headers: { "content-encoding": "gzip" } }
+        )
+        assert.strictEqual(answer.status, 200, answer.text)
+        assert.deepStrictEqual(yield* countsOf("brackets", project.projectId), {
+          "error stored": 5,
+          "error dropped too-large": 42,
+          "log_item counted": 3
+        })
+        // In kilobytes. These brackets are two gigabytes of objects.
+        assert.isBelow(process.resourceUsage().maxRSS - before, 500 * 1024)
+      })
+  )
+
   it.effect("a compression bomb is refused, and JSON of 200 levels is cut", () =>
     Effect.gen(function* () {
       const project = yield* projectOf("hostile")

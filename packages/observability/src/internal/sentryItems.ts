@@ -1,11 +1,13 @@
 /**
  * Turns the items of an envelope into what is stored and what is counted. Every item is one or the other.
  */
+import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
 import * as CheckIn from "./checkIn.ts"
 import { type Envelope, isRecord, type Item, jsonOf } from "./envelope.ts"
 import { Scrubber } from "../EventScrubber.ts"
+import * as JsonShape from "./jsonShape.ts"
 import * as StoredEvent from "./storedEvent.ts"
 import type { Count, StoredItem, Submission } from "./submission.ts"
 
@@ -13,6 +15,14 @@ import type { Count, StoredItem, Submission } from "./submission.ts"
 const attachmentBytesMax = 10 * 1024 * 1024
 /** Kinds and reasons that SDKs name themselves: bounded, because they are part of a key. */
 const nameLengthMax = 40
+/** JSON of one envelope that is read: four events at most, where SDKs send one. What is past it is dropped alone. */
+const jsonBytesMax = 4 * 1024 * 1024
+/** Values of that JSON, and its levels. An event of 1 MiB has some ten thousand. */
+const jsonBounds = { values: 200_000, depth: 1_000 }
+/** Bytes of an attachment that are read as text: the rest is cut. */
+const textBytesMax = 65_536
+/** After an item of this size other work of the process has its turn. */
+const pieceBytes = 65_536
 /** Reports of one client in one envelope. */
 const reportsMax = 100
 const quantityMax = 1_000_000
@@ -113,6 +123,10 @@ const isTextual = (item: Item): boolean => {
   )
 }
 
+/** The text of an attachment. Undefined for other bytes. */
+const textOf = (item: Item): string | undefined =>
+  isTextual(item) ? new TextDecoder().decode(item.payload.subarray(0, textBytesMax)) : undefined
+
 /** Texts are scrubbed; other bytes are kept as they came. */
 const attachmentOf = (
   item: Item,
@@ -121,7 +135,7 @@ const attachmentOf = (
   scrubber: Scrubber
 ): StoredItem => {
   const name = item.header["filename"]
-  const text = isTextual(item) ? new TextDecoder().decode(item.payload) : undefined
+  const text = textOf(item)
   const content: Schema.Json =
     text === undefined
       ? { base64: Buffer.from(item.payload).toString("base64") }
@@ -154,36 +168,56 @@ const itemOf = (
   }
 }
 
-export const read = (envelope: Envelope, context: Context): Read => {
+const isStored = ({ type }: Item): boolean => type === "event" || type === "feedback" || type === "check_in"
+
+/** Decodes the items, those that are stored first. One past the limits is left out. */
+const decodedOf = Effect.fnUntraced(function* (items: ReadonlyArray<Item>) {
+  const payloads = new Map<Item, unknown>()
+  let bytes = jsonBytesMax
+  let { values } = jsonBounds
+  for (const item of [...items.filter(isStored), ...items.filter((other) => !isStored(other))]) {
+    const { byteLength } = item.payload
+    if (item.type === "attachment" || byteLength > Math.min(bytes, StoredEvent.eventBytesMax)) continue
+    const found = JsonShape.valuesWithin(item.payload, { ...jsonBounds, values })
+    if (found === undefined) continue
+    bytes -= byteLength
+    values -= found
+    payloads.set(item, jsonOf(item.payload))
+    if (byteLength > pieceBytes) yield* Effect.yieldNow
+  }
+  return payloads
+})
+
+/** Reads an envelope. Other work of the process runs between its larger items. */
+export const read = Effect.fnUntraced(function* (
+  envelope: Envelope,
+  context: Context
+): Effect.fn.Return<Read> {
   const { keepsAddresses, projectId, receivedAtMillis, tenantId } = context
   const scrubber = new Scrubber({ keepsAddresses })
-  const decoded = envelope.items.map((item) => ({
-    item,
-    payload: item.type === "attachment" ? undefined : jsonOf(item.payload)
-  }))
+  const payloads = yield* decodedOf(envelope.items)
   // A secret that one item names is looked for in all of them.
-  for (const { payload } of decoded) scrubber.collect(payload)
+  for (const payload of payloads.values()) scrubber.collect(payload)
   scrubber.collect(envelope.header)
-  for (const { item } of decoded) {
-    if (item.type === "attachment" && isTextual(item) && item.payload.byteLength <= attachmentBytesMax) {
-      scrubber.collect(new TextDecoder().decode(item.payload))
-    }
+  for (const item of envelope.items) {
+    if (item.type === "attachment" && item.payload.byteLength <= attachmentBytesMax)
+      scrubber.collect(textOf(item))
   }
   const envelopeId = StoredEvent.eventIdOf(envelope.header["event_id"])
   const events: Array<StoredEvent.StoredEvent> = []
   const items: Array<StoredItem> = []
   const counts: Array<Count> = []
   const checkIns: Array<CheckIn.CheckIn> = []
-  for (const { item, payload } of decoded) {
+  for (const item of envelope.items) {
+    const payload = payloads.get(item)
+    if (item.payload.byteLength > pieceBytes) yield* Effect.yieldNow
     if (item.type === "attachment") {
       if (item.payload.byteLength > attachmentBytesMax) counts.push(dropped(item, "too-large"))
       else items.push(attachmentOf(item, envelopeId ?? null, receivedAtMillis, scrubber))
       continue
     }
-    const isStored = item.type === "event" || item.type === "feedback" || item.type === "check_in"
-    if (isStored && item.payload.byteLength > StoredEvent.eventBytesMax)
-      counts.push(dropped(item, "too-large"))
-    else if (isStored && !isRecord(payload)) counts.push(dropped(item, "unreadable"))
+    if (isStored(item) && !payloads.has(item)) counts.push(dropped(item, "too-large"))
+    else if (isStored(item) && !isRecord(payload)) counts.push(dropped(item, "unreadable"))
     else if (item.type === "event" && isRecord(payload)) {
       const eventId = StoredEvent.eventIdOf(payload["event_id"]) ?? envelopeId ?? context.newEventId
       const sentAtMillis = StoredEvent.millisOf(envelope.header["sent_at"])
@@ -217,4 +251,4 @@ export const read = (envelope: Envelope, context: Context): Read => {
     submission: { tenantId, projectId, receivedAtMillis, events, items, checkIns, counts },
     eventId: (events[0]?.eventId ?? envelopeId ?? context.newEventId).replaceAll("-", "")
   }
-}
+})
