@@ -3,6 +3,9 @@
  * into empty projects, type-checks and loads every module, runs the README examples against a Postgres, and runs the
  * packed command's quickstart. Run after `pnpm build`, by `pnpm hygiene`.
  *
+ * With the argument `managers` it installs some of them with npm, pnpm and yarn instead, and loads them on the Nodes that they
+ * name: `pnpm managers`.
+ *
  * Prints one line a check and exits with 1 when one fails.
  */
 import { NodeServices } from "@effect/platform-node"
@@ -13,12 +16,14 @@ import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import { randomBytes } from "node:crypto"
 import * as Path from "node:path"
 import * as Command from "./Command.ts"
+import * as PackageManagers from "./PackageManagers.ts"
 
 class CheckFailed extends Schema.TaggedError<CheckFailed>()("CheckFailed", { message: Schema.String }) {}
 
@@ -304,8 +309,47 @@ const program = Effect.gen(function* () {
     }
   })
 
+  /** A stranger's library, client and queue: enough to see what a manager or a Node makes of packages that need each other. */
+  const managed = packed.filter(({ name }) => /\/(?:core|queue|events|client)$/.test(name))
+  const manage = Effect.gen(function* () {
+    const versions = yield* Effect.forEach(["effect", "@effect/sql-pg"], (name) =>
+      installedVersion(name, libraries)
+    )
+    const peers = Object.fromEntries(
+      versions.map((text) => [text.slice(0, text.lastIndexOf("@")), text.slice(text.lastIndexOf("@") + 1)])
+    )
+    const nodes = yield* Effect.option(PackageManagers.installNodes(`${folder}/nodes`))
+    if (Option.isNone(nodes)) yield* Console.log("skip  older Nodes: npm cannot install them here")
+    for (const manager of PackageManagers.managerNames) {
+      const project = `${folder}/with-${manager}`
+      const install = PackageManagers.install(manager, project, folder, managed, peers)
+      if (!(yield* check(`${manager} installs ${managed.length} packages into an empty project`, install))) {
+        continue
+      }
+      const installed = [process.execPath, ...(Option.isSome(nodes) ? [nodes.value.oldest] : [])]
+      for (const node of installed) {
+        const version = node === process.execPath ? process.versions.node : "22.19.0"
+        yield* check(
+          `they load there with import and require on Node ${version}`,
+          PackageManagers.load(node, project)
+        )
+      }
+    }
+    const command = packed.find((one) => one.modules.length === 0)
+    if (Option.isSome(nodes) && command !== undefined) {
+      const script = `${command.folder}/dist/main.js`
+      yield* check(
+        `${command.name} says on an older Node which one it needs`,
+        PackageManagers.refuse(nodes.value.tooOld, script, folder)
+      )
+    }
+  })
+
   // The command's quickstart waits for its database much of the time, and the linters are done meanwhile.
-  yield* Effect.all([operate, Effect.andThen(adopt, Effect.forEach(packed, lintPackage))], { concurrency: 2 })
+  const others = Effect.all([operate, Effect.andThen(adopt, Effect.forEach(packed, lintPackage))], {
+    concurrency: 2
+  })
+  yield* process.argv.includes("managers") ? manage : others
 
   const took = seconds((yield* Clock.currentTimeMillis) - startedAt)
   yield* Console.log(
