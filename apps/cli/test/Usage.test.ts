@@ -59,6 +59,16 @@ describe("hypermarket", () => {
     ["a missing argument", ["tenants", "create"], "Missing required argument: tenant"],
     ["a malformed tenant", ["tenants", "create", "A B"], "1 to 63 of a-z"],
     ["a malformed scope", ["keys", "create", "acme", "--scope", "all"], "<domain>:read"],
+    [
+      "a scope of no domain",
+      ["keys", "create", "acme", "--scope", "event:write"],
+      "Expected: one of analytics, audit, events,"
+    ],
+    [
+      "a mistyped scope, with those that exist",
+      ["keys", "create", "acme", "--scope", "searches:read"],
+      "risk, search, each with :read, :write or :admin"
+    ],
     ["a malformed month", ["analytics", "rebuild", "acme", "2026-13"], "Expected a month"],
     ["a port out of range", ["quickstart", "--exit", "--port", "99999"], "99999 is not a port"],
     ["a key for nobody", ["keys", "create", "--scope", "events:read"], "Name a tenant, or give --system"],

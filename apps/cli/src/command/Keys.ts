@@ -1,5 +1,6 @@
 /** `hypermarket keys`: list, create, rotate, revoke; and the tenant-less credential of administration. */
 import { AccessScope } from "@hypermarket/core/AccessScope"
+import * as KeyScopes from "@hypermarket/installation/KeyScopes"
 import * as Database from "@hypermarket/core/Database"
 import * as Tenant from "@hypermarket/core/Tenant"
 import { ActivityLog } from "@hypermarket/platform/ActivityLog"
@@ -135,6 +136,7 @@ const create = Command.make(
     scopes: Flag.String("scope").pipe(
       Flag.withDescription("<domain>:read, <domain>:write or <domain>:admin; give it several times"),
       Flag.withSchema(AccessScope),
+      Flag.filter(KeyScopes.exists, () => KeyScopes.text),
       Flag.atLeast(0)
     ),
     name: Flag.String("name").pipe(
