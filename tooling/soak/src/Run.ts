@@ -4,13 +4,16 @@
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
 import * as Migrations from "@hypermarket/core/Migrations"
+import * as Storage from "@hypermarket/core/Storage"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import * as Cluster from "./Cluster.ts"
 import * as Crew from "./Crew.ts"
 import * as Ledger from "./Ledger.ts"
@@ -53,9 +56,25 @@ export const setUp = Effect.fn("Run.setUp")(function* (
   return { cluster, crew, client, marks }
 })
 
-/** Until the server answers again. */
+const sqlErrorOf = (error: unknown): SqlError | undefined => {
+  if (isSqlError(error)) return error
+  if (!Cause.isCause(error)) return undefined
+  for (const reason of error.reasons) {
+    const value = reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : undefined
+    if (isSqlError(value)) return value
+  }
+  return undefined
+}
+
+/** A statement that is wrong stays wrong: repeating it would hold the run up for ever. */
+const mayPass = (error: unknown): boolean => {
+  const failure = sqlErrorOf(error)
+  return failure === undefined || Storage.isRetryable(failure)
+}
+
+/** Repeats it until the server answers again. A failure that repetition does not mend ends the run with its reason. */
 export const persist = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
-  self.pipe(Effect.retry(Schedule.spaced("50 millis")), Effect.orDie)
+  self.pipe(Effect.retry({ while: mayPass, schedule: Schedule.spaced("50 millis") }), Effect.orDie)
 
 const capacity = claimConcurrency * batchMax
 

@@ -6,7 +6,9 @@ import * as SoakProgram from "@hypermarket/soak/SoakProgram"
 import * as Run from "@hypermarket/soak/Run"
 import * as Standstill from "@hypermarket/soak/Standstill"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as SqlClient from "effect/sql/SqlClient"
 
 /** Its runs break a rule for odd seeds. */
@@ -86,6 +88,29 @@ describe("A soak's program", () => {
 layer(TestDatabase.layer(CoreDomain.migrations, EventsDomain.domain.migrations), {
   excludeTestServices: true
 })("A run that stands still", (it) => {
+  it.effect("is not held up by a statement that is wrong, and outlasts a server that is away", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const wrong = sql`SELECT nothing`
+      const exits = [
+        yield* Effect.exit(Run.persist(wrong)),
+        yield* Effect.exit(Run.persist(Effect.sandbox(Effect.orDie(wrong))))
+      ]
+      for (const exit of exits) {
+        assert.include(
+          Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
+          'column "nothing" does not exist'
+        )
+      }
+      let calls = 0
+      const away = Effect.suspend(() =>
+        ++calls < 3 ? sql`SELECT pg_terminate_backend(pg_backend_pid())` : sql`SELECT 7 AS n`
+      )
+      assert.deepStrictEqual(yield* Run.persist(away), [{ n: 7 }])
+      assert.strictEqual(calls, 3)
+    })
+  )
+
   it.effect("ends without an answer, and names the jobs that are dead-lettered", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
