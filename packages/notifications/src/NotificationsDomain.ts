@@ -55,6 +55,7 @@ import { NotificationTemplates } from "./NotificationTemplates.ts"
 import notification from "./migrations/0001_notification.ts"
 import feedback from "./migrations/0002_feedback.ts"
 import feedbackIndex from "./migrations/0003_feedback_index.ts"
+import dueByTenant from "./migrations/0004_due_by_tenant.ts"
 import * as NotificationsSubjectData from "./NotificationsSubjectData.ts"
 
 /**
@@ -146,7 +147,12 @@ export const domain = Domain.make({
   tables: ["hm_notification_", "hm_user_preference"],
   migrations: Migrations.make(
     "notifications",
-    { "0001_notification": notification, "0002_feedback": feedback, "0003_feedback_index": feedbackIndex },
+    {
+      "0001_notification": notification,
+      "0002_feedback": feedback,
+      "0003_feedback_index": feedbackIndex,
+      "0004_due_by_tenant": dueByTenant
+    },
     { release: manifest.version }
   ),
   layer,

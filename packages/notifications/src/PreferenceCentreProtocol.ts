@@ -6,8 +6,10 @@
  */
 import * as Storage from "@hypermarket/core/Storage"
 import * as TokenRoute from "@hypermarket/core/TokenRoute"
+import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as SqlClient from "effect/sql/SqlClient"
 import { startOf } from "./internal/line.ts"
 import { escaped, page, refusals, refuse } from "./internal/page.ts"
 import {
@@ -76,8 +78,9 @@ const options = {
 export const routes: Effect.Effect<
   ReadonlyArray<TokenRoute.TokenRoute>,
   never,
-  NotificationPreferences | NotificationProfiles
+  SqlClient.SqlClient | NotificationPreferences | NotificationProfiles
 > = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
   const preferences = yield* NotificationPreferences
   const profiles = yield* NotificationProfiles
 
@@ -96,7 +99,7 @@ export const routes: Effect.Effect<
   })
 
   /** A category that the form did not show, or that is gone or required since, stays as it is. */
-  const save = Effect.fnUntraced(function* (to: Recipient, form: URLSearchParams) {
+  const saveAll = Effect.fnUntraced(function* (to: Recipient, form: URLSearchParams) {
     const on = new Set(form.getAll("on"))
     const shown = new Set(form.getAll("shown"))
     const { categories, choices } = yield* read(to)
@@ -119,6 +122,9 @@ export const routes: Effect.Effect<
     }
     return yield* read(to)
   })
+
+  /** The form is saved as a whole or not at all, by one commit. */
+  const save = (to: Recipient, form: URLSearchParams) => transactionOf(sql)(saveAll(to, form))
 
   const orLater = <E extends { readonly _tag: string }, R>(
     self: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>

@@ -106,6 +106,12 @@ layer(TestLayer, { excludeTestServices: true })("The preference centre", (it) =>
       assert.strictEqual(answer.status, 200)
       assert.include(yield* answer.text, "Saved.")
       assert.deepInclude(yield* enabled("saves"), { news: true, orders: true, reviews: false })
+      const written = yield* sql`
+        SELECT count(*)::int AS rows, count(DISTINCT xmin::text)::int AS transactions
+          FROM hm_user_preference
+         WHERE recipient_id = 'saves'
+      `
+      assert.deepStrictEqual(written, [{ rows: 2, transactions: 1 }])
       yield* save(url, "shown=news&shown=reviews&on=news")
       const changes = yield* sql`
         SELECT category, enabled, source, text_version AS "textVersion"

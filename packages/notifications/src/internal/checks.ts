@@ -4,6 +4,7 @@ import * as Now from "@hypermarket/core/Now"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Settings from "../NotificationsSettings.ts"
+import * as Maintenance from "./maintenance.ts"
 
 const findings = Effect.gen(function* () {
   const mode = yield* Settings.delivery.config
@@ -62,8 +63,13 @@ export const backlog = Check.make(
       SELECT count(*)::int AS late
         FROM (
              SELECT
-               FROM hm_notification_queue
-              WHERE due_at < ${before}
+               FROM (${Maintenance.tenantsWithDue(sql, before, countMax)}) t
+              CROSS JOIN LATERAL (
+                    SELECT
+                      FROM hm_notification_queue
+                     WHERE tenant_id = t."tenantId"
+                       AND due_at < ${before}
+                     LIMIT ${countMax}) q
               LIMIT ${countMax}
              ) l
     `

@@ -15,17 +15,50 @@ const recoveredMax = 1_000
 const tenantsMax = 1_000
 const roundLimit = "30 seconds"
 
+/**
+ * Returns tenants with a message that was due before an instant: two look-ups per tenant with open messages, and not one row
+ * per message as `DISTINCT` reads. Written as EXISTS, the second one became a hash join that reads the table.
+ */
+export const tenantsWithDue = (sql: SqlClient.SqlClient, before: Date, max: number) => sql<{
+  readonly tenantId: string
+}>`
+  WITH RECURSIVE tenants AS (
+    (
+    SELECT tenant_id
+      FROM hm_notification_queue
+     WHERE due_at IS NOT NULL
+     ORDER BY tenant_id
+     LIMIT 1
+    )
+    UNION ALL
+    SELECT next.tenant_id
+      FROM tenants t
+     CROSS JOIN LATERAL (
+           SELECT q.tenant_id
+             FROM hm_notification_queue q
+            WHERE q.tenant_id > t.tenant_id
+              AND q.due_at IS NOT NULL
+            ORDER BY q.tenant_id
+            LIMIT 1) next
+  )
+  SELECT tenant_id AS "tenantId"
+    FROM tenants t
+   CROSS JOIN LATERAL (
+         SELECT
+           FROM hm_notification_queue
+          WHERE tenant_id = t.tenant_id
+            AND due_at < ${before}
+          ORDER BY due_at
+          LIMIT 1) late
+   LIMIT ${max}
+`
+
 /** Enqueues open messages whose job is gone. A backstop: the queue loses none. */
 export const recover = (sql: SqlClient.SqlClient, queue: WorkQueue.WorkQueue) =>
   Effect.gen(function* () {
     const now = yield* Now.now
     const before = new Date(now.getTime() - overdueMinutes * 60_000)
-    const tenants = yield* sql<{ readonly tenantId: string }>`
-      SELECT DISTINCT tenant_id AS "tenantId"
-        FROM hm_notification_queue
-       WHERE due_at < ${before}
-       LIMIT ${tenantsMax}
-    `
+    const tenants = yield* tenantsWithDue(sql, before, tenantsMax)
     const round = yield* EachTenant.run({
       loop: "notifications.message.recover",
       items: tenants,
