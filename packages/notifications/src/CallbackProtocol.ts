@@ -5,6 +5,7 @@
  * | ---------- | ----------------------------------------------- | ----------------------------------------------------- |
  * | `mailgun`  | Mailgun's webhook                               | its signature, `HM_NOTIFICATIONS_MAILGUN_KEY`         |
  * | `sendgrid` | SendGrid's signed event webhook                 | its signature, `HM_NOTIFICATIONS_SENDGRID_KEY`        |
+ * | `postmark` | Postmark's webhook                              | basic authentication with the secret below            |
  * | `webhook`  | `{ "events": [...] }`                           | Standard Webhooks, `HM_NOTIFICATIONS_CALLBACK_SECRET` |
  * | `mail`     | a bounce (RFC 3464) or complaint (RFC 5965)     | basic authentication with the same secret             |
  *
@@ -92,6 +93,7 @@ const readAs = <A>(
 
 const decodeMailgun = Providers.decode(Providers.Mailgun)
 const readSendGrid = readAs(Providers.decode(Providers.SendGrid), Providers.ofSendGrid)
+const readPostmark = readAs(Providers.decode(Providers.Postmark), Providers.ofPostmark)
 const readReports = readAs(Providers.decode(Providers.Reports), Providers.ofReports)
 
 const sources = Effect.gen(function* () {
@@ -116,6 +118,14 @@ const sources = Effect.gen(function* () {
         return Signatures.isSendGrid(headers, body, key)
           ? yield* readSendGrid(body)
           : yield* new CallbackUnsigned()
+      })
+    },
+    {
+      name: "postmark",
+      key: secret,
+      // Postmark signs nothing: the secret is the password in the address of the webhook.
+      read: Effect.fnUntraced(function* ({ body, headers, key }) {
+        return Signatures.isBasic(headers, key) ? yield* readPostmark(body) : yield* new CallbackUnsigned()
       })
     },
     {

@@ -70,6 +70,13 @@ export class MailProvider extends Context.Service<
   ).pipe(Layer.provide(CircuitBreaker.layerStoreMemory()))
 }
 
+const hasPostmark = (url: Redacted.Redacted | undefined): boolean => {
+  const host = url === undefined ? "" : (URL.parse(Redacted.value(url))?.hostname ?? "")
+  return host === postmarkHost || host.endsWith(`.${postmarkHost}`)
+}
+
+const postmarkHost = "postmarkapp.com"
+
 const make = Effect.gen(function* () {
   const from = yield* Settings.from.config
   const url = yield* Settings.smtpUrl.config
@@ -78,6 +85,8 @@ const make = Effect.gen(function* () {
   const domainName = yield* Settings.dkimDomain.config
   const keySelector = yield* Settings.dkimSelector.config
   const key = yield* Settings.dkimKey.config
+  // Postmark takes it out of the message, and returns it in its callbacks.
+  const isPostmark = [url, fallbackUrl].some(hasPostmark)
   const host = from.slice(from.lastIndexOf("@") + 1)
   const composer = createTransport({
     streamTransport: true,
@@ -107,6 +116,7 @@ const make = Effect.gen(function* () {
         xMailer: false,
         headers: {
           "Auto-Submitted": "auto-generated",
+          ...(isPostmark ? { [`X-PM-Metadata-${Feedback.postmarkKey}`]: mail.id } : {}),
           ...(mail.unsubscribeUrl === undefined
             ? {}
             : {

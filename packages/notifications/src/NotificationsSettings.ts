@@ -108,7 +108,7 @@ export const bounce = Setting.make<string | undefined>({
  */
 export const callbackSecret = Setting.optionalSecret({
   name: "HM_NOTIFICATIONS_CALLBACK_SECRET",
-  doc: "The secret of `/v1/notifications/callbacks/mail` (as the password of basic authentication) and of `/v1/notifications/callbacks/webhook` (as the `whsec_` secret of Standard Webhooks)."
+  doc: "The secret of `/v1/notifications/callbacks/mail` and `/callbacks/postmark` (as the password of basic authentication), and of `/v1/notifications/callbacks/webhook` (as the `whsec_` secret of Standard Webhooks)."
 })
 
 /**

@@ -1,6 +1,7 @@
 /** Callbacks of providers. */
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { MailProvider } from "@hypermarket/notifications/MailProvider"
+import { ConfigProvider, Effect, Layer } from "effect"
 import { Webhook } from "standardwebhooks"
 import {
   accepted,
@@ -42,7 +43,7 @@ layer(TestLayer, { excludeTestServices: true })("Callbacks", (it) => {
         const altered = Object.fromEntries(
           Object.entries(headers).map(([name, value]) => [
             name,
-            name.endsWith("signature")
+            name.endsWith("signature") || name === "authorization"
               ? `${value.slice(0, 20)}${value[20] === "A" ? "B" : "A"}${value.slice(21)}`
               : value
           ])
@@ -51,7 +52,8 @@ layer(TestLayer, { excludeTestServices: true })("Callbacks", (it) => {
         const bodies: ReadonlyArray<readonly [string, Readonly<Record<string, string>>]> = [
           [wrong, altered],
           [wrong, source === "mailgun" ? headers : {}],
-          [source === "mailgun" ? wrong : `${body} `, headers]
+          // Postmark signs no body.
+          [source === "mailgun" ? wrong : `${body} `, source === "postmark" ? {} : headers]
         ]
         for (const [sentBody, sentHeaders] of bodies) {
           assert.strictEqual((yield* post(source, sentBody, sentHeaders)).status, 401)
@@ -73,6 +75,63 @@ layer(TestLayer, { excludeTestServices: true })("Callbacks", (it) => {
       assert.strictEqual(yield* stateOf("replayed"), "accepted")
       assert.strictEqual((yield* accepted("mailgun", aged(11.8).body, {})).changed, 1)
     }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("postmark: what it still tries, answers by itself or does not name is left out", () =>
+    Effect.gen(function* () {
+      const mail = yield* sent("postmark")
+      const { body = "", headers = {} } =
+        byProvider["postmark"]?.(mail, { kind: "bounced", reason: "" }) ?? {}
+      const changed = (from: string, to: string) => accepted("postmark", body.replace(from, to), headers)
+      for (const type of ["Transient", "AutoResponder", "constructor", "DnsError"]) {
+        assert.deepStrictEqual(yield* changed("HardBounce", type), { reports: 0, changed: 0 })
+      }
+      assert.strictEqual((yield* changed('"RecordType":"Bounce"', '"RecordType":"Open"')).reports, 0)
+      assert.strictEqual((yield* changed("hm-notification", "other")).reports, 0)
+      assert.strictEqual((yield* changed("HardBounce", "SoftBounce")).changed, 1)
+      assert.strictEqual(yield* stateOf("postmark"), "bounced")
+      assert.strictEqual(yield* suppression(mail.address), "none")
+      const unknown = yield* sent("postmark-unknown")
+      const hard = byProvider["postmark"]?.(unknown, { kind: "bounced", reason: "" })
+      yield* accepted("postmark", hard?.body ?? "", headers)
+      assert.strictEqual(yield* suppression(unknown.address), "bounce")
+    }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("postmark: mail for its server has the message's id as metadata, and other mail has not", () =>
+    Effect.gen(function* () {
+      const id = "019ac3f0-7d2b-7cc1-9d0e-1f2a3b4c5d6e"
+      const headersOf = (url: string) =>
+        Effect.gen(function* () {
+          const provider = yield* MailProvider
+          const message = yield* provider.compose({
+            id,
+            to: { address: "ann@mail.example", name: undefined },
+            fromName: undefined,
+            replyTo: undefined,
+            subject: "s",
+            text: "t",
+            html: undefined,
+            unsubscribeUrl: undefined,
+            date: new Date(0)
+          })
+          return Buffer.from(message).toString("utf8")
+        }).pipe(
+          Effect.provide(
+            Layer.fresh(MailProvider.layer).pipe(
+              Layer.provide(
+                ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_NOTIFICATIONS_SMTP_URL: url }))
+              )
+            )
+          )
+        )
+      const header = `X-PM-Metadata-hm-notification: ${id}`.toLowerCase()
+      const composed = yield* headersOf("smtp://key:key@smtp.postmarkapp.com:587")
+      assert.include(composed.toLowerCase(), header)
+      for (const url of ["smtp://mail.example:25", "smtp://postmarkapp.com.evil.example:25"]) {
+        assert.notInclude((yield* headersOf(url)).toLowerCase(), "x-pm-metadata")
+      }
+    })
   )
 
   it.effect("a body that the source does not send is refused, and one beyond a mebibyte too", () =>

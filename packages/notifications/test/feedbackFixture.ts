@@ -177,6 +177,25 @@ export const byProvider: Readonly<
       }
     }
   },
+  postmark: ({ address, messageId }, { kind, reason }) => {
+    const [id = ""] = messageId.slice(1).split("@")
+    const records = { delivered: "Delivery", bounced: "Bounce", complained: "SpamComplaint" }
+    return {
+      body: JSON.stringify({
+        RecordType: records[kind],
+        Type: kind === "bounced" ? "HardBounce" : undefined,
+        MessageID: "00000000-0000-0000-0000-000000000000",
+        Metadata: { "hm-notification": id },
+        ...(kind === "delivered" ? { Recipient: address } : { Email: address }),
+        Details: reason,
+        ServerID: 23
+      }),
+      headers: {
+        authorization: `Basic ${Buffer.from(`postmark:${secret}`).toString("base64")}`,
+        "content-type": "application/json"
+      }
+    }
+  },
   webhook: ({ address, messageId }, { kind, reason }) => {
     const body = JSON.stringify({
       events: [{ type: kind, messageId, recipient: address, detail: reason }]

@@ -31,3 +31,6 @@ export const idOfSender = (text: string): string | undefined => {
   const parts = tagged.exec(text)
   return parts === null ? undefined : parts.slice(1).join("-").toLowerCase()
 }
+
+/** The key of Postmark's metadata with the message's id: it replaces the Message-ID, and returns metadata. */
+export const postmarkKey = "hm-notification"

@@ -3,7 +3,7 @@ import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { lineOf } from "../line.ts"
 import * as Mailbox from "../mail/mailbox.ts"
-import { type Feedback, idOfMessageId } from "./feedback.ts"
+import { type Feedback, idOfMessageId, postmarkKey } from "./feedback.ts"
 
 /** Events of one request. Providers send at most some hundreds. */
 const eventsMax = 1_000
@@ -128,6 +128,55 @@ export const ofSendGrid = (events: typeof SendGrid.Type): ReadonlyArray<Feedback
       }
     ]
   })
+
+export const Postmark = Schema.Struct({
+  RecordType: Text,
+  Type: OptionalText,
+  Email: OptionalText,
+  Recipient: OptionalText,
+  Details: OptionalText,
+  Description: OptionalText,
+  Metadata: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.String)))
+})
+
+const notificationIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** The bounces after which Postmark tries no more. Others are delays, automatic replies and notices. */
+const postmarkBounces: Readonly<Record<string, { readonly isMissing: boolean }>> = {
+  HardBounce: { isMissing: true },
+  BadEmailAddress: { isMissing: true },
+  SoftBounce: { isMissing: false },
+  Blocked: { isMissing: false }
+}
+
+export const ofPostmark = (record: typeof Postmark.Type): ReadonlyArray<Feedback> => {
+  const notificationId = record.Metadata?.[postmarkKey] ?? ""
+  if (!notificationIdPattern.test(notificationId)) return []
+  const text = record.Details ?? record.Description ?? ""
+  const address = record.Email ?? record.Recipient
+  const feedback = {
+    notificationId,
+    addresses: address === undefined || address === null ? [] : [address],
+    detail: lineOf(text)
+  }
+  switch (record.RecordType) {
+    case "Delivery":
+      return [{ ...feedback, kind: "delivered", isMissing: false }]
+    case "SpamComplaint":
+      return [{ ...feedback, kind: "complained", isMissing: false }]
+    case "Bounce": {
+      const type = record.Type ?? ""
+      const bounce = Object.hasOwn(postmarkBounces, type) ? postmarkBounces[type] : undefined
+      if (bounce === undefined) return []
+      // The server's own words count for more than the class: a block is also called a hard bounce.
+      const isExplained = basicCode(text) !== undefined || Mailbox.statusOf(text) !== undefined
+      const isMissing = bounce.isMissing && (!isExplained || isReason(text, basicCode(text)))
+      return [{ ...feedback, kind: "bounced", isMissing }]
+    }
+    default:
+      return []
+  }
+}
 
 /** Decodes a body, leaving out what providers add to it. */
 export const decode = <A>(schema: Schema.Codec<A, unknown>) => {
