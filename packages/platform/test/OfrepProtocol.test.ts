@@ -1,24 +1,17 @@
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
-import type { FlagEnvironment, NewFeatureFlag } from "@hypermarket/platform/FeatureFlag"
 import { FeatureFlags } from "@hypermarket/platform/FeatureFlags"
-import { FlagEvaluations } from "@hypermarket/platform/FlagEvaluations"
-import { FlagSegments } from "@hypermarket/platform/FlagSegments"
 import * as OfrepProtocol from "@hypermarket/platform/OfrepProtocol"
 import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
-import { OFREPProvider } from "@openfeature/ofrep-provider"
-import { ErrorCode, OpenFeature } from "@openfeature/server-sdk"
 import { Ajv2020 } from "ajv/dist/2020.js"
 import { Effect, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
-import * as Sql from "effect/sql/SqlClient"
 import { parse } from "yaml"
 import { conformanceText } from "./conformanceData.ts"
-import { baseUrl, keyOf, layerServer, layerTokens, post, settled } from "./flagServer.ts"
+import { keyOf, layerServer, layerTokens, post, settled } from "./flagServer.ts"
+import { acme, path, Single, decodeSingle, secretAddress, on, seeded, bearer } from "./ofrepFixture.ts"
 
-const acme = TenantId.make("acme")
 const globex = TenantId.make("globex")
-const path = "/ofrep/v1/evaluate/flags"
 
 const openapi = conformanceText("ofrep/openapi.yaml")
 
@@ -42,93 +35,9 @@ const validate = (() => {
   }
 })()
 
-const Single = Schema.Record(Schema.String, Schema.Json)
-const decodeSingle = Schema.decodeEffect(Schema.fromJsonString(Single))
 const decodeBulk = Schema.decodeEffect(
   Schema.fromJsonString(Schema.Struct({ flags: Schema.Array(Single), metadata: Single }))
 )
-
-const secretAddress = "ceo@secret.example"
-
-const rules: FlagEnvironment["rules"] = [
-  {
-    ruleId: "board",
-    condition: { attribute: "email", operator: "in", values: [secretAddress] },
-    serve: { variant: "on" }
-  },
-  { ruleId: "half", percentage: 50, serve: { variant: "on" } }
-]
-
-const on = { isEnabled: true, rules: [], otherwise: { variant: "on" } }
-
-const seeds: ReadonlyArray<NewFeatureFlag> = [
-  {
-    flagKey: "static",
-    kind: "boolean",
-    environments: { live: on, staging: { ...on, otherwise: { variant: "off" } } }
-  },
-  { flagKey: "off", kind: "boolean", environments: { live: { ...on, isEnabled: false } } },
-  {
-    flagKey: "off-variant",
-    kind: "boolean",
-    environments: { live: { ...on, isEnabled: false, offVariant: "off" } }
-  },
-  {
-    flagKey: "rules",
-    kind: "boolean",
-    environments: { live: { ...on, rules, otherwise: { variant: "off" } } }
-  },
-  {
-    flagKey: "keyed",
-    kind: "boolean",
-    environments: { live: { ...on, rules, otherwise: { variant: "off" }, requiresTargetingKey: true } }
-  },
-  {
-    flagKey: "colour",
-    kind: "string",
-    variants: [
-      { name: "a", value: "red" },
-      { name: "b", value: "blue" }
-    ],
-    metadata: { owner: "design", revisionLimit: 3 },
-    environments: {
-      live: {
-        ...on,
-        otherwise: {
-          weights: [
-            { variant: "a", weight: 33.333 },
-            { variant: "b", weight: 66.667 }
-          ]
-        }
-      }
-    }
-  },
-  {
-    flagKey: "json",
-    kind: "json",
-    variants: [{ name: "big", value: { list: [1, -0.5, 1e21], text: "ä" } }],
-    environments: { live: { ...on, otherwise: { variant: "big" } } }
-  },
-  { flagKey: "code", kind: "boolean", environments: { live: { ...on, otherwise: null } } },
-  { flagKey: "later", kind: "boolean" }
-]
-
-/** The flags of a tenant, once per file. */
-const seeded = Effect.fnUntraced(function* (tenantId: TenantId) {
-  const flags = yield* FeatureFlags
-  yield* Effect.gen(function* () {
-    const first = yield* flags.create(seeds[0] ?? { flagKey: "static", kind: "boolean" }).pipe(
-      Effect.as(true),
-      Effect.catchTag("FlagExists", () => Effect.succeed(false))
-    )
-    if (first) for (const seed of seeds.slice(1)) yield* flags.create(seed)
-    yield* settled("live", BigInt(seeds.length - 1))
-    yield* settled("staging", 1n)
-  }).pipe(provide(tenantId))
-  return yield* keyOf(tenantId)
-})
-
-const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
 layer(layerServer, { excludeTestServices: true })("OfrepProtocol", (it) => {
   TenantIsolation.protocols(
@@ -340,125 +249,4 @@ layer(layerServer, { excludeTestServices: true })("OfrepProtocol", (it) => {
       assert.include(refused.headers["access-control-expose-headers"] ?? "", "ETag")
     })
   )
-
-  it.effect("answers @openfeature/ofrep-provider in @openfeature/server-sdk, unmodified", () =>
-    Effect.gen(function* () {
-      const key = yield* seeded(acme)
-      const url = yield* baseUrl
-      yield* Effect.promise(() =>
-        OpenFeature.setProviderAndWait(
-          new OFREPProvider({ baseUrl: url, headers: [["Authorization", `Bearer ${key}`]] })
-        )
-      )
-      const client = OpenFeature.getClient()
-      const details = yield* Effect.promise(() =>
-        client.getBooleanDetails("static", false, { targetingKey: "1" })
-      )
-      assert.deepInclude(details, { value: true, variant: "on", reason: "STATIC" })
-      const board = yield* Effect.promise(() =>
-        client.getBooleanDetails("rules", false, { targetingKey: "1", email: secretAddress })
-      )
-      assert.deepInclude(board, { value: true, reason: "TARGETING_MATCH" })
-      const colour = yield* Effect.promise(() =>
-        client.getStringDetails("colour", "none", { targetingKey: "1" })
-      )
-      assert.deepInclude(colour, { reason: "SPLIT" })
-      assert.include(["red", "blue"], colour.value)
-      assert.deepInclude(colour.flagMetadata, { owner: "design", revisionLimit: 3 })
-      const json = yield* Effect.promise(() => client.getObjectValue("json", {}, { targetingKey: "1" }))
-      assert.deepStrictEqual(json, { list: [1, -0.5, 1e21], text: "ä" })
-      const missing = yield* Effect.promise(() =>
-        client.getBooleanDetails("nowhere", true, { targetingKey: "1" })
-      )
-      assert.deepInclude(missing, { value: true, errorCode: ErrorCode.FLAG_NOT_FOUND })
-      const keyless = yield* Effect.promise(() => client.getBooleanDetails("keyed", true, {}))
-      assert.deepInclude(keyless, { value: true, errorCode: ErrorCode.TARGETING_KEY_MISSING })
-      yield* Effect.promise(() => OpenFeature.close())
-    })
-  )
-
-  it.effect("errs at a stored rule that names an unknown segment or operator, and at its negation", () =>
-    Effect.gen(function* () {
-      const tenantId = TenantId.make("newer-release")
-      const key = yield* keyOf(tenantId)
-      const flags = yield* FeatureFlags
-      const segments = yield* FlagSegments
-      const sql = yield* Sql.SqlClient
-      yield* segments
-        .create({ segmentKey: "vip", condition: { attribute: "plan", operator: "in", values: ["gold"] } })
-        .pipe(provide(tenantId))
-      for (const [flagKey, condition] of [
-        ["plain", { segment: "vip" }],
-        ["negated", { not: { segment: "vip" } }]
-      ] as const) {
-        yield* flags
-          .create({
-            flagKey,
-            kind: "boolean",
-            environments: {
-              live: {
-                ...on,
-                rules: [{ ruleId: "r", condition, serve: { variant: "on" } }],
-                otherwise: { variant: "off" }
-              }
-            }
-          })
-          .pipe(provide(tenantId))
-      }
-      const ask = Effect.forEach(["plain", "negated"], (flag) =>
-        Effect.flatMap(post(`${path}/${flag}`, { context: { plan: "gold" } }, bearer(key)), ({ text }) =>
-          decodeSingle(text)
-        )
-      )
-      yield* settled("live", 2n).pipe(provide(tenantId))
-      assert.deepStrictEqual(
-        (yield* ask).map((answer) => answer["value"]),
-        [true, false]
-      )
-      // A newer release wrote an operator that this one does not know.
-      yield* sql`
-        UPDATE hm_platform_flag_segment
-           SET condition = '{"attribute":"plan","operator":"resembles","value":"gold"}'
-         WHERE tenant_id = ${tenantId}
-      `
-      yield* sql`
-        UPDATE hm_platform_flag_revision
-           SET revision = revision + 1
-         WHERE tenant_id = ${tenantId}
-      `
-      yield* settled("live", 3n).pipe(provide(tenantId))
-      for (const answer of yield* ask) {
-        assert.deepInclude(answer, { errorCode: "PARSE_ERROR" })
-        assert.include(String(answer["errorDetails"]), "vip")
-      }
-    })
-  )
-
-  describe("an evaluator", () => {
-    it.effect("follows a change of a segment in every environment", () =>
-      Effect.gen(function* () {
-        const tenantId = TenantId.make("follows")
-        const flags = yield* FeatureFlags
-        const segments = yield* FlagSegments
-        const evaluations = yield* FlagEvaluations
-        yield* Effect.gen(function* () {
-          yield* segments.create({ segmentKey: "s", condition: { any: [] } })
-          const state = {
-            ...on,
-            rules: [{ ruleId: "r", condition: { segment: "s" }, serve: { variant: "on" } }],
-            otherwise: { variant: "off" }
-          }
-          yield* flags.create({ flagKey: "f", kind: "boolean", environments: { live: state, test: state } })
-          yield* segments.change("s", 1, { condition: { all: [] } })
-          for (const environment of ["live", "test"]) {
-            yield* settled(environment, 2n)
-            assert.deepInclude(yield* evaluations.evaluate(environment, "f", {}), {
-              value: true,
-              ruleId: "r"
-            })
-          }
-        }).pipe(provide(tenantId))
-      })
-    )
-  })
 })
