@@ -9,6 +9,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { untouched, waitMicros, type Bound, type Measured } from "./bucket.ts"
 import { charge as chargeAny, open, type Group, type GroupAnswer } from "./bucketStatements.ts"
 import * as GcraStatement from "./gcraStatement.ts"
+import { releaseAll } from "./repairStatements.ts"
 
 export interface Charged {
   readonly granted: boolean
@@ -169,6 +170,20 @@ const charge = (sql: SqlClient.SqlClient, groups: ReadonlyArray<Group>, offsetMi
     ? GcraStatement.charge(sql, groups, offsetMicros)
     : chargeAny(sql, groups, offsetMicros)
 
+/** Releases the slots that a statement granted to requests which no longer wait: none of them knows its lease. */
+const releaseAbandoned = Effect.fnUntraced(
+  function* (sql: SqlClient.SqlClient, granted: ReadonlyArray<Item>) {
+    const abandoned = granted.filter(({ isAbandoned }) => isAbandoned)
+    const [first] = abandoned
+    if (first === undefined) return
+    const tokens = abandoned.map(({ token }) => token)
+    for (const bound of first.bounds) {
+      if (bound.kind === "concurrency") yield* releaseAll(sql, bound, tokens)
+    }
+  },
+  Effect.catch((error) => Effect.logDebug("A slot that was granted late was not released", error))
+)
+
 const runBatch = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   items: ReadonlyArray<Item>,
@@ -183,15 +198,18 @@ const runBatch = Effect.fnUntraced(function* (
     const answers = yield* charge(sql, groups.map(toGroup), offsetMicros())
     const again: Array<Item> = []
     const missing: Array<Bound> = []
+    const granted: Array<ReadonlyArray<Item>> = []
     for (const [index, group] of groups.entries()) {
       const answer = answers[index]
       if (answer?.isComplete === true) {
         again.push(...settle(group, answer, sentMillis))
+        granted.push(group.slice(0, answer.granted))
       } else {
         again.push(...group)
         missing.push(...(group[0]?.bounds ?? []))
       }
     }
+    for (const items of granted) yield* releaseAbandoned(sql, items)
     if (missing.length > 0) yield* open(sql, missing, offsetMicros())
     waiting = [...again, ...later]
   }

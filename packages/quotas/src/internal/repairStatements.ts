@@ -40,6 +40,21 @@ export const release = (sql: SqlClient.SqlClient, bound: Bound, token: string) =
        AND ${token}::text::uuid = ANY (lease_tokens)
   `
 
+/** Ends leases by their tokens, which are of one bucket. */
+export const releaseAll = (sql: SqlClient.SqlClient, bound: Bound, tokens: ReadonlyArray<string>) =>
+  sql`
+    UPDATE hm_api_rate_limit
+       SET (lease_micros, lease_tokens) = (
+           SELECT coalesce(array_agg(l.micros ORDER BY l.place), '{}'),
+                  coalesce(array_agg(l.token ORDER BY l.place), '{}')
+             FROM unnest(lease_micros, lease_tokens) WITH ORDINALITY AS l (micros, token, place)
+            WHERE l.token::text NOT IN (
+                  SELECT t.token
+                    FROM json_array_elements_text(${JSON.stringify(tokens)}::text::json) AS t (token)
+                  ))
+     WHERE tenant_id = ${bound.owner} AND policy = ${bound.policy} AND bucket = ${bound.bucket}
+  `
+
 /** Empties a bucket. What unused leases have charged counts as given back. */
 export const reset = (sql: SqlClient.SqlClient, bound: Bound) =>
   sql`

@@ -1,0 +1,66 @@
+/** Slots of policies of concurrency that the database grants after the check has been decided without it. */
+import { assert, layer } from "@effect/vitest"
+import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import { provide, TenantId } from "@hypermarket/core/Tenant"
+import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
+import { RateLimits } from "@hypermarket/quotas/RateLimits"
+import * as TestDatabase from "@hypermarket/testing/TestDatabase"
+import { ConfigProvider, Effect, Fiber, Layer, Schedule } from "effect"
+import * as SqlClient from "effect/sql/SqlClient"
+
+const deadlineMillis = 300
+
+const TestLayer = QuotasDomain.layer.pipe(
+  Layer.provide(
+    ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_QUOTAS_CHECK_DEADLINE: `${deadlineMillis} millis` }))
+  ),
+  Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, QuotasDomain.domain.migrations))
+)
+
+const poll = Schedule.spaced("20 millis")
+
+layer(TestLayer, { excludeTestServices: true })("late slots", (it) => {
+  it.effect("a slot that is granted after the deadline, or to a caller that has gone, is released", () =>
+    Effect.gen(function* () {
+      const limits = yield* RateLimits
+      const sql = yield* SqlClient.SqlClient
+      yield* limits.createPolicy({
+        policy: "exports",
+        kind: "concurrency",
+        quota: 3,
+        periodMillis: 3_600_000,
+        by: ["user"]
+      })
+      const request = { policies: ["exports"], subject: { user: "u" } }
+      const check = limits.check(request)
+      const granted = Effect.repeat(check, { until: ({ lease }) => lease !== null, schedule: poll })
+      const held = sql<{ readonly slots: number }>`
+        SELECT cardinality(lease_tokens) AS slots
+          FROM hm_api_rate_limit
+         WHERE policy = 'exports'
+      `
+      const first = yield* granted
+      yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`
+            SELECT 1
+              FROM hm_api_rate_limit
+             WHERE policy = 'exports'
+               FOR UPDATE
+          `
+          const gone = yield* Effect.forkChild(check)
+          const late = yield* check
+          assert.deepInclude(late, { allowed: true, lease: null, decidedBy: "process" })
+          yield* Fiber.interrupt(gone)
+        })
+      )
+      // The check that ends the wait for the row is granted by the same worker, and later than both.
+      yield* Effect.repeat(held, { until: ([row]) => row?.slots === 1, schedule: poll })
+      const second = yield* granted
+      const third = yield* granted
+      for (const { lease } of [first, second, third])
+        yield* limits.release({ ...request, lease: lease ?? "" })
+      assert.deepStrictEqual(yield* held, [{ slots: 0 }])
+    }).pipe(provide(TenantId.make("acme")))
+  )
+})
