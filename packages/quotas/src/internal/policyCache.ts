@@ -8,6 +8,7 @@
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -67,6 +68,8 @@ interface Entry {
 interface Read {
   readonly startedMillis: number
   readonly answer: Deferred.Deferred<OwnerPolicies, SqlError>
+  /** True when this process has changed the policies since the read began. */
+  isForgotten: boolean
 }
 
 /** A changed policy is seen everywhere within 500 ms: older than this, it is read before the check. */
@@ -77,8 +80,8 @@ const pollInterval = "200 millis"
 /** An owner that no check came for in a second is not asked about: a process at rest reads nothing. */
 const idleMillis = 1_000
 
-/** Checks that come during a read wait for it. When it takes longer than this, the next check starts another one. */
-const readMillisMax = 1_000
+/** The age of policies that were changed by this process. */
+const forgotten = Number.NEGATIVE_INFINITY
 
 /** An owner's policies are a few kilobytes; the least recently used ones go. */
 const ownersMax = 10_000
@@ -145,35 +148,36 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
     return now - entry.checkedMillis <= ageMaxMillis ? entry.held : undefined
   }
 
-  const store = (owner: string, entry: Entry) => {
+  const store = (owner: string, held: OwnerPolicies, checkedMillis: number) => {
+    // The poll reads for checks that have come: it does not make an owner used.
+    const usedMillis = entries.get(owner)?.usedMillis ?? checkedMillis
     entries.delete(owner)
-    entries.set(owner, entry)
+    entries.set(owner, { held, checkedMillis, usedMillis })
     const [oldest] = entries.keys()
     if (entries.size > ownersMax && oldest !== undefined) entries.delete(oldest)
   }
 
-  /** The age counts from before the read: what is written meanwhile is seen by the next one. */
-  const read = Effect.fnUntraced(function* (owner: string, startedMillis: number) {
-    const held = yield* load(sql, owner)
-    return { held, checkedMillis: startedMillis, usedMillis: startedMillis } satisfies Entry
-  })
-
-  /** One read per owner at a time, however many checks wait for it. A check that is interrupted does not end it. */
+  /**
+   * One read per owner at a time, however many checks wait for it; one that is older than policies may be is not waited for. A
+   * check that is interrupted does not end it. The age of policies counts from before their read.
+   */
   const shared = (owner: string) =>
     Effect.suspend(() => {
       const startedMillis = nowMillis()
       const existing = reads.get(owner)
-      if (existing !== undefined && startedMillis - existing.startedMillis < readMillisMax) {
+      if (existing !== undefined && startedMillis - existing.startedMillis <= ageMaxMillis) {
         return Deferred.await(existing.answer)
       }
-      const current: Read = { startedMillis, answer: Deferred.makeUnsafe() }
+      const current: Read = { startedMillis, answer: Deferred.makeUnsafe(), isForgotten: false }
       reads.set(owner, current)
-      const reading = read(owner, startedMillis).pipe(
-        Effect.tap((entry) => Effect.sync(() => store(owner, entry))),
-        Effect.map(({ held }) => held),
+      const reading = load(sql, owner).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
             if (reads.get(owner) === current) reads.delete(owner)
+            const isNewest = startedMillis > (entries.get(owner)?.checkedMillis ?? forgotten)
+            if (Exit.isSuccess(exit) && isNewest && !current.isForgotten) {
+              store(owner, exit.value, startedMillis)
+            }
             Deferred.doneUnsafe(current.answer, exit)
           })
         )
@@ -199,9 +203,9 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
     `
     const revisions = yield* Effect.orDie(decodeRevisions(row?.answer))
     for (const [owner, entry] of used) {
-      if ((revisions[owner] ?? 0) === entry.held.revision) entry.checkedMillis = startedMillis
-      // Read for a check that has come: polling does not make an owner used.
-      else store(owner, { ...(yield* read(owner, startedMillis)), usedMillis: entry.usedMillis })
+      if ((revisions[owner] ?? 0) !== entry.held.revision) yield* shared(owner)
+      // Policies that were forgotten meanwhile are read at the next check.
+      else if (entry.checkedMillis !== forgotten) entry.checkedMillis = startedMillis
     }
   }).pipe(Effect.catchCause((cause) => Effect.logDebug("Policies were not read", cause)))
   yield* Effect.forkScoped(Effect.repeat(poll, Schedule.spaced(pollInterval)))
@@ -211,8 +215,11 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
     fresh,
     last: (owner) => entries.get(owner)?.held,
     forget: (owner) => {
+      const read = reads.get(owner)
+      if (read !== undefined) read.isForgotten = true
+      reads.delete(owner)
       const entry = entries.get(owner)
-      if (entry !== undefined) entry.checkedMillis = Number.NEGATIVE_INFINITY
+      if (entry !== undefined) entry.checkedMillis = forgotten
     }
   }
   return cache
