@@ -16,7 +16,7 @@ import { RateClock } from "./RateClock.ts"
 import { RateLimitClient } from "./RateLimitClient.ts"
 import { periodMillisMax, quotaMax } from "./RatePolicy.ts"
 
-/** A btree entry holds 2,704 bytes. */
+/** With the prefix it fits the column. */
 const keyLengthMax = 900
 
 const secondsMax = periodMillisMax / 1_000
@@ -127,7 +127,13 @@ export const open = Effect.fn("RateLimiterFlexible.open")(function* (
     if (text.length > keyLengthMax || !text.isWellFormed() || text.includes("\u0000")) {
       throw new TypeError(`${method}: Expected a key of at most ${keyLengthMax} characters, without U+0000`)
     }
-    return runPromise(change({ key: `${keyPrefix}:${text}`, change: request }))
+    const stored = `${keyPrefix}:${text}`
+    if (Buffer.byteLength(stored) > KeyedState.keyBytesMax) {
+      throw new TypeError(
+        `${method}: Expected a key that has, with its prefix, at most ${KeyedState.keyBytesMax} bytes of UTF-8`
+      )
+    }
+    return runPromise(change({ key: stored, change: request }))
   }
   const resOf = async (method: string, key: string | number, request: FlexibleState.Change) =>
     new RateLimiterRes(

@@ -29,7 +29,8 @@ const failed = (message: string, cause?: unknown) =>
  * caller's transaction. The table is unlogged: a crash of Postgres empties it.
  *
  * Refuses with `RateLimitStoreError`, whose message begins with the field: a window that is endless or not above 0, amounts that
- * are negative or no numbers, keys above 1,000 characters. Nothing is charged then.
+ * are negative or no numbers, keys above 1,000 characters or 2,000 bytes of
+ * UTF-8. Nothing is charged then.
  *
  * @category layers
  * @since 0.1.0

@@ -7,6 +7,7 @@ import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
 import type { RateLimiterFlexible } from "@hypermarket/quotas/RateLimiterFlexible"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Context, Effect, Layer, Schedule } from "effect"
+import { ideographs } from "./rateSupport.ts"
 import { RateLimiterMemory } from "rate-limiter-flexible"
 
 /** The part of both that a program uses. */
@@ -182,6 +183,7 @@ layer(Ours, { excludeTestServices: true })("RateLimiterFlexible", (it) => {
       const refused: ReadonlyArray<readonly [Promise<unknown>, RegExp]> = [
         [acme.consume("k".repeat(10_000)), /^consume: Expected a key/],
         [acme.consume("a\u0000b"), /^consume: Expected a key/],
+        [acme.get(ideographs(890)), /^get: Expected a key .* bytes/],
         [acme.consume("k", -1), /^consume: Expected points/],
         [acme.reward("k", Number.NaN), /^reward: Expected points/],
         [acme.block("k", Number.POSITIVE_INFINITY), /^block: Expected seconds/],

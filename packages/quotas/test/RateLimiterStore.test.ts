@@ -9,7 +9,7 @@ import { layer as layerTestDatabase } from "@hypermarket/testing/TestDatabase"
 import { Clock, Context, Duration, Effect, Layer } from "effect"
 import { RateLimiter } from "effect/persistence"
 import * as SqlClient from "effect/sql/SqlClient"
-import { layerClock, TestClock } from "./rateSupport.ts"
+import { ideographs, layerClock, TestClock } from "./rateSupport.ts"
 
 const tenantOf = (id: string) => Layer.succeed(Tenant, { id: TenantId.make(id) })
 
@@ -165,6 +165,8 @@ layer(Ours, { excludeTestServices: true })("RateLimiterStore of a tenant", (it) 
           [store.tokenBucket({ ...bucket, tokens: -1 }), "tokens"],
           [store.fixedWindow({ ...asked, tokens: Number.POSITIVE_INFINITY }), "tokens"],
           [store.fixedWindow({ ...asked, key: "a\u0000b" }), "key"],
+          // No two alike: such text is not compressed. 983 characters, and more bytes than an entry of the index holds.
+          [store.fixedWindow({ ...asked, key: ideographs(983) }), "key"],
           [store.adaptiveConsume({ ...consume, fallbackWindow: Duration.infinity }), "fallbackWindow"],
           [store.adaptiveConsume({ ...consume, fallbackWindow: Duration.zero }), "fallbackWindow"],
           [store.adaptiveConsume({ ...consume, fallbackLimit: -2 }), "fallbackLimit"],
@@ -181,6 +183,7 @@ layer(Ours, { excludeTestServices: true })("RateLimiterStore of a tenant", (it) 
          WHERE tenant_id = 'refused'
       `
         assert.lengthOf(rows, 0)
+        assert.strictEqual((yield* store.fixedWindow({ ...asked, key: ideographs(660) }))[0], 1)
         // Tokens without a limit add up to an end after the year 9999.
         const far = { ...asked, limit: undefined, tokens: 1e14, refillRate: Duration.days(300) }
         assert.strictEqual((yield* store.fixedWindow(far))[0], 1e14)

@@ -26,3 +26,7 @@ export const layerClock = Layer.effectContext(
     }).pipe(Context.add(RateClock, { offsetMicros: () => offsetMicros }))
   })
 )
+
+/** Text of three bytes of UTF-8 per character, which Postgres cannot compress. */
+export const ideographs = (length: number): string =>
+  Array.from({ length }, (_, index) => String.fromCodePoint(0x4e00 + ((index * 7_919) % 20_000))).join("")

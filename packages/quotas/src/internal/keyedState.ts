@@ -19,6 +19,9 @@ export interface Step<State, Answer> {
 /** The year 9999. A state that ends later, or never, is kept until then. */
 export const expiresMillisMax = 253_402_300_799_000
 
+/** A btree entry holds 2,704 bytes; tenant, kind and headers take some 100 of them. A longer key is refused before a statement. */
+export const keyBytesMax = 2_000
+
 /** Requests of a key take turns. */
 export const make =
   (sql: SqlClient.SqlClient, tenantId: TenantId, offsetMicros: () => number) =>

@@ -1,8 +1,9 @@
 /** Bounds of requests to the store of Effect's `RateLimiter`, whose interface takes any number and any duration. */
 import * as Duration from "effect/Duration"
 import { periodMillisMax, quotaMax } from "../RatePolicy.ts"
+import { keyBytesMax } from "./keyedState.ts"
 
-/** A btree entry holds 2,704 bytes. */
+/** As the column has it. */
 const keyLengthMax = 1_000
 
 const isAmount = (value: number): boolean => value >= 0 && value <= quotaMax
@@ -28,6 +29,7 @@ export const refusalOf = (options: Options): string | undefined => {
   if (key.length === 0 || key.length > keyLengthMax || !key.isWellFormed() || key.includes("\u0000")) {
     return `key: Expected 1 to ${keyLengthMax} characters, none of them U+0000 or a lone surrogate`
   }
+  if (Buffer.byteLength(key) > keyBytesMax) return `key: Expected at most ${keyBytesMax} bytes of UTF-8`
   if (!isAmount(tokens)) return "tokens: Expected a number from 0 to below 10^15"
   if (limit !== undefined && !isAmount(limit)) return "limit: Expected a number from 0 to below 10^15"
   if (refillRate !== undefined && !isPeriod(refillRate)) {
