@@ -21,6 +21,23 @@ import { SignalKind } from "./FraudSignal.ts"
  */
 export const scorerFeaturesMax = 100
 
+/**
+ * The furthest mean and the widest deviation of an input: the logarithm of the largest sum is below 100.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const scorerMeanMax = 1_000
+
+/**
+ * The smallest deviation of an input, as a trainer leaves out what never changes: by a smaller one the sum of the inputs could
+ * overflow, and would have no probability.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const scorerDeviationMin = 1e-9
+
 /** A weight of a model that is far beyond every useful one: a probability of 0 or 1 for one deviation. */
 const weightMax = 1_000
 
@@ -52,8 +69,8 @@ export const InputName = Schema.String.check(
  */
 export const ScorerInput = Schema.Struct({
   name: InputName,
-  mean: Schema.Finite,
-  deviation: Schema.Finite.check(Schema.isGreaterThan(0)),
+  mean: Schema.Finite.check(Schema.isBetween({ minimum: -scorerMeanMax, maximum: scorerMeanMax })),
+  deviation: Schema.Finite.check(Schema.isBetween({ minimum: scorerDeviationMin, maximum: scorerMeanMax })),
   weight: Weight
 })
 

@@ -11,7 +11,14 @@ import * as Feature from "./Feature.ts"
 import type { SignalKind } from "./FraudSignal.ts"
 import * as Ridge from "./internal/ridge.ts"
 import * as Quality from "./internal/scorerQuality.ts"
-import { inputOf, reasonOf, type RiskScorer, score, scorerFeaturesMax } from "./RiskScorer.ts"
+import {
+  inputOf,
+  reasonOf,
+  type RiskScorer,
+  score,
+  scorerDeviationMin,
+  scorerFeaturesMax
+} from "./RiskScorer.ts"
 
 /**
  * A sample in memory; times are milliseconds since 1970.
@@ -81,9 +88,6 @@ const testShareDefault = 0.25
 /** The last part of training samples calibrates: weights that fit the others are too sure of themselves. */
 const calibrationShare = 0.2
 
-/** A fraction of a deviation: an input that never changes has none. */
-const deviationMin = 1e-9
-
 /** A sample is bad by a label that could be known, and good when none came for as long as labels take. */
 const isBadAt =
   (asOf: number) =>
@@ -152,7 +156,7 @@ export const train = (
   const fitted = training.slice(0, calibrationFrom)
   const scales = namesOf(training)
     .map((name) => scaleOf(fitted, name))
-    .filter(({ deviation }) => deviation > deviationMin)
+    .filter(({ deviation }) => deviation > scorerDeviationMin)
   const rowOf = (sample: Sample): Float64Array =>
     Float64Array.from(scales, ({ deviation, mean, name }) => (valueOf(sample, name) - mean) / deviation)
   const fit = Ridge.fit(fitted.map(rowOf), trainedBad.slice(0, calibrationFrom), onStep)

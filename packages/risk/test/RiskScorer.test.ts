@@ -2,9 +2,16 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import * as Now from "@hypermarket/core/Now"
 import { Risk } from "@hypermarket/risk/Risk"
 import { RiskRules } from "@hypermarket/risk/RiskRules"
-import { logistic, reasonOf, type RiskScorer, score } from "@hypermarket/risk/RiskScorer"
+import {
+  logistic,
+  reasonOf,
+  RiskScorer,
+  score,
+  scorerDeviationMin,
+  scorerMeanMax
+} from "@hypermarket/risk/RiskScorer"
 import { type Sample, SamplesTooFew, train } from "@hypermarket/risk/RiskTrainer"
-import { DateTime, Effect } from "effect"
+import { DateTime, Effect, Result, Schema } from "effect"
 import * as Scene from "./Scene.ts"
 import { patient, payment, tenant } from "./Scene.ts"
 
@@ -126,6 +133,8 @@ const scorer: RiskScorer = {
   ]
 }
 
+const decodeScorer = Schema.decodeUnknownResult(RiskScorer)
+
 layer(Scene.layer, { excludeTestServices: true })("a scorer", (it) => {
   it.effect("gives rules a probability, and decisions the inputs that raised it", () =>
     Effect.gen(function* () {
@@ -157,6 +166,40 @@ layer(Scene.layer, { excludeTestServices: true })("a scorer", (it) => {
       assert.deepStrictEqual((yield* rules.get(version)).scorer, scorer)
     }).pipe(tenant("scored"))
   )
+
+  it.effect("of the largest weights and the furthest means has a probability, which decisions keep", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const far = { deviation: scorerDeviationMin, weight: 1_000 }
+      yield* Scene.goLive({
+        scorer: {
+          ...scorer,
+          inputs: [
+            { name: "count(card,1h)", mean: scorerMeanMax, ...far },
+            { name: "amount", mean: -scorerMeanMax, ...far }
+          ]
+        },
+        rules: [{ key: "model", expression: "probability >= 0.5", reason: "MODEL", outcome: "hold" }]
+      })
+      const { decisionId } = yield* risk.decide(payment("p1"), patient)
+      if (decisionId === null) return assert.fail("Expected a decision")
+      const { verdict } = yield* risk.explain(decisionId)
+      assert.isTrue(Number.isFinite(verdict.scored?.probability))
+    }).pipe(tenant("furthest"))
+  )
+
+  it("whose figures overflow a probability is refused at the door, with the field", () => {
+    const refused = (input: object) =>
+      Result.match(decodeScorer({ ...scorer, inputs: [{ ...scorer.inputs[0], ...input }] }), {
+        onFailure: String,
+        onSuccess: () => "accepted"
+      })
+    assert.strictEqual(refused({}), "accepted")
+    assert.include(refused({ mean: 1e300 }), '["mean"]')
+    assert.include(refused({ mean: -1e300 }), '["mean"]')
+    assert.include(refused({ deviation: 1e-300 }), '["deviation"]')
+    assert.include(refused({ deviation: 1e300 }), '["deviation"]')
+  })
 
   it.effect("is what a rule that reads its probability needs", () =>
     Effect.gen(function* () {
