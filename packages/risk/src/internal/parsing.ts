@@ -36,12 +36,12 @@ const threadUrl = Effect.try(() =>
   pathToFileURL(createRequire(import.meta.url).resolve("@hypermarket/risk/internal/parserThread"))
 )
 
-/** Processor time of the thread so far; undefined before Node 24.6, where the clock decides alone. */
+/** Processor time of the thread so far; undefined before Node 24.6 and of a thread that ended: the clock decides alone. */
 const processorMillis = (thread: Worker) =>
   "cpuUsage" in thread
-    ? Effect.map(
-        Effect.promise(() => thread.cpuUsage()),
-        ({ system, user }) => (system + user) / microsPerMilli
+    ? Effect.tryPromise(() => thread.cpuUsage()).pipe(
+        Effect.map(({ system, user }) => (system + user) / microsPerMilli),
+        Effect.orElseSucceed(() => undefined)
       )
     : Effect.succeed(undefined)
 
@@ -61,16 +61,29 @@ const messageOf = <A>(thread: Worker) =>
     return Effect.sync(stop)
   })
 
-const start = Effect.gen(function* () {
-  const url = yield* threadUrl
-  const thread = yield* Effect.try(() => new Worker(url, { resourceLimits }))
-  // Without a listener an error of the thread would end the process.
-  thread.on("error", () => {}).unref()
-  const ready = yield* messageOf<string>(thread).pipe(
-    Effect.timeoutOrElse({ duration: startMillisMax, orElse: () => Effect.succeed(undefined) })
-  )
-  return ready === undefined ? undefined : thread
-}).pipe(Effect.orElseSucceed(() => undefined))
+const terminate = (thread: Worker) => Effect.promise(() => thread.terminate())
+
+/** Starts a thread. `onReady` gets it when it answers, and `onEnd` when it ends. One that does not answer in time is terminated. */
+const start = (onReady: (thread: Worker) => void, onEnd: (thread: Worker) => void) =>
+  Effect.gen(function* () {
+    const url = yield* threadUrl
+    const thread = yield* Effect.try(() => new Worker(url, { resourceLimits }))
+    let isReady = false
+    // Without a listener for errors one of the thread would end the process.
+    const ended = () => onEnd(thread)
+    thread.on("error", ended).on("exit", ended).unref()
+    yield* messageOf<string>(thread).pipe(
+      Effect.timeoutOrElse({ duration: startMillisMax, orElse: () => Effect.succeed(undefined) }),
+      Effect.tap((message) =>
+        Effect.sync(() => {
+          if (message === undefined) return
+          isReady = true
+          onReady(thread)
+        })
+      ),
+      Effect.ensuring(Effect.suspend(() => (isReady ? Effect.void : terminate(thread))))
+    )
+  }).pipe(Effect.ignore)
 
 /** Returns when the thread has worked on an expression for too long. */
 const overTime = Effect.fnUntraced(function* (thread: Worker) {
@@ -86,18 +99,25 @@ const overTime = Effect.fnUntraced(function* (thread: Worker) {
 export const make = Effect.gen(function* () {
   const turn = Semaphore.makeUnsafe(1)
   let thread: Worker | undefined
-  const stop = Effect.promise(async () => {
-    await thread?.terminate()
+  const stop = Effect.suspend(() => {
+    const current = thread
     thread = undefined
+    return current === undefined ? Effect.void : terminate(current)
   })
+  const startOne = start(
+    (ready) => (thread = ready),
+    (ended) => {
+      if (thread === ended) thread = undefined
+    }
+  )
   yield* Effect.addFinalizer(() => stop)
 
   /** Where no thread can be started, the bounds of the parser alone hold: at most 200 ms. */
   const parse = (text: string): Effect.Effect<Parser.Parsed> =>
     Effect.gen(function* () {
-      thread ??= yield* start
-      if (thread === undefined) return Parser.parse(text)
-      const current = thread
+      if (thread === undefined) yield* startOne
+      const current: Worker | undefined = thread
+      if (current === undefined) return Parser.parse(text)
       let isDone = false
       return yield* Effect.sync(() => current.postMessage(text, [])).pipe(
         Effect.andThen(messageOf<Parser.Parsed>(current)),
