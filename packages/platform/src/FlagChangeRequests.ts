@@ -160,11 +160,12 @@ export class FlagChangeRequests extends Context.Service<
         steps: ReadonlyArray<FlagStep>
       ) {
         const touched = new Set<string>()
+        const verify = changes.verifier(flag.flagKey)
         let current = flag
         for (const [index, { does }] of steps.entries()) {
           const path = ["steps", index, "does"]
           const edit = yield* editOf(current, does, path, definitionAt(featureId, flag.flagKey))
-          for (const environment of yield* changes.verify(flag.flagKey, current, edit, path)) {
+          for (const environment of yield* verify(current, edit, path)) {
             touched.add(environment)
           }
           current = new FeatureFlag({ ...current, ...edit.definition, flagKey: edit.flagKey })

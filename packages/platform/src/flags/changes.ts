@@ -57,6 +57,8 @@ export const make = (sql: SqlClient.SqlClient, revisions: Revision.Revisions) =>
   const approvals = Approvals.make(sql)
   const encodeDefinition = Schema.encodeEffect(Schema.toCodecJson(FlagDefinition))
   const encodeActor = Schema.encodeEffect(Schema.fromJsonString(Actor.Schema))
+  type SnapshotOf = typeof statements.snapshot
+
   const toJson = (definition: FlagDefinition) => Effect.orDie(encodeDefinition(definition))
 
   const checkKinds = (kind: StoredFlag["kind"], definition: FlagDefinition) => {
@@ -76,10 +78,11 @@ export const make = (sql: SqlClient.SqlClient, revisions: Revision.Revisions) =>
     environments: ReadonlyArray<string>,
     fixed: Fixed,
     edit: Edit,
-    replaced: string | undefined
+    replaced: string | undefined,
+    snapshotOf: SnapshotOf
   ) {
     for (const environment of environments) {
-      const { flags, segments } = yield* statements.snapshot(environment)
+      const { flags, segments } = yield* snapshotOf(environment)
       const definition = edit.definition.environments[environment]
       const flag: StoredFlag | undefined =
         definition === undefined || edit.archivedReason !== undefined
@@ -177,7 +180,7 @@ export const make = (sql: SqlClient.SqlClient, revisions: Revision.Revisions) =>
           RETURNING 1
         `)
         if (inserted.length === 0) return yield* new FlagExists({ flagKey })
-        yield* check(environments, flag, edit, undefined)
+        yield* check(environments, flag, edit, undefined, statements.snapshot)
         yield* storeEnvironments(tenant.id, featureId, definition)
         const after = yield* toJson(definition)
         yield* storeVersion(tenant.id, featureId, 1, after, now)
@@ -220,7 +223,7 @@ export const make = (sql: SqlClient.SqlClient, revisions: Revision.Revisions) =>
         const touched = touchedBy(flag, edit)
         yield* revisions.lock(touched)
         if (edit.isApproved !== true) yield* approvals.refuseIn(touched)
-        yield* check(touched, flag, edit, flagKey)
+        yield* check(touched, flag, edit, flagKey, statements.snapshot)
         if (edit.flagKey !== flagKey && (yield* statements.find(edit.flagKey)) !== undefined) {
           return yield* new FlagExists({ flagKey: edit.flagKey })
         }
@@ -262,26 +265,35 @@ export const make = (sql: SqlClient.SqlClient, revisions: Revision.Revisions) =>
     )
 
   /**
-   * Fails where `modify` would fail for the edit of `flag`, which is stored under `storedKey`, and locks and writes nothing.
-   * Returns the environments that change.
+   * Returns a function that fails where `modify` would fail for the edit of `flag`, which is stored under `storedKey`, and locks
+   * and writes nothing. It returns the environments that change. Each environment is read once, however many edits are verified.
    */
-  const verify = Effect.fnUntraced(function* (
-    storedKey: string,
-    flag: FeatureFlag,
-    edit: Edit,
-    path: ReadonlyArray<string | number>
-  ) {
-    yield* Effect.mapError(
-      checkKinds(flag.kind, edit.definition),
-      ({ errors }) =>
-        new FlagInvalid({
-          errors: errors.map(({ message, path: field }) => ({ path: [...path, ...field], message }))
-        })
-    )
-    const touched = touchedBy(flag, edit)
-    yield* check(touched, flag, edit, storedKey)
-    return touched
-  })
+  const verifier = (storedKey: string) => {
+    const snapshots = new Map<string, Effect.Success<ReturnType<SnapshotOf>>>()
+    const snapshotOf: SnapshotOf = Effect.fnUntraced(function* (environment) {
+      const existing = snapshots.get(environment)
+      if (existing !== undefined) {
+        // Between two checks others get their turn: one takes some milliseconds with 2,000 flags.
+        yield* Effect.yieldNow
+        return existing
+      }
+      const snapshot = yield* statements.snapshot(environment)
+      snapshots.set(environment, snapshot)
+      return snapshot
+    })
+    return Effect.fnUntraced(function* (flag: FeatureFlag, edit: Edit, path: ReadonlyArray<string | number>) {
+      yield* Effect.mapError(
+        checkKinds(flag.kind, edit.definition),
+        ({ errors }) =>
+          new FlagInvalid({
+            errors: errors.map(({ message, path: field }) => ({ path: [...path, ...field], message }))
+          })
+      )
+      const touched = touchedBy(flag, edit)
+      yield* check(touched, flag, edit, storedKey, snapshotOf)
+      return touched
+    })
+  }
 
-  return { create, modify, verify }
+  return { create, modify, verifier }
 }
