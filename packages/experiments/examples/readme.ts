@@ -1,55 +1,29 @@
-import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import * as Database from "@hypermarket/core/Database"
-import * as Migrations from "@hypermarket/core/Migrations"
-import { provide, TenantId } from "@hypermarket/core/Tenant"
-import * as Wakeup from "@hypermarket/core/Wakeup"
-import { ExperimentLooks } from "@hypermarket/experiments/ExperimentLooks"
-import { ExperimentMetrics } from "@hypermarket/experiments/ExperimentMetrics"
-import { Experiments } from "@hypermarket/experiments/Experiments"
+import { connect } from "@hypermarket/core/Promises"
 import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
-import { ExperimentUnits } from "@hypermarket/experiments/ExperimentUnits"
-import { Console, Effect, Layer } from "effect"
 
-const migrate = Effect.flatMap(Database.options, (options) =>
-  Migrations.run([CoreDomain.migrations, ExperimentsDomain.domain.migrations], options.schema).pipe(
-    Effect.provide(Database.layerDirect(options))
-  )
-)
+await using hm = await connect({ domains: [ExperimentsDomain] })
+await hm.migrate()
+const acme = hm.tenant("acme")
 
-const services = ExperimentsDomain.layer.pipe(
-  Layer.provide(Wakeup.layerSend),
-  Layer.provide(Database.layerConfig)
-)
+await acme.experimentMetrics.create({ key: "revenue", kind: "sum", source: "order", currency: "EUR" })
+const draft = await acme.experiments.create({
+  key: "ranking-2027",
+  variants: [
+    { key: "old", weight: 5_000 },
+    { key: "new", weight: 5_000 }
+  ],
+  metrics: [{ metric: "revenue", role: "goal" }],
+  targeting: { attribute: "country", operator: "in", values: ["AT", "DE"] },
+  plan: { unitsPlanned: 20_000 }
+})
+await acme.experiments.start(draft.experimentId, draft.version)
 
-const firstLook = Effect.gen(function* () {
-  const metrics = yield* ExperimentMetrics
-  const experiments = yield* Experiments
-  const units = yield* ExperimentUnits
-  const looks = yield* ExperimentLooks
-
-  yield* metrics.create({ key: "purchases", kind: "conversion", source: "order" })
-  const draft = yield* experiments.create({
-    key: "ranking-2027",
-    variants: [
-      { key: "old", weight: 5_000 },
-      { key: "new", weight: 5_000 }
-    ],
-    metrics: [{ metric: "purchases", role: "goal" }],
-    plan: { unitsPlanned: 20_000 }
-  })
-  const { experimentId } = yield* experiments.start(draft.experimentId, draft.version)
-
-  const [assignment] = yield* experiments.assign({
-    environment: "live",
-    unitKind: "customer",
-    unit: "customer-42",
-    attributes: { country: "AT" }
-  })
-  if (assignment?.variant !== undefined) {
-    yield* units.expose([{ experiment: "ranking-2027", unit: "customer-42", variant: assignment.variant }])
-  }
-  const look = yield* looks.look(experimentId)
-  yield* Console.log(assignment?.reason, look.recommendation.outcome)
-}).pipe(provide(TenantId.make("acme")), Effect.provide(services))
-
-await Effect.runPromise(Effect.andThen(migrate, firstLook))
+const customer = { id: "customer-42" }
+const order = { id: "order-1" }
+const experiments = await acme.experiments.open({ environment: "live" })
+const { variant, exposed } = experiments.assign("ranking-2027", customer.id, { country: "AT" }) // synchronous, logs nothing
+console.log("rank by", variant) // undefined: not in the experiment
+exposed() // when it is shown; once per unit, batched
+await experiments.record("revenue", customer.id, { amount: "129900", currency: "EUR" }, { key: order.id }) // or let order facts do it
+const look = await experiments.look<"revenue">("ranking-2027") // the next look: an immutable row
+console.log(look.decision, look.metrics.revenue.relative) // { estimate, low, high, method, flags }

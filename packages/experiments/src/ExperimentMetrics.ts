@@ -69,6 +69,7 @@ export class ExperimentMetrics extends Context.Service<
       metric: NewExperimentMetric
     ) => Effect.Effect<ExperimentMetric, MetricExists | MetricLimit | SqlError, Tenant>
     readonly get: (metricId: MetricId) => Effect.Effect<ExperimentMetric, MetricNotFound | SqlError, Tenant>
+    readonly getByKey: (key: string) => Effect.Effect<ExperimentMetric, MetricNotFound | SqlError, Tenant>
     /** Lists the newest first. */
     readonly list: (
       request: Page.Request
@@ -123,6 +124,17 @@ export class ExperimentMetrics extends Context.Service<
           return yield* metricRow.decode(row)
         })
 
+        const getByKey = Effect.fn("ExperimentMetrics.getByKey")(function* (key: string) {
+          const tenant = yield* Tenant
+          const [row] = yield* sql`
+            SELECT ${columns}
+              FROM hm_experiment_metric
+             WHERE tenant_id = ${tenant.id} AND key = ${key}
+          `
+          if (row === undefined) return yield* new MetricNotFound({ metric: key })
+          return yield* metricRow.decode(row)
+        })
+
         const list = Effect.fn("ExperimentMetrics.list")(function* (request: Page.Request) {
           const tenant = yield* Tenant
           const [before] = Option.getOrElse(yield* pages.after(request), () => [Page.lastUuid] as const)
@@ -144,6 +156,7 @@ export class ExperimentMetrics extends Context.Service<
               after: (created) => created
             }),
           get,
+          getByKey,
           list
         })
       })

@@ -23,6 +23,14 @@ export const batchMax = 1_000
 const valueMax = 1_000_000_000_000_000n
 
 /**
+ * The value of a fact: minor units for money, a plain integer otherwise.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FactValue = BoundedInt.makeBigInt({ minimum: -valueMax, maximum: valueMax })
+
+/**
  * A unit has seen a variant. Only the first one of a unit counts, so that it may be sent again.
  *
  * @category models
@@ -62,7 +70,7 @@ export const Fact = Schema.Struct({
   unit: AdopterId,
   at: Instant,
   /** Minor units for money, a plain integer otherwise; 1 when it is left out. */
-  value: Schema.optionalKey(BoundedInt.makeBigInt({ minimum: -valueMax, maximum: valueMax })),
+  value: Schema.optionalKey(FactValue),
   currency: Schema.optionalKey(Currency),
   version: Schema.optionalKey(BoundedInt.PositiveSafeInt),
   /** The fact did not happen after all: it counts nothing. */

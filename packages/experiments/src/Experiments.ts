@@ -76,6 +76,7 @@ export class Experiments extends Context.Service<
     readonly get: (
       experimentId: ExperimentId
     ) => Effect.Effect<Experiment, ExperimentNotFound | SqlError, Tenant>
+    readonly getByKey: (key: string) => Effect.Effect<Experiment, ExperimentNotFound | SqlError, Tenant>
     /** Lists the newest first. */
     readonly list: (
       request: Page.Request
@@ -132,7 +133,7 @@ export class Experiments extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const experimentsMax = yield* Settings.experimentsMax.config
       const rows = ExperimentRow.make(sql)
-      const { columns, get, lockAt, tables } = rows
+      const { columns, get, getByKey, lockAt, tables } = rows
       const { change, create } = Definition.make(sql, rows, experimentsMax)
       const { pause, setHoldout, start, stop } = Lifecycle.make(sql, rows)
 
@@ -262,6 +263,7 @@ export class Experiments extends Context.Service<
             after: (created) => created
           }),
         get,
+        getByKey,
         list,
         change: (experimentId, version, changes) =>
           changed("experiment.changed", experimentId, change(experimentId, version, changes)),

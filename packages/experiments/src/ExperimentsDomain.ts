@@ -153,6 +153,7 @@ export const domain = Domain.make({
       Service.make(Experiments, {
         create: [NewExperiment],
         get: [ExperimentId],
+        getByKey: [Key],
         list: [Page.Request],
         change: [ExperimentId, Schema.Int, ExperimentChange],
         start: [ExperimentId, Version],
@@ -168,6 +169,7 @@ export const domain = Domain.make({
     experimentMetrics: Service.make(ExperimentMetrics, {
       create: [NewExperimentMetric],
       get: [MetricId],
+      getByKey: [Key],
       list: [Page.Request]
     }),
     experimentUnits: Service.make(

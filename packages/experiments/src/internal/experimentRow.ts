@@ -69,6 +69,17 @@ export const make = (sql: SqlClient.SqlClient) => {
     return yield* decode(row)
   })
 
+  const getByKey = Effect.fn("Experiments.getByKey")(function* (key: string) {
+    const tenant = yield* Tenant
+    const [row] = yield* sql`
+      SELECT ${parts.columns}
+        FROM ${parts.tables}
+       WHERE e.tenant_id = ${tenant.id} AND e.key = ${key}
+    `
+    if (row === undefined) return yield* new ExperimentNotFound({ experiment: key })
+    return yield* decode(row)
+  })
+
   /** Locks the experiment and checks its version and status. */
   const lockAt = Effect.fnUntraced(function* (
     experimentId: ExperimentId,
@@ -92,5 +103,5 @@ export const make = (sql: SqlClient.SqlClient) => {
     return experiment
   })
 
-  return { ...parts, get, lockAt }
+  return { ...parts, get, getByKey, lockAt }
 }
