@@ -56,6 +56,7 @@ export const Budget = Context.Reference<BodyBudget>("@hypermarket/core/BoundedBo
 
 /**
  * `sent`: more bytes arrived, or were announced, than the endpoint accepts. `inflated`: more came out of decompression.
+ * `ratio`: more than `bytesMax` came out of those bytes that had been read. That is 100 times as many, and never under 1 MiB.
  *
  * @category errors
  * @since 0.1.0
@@ -67,7 +68,7 @@ export class TooLarge extends HttpApiError.Problem<TooLarge>()(
     status: 413,
     title: "The body is larger than this endpoint accepts"
   },
-  { limit: Schema.Literals(["sent", "inflated"]), bytesMax: Schema.Int }
+  { limit: Schema.Literals(["sent", "inflated", "ratio"]), bytesMax: Schema.Int }
 ) {}
 
 /**
@@ -151,6 +152,14 @@ export interface Bounds {
  */
 const rateWindowMillis = 10_000
 
+/**
+ * Bytes out of a decoder per byte that went in. JSON of telemetry compresses to between a fifth and a thirtieth, and a
+ * bomb to a thousandth. A body past it is refused with 413, so that who wants much inflated has to send a hundredth of it.
+ */
+const inflationRatioMax = 100
+/** The ratio is not looked at up to here: a short text that repeats itself costs a few milliseconds. */
+const inflatedFreeBytes = 1024 * 1024
+
 type Chunks = Arr.NonEmptyReadonlyArray<Uint8Array>
 
 const bytesOf = (chunks: Chunks): number => chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
@@ -198,7 +207,7 @@ const bounded = <E>(
 const budgeted = <E>(
   pull: Pull.Pull<Chunks, E>,
   bounds: Bounds,
-  windowBytesMax: number,
+  decoder: { readonly windowBytesMax: number; readonly inflatableBytes: () => number },
   budget: BodyBudget,
   tenantId: string | undefined
 ): Effect.Effect<Pull.Pull<Chunks, E | TooLarge | BudgetExceeded>, never, Scope.Scope> => {
@@ -217,7 +226,11 @@ const budgeted = <E>(
     if (inflatedBytes > bounds.inflatedMax) {
       return Effect.fail(new TooLarge({ limit: "inflated", bytesMax: bounds.inflatedMax }))
     }
-    const exhausted = hold(bytes + Math.min(inflatedBytes, windowBytesMax))
+    const inflatableBytes = decoder.inflatableBytes()
+    if (inflatedBytes > inflatableBytes) {
+      return Effect.fail(new TooLarge({ limit: "ratio", bytesMax: inflatableBytes }))
+    }
+    const exhausted = hold(bytes + Math.min(inflatedBytes, decoder.windowBytesMax))
     return exhausted === undefined
       ? Effect.succeed(chunks)
       : Effect.fail(new BudgetExceeded({ budget: exhausted }))
@@ -227,6 +240,8 @@ const budgeted = <E>(
     counted
   )
 }
+
+const noDecoder = { windowBytesMax: 0, inflatableBytes: () => Infinity }
 
 const connectionBroken = new Broken({ reason: "connection" })
 const dataBroken = new Broken({ reason: "data" })
@@ -257,9 +272,16 @@ export const read = (
       const tenant = yield* Effect.serviceOption(Tenant.Tenant)
       const tenantId = Option.getOrUndefined(tenant)?.id
       const sent = bounded(pull, bounds, clock)
-      if (coding === "none") return yield* budgeted(sent, bounds, 0, budget, tenantId)
-      const inflated = yield* Inflate.inflate(coding, sent, dataBroken)
-      return yield* budgeted(inflated, bounds, Inflate.windowBytesMax[coding], budget, tenantId)
+      if (coding === "none") return yield* budgeted(sent, bounds, noDecoder, budget, tenantId)
+      let readBytes = 0
+      const inflated = yield* Inflate.inflate(coding, sent, dataBroken, (bytes) => {
+        readBytes += bytes
+      })
+      const decoder = {
+        windowBytesMax: Inflate.windowBytesMax[coding],
+        inflatableBytes: () => Math.max(inflatedFreeBytes, inflationRatioMax * readBytes)
+      }
+      return yield* budgeted(inflated, bounds, decoder, budget, tenantId)
     }).pipe(Scope.provide(scope))
   )
 }

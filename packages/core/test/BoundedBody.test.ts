@@ -37,6 +37,17 @@ const text = Buffer.from(
   Array.from({ length: 20_000 }, (_, index) => `${(index * 2_654_435_761) % 4_294_967_296};`).join("")
 )
 
+/** Bytes that compress to between a thirtieth and a fiftieth. */
+const compressible = (length: number): Buffer => {
+  const bytes = Buffer.alloc(length)
+  let state = 12_345
+  for (let at = 0; at < length; at += 256) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    bytes.writeUInt32LE(state, at)
+  }
+  return bytes
+}
+
 const collected = (request: Source, given: BoundedBody.Bounds = bounds) =>
   Effect.scoped(BoundedBody.collect(request, given))
 
@@ -57,7 +68,8 @@ describe("BoundedBody", () => {
 
   it.effect("stops a bomb at inflatedMax, and holds little memory until then", () =>
     Effect.gen(function* () {
-      const bomb = Buffer.alloc(64 * mebibyte)
+      // Its ratio is allowed, so that its size refuses it.
+      const bomb = compressible(64 * mebibyte)
       for (const [coding, compress] of compressions) {
         const budget = BoundedBody.makeBudget({
           processBytesMax: 256 * mebibyte,
@@ -81,6 +93,42 @@ describe("BoundedBody", () => {
         assert.isAbove(heldBytesMax, 0)
         assert.isAtMost(heldBytesMax, 17 * mebibyte, coding)
         assert.strictEqual(budget.held(), 0)
+      }
+    })
+  )
+
+  it.effect("stops a bomb within its first two mebibytes, as 100 times as much came out as was read", () =>
+    Effect.gen(function* () {
+      for (const [coding, compress] of compressions) {
+        const bomb = compress(Buffer.alloc(99 * mebibyte))
+        // Sent at once, as a body that was read before, and in pieces.
+        for (const pieceLength of [bomb.byteLength, 500]) {
+          let seenBytes = 0
+          const error = yield* Stream.runForEach(
+            BoundedBody.read(sending(bomb, { "content-encoding": coding }, pieceLength), bounds),
+            (chunk) =>
+              Effect.sync(() => {
+                seenBytes += chunk.byteLength
+              })
+          ).pipe(Effect.flip)
+          assert.deepInclude(error, { _tag: "TooLarge", limit: "ratio" }, coding)
+          assert.isAtMost(seenBytes, 2 * mebibyte, coding)
+        }
+      }
+    })
+  )
+
+  it.effect("reads what compresses to a hundredth up to one mebibyte, and to a thirtieth at any size", () =>
+    Effect.gen(function* () {
+      const steady = compressible(8 * mebibyte)
+      for (const [coding, compress] of compressions) {
+        const headers = { "content-encoding": coding }
+        const short = compress(Buffer.alloc(mebibyte, "[]"))
+        assert.isAbove(mebibyte / short.byteLength, 100, coding)
+        assert.strictEqual((yield* collected(sending(short, headers))).byteLength, mebibyte)
+        const long = compress(steady)
+        assert.isAbove(steady.byteLength / long.byteLength, 30, coding)
+        assert.isTrue(steady.equals(yield* collected(sending(long, headers, long.byteLength))), coding)
       }
     })
   )

@@ -93,25 +93,51 @@ const forms: ReadonlyArray<RegExp> = [
 ]
 
 /**
- * `name=value` in a query, a cookie or a message, `"name":"value"` in JSON, also in JSON within JSON, `name: value` in a
- * message. A quoted value ends at a quote that is escaped as often as the first.
+ * The name and the sign of `name=value` in a query, a cookie or a message, `"name":"value"` in JSON, also in JSON within
+ * JSON, `name: value` in a message. A value follows.
  */
-const pairs =
-  /(\\*["'])?([A-Za-z0-9_.[\]-]{2,64})\1?\s*(?:=|:|%3[dD])\s*(?:(\\*)"((?:(?!(?<!\\)\3")[\s\S])*)|'([^']*)|([^\s&;,"'<>)}\]\\]+))/g
+const pair =
+  /(\\{0,31}["'])?([A-Za-z0-9_.[\]-]{2,})\1?\s*(?:=|:|%3[dD])\s*(?:(?=\\*")|(?=')|(?=[^\s&;,"'<>)}\]\\]))/
+const pairHere = new RegExp(pair, "y")
+/**
+ * A name begins where no character of a name is before it. Without that, a long word is read from each of its characters:
+ * 9,000 letters took 5 to 25 ms.
+ */
+const pairAfter = new RegExp(`(?:(?=[\\\\"'])|(?<![A-Za-z0-9_.[\\]-]))${pair.source}`, "g")
+const nameEnd = /[A-Za-z0-9_.[\]-]/
+/** Of a longer name the end counts. */
+const nameLengthMax = 64
 
-/** The places of secret values in a text. */
+/** The value of a pair. A quoted one ends at a quote that is escaped as often as the first. */
+const secretValue = /(\\*)"((?:(?!(?<!\\)\1")[\s\S])*)|'([^']*)|([^\s&;,"'<>)}\]\\]+)/y
+const openingQuote = /\\*"|'|/y
+
+/** Finds the next pair. It may begin at `from` in the middle of a word: after `%3D`, or at a bracket that ended a value. */
+const pairFrom = (text: string, from: number): RegExpExecArray | null => {
+  if (nameEnd.test(text.charAt(from - 1))) {
+    pairHere.lastIndex = from
+    const here = pairHere.exec(text)
+    if (here !== null) return here
+  }
+  pairAfter.lastIndex = from
+  return pairAfter.exec(text)
+}
+
+/** The places of secret values in a text. The values of other names are not read to their ends, again and again. */
 const secretPlaces = (text: string): ReadonlyArray<readonly [number, number]> => {
   const places: Array<readonly [number, number]> = []
-  const pattern = new RegExp(pairs)
-  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-    const value = match[4] ?? match[5] ?? match[6] ?? ""
-    const end = match.index + match[0].length
-    if (isSecretName(match[2] ?? "")) {
-      if (value !== "") places.push([end - value.length, end])
-    } else {
-      // What looks like a value may be the name of the next pair.
-      pattern.lastIndex = Math.max(end - value.length, match.index + 1)
-    }
+  let match = pairFrom(text, 0)
+  while (match !== null) {
+    const at = match.index + match[0].length
+    const isSecret = isSecretName((match[2] ?? "").slice(-nameLengthMax))
+    const pattern = isSecret ? secretValue : openingQuote
+    pattern.lastIndex = at
+    const [whole = "", , quoted, single, bare] = pattern.exec(text) ?? []
+    const end = at + whole.length
+    const value = quoted ?? single ?? bare ?? ""
+    if (isSecret && value !== "") places.push([end - value.length, end])
+    // What looks like a value may be the name of the next pair.
+    match = pairFrom(text, end)
   }
   return places
 }

@@ -62,7 +62,10 @@ const refusals = {
   "resource-refused": [403, "The key of the DSN is for another project"],
   "tenant-suspended": [403, "The tenant is suspended"],
   limited: [429, "Too much is sent; wait before sending again"],
-  "body-too-large": [413, "The body is larger than 20 MiB, or 100 MiB after decompression"],
+  "body-too-large": [
+    413,
+    "The body is larger than 20 MiB, or 100 MiB or 100 times as much after decompression"
+  ],
   "body-too-slow": [408, "The body arrives too slowly"],
   "body-broken": [400, "The body cannot be decompressed"],
   deadline: [429, "It could not be stored in time; wait before sending again"],

@@ -30,6 +30,12 @@ export const codingOf = (header: string | undefined): Coding | "none" | "unsuppo
 /** Bytes of one chunk that comes out. */
 const chunkBytes = 65_536
 
+/**
+ * Bytes that the decoder gets at a time: what came out is compared with what went in, and a body may be sent as one chunk.
+ * At the 1,032:1 of deflate, which is its most, one piece makes 16 MiB; the consumer stops the decoder long before.
+ */
+const pieceBytes = 16_384
+
 /** RFC 8878, 3.1.1.1.2: a decoder should support windows of 8 MiB and may refuse larger ones. */
 const zstdWindowBytesMax = 8 * 1024 * 1024
 const zstdWindowLogMax = 23
@@ -77,9 +83,29 @@ const write = (decoder: Transform, chunk: Uint8Array): Effect.Effect<void> =>
     decoder.write(chunk, () => resume(Effect.void))
   })
 
-const feed = <E, R>(decoder: Transform, pull: Pull.Pull<Chunks, E, void, R>) =>
+const piecesOf = (chunks: Chunks): ReadonlyArray<Uint8Array> =>
+  chunks.flatMap((chunk) =>
+    Array.from({ length: Math.ceil(chunk.byteLength / pieceBytes) }, (_, index) =>
+      chunk.subarray(index * pieceBytes, (index + 1) * pieceBytes)
+    )
+  )
+
+const feed = <E, R>(
+  decoder: Transform,
+  pull: Pull.Pull<Chunks, E, void, R>,
+  onPiece: (bytes: number) => void
+) =>
   pull.pipe(
-    Effect.flatMap((chunks) => Effect.forEach(chunks, (chunk) => write(decoder, chunk), { discard: true })),
+    Effect.flatMap((chunks) =>
+      Effect.forEach(
+        piecesOf(chunks),
+        (piece) => {
+          onPiece(piece.byteLength)
+          return write(decoder, piece)
+        },
+        { discard: true }
+      )
+    ),
     Effect.forever,
     Effect.catch((failure) =>
       Effect.sync(() => {
@@ -114,17 +140,21 @@ const next = <E, B>(decoder: Transform, broken: B): Pull.Pull<Chunks, E | B> =>
     return Effect.sync(off)
   })
 
-/** Inflates what is pulled. Fails with `broken` when the data is not in the coding or ends early. */
+/**
+ * Inflates what is pulled. Fails with `broken` when the data is not in the coding or ends early. Calls `onPiece` with the bytes
+ * that the decoder gets, before they are inflated.
+ */
 export const inflate = <E, B, R>(
   coding: Coding,
   pull: Pull.Pull<Chunks, E, void, R>,
-  broken: B
+  broken: B,
+  onPiece: (bytes: number) => void
 ): Effect.Effect<Pull.Pull<Chunks, E | B>, never, R | Scope.Scope> =>
   Effect.gen(function* () {
     const decoder = yield* Effect.acquireRelease(
       Effect.sync(() => decoderOf(coding).on("error", () => undefined)),
       (decoder) => Effect.sync(() => void decoder.destroy())
     )
-    yield* Effect.forkScoped(feed(decoder, pull))
+    yield* Effect.forkScoped(feed(decoder, pull, onPiece))
     return next<E, B>(decoder, broken)
   })
