@@ -10,6 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -124,6 +125,15 @@ export class Secrets extends Context.Service<
       purpose: string,
       sealed: Uint8Array
     ) => Effect.Effect<Redacted.Redacted, SecretLost | SecretsNotConfigured | SqlError, Tenant>
+    /** Opens many values of one purpose in their order, as `open` does, and reads the data key once. */
+    readonly openAll: (
+      purpose: string,
+      sealed: ReadonlyArray<Uint8Array>
+    ) => Effect.Effect<
+      ReadonlyArray<Result.Result<Redacted.Redacted, SecretLost>>,
+      SecretsNotConfigured | SqlError,
+      Tenant
+    >
     /**
      * Returns 32 bytes by which a value is found again without being stored: HMAC-SHA256 under the tenant's key of the
      * purpose. Another tenant's hash of the same text differs.
@@ -216,12 +226,37 @@ const make = Effect.fnUntraced(function* (keys: MasterKeys | undefined) {
     )
   })
 
+  const openAll = Effect.fn("Secrets.openAll")(function* (
+    purpose: string,
+    sealed: ReadonlyArray<Uint8Array>
+  ): Effect.fn.Return<
+    ReadonlyArray<Result.Result<Redacted.Redacted, SecretLost>>,
+    SecretsNotConfigured | SqlError,
+    Tenant
+  > {
+    if (sealed.length === 0) return []
+    const existing = yield* existingKey(purpose).pipe(
+      Effect.map((row): Result.Result<Buffer, SecretLost> =>
+        row === undefined
+          ? Result.fail(new SecretLost({ purpose, reason: "forgotten" }))
+          : Result.succeed(Cipher.derive(row.key, "seal"))
+      ),
+      Effect.catchTag("SecretLost", (error) => Effect.succeed(Result.fail(error)))
+    )
+    const fields = yield* fieldsOf(purpose)
+    return sealed.map((bytes) =>
+      Result.flatMap(existing, (key) => {
+        const plain = Cipher.decrypt(key, fields, bytes)
+        return plain === undefined
+          ? Result.fail(new SecretLost({ purpose, reason: "unreadable" }))
+          : Result.succeed(Redacted.make(plain.toString("utf8")))
+      })
+    )
+  })
+
   const open = Effect.fn("Secrets.open")(function* (purpose: string, sealed: Uint8Array) {
-    const existing = yield* existingKey(purpose)
-    if (existing === undefined) return yield* new SecretLost({ purpose, reason: "forgotten" })
-    const plain = Cipher.decrypt(Cipher.derive(existing.key, "seal"), yield* fieldsOf(purpose), sealed)
-    if (plain === undefined) return yield* new SecretLost({ purpose, reason: "unreadable" })
-    return Redacted.make(plain.toString("utf8"))
+    const [result] = yield* openAll(purpose, [sealed])
+    return yield* Effect.fromResult(result ?? Result.fail(new SecretLost({ purpose, reason: "unreadable" })))
   })
 
   const hash = Effect.fn("Secrets.hash")(function* (purpose: string, text: string) {
@@ -258,7 +293,7 @@ const make = Effect.fnUntraced(function* (keys: MasterKeys | undefined) {
     yield* KeyRows.remove(sql, id, purpose)
   })
 
-  return Secrets.of({ seal, open, hash, hashes, sign, verify, forget })
+  return Secrets.of({ seal, open, openAll, hash, hashes, sign, verify, forget })
 })
 
 /**

@@ -3,7 +3,7 @@ import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Secrets from "@hypermarket/core/Secrets"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Context, Effect, Fiber, Layer, Redacted } from "effect"
+import { Context, Effect, Fiber, Layer, Redacted, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { entry, withKeys, withSetting } from "./secretKeys.ts"
 
@@ -39,6 +39,29 @@ layer(TestDatabase.layer(CoreDomain.migrations), { excludeTestServices: true })(
       assert.strictEqual(sealed.byteLength, Buffer.byteLength(Redacted.value(secret)) + 29)
       const empty = yield* secrets.seal("hm_a.b", Redacted.make("")).pipe(acme)
       assert.strictEqual(Redacted.value(yield* secrets.open("hm_a.b", empty).pipe(acme)), "")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("opens many values in their order, and one that was altered or forgotten fails alone", () =>
+    Effect.gen(function* () {
+      yield* emptied
+      const secrets = yield* processWith("k1")
+      const sealed = yield* Effect.forEach(["one", "two", "three"], (text) =>
+        secrets.seal("hm_a.b", Redacted.make(text)).pipe(acme)
+      )
+      sealed[1]?.fill(0, 20)
+      const opened = yield* secrets.openAll("hm_a.b", sealed).pipe(acme)
+      const shown = opened.map((result) =>
+        Result.match(result, { onFailure: ({ reason }) => reason, onSuccess: Redacted.value })
+      )
+      assert.deepStrictEqual(shown, ["one", "unreadable", "three"])
+      yield* secrets.forget("hm_a.b").pipe(acme)
+      const lost = yield* secrets.openAll("hm_a.b", sealed).pipe(acme)
+      assert.deepStrictEqual(
+        lost.map((result) => (Result.isFailure(result) ? result.failure.reason : "opened")),
+        ["forgotten", "forgotten", "forgotten"]
+      )
+      assert.deepStrictEqual(yield* secrets.openAll("hm_a.b", []).pipe(acme), [])
     }).pipe(Effect.scoped)
   )
 

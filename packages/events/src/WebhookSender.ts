@@ -11,11 +11,9 @@ import {
   OutboundHttp,
   type OutboundRefused
 } from "@hypermarket/core/OutboundHttp"
-import * as Outbox from "@hypermarket/core/Outbox"
-import { type SecretLost, Secrets, type SecretsNotConfigured } from "@hypermarket/core/Secrets"
+import type { SecretLost, Secrets, SecretsNotConfigured } from "@hypermarket/core/Secrets"
 import * as Storage from "@hypermarket/core/Storage"
 import { type AllTenants, Tenant } from "@hypermarket/core/Tenant"
-import { transactionOf } from "@hypermarket/core/Transaction"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -23,14 +21,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
-import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Attempts from "./internal/webhookAttempts.ts"
 import { bodyOf } from "./internal/webhookBody.ts"
-import { makeDispatch, makeDispatcher } from "./internal/webhookDispatch.ts"
+import { makeDispatcher } from "./internal/webhookDispatch.ts"
 import * as Outcome from "./internal/webhookOutcome.ts"
 import * as WebhookSchedule from "./internal/webhookSchedule.ts"
 import * as WebhookSignature from "./internal/webhookSignature.ts"
@@ -100,31 +98,24 @@ export class WebhookSender extends Context.Service<
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const secrets = yield* Secrets
   const http = yield* OutboundHttp
-  const outbox = yield* Outbox.Outbox
-  const requestDispatch = yield* makeDispatch
   const dispatcher = yield* makeDispatcher
-  const inTransaction = transactionOf(sql)
+  const begin = yield* Attempts.makeBegin
+  const end = yield* Attempts.makeEnd
 
   const dispatch = Effect.withSpan(dispatcher, "WebhookSender.dispatch")
 
-  const openAll = (sealed: ReadonlyArray<string>) =>
-    Effect.forEach(sealed, (base64) =>
-      Effect.map(secrets.open(WebhookSignature.purpose, Buffer.from(base64, "base64")), Redacted.value)
-    )
-
   const send = Effect.fnUntraced(function* (
-    begun: Statements.Begun,
+    begun: Attempts.Begun,
     at: Date
   ): Effect.fn.Return<
     Result.Result<OutboundAnswer, OutboundRefused | OutboundFailed>,
-    SecretLost | SecretsNotConfigured | SqlError,
-    Tenant
+    SecretLost | SecretsNotConfigured | SqlError
   > {
     const { messageId, url } = begun
     const { body, contentType } = bodyOf(begun, begun.format)
-    const signed = WebhookSignature.headersOf({ messageId, at, body, secrets: yield* openAll(begun.secrets) })
+    const opened = yield* Effect.fromResult(begun.opened)
+    const signed = WebhookSignature.headersOf({ messageId, at, body, secrets: opened })
     return yield* Effect.result(
       http.send({
         method: "POST",
@@ -141,32 +132,13 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** Announces that an endpoint fails, or was disabled. The notice does not go to that endpoint. */
-  const announce = Effect.fnUntraced(function* (endpointId: string, health: Statements.Health, now: Date) {
-    if (!health.isDisabled && !health.isWarned) return
-    const event = yield* Outbox.event({
-      domain: "events",
-      name: health.isDisabled ? "webhook.disabled" : "webhook.failing",
-      subject: endpointId,
-      time: now,
-      data: {
-        endpointId,
-        reason: health.disabledReason,
-        failingSince: health.failingSince?.toISOString() ?? null,
-        lastError: health.lastError
-      }
-    })
-    yield* outbox.publish([event])
-  })
-
-  /** Records how an attempt ended, in one transaction: the attempt, the delivery, the endpoint, and what follows. */
+  /** Records how an attempt ended, in one transaction with others that end now. */
   const finish = Effect.fnUntraced(function* (
     job: typeof Payload.Type,
-    begun: Statements.Begun,
+    begun: Attempts.Begun,
     outcome: Outcome.Outcome,
     times: { readonly startedAt: Date; readonly durationMillis: number }
   ) {
-    const tenant = yield* Tenant
     const now = yield* Now.now
     const attempts = begun.attempts + (outcome.isDelivered ? 0 : 1)
     const wait = outcome.isDelivered
@@ -177,50 +149,28 @@ const make = Effect.gen(function* () {
           retryAfter: outcome.retryAfterMillis,
           chance: yield* Random.next
         })
-    const state = outcome.isDelivered ? "delivered" : wait === undefined ? "dead" : "waiting"
-    yield* inTransaction(
-      Effect.gen(function* () {
-        const ended = yield* Statements.end(sql, tenant.id, job, {
-          state,
-          attempts,
-          nextAt: new Date(now.getTime() + (wait ?? 0)),
-          status: outcome.status ?? null,
-          error: outcome.error ?? null,
-          now
-        })
-        // Another worker has taken the delivery over: its attempt counts.
-        if (ended.length === 0) return
-        yield* Statements.recordAttempt(sql, tenant.id, job.deliveryId, {
-          number: begun.sends,
-          attemptedAt: times.startedAt,
-          durationMillis: times.durationMillis,
-          status: outcome.status ?? null,
-          error: outcome.error ?? null,
-          answer: outcome.answer
-        })
-        if (outcome.isDelivered) yield* Statements.recover(sql, tenant.id, begun.endpointId)
-        else {
-          const [health] = yield* Statements.fail(sql, tenant.id, begun.endpointId, {
-            error: outcome.error ?? "",
-            isTimeout: outcome.kind === "timeout",
-            isGone: outcome.status === 410,
-            disableBefore: new Date(now.getTime() - WebhookSchedule.disableMillis),
-            warnBefore: new Date(now.getTime() - WebhookSchedule.warnMillis),
-            now
-          })
-          if (health !== undefined) yield* announce(begun.endpointId, health, now)
-        }
-        const [more] = yield* Statements.isMoreDue(sql, tenant.id, begun.endpointId, now)
-        if (more?.isDue === true) yield* requestDispatch
-      })
-    )
+    yield* end({
+      job,
+      endpointId: begun.endpointId,
+      outcome,
+      state: outcome.isDelivered ? "delivered" : wait === undefined ? "dead" : "waiting",
+      attempts,
+      nextAt: new Date(now.getTime() + (wait ?? 0)),
+      number: begun.sends,
+      attemptedAt: times.startedAt,
+      durationMillis: times.durationMillis,
+      status: outcome.status ?? null,
+      error: outcome.error ?? null,
+      answer: outcome.answer,
+      now
+    })
   })
 
   const attempt = Effect.fn("WebhookSender.attempt")(function* (payload: unknown) {
     const tenant = yield* Tenant
     const job = yield* decodePayload(payload)
     const startedAt = yield* Now.now
-    const [begun] = yield* outlastOutage(Statements.begin(sql, tenant.id, job, startedAt))
+    const { begun } = yield* outlastOutage(begin({ job, at: startedAt }))
     if (begun === undefined) {
       yield* Statements.release(sql, tenant.id, job)
       return

@@ -5,9 +5,8 @@ import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { EndpointId, waitingMax, WebhookEndpoint, type WebhookFormat } from "../Webhook.ts"
+import { EndpointId, waitingMax, WebhookEndpoint } from "../Webhook.ts"
 import { DeliveryId, WebhookDelivery } from "../WebhookDelivery.ts"
-import type { Message } from "./webhookBody.ts"
 
 /** The select list of an endpoint `e`, with the deliveries that wait for it. */
 export const endpoint = `
@@ -64,7 +63,7 @@ const endpointConcurrency = 4
 const timeoutsMax = 3
 
 /** A quarter of the slots of a worker, so that one tenant's receivers never hold them all. */
-const tenantConcurrency = 50
+export const tenantConcurrency = 50
 
 /**
  * Chooses due deliveries of a tenant and marks them as sent by a new job each. Endpoints that time out come last. The caller
@@ -80,7 +79,7 @@ export const dispatch = (sql: SqlClient.SqlClient, tenantId: string, now: Date) 
      WHERE tenant_id = ${tenantId} AND state = 'sending'
      GROUP BY endpoint_id
   ), candidate AS (
-    SELECT d.delivery_id, d.place, d.next_at, e.timeouts >= ${timeoutsMax}::int AS is_slow
+    SELECT d.row_at, d.place, d.next_at, e.timeouts >= ${timeoutsMax}::int AS is_slow
       FROM (
             SELECT e.endpoint_id, e.ordered, e.timeouts,
                    greatest(0, CASE WHEN e.timeouts >= ${timeoutsMax}::int THEN 1 ELSE ${endpointConcurrency}::int END
@@ -89,9 +88,9 @@ export const dispatch = (sql: SqlClient.SqlClient, tenantId: string, now: Date) 
               LEFT JOIN busy b ON b.endpoint_id = e.endpoint_id
              WHERE e.tenant_id = ${tenantId} AND e.status = 'enabled') e
       CROSS JOIN LATERAL (
-           SELECT w.delivery_id, w.next_at, row_number() OVER (ORDER BY w.next_at, w.seq) AS place
+           SELECT w.row_at, w.next_at, row_number() OVER (ORDER BY w.next_at, w.seq) AS place
              FROM (
-                   SELECT w.delivery_id, w.next_at, w.seq
+                   SELECT w.ctid AS row_at, w.next_at, w.seq
                      FROM hm_webhook_delivery w
                     WHERE w.tenant_id = ${tenantId} AND w.endpoint_id = e.endpoint_id AND w.state = 'waiting'
                       AND w.next_at <= ${now}
@@ -103,8 +102,8 @@ export const dispatch = (sql: SqlClient.SqlClient, tenantId: string, now: Date) 
                                  AND p.subject = w.subject AND p.seq < w.seq AND p.state IN ('waiting', 'sending')))
                     ORDER BY w.next_at, w.seq
                     LIMIT e.free) w) d
-  ), chosen AS (
-    SELECT delivery_id, row_number() OVER (ORDER BY is_slow, place, next_at) AS n
+  ), chosen AS MATERIALIZED (
+    SELECT row_at, row_number() OVER (ORDER BY is_slow, place, next_at) AS n
       FROM candidate
      ORDER BY is_slow, place, next_at
      LIMIT greatest(0, ${tenantConcurrency}::int - (SELECT coalesce(sum(sending), 0)::int FROM busy))
@@ -112,47 +111,13 @@ export const dispatch = (sql: SqlClient.SqlClient, tenantId: string, now: Date) 
     UPDATE hm_webhook_delivery d
        SET state = 'sending', dispatch_id = gen_random_uuid(), dispatched_at = ${now}, started_at = NULL
       FROM chosen c
-     WHERE d.tenant_id = ${tenantId} AND d.delivery_id = c.delivery_id AND d.state = 'waiting'
+     -- Without statistics, by the key, Postgres 18 read all that waits once per row: 45 ms with 800 of them.
+     WHERE d.ctid = c.row_at AND d.state = 'waiting'
     RETURNING c.n, d.delivery_id, d.dispatch_id
   )
   SELECT delivery_id::text AS "deliveryId", dispatch_id::text AS "dispatchId"
     FROM marked
    ORDER BY n
-`
-
-export interface Begun extends Message {
-  readonly endpointId: string
-  readonly messageId: string
-  readonly url: string
-  readonly format: WebhookFormat
-  readonly attempts: number
-  readonly sends: number
-  /** Base64 of the sealed secrets, the newest first. */
-  readonly secrets: ReadonlyArray<string>
-}
-
-/** Counts the attempt before anything is sent, and returns what to send. None when another job has the delivery. */
-export const begin = (
-  sql: SqlClient.SqlClient,
-  tenantId: string,
-  job: { readonly deliveryId: string; readonly dispatchId: string },
-  now: Date
-) => sql<Begun>`
-  UPDATE hm_webhook_delivery d
-     SET sends = d.sends + 1, started_at = ${now}
-    FROM hm_webhook_endpoint e, hm_webhook_message m
-   WHERE d.tenant_id = ${tenantId} AND d.delivery_id = ${job.deliveryId}::uuid
-     AND d.dispatch_id = ${job.dispatchId}::uuid
-     AND e.tenant_id = ${tenantId} AND e.endpoint_id = d.endpoint_id AND e.status = 'enabled'
-     AND m.tenant_id = ${tenantId} AND m.message_id = d.message_id
-  RETURNING d.endpoint_id::text AS "endpointId", d.message_id::text AS "messageId", e.url, m.body AS envelope,
-            m.recorded_at AS "recordedAt", e.format,
-            d.attempts, d.sends,
-            ARRAY (SELECT encode(s.sealed, 'base64')
-                     FROM hm_webhook_secret s
-                    WHERE s.tenant_id = ${tenantId} AND s.endpoint_id = d.endpoint_id
-                      AND (s.expires_at IS NULL OR s.expires_at > ${now})
-                    ORDER BY s.expires_at DESC NULLS FIRST) AS secrets
 `
 
 /** Puts a delivery back whose endpoint was paused, disabled or removed before its attempt. */
@@ -164,21 +129,6 @@ export const release = (
   UPDATE hm_webhook_delivery
      SET state = 'waiting', dispatch_id = NULL, dispatched_at = NULL, started_at = NULL
    WHERE tenant_id = ${tenantId} AND delivery_id = ${job.deliveryId}::uuid AND dispatch_id = ${job.dispatchId}::uuid
-`
-
-/** Returns true when an attempt that ends should be followed by another one of the tenant. */
-export const isMoreDue = (sql: SqlClient.SqlClient, tenantId: string, endpointId: string, now: Date) => sql<{
-  readonly isDue: boolean
-}>`
-  SELECT EXISTS (
-                 SELECT 1
-                   FROM hm_webhook_delivery
-                  WHERE tenant_id = ${tenantId} AND endpoint_id = ${endpointId}::uuid AND state = 'waiting'
-                    AND next_at <= ${now})
-         OR (
-             SELECT count(*)
-               FROM hm_webhook_delivery
-              WHERE tenant_id = ${tenantId} AND state = 'sending') >= ${tenantConcurrency - 1}::int AS "isDue"
 `
 
 /** Makes due at once what waits for an endpoint, and what died since an instant, with all attempts. */
@@ -194,56 +144,6 @@ export const revive = (
    WHERE tenant_id = ${tenantId} AND endpoint_id = ${endpointId}::uuid
      AND (state = 'waiting'
           OR state = 'dead' AND finished_at >= ${since === null ? null : DateTime.toDateUtc(since)}::timestamptz)
-`
-
-/** Ends the attempt of a job. None when another job has the delivery. */
-export const end = (
-  sql: SqlClient.SqlClient,
-  tenantId: string,
-  job: { readonly deliveryId: string; readonly dispatchId: string },
-  ended: {
-    readonly state: "delivered" | "dead" | "waiting"
-    readonly attempts: number
-    readonly nextAt: Date
-    readonly status: number | null
-    readonly error: string | null
-    readonly now: Date
-  }
-) => sql`
-  UPDATE hm_webhook_delivery
-     SET state = ${ended.state}, attempts = ${ended.attempts}, next_at = ${ended.nextAt}, dispatch_id = NULL,
-         dispatched_at = NULL, started_at = NULL, last_status = ${ended.status}::int, last_error = ${ended.error}::text,
-         first_failed_at = CASE WHEN ${ended.error}::text IS NULL THEN first_failed_at
-                                ELSE coalesce(first_failed_at, ${ended.now}) END,
-         finished_at = CASE WHEN ${ended.state}::text = 'waiting' THEN NULL ELSE ${ended.now}::timestamptz END
-   WHERE tenant_id = ${tenantId} AND delivery_id = ${job.deliveryId}::uuid AND dispatch_id = ${job.dispatchId}::uuid
-  RETURNING 1
-`
-
-export const recordAttempt = (
-  sql: SqlClient.SqlClient,
-  tenantId: string,
-  deliveryId: string,
-  attempt: {
-    readonly number: number
-    readonly attemptedAt: Date
-    readonly durationMillis: number
-    readonly status: number | null
-    readonly error: string | null
-    readonly answer: Uint8Array
-  }
-) => sql`
-  INSERT INTO hm_webhook_attempt (tenant_id, delivery_id, attempted_at, number, status, error, duration_millis, answer)
-  VALUES (${tenantId}, ${deliveryId}::uuid, ${attempt.attemptedAt}, ${attempt.number}, ${attempt.status}::int,
-          ${attempt.error}::text, ${attempt.durationMillis}, ${attempt.answer})
-`
-
-/** Ends the failing of an endpoint. Writes nothing for a healthy one, whose row all its deliveries share. */
-export const recover = (sql: SqlClient.SqlClient, tenantId: string, endpointId: string) => sql`
-  UPDATE hm_webhook_endpoint
-     SET failing_since = NULL, warned_at = NULL, last_error = NULL, timeouts = 0
-   WHERE tenant_id = ${tenantId} AND endpoint_id = ${endpointId}::uuid AND status <> 'disabled'
-     AND failing_since IS NOT NULL
 `
 
 /** The health of an endpoint after a failure, and what the failure changed. */
