@@ -53,7 +53,7 @@ const Document = Schema.Struct({
       plan: Schema.Literal("standard"),
       status: Schema.Literal("active"),
       withoutKey: Schema.Literal(401),
-      flags: Schema.Struct({ customers: Schema.Int, withNewCheckout: Schema.Int }),
+      flags: Schema.Json,
       policy: Schema.Json,
       audit: Schema.Json
     }),
@@ -209,6 +209,13 @@ const titled = (singular: string): ReadonlyArray<Row> =>
     wordsOf(name).some((word) => word === singular || word === `${singular}s`)
   )
 
+/** FNV-1a, 32 bits, in exact arithmetic. */
+const fnv1a = (text: string): number =>
+  Array.from(text).reduce(
+    (hash, letter) => Number((BigInt((hash ^ letter.charCodeAt(0)) >>> 0) * 16_777_619n) & 0xff_ff_ff_ffn),
+    2_166_136_261
+  )
+
 const assertLargest = (shown: Readonly<Record<string, string>>, all: ReadonlyMap<string, string>) => {
   const largest = Array.from(all.values(), Number)
     .toSorted((a, b) => b - a)
@@ -353,12 +360,12 @@ describe("the quickstart's figures", () => {
         new Map(counted.map(({ customer, orders }) => [String(customer), orders])),
         new Map(customers.map((customer) => [customer, ordersOf(customer)]))
       )
-      // A quarter of the buckets, found as the README of the platform specifies them.
-      const first = customers.toSorted((a, b) => (a < b ? -1 : 1)).slice(0, 200)
-      const seed = Bucketing.murmur3("new-checkout", 0)
-      const reached = first.filter(
-        (customer) => Math.floor((Bucketing.murmur3(customer, seed) * 100_000) / 2 ** 32) < 25_000
-      )
+      // Users of two of five states, and 40 % of the buckets that GrowthBook specifies.
+      const reached = Array.from({ length: 1_000 }, (_, index) => index).filter(
+        (index) =>
+          [0, 2].includes(index % 5) &&
+          fnv1a(String(fnv1a(`next-day-deliveryuser-${index}`))) % 10_000 < 4_000
+      ).length
       // Of 18 questions one is about cutlery in Utah, and one about cutlery in Nevada.
       assert.deepStrictEqual(platform.policy, {
         before: "allow",
@@ -367,7 +374,11 @@ describe("the quickstart's figures", () => {
         dryRun: { questions: 18, deniedBefore: 1, deniedAfter: 2 }
       })
       assert.deepStrictEqual(platform.audit, { problems: 0, tampered: "row" })
-      assert.deepStrictEqual(platform.flags, { customers: first.length, withNewCheckout: reached.length })
+      assert.deepStrictEqual(platform.flags, {
+        users: 1_000,
+        agreed: 1_000,
+        on: { openFeature: reached, growthBook: reached, unleash: reached }
+      })
 
       assert.strictEqual(events.ordersHandled, ordersReplayed)
       assert.strictEqual(events.customersWithOrders, customers.length)
