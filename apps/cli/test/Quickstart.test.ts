@@ -71,7 +71,7 @@ const settled = (tables: typeof Document.Type.tables) => {
 }
 
 /** Files of keys that only their owner can read. */
-const keyFiles = ["quickstart.json", "secrets-keys", "order.json"]
+const keyFiles = ["quickstart.json", "quickstart-import.json", "secrets-keys", "order.json"]
 
 /** A quickstart that stays, and has said that it is ready. */
 const staying = Effect.fnUntraced(function* (directory: string, ...args: ReadonlyArray<string>) {
@@ -141,7 +141,7 @@ describe("quickstart", () => {
       const two = yield* Cli.decode(Document)(yield* quickstart(directory))
       assert.strictEqual(one.tenantId, "demo")
       assert.deepInclude(one.domains.platform, { tenant: "demo", withoutKey: 401 })
-      assert.deepInclude(one.tables, { name: "hm_tenant", rows: 1 })
+      assert.deepInclude(one.tables, { name: "hm_tenant", rows: 2 })
       for (const field of ["tenantId", "apiKey"] as const) assert.deepStrictEqual(two[field], one[field])
       assert.deepStrictEqual(figuresOf(two), figuresOf(one))
       assert.deepStrictEqual(settled(two.tables), settled(one.tables))
@@ -236,12 +236,16 @@ describe("quickstart", () => {
           "SELECT customer_id AS id FROM hm_order_line ORDER BY order_id LIMIT 1"
         )
         const persons = ["demo-ann", String(buyer?.["id"])]
-        const names = [...persons, "ann@customers.example"]
+        const derived = `${String(buyer?.["id"]).toLowerCase()}@derived.example`
+        const names = [...persons, "ann@customers.example", derived]
         const before = yield* dump(url)
         for (const name of names) assert.isTrue(before.includes(name), `${name} is in no table`)
+        // The second tenant has imported orders of the same customers.
         for (const id of persons) {
-          const erased = yield* Cli.run(["subjects", "erase", "demo", "--id", id], { DATABASE_URL: url })
-          assert.strictEqual(erased.code, 0, erased.stderr)
+          for (const tenant of ["demo", "demo-import"]) {
+            const erased = yield* Cli.run(["subjects", "erase", tenant, "--id", id], { DATABASE_URL: url })
+            assert.strictEqual(erased.code, 0, erased.stderr)
+          }
         }
         const after = yield* dump(url)
         for (const name of names) assert.isFalse(after.includes(name), `${name} is in a table`)

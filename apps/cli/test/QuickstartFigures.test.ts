@@ -46,7 +46,11 @@ const Document = Schema.Struct({
     notifications: Schema.Struct({
       explained: Schema.Array(
         Schema.Struct({ message: Schema.String, state: Schema.String, reason: Schema.NullOr(Schema.String) })
-      )
+      ),
+      derived: Schema.Json,
+      newestOrders: Schema.Json,
+      oldestOrder: Schema.Literal("freshness"),
+      secondTenant: Schema.Json
     }),
     platform: Schema.Struct({
       tenant: Schema.Literal("demo"),
@@ -278,6 +282,40 @@ describe("the quickstart's figures", () => {
         { message: "demo-4/review", state: "held", reason: "quiet" }
       ])
 
+      // The orders from the day of the twelfth newest on tell customers, but not those who have switched it off.
+      const placed = Array.from(
+        new Map(replayedRows.map(({ customer, date, order }) => [order, { customer, date, order }])).values()
+      ).toSorted((a, b) => (a.date < b.date ? 1 : -1))
+      const newest = placed.filter(({ date }) => date >= (placed[11]?.date ?? ""))
+      const placeOf = (customer: string) => Math.trunc(Number(customer.slice(3)) / 15)
+      const told = newest.filter(({ customer }) => placeOf(customer) % 5 !== 0)
+      const recipients = Array.from(new Set(newest.map(({ customer }) => customer)))
+      assert.deepStrictEqual(notifications.newestOrders, {
+        accepted: told.length,
+        preference: newest.length - told.length
+      })
+      assert.deepStrictEqual(notifications.derived, {
+        recipients: recipients.length,
+        locales: ["en-US", "es-US"],
+        zones: ["America/Chicago", "America/Los_Angeles", "America/New_York"]
+      })
+      assert.deepStrictEqual(notifications.secondTenant, { freshness: newest.length })
+      // All others of both tenants have expired, and have no message.
+      const triggers = yield* Cli.query(
+        databaseUrl,
+        `SELECT tenant_id AS tenant, state, count(*)::int AS orders FROM hm_notification_trigger
+          WHERE key LIKE 'sample-order/%' AND state = 'expired' GROUP BY 1, 2 ORDER BY 1`
+      )
+      assert.deepStrictEqual(triggers, [
+        { tenant: "demo", state: "expired", orders: ordersReplayed - newest.length },
+        { tenant: "demo-import", state: "expired", orders: newest.length }
+      ])
+      const messages = yield* Cli.query(
+        databaseUrl,
+        "SELECT DISTINCT tenant_id AS tenant FROM hm_notification_queue"
+      )
+      assert.deepStrictEqual(messages, [{ tenant: "demo" }])
+
       // What was sent is in the folder of the mail server, and read by `hypermarket mail`.
       const mail = (...args: ReadonlyArray<string>) => Cli.run(["mail", ...args, "--data-dir", directory])
       const mails = yield* Cli.decode(Mails)(yield* mail("list", "--json"))
@@ -287,7 +325,11 @@ describe("the quickstart's figures", () => {
           ["Ann <ann@customers.example>", "Your order demo-1"],
           ["Ann <ann@customers.example>", "How was your order demo-1?"],
           ["Bea <bea@customers.example>", "Ihre Bestellung demo-2"],
-          ["Dan <dan@customers.example>", "Your order demo-4"]
+          ["Dan <dan@customers.example>", "Your order demo-4"],
+          ...told.map(({ customer, order }) => [
+            `${customer} (derived) <${customer.toLowerCase()}@derived.example>`,
+            placeOf(customer) % 2 === 1 ? `Su pedido ${order}` : `Your order ${order}`
+          ])
         ]
       )
       const idOf = (text: string) => mails.find(({ subject }) => subject === text)?.id ?? ""

@@ -143,11 +143,13 @@ const start = Effect.fn("quickstart.start")(function* (
       ),
     Option.some(0)
   )
-  const demo = yield* Demo.ensure(path.join(dataDirectory, "quickstart.json")).pipe(
-    Effect.provide(Layer.mergeAll(PlatformDomain.layer, KeyCredentials.layer)),
-    Effect.provideService(AllTenants, { actor: "quickstart" }),
-    Effect.provideContext(database)
-  )
+  const ensure = (account: typeof Demo.demo) =>
+    Demo.ensure(path.join(dataDirectory, account.file), account).pipe(
+      Effect.provide(Layer.mergeAll(PlatformDomain.layer, KeyCredentials.layer)),
+      Effect.provideService(AllTenants, { actor: "quickstart" }),
+      Effect.provideContext(database)
+    )
+  const demo = yield* ensure(Demo.demo)
   const running: Running = {
     apiUrl: `http://${host}:${api}`,
     workerUrl: `http://${host}:${worker}`,
@@ -155,6 +157,7 @@ const start = Effect.fn("quickstart.start")(function* (
     dataDirectory: server.dataDirectory,
     journalFile: path.join(dataDirectory, "replay.ndjson"),
     receiver,
+    importer: yield* ensure(Demo.importer),
     ...demo
   }
   return { running, database }
@@ -195,6 +198,7 @@ const replay = Effect.fn("quickstart.replay")(function* (running: Running, order
     onSome: (count) => Superstore.take(whole, count)
   })
   yield* Replay.catalogue(running, shop)
+  for (const { before } of parts) if (before !== undefined) yield* before(running, shop)
   const journal = yield* Journal.open(running.journalFile)
   const replayed = yield* Replay.history(running, shop, journal)
   const results: Array<Screen.Result> = []

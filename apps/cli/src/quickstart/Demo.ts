@@ -1,5 +1,5 @@
 /**
- * The demo tenant and its key, made once and kept in `<data dir>/quickstart.json`, which only its owner can read.
+ * The tenants and their keys, made once and kept in files of the data folder, which only its owner can read.
  */
 import * as Tenant from "@hypermarket/core/Tenant"
 import { Credentials } from "@hypermarket/core/Credentials"
@@ -13,7 +13,13 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { failed } from "../CommandFailed.ts"
 
-const tenantId = Tenant.TenantId.make("demo")
+export const demo = { tenantId: Tenant.TenantId.make("demo"), name: "Demo Shop", file: "quickstart.json" }
+/** A tenant that imports old orders. */
+export const importer = {
+  tenantId: Tenant.TenantId.make("demo-import"),
+  name: "Demo Import",
+  file: "quickstart-import.json"
+}
 
 const Kept = Schema.fromJsonString(Schema.Struct({ tenantId: Tenant.TenantId, apiKey: Schema.String }))
 
@@ -47,13 +53,13 @@ const readKept = Effect.fnUntraced(function* (file: string) {
   return Option.map(known, ({ keyId }) => ({ ...kept.value, apiKeyId: ApiKeyId.make(keyId) }))
 })
 
-export const ensure = Effect.fn("Demo.ensure")(function* (file: string) {
+export const ensure = Effect.fn("Demo.ensure")(function* (file: string, { name, tenantId }: typeof demo) {
   const kept = yield* readKept(file)
   if (Option.isSome(kept)) return kept.value
   const fs = yield* FileSystem.FileSystem
   const accounts = yield* TenantAccounts
   const keys = yield* ApiKeys
-  yield* accounts.create({ tenantId, name: "Demo Shop" }).pipe(
+  yield* accounts.create({ tenantId, name }).pipe(
     Effect.catchTag("TenantExists", () => accounts.get(tenantId)),
     Effect.orDie
   )

@@ -9,6 +9,7 @@ import type * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { CommandFailed } from "../CommandFailed.ts"
+import type { Superstore } from "../superstore/Superstore.ts"
 import type { Progress } from "./Progress.ts"
 import type { Replayed } from "./Replay.ts"
 import type { WebhookReceiver } from "./WebhookReceiver.ts"
@@ -19,6 +20,8 @@ export interface Installation {
   readonly databaseUrl: string
   readonly tenantId: string
   readonly apiKey: string
+  /** A second tenant, which imports what is old. */
+  readonly importer: { readonly tenantId: string; readonly apiKey: string }
   /** A receiver of webhooks on this machine. */
   readonly receiver: WebhookReceiver
 }
@@ -43,6 +46,8 @@ type Work<A> = Effect.Effect<
 export interface Part {
   readonly domain: string
   readonly title: string
+  /** What has to be there before the shop's history is told. */
+  readonly before?: (installation: Installation, shop: Superstore) => Work<void>
   /**
    * Returns what to show, when all facts are handled. It asks through the public API, as a client would; tables of the shop's own
    * it may read. Running it again changes no figure.

@@ -11,8 +11,9 @@ import type { Installation } from "./Part.ts"
 import { Progress } from "./Progress.ts"
 import * as Visits from "./Visits.ts"
 
-/** Counts of the replayed facts. A second replay returns the same. */
+/** The replayed facts and their counts. A second replay returns the same. */
 export interface Replayed {
+  readonly shop: Superstore.Superstore
   /** How many facts of each kind the shop has told. */
   readonly facts: {
     readonly sellers: number
@@ -95,6 +96,7 @@ export const history = Effect.fn("Replay.history")(function* (
   })
   yield* Facts.settle(installation, "Handling visits, orders and shipments")
   const replayed: Replayed = {
+    shop,
     facts: {
       sellers: shop.sellers.length,
       products: shop.products.length,

@@ -1,38 +1,14 @@
 /**
  * Notifications: confirmations of three orders and requests for reviews, in two languages and three zones, sent over SMTP to
- * the quickstart's own mail server. One customer has no address, one wants no requests, and for one it is night. The
- * customers are invented: the sample has no addresses.
+ * the quickstart's own mail server. One customer has no address, one wants no requests, and for one it is night. These
+ * customers are invented: the sample has no addresses. Then the newest orders of the sample, by a mapping.
  */
-import { Explanation } from "@hypermarket/notifications/Notification"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { HttpClient } from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as HttpClientResponse from "effect/http/HttpClientResponse"
-import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
-import { failed } from "../../CommandFailed.ts"
-import type { Installation, Part } from "../Part.ts"
-
-const send = Effect.fnUntraced(function* (
-  { apiKey, apiUrl }: Installation,
-  method: "GET" | "POST",
-  path: string,
-  body?: Schema.Json
-) {
-  const client = yield* HttpClient
-  const request = HttpClientRequest.make(method)(`${apiUrl}/v1/notifications/${path}`).pipe(
-    HttpClientRequest.bearerToken(apiKey)
-  )
-  return yield* client.execute(body === undefined ? request : HttpClientRequest.bodyJsonUnsafe(request, body))
-})
-
-const post = Effect.fnUntraced(function* (installation: Installation, path: string, body: Schema.Json) {
-  const answer = yield* send(installation, "POST", path, body)
-  return answer.status < 300
-    ? answer
-    : yield* failed(`POST /v1/notifications/${path} answered ${answer.status}: ${yield* answer.text}`)
-})
+import type * as Schema from "effect/Schema"
+import { outcome, post, publish } from "../NotificationCalls.ts"
+import * as OrderMails from "../OrderMails.ts"
+import type { Part } from "../Part.ts"
 
 const template = "order-confirmation"
 
@@ -110,36 +86,11 @@ const messages = orders.flatMap((order) =>
   kinds.map(({ category, suffix, template }) => ({ order, category, template, key: `${order.id}/${suffix}` }))
 )
 
-const Explained = Schema.Struct({ items: Schema.Array(Explanation) })
-
-/** The worker expands and sends within some tens of milliseconds; a slow machine needs seconds. */
-const patience = "30 seconds"
-
-const explain = Effect.fnUntraced(function* (
-  installation: Installation,
-  { key, order }: (typeof messages)[number]
-) {
-  const answer = yield* post(installation, "triggers/explain", { key, to: { customer: order.customer } })
-  const { items } = yield* HttpClientResponse.schemaBodyJson(Explained)(answer)
-  return items[0]
-})
-
-const open: ReadonlyArray<string> = ["pending", "leased", "sending"]
-
-const publish = Effect.fnUntraced(function* (
-  installation: Installation,
-  template: string,
-  contents: Schema.Json
-) {
-  const existing = yield* send(installation, "GET", `templates/${template}/versions/1`)
-  if (existing.status === 404) yield* post(installation, "templates", { template, contents })
-  yield* post(installation, `templates/${template}/versions/1/publish`, {})
-})
-
 export const notifications: Part = {
   domain: "notifications",
   title: "Notifications",
-  run: Effect.fnUntraced(function* (installation) {
+  before: OrderMails.prepare,
+  run: Effect.fnUntraced(function* (installation, replayed) {
     const now = yield* Clock.currentTimeMillis
     yield* post(installation, "categories", { category: "orders", name: "Orders", kind: "required" })
     yield* post(installation, "categories", { category: "reviews", name: "Reviews", kind: "service" })
@@ -164,32 +115,24 @@ export const notifications: Part = {
         payload: { order: { id, currency, total, lines } }
       })
     }
-    const explained = yield* Effect.forEach(messages, (message) =>
-      explain(installation, message).pipe(
-        Effect.repeat({
-          until: (explanation) => explanation !== undefined && !open.includes(explanation.state),
-          schedule: Schedule.spaced("50 millis").pipe(Schedule.upTo({ duration: patience }))
-        }),
-        Effect.andThen(explain(installation, message)),
-        Effect.map((explanation) => ({
-          message: message.key,
-          state: explanation?.state ?? "none",
-          reason: explanation?.reason ?? null
-        }))
-      )
+    const explained = yield* Effect.forEach(messages, ({ key, order }) =>
+      Effect.map(outcome(installation, key, order.customer), (found) => ({ message: key, ...found }))
     )
+    const byMapping = yield* OrderMails.outcomes(installation, replayed.shop)
     return {
-      figures: { explained },
+      figures: { explained, ...byMapping.figures },
       screen: [
         `${explained.length} messages (invented customers): ${Array.from(
           Map.groupBy(explained, ({ reason, state }) => reason ?? state),
           ([outcome, list]) => `${list.length} ${outcome}`
-        ).join(", ")}`
+        ).join(", ")}`,
+        byMapping.screen
       ],
       lines: [
         ...explained.map(
           ({ message, reason, state }) => `${message}: ${state}${reason === null ? "" : ` (${reason})`}`
         ),
+        ...byMapping.lines,
         `hypermarket mail list shows what was sent, and hypermarket mail links ID where it leads`
       ],
       next: [
