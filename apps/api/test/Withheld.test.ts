@@ -5,6 +5,7 @@ import { Api } from "@hypermarket/api/endpoints"
 import * as Server from "@hypermarket/api/Server"
 import * as AccessScope from "@hypermarket/core/AccessScope"
 import { RequiredScope } from "@hypermarket/core/Authorization"
+import * as Now from "@hypermarket/core/Now"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import { AllTenants, provide } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
@@ -39,6 +40,7 @@ const TestServer = Server.layerRoutes(Layer.empty).pipe(
   ]),
   Layer.provideMerge(Layer.merge(PlatformDomain.layer, EventsDomain.layer)),
   Layer.provide(Wakeup.layerSend),
+  Layer.provideMerge(Now.layerTest),
   Layer.provideMerge(TestDatabase.layer(...migrationSets)),
   Layer.provideMerge(NodeHttpServer.layerTest)
 )
@@ -293,26 +295,88 @@ layer(Things.layer.pipe(Layer.provideMerge(TestServer)), { excludeTestServices: 
       })
     )
 
-    it.effect("leaves an entry in the activity log when a person reads it through the console", () =>
+    it.effect("leaves an entry per view in the activity log when a person reads it through the console", () =>
       Effect.gen(function* () {
         const { cookie, open, params } = yield* Things
         const sql = yield* SqlClient.SqlClient
-        const read = sql<{ readonly action: string; readonly actor: string }>`
-          SELECT action, actor::text AS actor
+        const testNow = yield* Now.TestNow
+        // Views of other tests are over.
+        yield* testNow.adjust("2 minutes")
+        const begunAt = yield* Now.now
+        const read = sql<{ readonly action: string; readonly target: string; readonly actor: string }>`
+          SELECT action, target_type || ' ' || (detail::json ->> 'targetId') AS target, actor::text AS actor
             FROM hm_platform_activity_log
-           WHERE tenant_id = ${acme} AND action LIKE '%-read'
-           ORDER BY action
+           WHERE tenant_id = ${acme} AND action LIKE '%-read' AND recorded_at >= ${begunAt}
+           ORDER BY action, target_type, recorded_at
         `
+        const workflow = `/v1/events/workflows/${executionId}`
         const paths = [
           `/v1/events/queues/exports/jobs/${jobId}/payload`,
+          "/v1/events/schedules",
+          `/v1/events/schedules/${params["scheduleId"]}`,
+          `/v1/events/webhooks/${endpointId}/deliveries/${deliveryId}/attempts`,
+          workflow,
+          `${workflow}/tasks`,
           "/v1/notifications/profiles/customer/c-9",
           `/v1/observability/projects/${params["projectId"]}/events/${params["eventId"]}`
         ]
         for (const path of paths) assert.strictEqual((yield* get(open, path)).status, 200)
         assert.deepStrictEqual(yield* read, [])
-        for (const path of paths) {
-          const answer = yield* send(
-            HttpClientRequest.get(path).pipe(
+        const view = (path: string) =>
+          Effect.gen(function* () {
+            const answer = yield* send(
+              HttpClientRequest.get(path).pipe(
+                HttpClientRequest.setHeaders({
+                  cookie,
+                  "x-hypermarket-console": "1",
+                  "x-hypermarket-tenant": acme
+                })
+              )
+            )
+            assert.strictEqual(answer.status, 200, answer.text)
+            assert.match(answer.text, new RegExp(`${body}|${person}`))
+          })
+        // A page asks for its parts at the same time, and again every ten seconds.
+        for (let polls = 0; polls < 13; polls++) {
+          yield* Effect.forEach([...paths, ...paths], view, { concurrency: "unbounded", discard: true })
+          yield* testNow.adjust("10 seconds")
+        }
+        const entries = yield* read
+        assert.deepStrictEqual(
+          entries.map(({ action, target }) => [action, target]),
+          [
+            ["error-event.data-read", `error-event ${params["eventId"]}`],
+            ["job.payload-read", `job ${jobId}`],
+            ["profile.contact-read", "customer c-9"],
+            ["schedule.payload-read", `schedule ${params["scheduleId"]}`],
+            ["schedule.payload-read", "schedules all"],
+            ["webhook-delivery.answers-read", `webhook-delivery ${deliveryId}`],
+            ["workflow.payload-read", `workflow ${executionId}`]
+          ]
+        )
+        for (const { actor } of entries) assert.include(actor, "console: Ann")
+        // Who comes back after a while looks again.
+        yield* testNow.adjust("2 minutes")
+        for (let polls = 0; polls < 2; polls++) yield* view(workflow)
+        assert.deepStrictEqual(
+          (yield* read).slice(-2).map(({ target }) => target),
+          [`workflow ${executionId}`, `workflow ${executionId}`]
+        )
+        assert.strictEqual((yield* read).length, entries.length + 1)
+      })
+    )
+
+    it.effect(
+      "is not shown to a person whose reading cannot be recorded, however often it is asked for",
+      () =>
+        Effect.gen(function* () {
+          const { cookie } = yield* Things
+          const sql = yield* SqlClient.SqlClient
+          const testNow = yield* Now.TestNow
+          yield* testNow.adjust("2 minutes")
+          yield* sql`ALTER TABLE hm_platform_activity_log RENAME TO hm_platform_activity_log_away`
+          const view = send(
+            HttpClientRequest.get(`/v1/events/workflows/${executionId}`).pipe(
               HttpClientRequest.setHeaders({
                 cookie,
                 "x-hypermarket-console": "1",
@@ -320,16 +384,16 @@ layer(Things.layer.pipe(Layer.provideMerge(TestServer)), { excludeTestServices: 
               })
             )
           )
-          assert.strictEqual(answer.status, 200, answer.text)
-          assert.match(answer.text, new RegExp(`${body}|${person}`))
-        }
-        const entries = yield* read
-        assert.deepStrictEqual(
-          entries.map(({ action }) => action),
-          ["error-event.data-read", "job.payload-read", "profile.contact-read"]
-        )
-        for (const { actor } of entries) assert.include(actor, "console: Ann")
-      })
+          const refused = yield* Effect.forEach([view, view, view, view], (one) => one, {
+            concurrency: "unbounded"
+          })
+          for (const { status, text } of [...refused, yield* view]) {
+            assert.isAtLeast(status, 500)
+            assert.notInclude(text, body)
+          }
+          yield* sql`ALTER TABLE hm_platform_activity_log_away RENAME TO hm_platform_activity_log`
+          assert.include((yield* view).text, body)
+        })
     )
   }
 )

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as AccessScope from "@hypermarket/core/AccessScope"
+import type * as Audit from "@hypermarket/core/Audit"
 import * as AuditedReading from "@hypermarket/core/AuditedReading"
 import { Caller } from "@hypermarket/core/Credentials"
 import * as Commerce from "@hypermarket/core/Commerce"
@@ -85,7 +86,7 @@ const queues = HttpApiBuilder.group(
   "queues",
   Effect.fn(function* (handlers) {
     const all = yield* EventQueues
-    const sql = yield* SqlClient.SqlClient
+    const readings = AuditedReading.make(yield* SqlClient.SqlClient)
     return handlers.handleAll({
       listQueues: () =>
         all.list.pipe(
@@ -111,7 +112,7 @@ const queues = HttpApiBuilder.group(
       getPayload: ({ params }) =>
         all.payload(params.queue, params.jobId).pipe(
           Effect.tap(() =>
-            AuditedReading.record(sql, {
+            readings.record({
               action: "job.payload-read",
               target: { type: "job", id: params.jobId }
             })
@@ -183,6 +184,9 @@ const shownSchedule = Withheld.unless(
 const showSchedule = <E, R>(self: Effect.Effect<JobSchedule, E, R>) =>
   Effect.map(Effect.all([self, shownSchedule]), ([schedule, shown]) => tagged(shown(schedule)))
 
+/** The list shows each schedule's payload, and a view of it is one entry. */
+const everySchedule = { type: "schedules", id: "all" }
+
 const createSchedule = IdempotentRequests.create({
   operation: "events.createSchedule",
   payload: NewSchedule,
@@ -195,15 +199,23 @@ const schedules = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const all = yield* JobSchedules
     const createOnce = yield* createSchedule
+    const readings = AuditedReading.make(yield* SqlClient.SqlClient)
+    const recordReading = (target: Audit.Entry["target"]) =>
+      readings.record({ action: "schedule.payload-read", target })
     return handlers.handleAll({
       createSchedule: ({ headers, payload }) =>
         createOnce({ headers, payload }, all.create(payload)).pipe(showSchedule, Storage.orUnavailable),
-      listSchedules: ({ query }) =>
-        Effect.all([all.list(query), shownSchedule]).pipe(
-          Effect.map(([page, shown]) => ({ ...page, items: page.items.map(shown) })),
-          Storage.orUnavailable
-        ),
-      getSchedule: ({ params }) => all.get(params.scheduleId).pipe(showSchedule, Storage.orUnavailable),
+      listSchedules: Effect.fnUntraced(function* ({ query }) {
+        const page = yield* all.list(query)
+        const items = page.items.map(yield* shownSchedule)
+        if (items.some(({ payload }) => payload !== null)) yield* recordReading(everySchedule)
+        return { ...page, items }
+      }, Storage.orUnavailable),
+      getSchedule: Effect.fnUntraced(function* ({ params }) {
+        const schedule = (yield* shownSchedule)(yield* all.get(params.scheduleId))
+        if (schedule.payload !== null) yield* recordReading({ type: "schedule", id: params.scheduleId })
+        return tagged(schedule)
+      }, Storage.orUnavailable),
       changeSchedule: ({ headers, params, payload }) =>
         expectedVersion(headers).pipe(
           Effect.flatMap((version) => all.setPaused(params.scheduleId, version, payload.paused)),

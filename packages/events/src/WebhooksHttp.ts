@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as AccessScope from "@hypermarket/core/AccessScope"
+import * as AuditedReading from "@hypermarket/core/AuditedReading"
 import { Caller } from "@hypermarket/core/Credentials"
 import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
@@ -11,6 +12,7 @@ import * as Storage from "@hypermarket/core/Storage"
 import * as Withheld from "@hypermarket/core/Withheld"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as SqlClient from "effect/sql/SqlClient"
 import { readsOf } from "./internal/reads.ts"
 import { IssuedWebhook, NewWebhook, WebhookRotation } from "./Webhook.ts"
 import { WebhookAttempt } from "./WebhookDelivery.ts"
@@ -51,6 +53,7 @@ export const layer = HttpApiBuilder.group(
     const all = yield* Webhooks
     const createOnce = yield* createWebhook
     const rotateOnce = yield* rotateWebhook
+    const readings = AuditedReading.make(yield* SqlClient.SqlClient)
     return handlers.handleAll({
       createWebhook: Effect.fnUntraced(function* ({ headers, payload }) {
         const { scopes } = yield* Caller
@@ -79,11 +82,17 @@ export const layer = HttpApiBuilder.group(
       testWebhook: ({ params }) => all.test(params.endpointId).pipe(Storage.orUnavailable),
       listDeliveries: ({ params, query }) =>
         all.deliveries({ ...query, endpointId: params.endpointId }).pipe(Storage.orUnavailable),
-      listAttempts: ({ params }) =>
-        Effect.all([all.attempts(params.endpointId, params.deliveryId), attempt]).pipe(
-          Effect.map(([attempts, shown]) => ({ items: attempts.map(shown) })),
-          Storage.orUnavailable
-        ),
+      listAttempts: Effect.fnUntraced(function* ({ params }) {
+        const attempts = yield* all.attempts(params.endpointId, params.deliveryId)
+        const items = attempts.map(yield* attempt)
+        if (items.some(({ answer }) => answer !== null)) {
+          yield* readings.record({
+            action: "webhook-delivery.answers-read",
+            target: { type: "webhook-delivery", id: params.deliveryId }
+          })
+        }
+        return { items }
+      }, Storage.orUnavailable),
       replayDeliveries: ({ params, payload }) =>
         all.replay({ ...payload, endpointId: params.endpointId }).pipe(
           Effect.map((replayed) => ({ replayed })),

@@ -68,7 +68,7 @@ export const reference = Reference.make(
       listAttempts: {
         summary: "List the attempts of a delivery",
         description:
-          "Returns the last 200 attempts of the delivery, newest first, with the status, the duration and the first 4 KiB of each answer. Attempts are kept for 30 days. Without the scope `events:payload` `answer` is null, and `withheld` says so."
+          "Returns the last 200 attempts of the delivery, newest first, with the status, the duration and the first 4 KiB of each answer. Attempts are kept for 30 days. Without the scope `events:payload` `answer` is null, and `withheld` says so. A reading through the console is in the activity log, once per view."
       },
       replayDeliveries: {
         summary: "Replay deliveries",

@@ -83,7 +83,7 @@ const profiles = HttpApiBuilder.group(
   "profiles",
   Effect.fn(function* (handlers) {
     const service = yield* NotificationProfiles
-    const sql = yield* SqlClient.SqlClient
+    const readings = AuditedReading.make(yield* SqlClient.SqlClient)
     return handlers.handleAll({
       setProfile: ({ payload }) =>
         Effect.all([service.set(payload), profile]).pipe(
@@ -94,7 +94,7 @@ const profiles = HttpApiBuilder.group(
         const found = yield* service.get(recipientOf(params.kind, params.recipientId))
         const shown = (yield* profile)(found)
         if (shown.withheld === undefined) {
-          yield* AuditedReading.record(sql, {
+          yield* readings.record({
             action: "profile.contact-read",
             target: { type: params.kind, id: params.recipientId }
           })

@@ -75,7 +75,7 @@ const issues = HttpApiBuilder.group(
   "issues",
   Effect.fn(function* (handlers) {
     const service = yield* Issues
-    const sql = yield* SqlClient.SqlClient
+    const readings = AuditedReading.make(yield* SqlClient.SqlClient)
     return handlers.handleAll({
       listIssues: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
       getIssue: ({ params }) => service.get(params.issueId).pipe(Effect.map(tagged), Storage.orUnavailable),
@@ -85,7 +85,7 @@ const issues = HttpApiBuilder.group(
         const event = yield* service.event(params.projectId, params.eventId)
         const { scopes } = yield* Caller
         if (AccessScope.ofData.some((scope) => AccessScope.includes(scopes, scope))) {
-          yield* AuditedReading.record(sql, {
+          yield* readings.record({
             action: "error-event.data-read",
             target: { type: "error-event", id: params.eventId }
           })

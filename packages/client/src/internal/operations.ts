@@ -4401,7 +4401,7 @@ export interface Operations {
       readonly items: ReadonlyArray<WebhookDelivery>
       readonly nextCursor: string | null
     }>
-    /** List the attempts of a delivery. Returns the last 200 attempts of the delivery, newest first, with the status, the duration and the first 4 KiB of each answer. Attempts are kept for 30 days. Without the scope `events:payload` `answer` is null, and `withheld` says so. */
+    /** List the attempts of a delivery. Returns the last 200 attempts of the delivery, newest first, with the status, the duration and the first 4 KiB of each answer. Attempts are kept for 30 days. Without the scope `events:payload` `answer` is null, and `withheld` says so. A reading through the console is in the activity log, once per view. */
     listAttempts(input: {
       readonly endpointId: string
       readonly deliveryId: string
@@ -4462,7 +4462,7 @@ export interface Operations {
         readonly payload: unknown
       }
     }, options?: CallOptions): Promise<WorkflowExecution>
-    /** Get an execution. Returns one execution with its payload. `result` is the value that it succeeded with, and null in every other state. `error` describes a failure. Without the scope `events:payload` `payload` and `result` are null, and `withheld` says so. `unasked` names recorded activities that the last run did not ask for. Its code may have changed, or it has lost a race. */
+    /** Get an execution. Returns one execution with its payload. `result` is the value that it succeeded with, and null in every other state. `error` describes a failure. Without the scope `events:payload` `payload` and `result` are null, and `withheld` says so. A reading through the console is in the activity log, once per view. `unasked` names recorded activities that the last run did not ask for. Its code may have changed, or it has lost a race. */
     get(input: {
       readonly executionId: string
     }, options?: CallOptions): Promise<WorkflowInspection>
