@@ -1,5 +1,6 @@
 import { Bug } from "lucide-react"
 import { domain } from "../../Console.ts"
+import { alerts } from "./alertWords.ts"
 
 export const observability = domain({
   name: "observability",
@@ -17,5 +18,6 @@ export const observability = domain({
   ],
   lookups: {
     issue: (id) => ({ to: `/errors/${encodeURIComponent(id)}` })
-  }
+  },
+  alerts
 })
