@@ -54,13 +54,12 @@ layer(TestLayer, { excludeTestServices: true })("late slots", (it) => {
           yield* Fiber.interrupt(gone)
         })
       )
-      // The check that ends the wait for the row is granted by the same worker, and later than both.
-      yield* Effect.repeat(held, { until: ([row]) => row?.slots === 1, schedule: poll })
       const second = yield* granted
       const third = yield* granted
       for (const { lease } of [first, second, third])
         yield* limits.release({ ...request, lease: lease ?? "" })
-      assert.deepStrictEqual(yield* held, [{ slots: 0 }])
+      // On a busy machine more checks are late: their slots are released too, a statement later.
+      yield* Effect.repeat(held, { until: ([row]) => row?.slots === 0, schedule: poll })
     }).pipe(provide(TenantId.make("acme")))
   )
 })
