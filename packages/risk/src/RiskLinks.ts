@@ -71,8 +71,10 @@ export class RiskLinks extends Context.Service<
             since,
             degreeMax
           )
+          // Grouped once: the last hop has up to 25,000 rows of 500 entities.
+          const nearOf = Map.groupBy(rows, ({ entity }) => String(entity))
           for (const node of frontier) {
-            const near = rows.filter(({ entity }) => BigInt(entity) === node.hash)
+            const near = nearOf.get(String(node.hash)) ?? []
             node.degree = near.length
             // Where the ring begins a hub has neighbours too: they are what was asked for.
             if (hops === hopsMax || (near.length > degreeMax && hops > 0)) continue
