@@ -318,7 +318,7 @@ export class ExperimentInvalid extends HttpApiError.Problem<ExperimentInvalid>()
 ) {}
 
 /**
- * A look cannot be taken: no unit was exposed, the number skips one, or there are a hundred looks.
+ * A look cannot be taken: no unit was exposed, the number skips one, there are a hundred looks, or the first planned one is not due.
  *
  * @category errors
  * @since 0.1.0
@@ -326,7 +326,7 @@ export class ExperimentInvalid extends HttpApiError.Problem<ExperimentInvalid>()
 export class LookUnavailable extends HttpApiError.Problem<LookUnavailable>()(
   "LookUnavailable",
   { type: `${problem}look-unavailable`, status: 409, title: "This look cannot be taken" },
-  { reason: Schema.Literals(["no-units", "not-next", "too-many-looks"]) }
+  { reason: Schema.Literals(["no-units", "not-next", "too-many-looks", "not-due"]) }
 ) {}
 
 /**

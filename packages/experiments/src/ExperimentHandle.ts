@@ -122,7 +122,8 @@ export interface ExperimentHandle {
     options: PassedOptions
   ) => Promise<typeof Recorded.Encoded>
   /**
-   * Sends the exposures that wait, and takes the next look, which is stored and never changes. With a number it resolves with that
+   * Sends the exposures that wait, and takes the next look, which is stored and never changes. Of a plan with `lookEverySeconds` it
+   * resolves with the planned look that came last, which is taken unless the worker has taken it. With a number it resolves with that
    * look, which is taken if it is the next one. Rejects with `InvalidArgument`, `ExperimentNotFound`, `ExperimentStatusWrong` or
    * `LookUnavailable`.
    *
@@ -242,7 +243,7 @@ export const open = Effect.fn("ExperimentHandle.open")(function* (
     const [key, number] = yield* decodeLook(values)
     yield* flushAll
     const { experimentId } = yield* experiments.getByKey(key)
-    return yield* looks.look(experimentId, number)
+    return yield* number === undefined ? looks.planned(experimentId) : looks.look(experimentId, number)
   })
 
   return {

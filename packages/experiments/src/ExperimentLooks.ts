@@ -6,8 +6,9 @@
 import { planDefaults } from "./ExperimentPlan.ts"
 import * as AuditedChange from "@hypermarket/core/AuditedChange"
 import * as Column from "@hypermarket/core/Column"
+import * as EachTenant from "@hypermarket/core/EachTenant"
 import * as Now from "@hypermarket/core/Now"
-import { Tenant } from "@hypermarket/core/Tenant"
+import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as BigDecimal from "effect/BigDecimal"
 import * as Context from "effect/Context"
@@ -18,7 +19,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import {
-  type ExperimentId,
+  ExperimentId,
   ExperimentNotFound,
   ExperimentStatusWrong,
   LookNotFound,
@@ -29,9 +30,12 @@ import { ExperimentMetric } from "./ExperimentMetric.ts"
 import * as Analysis from "./internal/analysis.ts"
 import * as ExperimentRow from "./internal/experimentRow.ts"
 import * as Moments from "./internal/moments.ts"
+import * as LookSchedule from "./internal/schedule.ts"
 
 /** The bounds of a hundred looks take a third of a second, and more looks find nothing sooner. */
 const looksMax = 100
+/** A round ends before the job's deadline, and the next one begins with other tenants. */
+const roundLimit = "30 seconds"
 
 const measures: Record<
   (typeof Moments.sums)[number] | (typeof Moments.products)[number],
@@ -92,6 +96,19 @@ export class ExperimentLooks extends Context.Service<
       ExperimentNotFound | ExperimentStatusWrong | LookNotFound | LookUnavailable | SqlError,
       Tenant
     >
+    /**
+     * Returns the planned look that is due: takes it, or returns the one that was taken. Without `plan.lookEverySeconds` each call takes
+     * the next look.
+     */
+    readonly planned: (
+      experimentId: ExperimentId
+    ) => Effect.Effect<
+      ExperimentLook,
+      ExperimentNotFound | ExperimentStatusWrong | LookNotFound | LookUnavailable | SqlError,
+      Tenant
+    >
+    /** Takes the planned looks that are due, of all tenants. A tenant's failure is logged and does not stop the others. */
+    readonly takeDue: Effect.Effect<number, SqlError, AllTenants>
     readonly get: (
       experimentId: ExperimentId,
       number: number
@@ -107,6 +124,7 @@ export class ExperimentLooks extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const moments = Moments.make(sql)
+      const schedule = LookSchedule.make(sql)
       const { columns, tables } = ExperimentRow.make(sql)
       // Looks of before a setting existed have its default.
       const stored = sql.literal(
@@ -161,12 +179,7 @@ export class ExperimentLooks extends Context.Service<
         const tenant = yield* Tenant
         const now = yield* Now.now
         // One look at a time: of two that ask for the same number the second gets the first's row.
-        const locked = yield* sql`
-          SELECT 1
-            FROM hm_experiment
-           WHERE tenant_id = ${tenant.id} AND experiment_id = ${experimentId}::uuid
-             FOR UPDATE
-        `
+        const locked = yield* schedule.lock(tenant.id, experimentId, now)
         if (locked.length === 0) return yield* new ExperimentNotFound({ experiment: experimentId })
         const earlier = yield* sql<{ readonly look: number; readonly information: number }>`
           SELECT look, information
@@ -227,17 +240,83 @@ export class ExperimentLooks extends Context.Service<
           VALUES (${tenant.id}, ${experimentId}::uuid, ${next}::int, ${figures.settings.information}::float8,
                   ${yield* Effect.orDie(encodeLook(look))}::text::jsonb, ${now})
         `
+        const isOver =
+          next >= looksMax ||
+          (experiment.plan.method === "group-sequential" && figures.settings.information >= 1)
+        yield* schedule.advance(tenant.id, experimentId, now, isOver)
         return look
       })
 
-      return ExperimentLooks.of({
-        look: Effect.fn("ExperimentLooks.look")(function* (experimentId: ExperimentId, number?: number) {
-          return yield* AuditedChange.change(sql, transactionOf(sql)(take(experimentId, number)), {
-            action: "experiment.looked",
-            target: { type: "experiment", id: experimentId },
-            after: ({ look }) => ({ look })
+      const look = Effect.fn("ExperimentLooks.look")(function* (experimentId: ExperimentId, number?: number) {
+        return yield* AuditedChange.change(sql, transactionOf(sql)(take(experimentId, number)), {
+          action: "experiment.looked",
+          target: { type: "experiment", id: experimentId },
+          after: ({ look }) => ({ look })
+        })
+      })
+
+      const newest = Effect.fnUntraced(function* (experimentId: ExperimentId) {
+        const tenant = yield* Tenant
+        const [row] = yield* sql<{ readonly look: number }>`
+          SELECT max(look) AS look
+            FROM hm_experiment_result
+           WHERE tenant_id = ${tenant.id} AND experiment_id = ${experimentId}::uuid
+          HAVING count(*) > 0
+        `
+        return row?.look
+      })
+
+      const planned = Effect.fn("ExperimentLooks.planned")(function* (experimentId: ExperimentId) {
+        const tenant = yield* Tenant
+        const now = yield* Now.now
+        const find = Effect.gen(function* () {
+          const [experiment] = yield* schedule.lock(tenant.id, experimentId, now)
+          if (experiment === undefined) return yield* new ExperimentNotFound({ experiment: experimentId })
+          if (!experiment.isPlanned || experiment.isDue) return yield* look(experimentId)
+          const number = yield* newest(experimentId)
+          if (number === undefined) return yield* new LookUnavailable({ reason: "not-due" })
+          return yield* get(experimentId, number)
+        })
+        return yield* transactionOf(sql)(find)
+      })
+
+      /** Takes the planned look of an experiment, if it is still due. One that cannot be taken now is left out. */
+      const takePlanned = Effect.fnUntraced(function* (tenantId: string, experimentId: ExperimentId) {
+        const now = yield* Now.now
+        const write = Effect.gen(function* () {
+          const [experiment] = yield* schedule.lock(tenantId, experimentId, now)
+          if (experiment?.isDue !== true) return 0
+          return yield* look(experimentId).pipe(
+            Effect.as(1),
+            Effect.catchTag("LookUnavailable", ({ reason }) =>
+              Effect.as(schedule.advance(tenantId, experimentId, now, reason === "too-many-looks"), 0)
+            )
+          )
+        })
+        return yield* transactionOf(sql)(write)
+      })
+
+      const takeDue = Effect.gen(function* () {
+        yield* AllTenants
+        const now = yield* Now.now
+        const round = yield* EachTenant.run({
+          loop: "experiments.look.take",
+          items: yield* schedule.dueTenants(now),
+          limit: roundLimit,
+          turn: Effect.fnUntraced(function* ({ tenantId }) {
+            const [first, ...others] = yield* schedule.dueExperiments(tenantId, now)
+            if (first === undefined) return { count: 0, hasMore: false }
+            const count = yield* takePlanned(tenantId, ExperimentId.make(first.experimentId))
+            return { count, hasMore: others.length > 0 }
           })
-        }),
+        })
+        return round.count
+      }).pipe(Effect.provideService(SqlClient.SqlClient, sql), Effect.withSpan("ExperimentLooks.takeDue"))
+
+      return ExperimentLooks.of({
+        look,
+        planned,
+        takeDue,
         get,
         list
       })

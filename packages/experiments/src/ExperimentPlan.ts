@@ -3,10 +3,16 @@
  *
  * @since 0.1.0
  */
+import * as BoundedInt from "@hypermarket/core/BoundedInt"
 import * as Schema from "effect/Schema"
 
 /** One in ten thousand is the strictest level in use. */
 const alphaMin = 0.0001
+
+/** More often than hourly, a hundred looks are used up within days. */
+const lookEverySecondsMin = 60 * 60
+/** Ninety days: as long as the longest window of a metric. */
+const lookEverySecondsMax = 90 * 24 * 60 * 60
 
 /**
  * How looks are judged.
@@ -34,7 +40,14 @@ export const Plan = Schema.Struct({
   prior: Schema.Struct({
     mean: Schema.Finite.check(Schema.isBetween({ minimum: -10, maximum: 10 })),
     deviation: Schema.Finite.check(Schema.isBetween({ minimum: 0.0001, maximum: 100 }))
-  })
+  }),
+  /**
+   * Takes a look each time that so many seconds have passed since the start, from an hour to 90 days, until the experiment is stopped,
+   * the planned units are reached, or a hundred looks are taken. Without it, looks are taken by request only.
+   */
+  lookEverySeconds: Schema.optionalKey(
+    BoundedInt.make({ minimum: lookEverySecondsMin, maximum: lookEverySecondsMax })
+  )
 })
 
 /**
@@ -65,5 +78,6 @@ export const NewPlan = Schema.Struct({
   correction: Schema.optionalKey(Plan.fields.correction),
   method: Schema.optionalKey(Plan.fields.method),
   expectedLift: Schema.optionalKey(Plan.fields.expectedLift),
-  prior: Schema.optionalKey(Plan.fields.prior)
+  prior: Schema.optionalKey(Plan.fields.prior),
+  lookEverySeconds: Plan.fields.lookEverySeconds
 })

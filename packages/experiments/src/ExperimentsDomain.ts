@@ -32,6 +32,7 @@ import { batchMax, Deletion, Exposures, Fact, Facts, Refund } from "./Experiment
 import { ExperimentUnits } from "./ExperimentUnits.ts"
 import * as Commerce from "./internal/commerce.ts"
 import * as Retention from "./internal/retention.ts"
+import nextLook from "./migrations/0005_experiment_next_look.ts"
 import experiment from "./migrations/0001_experiment.ts"
 import unit from "./migrations/0002_experiment_unit.ts"
 import margin from "./migrations/0003_experiment_margin.ts"
@@ -65,6 +66,12 @@ const merge = Job.scheduled<ExperimentUnits | AllTenants>({
   name: "experiments.moment.merge",
   every: "5 seconds",
   run: Effect.flatMap(ExperimentUnits, ({ mergeDue }) => Effect.asVoid(mergeDue))
+})
+
+const takeLooks = Job.scheduled<ExperimentLooks | AllTenants>({
+  name: "experiments.look.take",
+  every: "1 minute",
+  run: Effect.flatMap(ExperimentLooks, ({ takeDue }) => Effect.asVoid(takeDue))
 })
 
 const prune = Job.scheduled<ExperimentUnits | AllTenants>({
@@ -142,7 +149,8 @@ export const domain = Domain.make({
       "0001_experiment": experiment,
       "0002_experiment_unit": unit,
       "0003_experiment_margin": margin,
-      "0004_experiment_exclusion": exclusion
+      "0004_experiment_exclusion": exclusion,
+      "0005_experiment_next_look": nextLook
     },
     { release: manifest.version }
   ),
@@ -177,13 +185,18 @@ export const domain = Domain.make({
       { expose: [Exposures], record: [Facts], recordShop: [ShopFacts] },
       { internal: ["mergeDue", "prune"] }
     ),
-    experimentLooks: Service.make(ExperimentLooks, {
-      look: [ExperimentId, Service.optional(Schema.Int)],
-      get: [ExperimentId, BoundedInt.Int4],
-      list: [ExperimentId]
-    })
+    experimentLooks: Service.make(
+      ExperimentLooks,
+      {
+        look: [ExperimentId, Service.optional(Schema.Int)],
+        planned: [ExperimentId],
+        get: [ExperimentId, BoundedInt.Int4],
+        list: [ExperimentId]
+      },
+      { internal: ["takeDue"] }
+    )
   },
-  jobs: [merge, prune],
+  jobs: [merge, takeLooks, prune],
   subscriptions: [facts],
   partitions: [factPartitions],
   checks: [backlog],

@@ -129,7 +129,7 @@ export const reference = Reference.make(
       },
       "urn:hypermarket:problem:experiments:look-unavailable": {
         cause:
-          "No unit was exposed, `look` skips a number, or the experiment has 100 looks. `reason` names which.",
+          "No unit was exposed, `look` skips a number, the experiment has 100 looks, or the first planned look is not due. `reason` names which.",
         remedy: "Record exposures first, or leave `look` out to take the next one."
       },
       "urn:hypermarket:problem:experiments:metric-exists": {

@@ -561,6 +561,7 @@ export type Experiment = {
       readonly mean: number
       readonly deviation: number
     }
+    readonly lookEverySeconds?: number
   }
   readonly phase: number
   readonly variants: ReadonlyArray<{
@@ -635,6 +636,7 @@ export type ExperimentLook = {
       readonly mean: number
       readonly deviation: number
     }
+    readonly lookEverySeconds?: number
     readonly comparisons: number
     readonly information: number
     readonly level: number | null
@@ -1366,7 +1368,7 @@ export type LookNotFound = {
 export type LookUnavailable = {
   readonly detail?: string
   readonly instance?: string
-  readonly reason: "no-units" | "not-next" | "too-many-looks"
+  readonly reason: "no-units" | "not-next" | "too-many-looks" | "not-due"
   readonly type: "urn:hypermarket:problem:experiments:look-unavailable"
   readonly status?: 409
   readonly title: "This look cannot be taken"
@@ -5715,6 +5717,7 @@ export interface Operations {
             readonly mean: number
             readonly deviation: number
           }
+          readonly lookEverySeconds?: number
         }
       }
     }, options?: CallOptions): Promise<Experiment>

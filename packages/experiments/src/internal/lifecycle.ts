@@ -54,6 +54,11 @@ export const make = (sql: SqlClient.SqlClient, { get, lockAt }: ReturnType<typeo
       UPDATE hm_experiment
          SET status = ${status},
              started_at = CASE WHEN ${status} = 'running' THEN coalesce(started_at, ${now}) ELSE started_at END,
+             next_look_at = CASE WHEN ${status} = 'stopped' THEN NULL
+                                 WHEN ${status} = 'running' AND started_at IS NULL
+                                 THEN ${now}::timestamptz + (plan ->> 'lookEverySeconds')::int * interval '1 second'
+                                 ELSE next_look_at
+                            END,
              stopped_at = CASE WHEN ${status} = 'stopped' THEN ${now}::timestamptz ELSE stopped_at END,
              version = version + 1,
              updated_at = ${now}
