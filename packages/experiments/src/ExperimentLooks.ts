@@ -107,7 +107,7 @@ export class ExperimentLooks extends Context.Service<
       ExperimentNotFound | ExperimentStatusWrong | LookNotFound | LookUnavailable | SqlError,
       Tenant
     >
-    /** Takes the planned looks that are due, of all tenants. A tenant's failure is logged and does not stop the others. */
+    /** Stores the planned looks that are due, of all tenants. A tenant's failure is logged and does not stop the others. */
     readonly takeDue: Effect.Effect<number, SqlError, AllTenants>
     readonly get: (
       experimentId: ExperimentId,
@@ -280,7 +280,7 @@ export class ExperimentLooks extends Context.Service<
         return yield* transactionOf(sql)(find)
       })
 
-      /** Takes the planned look of an experiment, if it is still due. One that cannot be taken now is left out. */
+      /** Stores the planned look of an experiment, if it is still due. One that cannot be taken now is left out. */
       const takePlanned = Effect.fnUntraced(function* (tenantId: string, experimentId: ExperimentId) {
         const now = yield* Now.now
         const write = Effect.gen(function* () {

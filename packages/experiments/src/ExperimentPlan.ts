@@ -42,8 +42,8 @@ export const Plan = Schema.Struct({
     deviation: Schema.Finite.check(Schema.isBetween({ minimum: 0.0001, maximum: 100 }))
   }),
   /**
-   * Takes a look each time that so many seconds have passed since the start, from an hour to 90 days, until the experiment is stopped,
-   * the planned units are reached, or a hundred looks are taken. Without it, looks are taken by request only.
+   * The seconds between planned looks, counted from the start: from an hour to 90 days. They end when the experiment is stopped, the
+   * planned units are reached, or a hundred looks are taken. Without it, looks are taken by request only.
    */
   lookEverySeconds: Schema.optionalKey(
     BoundedInt.make({ minimum: lookEverySecondsMin, maximum: lookEverySecondsMax })

@@ -37,9 +37,12 @@ const stateOf = Effect.fnUntraced(function* (experimentId: ExperimentId) {
   const sql = yield* SqlClient.SqlClient
   const tenant = yield* Tenant
   const [row] = yield* sql<{ readonly looks: ReadonlyArray<number>; readonly period: number | null }>`
-    SELECT coalesce((SELECT jsonb_agg(r.look ORDER BY r.look)
-                       FROM hm_experiment_result r
-                      WHERE r.tenant_id = e.tenant_id AND r.experiment_id = e.experiment_id), '[]'::jsonb) AS looks,
+    SELECT ARRAY(
+             SELECT r.look
+               FROM hm_experiment_result r
+              WHERE r.tenant_id = e.tenant_id AND r.experiment_id = e.experiment_id
+              ORDER BY r.look
+           ) AS looks,
            (extract(epoch FROM e.next_look_at - e.started_at) / ${everySeconds}::int)::float8 AS period
       FROM hm_experiment e
      WHERE e.tenant_id = ${tenant.id} AND e.experiment_id = ${experimentId}::uuid
