@@ -1,22 +1,14 @@
 /** The answers to a key with every scope but those of data, for everything that holds data of customers. */
-import { NodeHttpServer } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
 import { Api } from "@hypermarket/api/endpoints"
-import * as Server from "@hypermarket/api/Server"
 import * as AccessScope from "@hypermarket/core/AccessScope"
 import { RequiredScope } from "@hypermarket/core/Authorization"
 import * as Now from "@hypermarket/core/Now"
-import { Shutdown } from "@hypermarket/core/Shutdown"
 import { AllTenants, provide } from "@hypermarket/core/Tenant"
-import * as Wakeup from "@hypermarket/core/Wakeup"
-import * as EventsDomain from "@hypermarket/events/EventsDomain"
-import { migrationSets } from "@hypermarket/installation/domains"
 import { ApiKeys } from "@hypermarket/platform/ApiKeys"
 import { ConsoleSessions } from "@hypermarket/platform/ConsoleSessions"
-import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
-import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { ConfigProvider, Context, Effect, Layer, Redacted, Schema } from "effect"
+import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpServer } from "effect/http"
 import { HttpApi } from "effect/http-api"
 import { SqlClient } from "effect/sql"
@@ -32,18 +24,7 @@ import {
   makeRows,
   person
 } from "./customerData.ts"
-
-const TestServer = Server.layerRoutes(Layer.empty).pipe(
-  Layer.provide([
-    Shutdown.layer,
-    ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_API_ACCESS_LOG: "false" }))
-  ]),
-  Layer.provideMerge(Layer.merge(PlatformDomain.layer, EventsDomain.layer)),
-  Layer.provide(Wakeup.layerSend),
-  Layer.provideMerge(Now.layerTest),
-  Layer.provideMerge(TestDatabase.layer(...migrationSets)),
-  Layer.provideMerge(NodeHttpServer.layerTest)
-)
+import { TestServer } from "./customerDataServer.ts"
 
 const endpoints = (() => {
   const walked: Array<{ readonly method: string; readonly path: string; readonly scope: string }> = []
@@ -90,6 +71,9 @@ const post = Effect.fnUntraced(function* (key: string, path: string, payload: un
 
 const decodeSchedule = Schema.decodeEffect(
   Schema.fromJsonString(Schema.Struct({ scheduleId: Schema.String }))
+)
+const decodeDecision = Schema.decodeEffect(
+  Schema.fromJsonString(Schema.Struct({ decisionId: Schema.String }))
 )
 const decodeProject = Schema.decodeEffect(Schema.fromJsonString(Schema.Struct({ projectId: Schema.Number })))
 const decodeIssues = Schema.decodeEffect(
@@ -152,6 +136,16 @@ class Things extends Context.Service<
       const { items } = yield* Effect.flatMap(get(open, "/v1/observability/issues"), ({ text }) =>
         decodeIssues(text)
       )
+      const { decisionId } = yield* Effect.flatMap(
+        post(open, "/v1/risk/decisions", {
+          kind: "payment",
+          subject: "try-9",
+          deadlineMillis: 10_000,
+          entities: { account: "c-9" },
+          attributes: { cardholder: person }
+        }),
+        decodeDecision
+      )
       const { token } = yield* sessions.open({
         apiKeyId: everything.apiKey.apiKeyId,
         label: "Ann",
@@ -162,6 +156,7 @@ class Things extends Context.Service<
       return {
         params: {
           queue: "exports",
+          decisionId,
           jobId,
           endpointId,
           deliveryId,
@@ -218,7 +213,9 @@ layer(Things.layer.pipe(Layer.provideMerge(TestServer)), { excludeTestServices: 
           "/v1/events/workflows/:executionId",
           "/v1/events/workflows/:executionId/tasks",
           "/v1/notifications/profiles/:kind/:recipientId",
-          "/v1/observability/projects/:projectId/events/:eventId"
+          "/v1/observability/projects/:projectId/events/:eventId",
+          "/v1/risk/decisions",
+          "/v1/risk/decisions/:decisionId"
         ])
       })
     )
@@ -318,7 +315,9 @@ layer(Things.layer.pipe(Layer.provideMerge(TestServer)), { excludeTestServices: 
           workflow,
           `${workflow}/tasks`,
           "/v1/notifications/profiles/customer/c-9",
-          `/v1/observability/projects/${params["projectId"]}/events/${params["eventId"]}`
+          `/v1/observability/projects/${params["projectId"]}/events/${params["eventId"]}`,
+          "/v1/risk/decisions",
+          `/v1/risk/decisions/${params["decisionId"]}`
         ]
         for (const path of paths) assert.strictEqual((yield* get(open, path)).status, 200)
         assert.deepStrictEqual(yield* read, [])
@@ -348,6 +347,8 @@ layer(Things.layer.pipe(Layer.provideMerge(TestServer)), { excludeTestServices: 
             ["error-event.data-read", `error-event ${params["eventId"]}`],
             ["job.payload-read", `job ${jobId}`],
             ["profile.contact-read", "customer c-9"],
+            ["risk-decision.attributes-read", `risk-decision ${params["decisionId"]}`],
+            ["risk-decision.attributes-read", "risk-decisions all"],
             ["schedule.payload-read", `schedule ${params["scheduleId"]}`],
             ["schedule.payload-read", "schedules all"],
             ["webhook-delivery.answers-read", `webhook-delivery ${deliveryId}`],

@@ -5,6 +5,7 @@
  */
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Text from "@hypermarket/core/Text"
+import * as Withheld from "@hypermarket/core/Withheld"
 import { Instant } from "@hypermarket/core/Instant"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
@@ -155,7 +156,8 @@ export class RiskDecision extends Schema.Class<RiskDecision>("@hypermarket/risk/
   shadow: Schema.Array(ShadowVerdict),
   latencyMicros: Schema.Int,
   occurredAt: Schema.DateTimeUtcFromString,
-  recordedAt: Schema.DateTimeUtcFromString
+  recordedAt: Schema.DateTimeUtcFromString,
+  ...Withheld.field
 }) {}
 
 /**

@@ -3,16 +3,21 @@
  *
  * @since 0.1.0
  */
+import * as AccessScope from "@hypermarket/core/AccessScope"
+import type * as Audit from "@hypermarket/core/Audit"
+import * as AuditedReading from "@hypermarket/core/AuditedReading"
 import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
 import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
 import { SecretsNotConfigured } from "@hypermarket/core/Secrets"
 import * as Storage from "@hypermarket/core/Storage"
+import * as Withheld from "@hypermarket/core/Withheld"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
+import * as SqlClient from "effect/sql/SqlClient"
 import { Risk } from "./Risk.ts"
 import { RiskApi } from "./RiskApi.ts"
-import { SecretsMissing } from "./RiskDecision.ts"
+import { RiskDecision, SecretsMissing } from "./RiskDecision.ts"
 import { RiskLinks } from "./RiskLinks.ts"
 import { NewListEntry, NewSnooze, RiskListEntry, RiskSnooze } from "./RiskList.ts"
 import { RiskLists } from "./RiskLists.ts"
@@ -50,11 +55,27 @@ const snoozeRule = IdempotentRequests.create({
 const items = <A, E, R>(self: Effect.Effect<ReadonlyArray<A>, E, R>) =>
   Effect.map(self, (list) => ({ items: list }))
 
+const hasAttributes = ({ frozen }: RiskDecision): boolean => Object.keys(frozen.attributes).length > 0
+
+/** Attributes are what the shop sent, and may be data of a customer. */
+const shownDecision = Withheld.unless(AccessScope.contact, (decision: RiskDecision) =>
+  hasAttributes(decision)
+    ? new RiskDecision({
+        ...decision,
+        frozen: { ...decision.frozen, attributes: {} },
+        withheld: [AccessScope.contact]
+      })
+    : decision
+)
+
 const risk = HttpApiBuilder.group(
   RiskApi,
   "risk",
   Effect.fn(function* (handlers) {
     const service = yield* Risk
+    const readings = AuditedReading.make(yield* SqlClient.SqlClient)
+    const recordReading = (target: Audit.Entry["target"]) =>
+      readings.record({ action: "risk-decision.attributes-read", target })
     return handlers.handleAll({
       decide: ({ payload: { deadlineMillis, fallback, ...signal } }) =>
         service
@@ -67,8 +88,17 @@ const risk = HttpApiBuilder.group(
             Effect.catchTag("DecisionInTransaction", Effect.die),
             withSecrets
           ),
-      listDecisions: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
-      explainDecision: ({ params }) => service.explain(params.decisionId).pipe(Storage.orUnavailable),
+      listDecisions: Effect.fnUntraced(function* ({ query }) {
+        const page = yield* service.list(query)
+        const decisions = page.items.map(yield* shownDecision)
+        if (decisions.some(hasAttributes)) yield* recordReading({ type: "risk-decisions", id: "all" })
+        return { ...page, items: decisions }
+      }, Storage.orUnavailable),
+      explainDecision: Effect.fnUntraced(function* ({ params }) {
+        const decision = (yield* shownDecision)(yield* service.explain(params.decisionId))
+        if (hasAttributes(decision)) yield* recordReading({ type: "risk-decision", id: params.decisionId })
+        return decision
+      }, Storage.orUnavailable),
       recordSignals: ({ payload }) =>
         service.record(payload.signals).pipe(withSecrets, Storage.orUnavailable),
       getSignal: ({ params }) => service.getSignal(params.kind, params.subject).pipe(Storage.orUnavailable),

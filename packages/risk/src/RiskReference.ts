@@ -22,12 +22,13 @@ export const reference = Reference.make(
       },
       listDecisions: {
         summary: "List decisions",
-        description: "Returns decisions with their explanations, newest first, at most 200 per page."
+        description:
+          "Returns decisions with their explanations, newest first, at most 200 per page. Without the scope `customers:contact` the frozen `attributes` are empty, and `withheld` says so."
       },
       explainDecision: {
         summary: "Explain a decision",
         description:
-          "Returns the decision with every rule that fired, the values that it read, the rules that failed, and the version that decided."
+          "Returns the decision with every rule that fired, the values that it read, the rules that failed, and the version that decided. Without the scope `customers:contact` the frozen `attributes` are empty, and `withheld` says so. A reading through the console is in the activity log, once per view."
       },
       recordSignals: {
         summary: "Record signals",

@@ -2413,6 +2413,7 @@ export type RiskDecision = {
   readonly latencyMicros: number
   readonly occurredAt: string
   readonly recordedAt: string
+  readonly withheld?: ReadonlyArray<"events:payload" | "customers:contact">
 }
 
 export type RiskListEntry = {
@@ -5837,7 +5838,7 @@ export interface Operations {
     }, options?: CallOptions): Promise<Experiment>
   }
   readonly risk: {
-    /** List decisions. Returns decisions with their explanations, newest first, at most 200 per page. */
+    /** List decisions. Returns decisions with their explanations, newest first, at most 200 per page. Without the scope `customers:contact` the frozen `attributes` are empty, and `withheld` says so. */
     listDecisions(input?: {
       readonly limit?: number
       readonly cursor?: string
@@ -5875,7 +5876,7 @@ export interface Operations {
         readonly fallback?: "allow" | "challenge" | "review" | "hold" | "block"
       }
     }, options?: CallOptions): Promise<RiskAnswer>
-    /** Explain a decision. Returns the decision with every rule that fired, the values that it read, the rules that failed, and the version that decided. */
+    /** Explain a decision. Returns the decision with every rule that fired, the values that it read, the rules that failed, and the version that decided. Without the scope `customers:contact` the frozen `attributes` are empty, and `withheld` says so. A reading through the console is in the activity log, once per view. */
     explainDecision(input: {
       readonly decisionId: string
     }, options?: CallOptions): Promise<RiskDecision>

@@ -11,6 +11,7 @@ import { Loaded } from "../../ui/Loaded.tsx"
 import { Page, Section } from "../../ui/Page.tsx"
 import { PageLink } from "../../ui/PageLink.tsx"
 import { Time } from "../../ui/Time.tsx"
+import { Withheld } from "../../ui/Withheld.tsx"
 import { type Decision, outcomeTones } from "./data.ts"
 
 function Fired({ verdict }: { readonly verdict: Decision["verdict"] }) {
@@ -124,6 +125,7 @@ export default function DecisionPage() {
             <Section title="All that the rules could read" note="As it was when the decision was made">
               <div className="card p-4">
                 <Json value={data.frozen} />
+                <Withheld scopes={data.withheld} what="The attributes are" />
               </div>
             </Section>
           </>
