@@ -54,6 +54,9 @@ const users = Array.from({ length: usersCount }, (_, index) => ({
 
 type User = (typeof users)[number]
 
+/** A busy machine sheds load, and the clients do not ask again. */
+const busy = Schedule.spaced("200 millis").pipe(Schedule.upTo({ duration: "30 seconds" }))
+
 type Opened<A> = Effect.Effect<A, CommandFailed, Scope.Scope>
 
 /** What a client throws is told with its name. */
@@ -85,7 +88,8 @@ const openFeature = Effect.fnUntraced(function* ({ apiKey, apiUrl }: Installatio
             details.errorCode === undefined
               ? Effect.succeed(details.value)
               : failed(`OpenFeature failed: ${details.errorCode} ${details.errorMessage ?? ""}`)
-          )
+          ),
+          Effect.retry(busy)
         )
       },
       { concurrency: requestsAtOnce }
@@ -142,7 +146,8 @@ const unleash = Effect.fnUntraced(function* ({ apiKey, apiUrl }: Installation) {
                   client.getError() === undefined
                     ? Effect.succeed(client.isEnabled(flagKey))
                     : failed(`Unleash failed: ${String(client.getError())}`)
-                )
+                ),
+                Effect.retry(busy)
               )
           ),
         { concurrency: unleashClients }
@@ -162,13 +167,15 @@ const ensureFlag = Effect.fnUntraced(function* ({ apiKey, apiUrl }: Installation
         HttpClientRequest.bodyJsonUnsafe(body)
       )
     )
-  const created = yield* post("/v1/platform/flags", flag)
+  const created = yield* post("/v1/platform/flags", flag).pipe(
+    Effect.repeat({ while: ({ status }) => status === 503, schedule: busy })
+  )
   if (created.status !== 201 && created.status !== 409) {
     return yield* failed(`Creating a flag answered ${created.status}: ${yield* created.text}`)
   }
   yield* post(`/ofrep/v1/evaluate/flags/${flagKey}`, { context: { targetingKey: "user-0" } }).pipe(
     Effect.repeat({
-      until: ({ status }) => status !== 404,
+      until: ({ status }) => status !== 404 && status !== 503,
       schedule: Schedule.spaced("50 millis").pipe(Schedule.upTo({ duration: "5 seconds" }))
     })
   )

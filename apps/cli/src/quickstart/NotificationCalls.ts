@@ -9,6 +9,9 @@ import * as Schema from "effect/Schema"
 import type { Address } from "../ApiClient.ts"
 import { failed } from "../CommandFailed.ts"
 
+/** A busy machine sheds load; each of these calls may be sent twice. */
+const busy = Schedule.spaced("200 millis").pipe(Schedule.upTo({ duration: "30 seconds" }))
+
 const send = Effect.fnUntraced(function* (
   { apiKey, apiUrl }: Address,
   method: "GET" | "POST",
@@ -19,7 +22,9 @@ const send = Effect.fnUntraced(function* (
   const request = HttpClientRequest.make(method)(`${apiUrl}/v1/notifications/${path}`).pipe(
     HttpClientRequest.bearerToken(apiKey)
   )
-  return yield* client.execute(body === undefined ? request : HttpClientRequest.bodyJsonUnsafe(request, body))
+  return yield* client
+    .execute(body === undefined ? request : HttpClientRequest.bodyJsonUnsafe(request, body))
+    .pipe(Effect.repeat({ while: ({ status }) => status === 503, schedule: busy }))
 })
 
 /** Posts, and fails unless it is a success. */
