@@ -17,6 +17,7 @@ const waitingJob = {
 }
 
 const isFinished = "finished_at IS NOT NULL"
+const isUnfinished = "finished_at IS NULL"
 
 const ofFinishedExecution = `
   EXISTS (SELECT 1
@@ -91,6 +92,12 @@ export const subjectData = SubjectTables.make({
     nothing("hm_webhook_secret", "sealed secrets of endpoints"),
     rows("hm_workflow_task", { texts: ["execution_id", "child_id", "name"], where: ofFinishedExecution }),
     rows("hm_workflow_execution", { texts: ["execution_id", "parent_id"], where: isFinished }),
+    // Its tasks are under the same name, and go with it.
+    passing(
+      "hm_workflow_execution",
+      { texts: ["execution_id", "parent_id"], where: isUnfinished },
+      "an execution keeps its name until it has ended"
+    ),
     columns(
       "hm_workflow_task",
       { texts: ["result"] },
@@ -130,6 +137,19 @@ export const subjectData = SubjectTables.make({
         set: { element: "marker", last_error: "null" },
         reason: "the element of a persisted queue stays without its value"
       }
+    ),
+    columns(
+      "hm_event_element",
+      { texts: ["element_id"], where: "lease_id IS NULL" },
+      {
+        set: { element_id: "pseudonym" },
+        reason: "the element of a persisted queue stays under another id"
+      }
+    ),
+    passing(
+      "hm_event_element",
+      { texts: ["element_id"], where: "lease_id IS NOT NULL" },
+      "a worker takes this element"
     ),
     nothing("hm_event_retention", "configuration of the tenant"),
     nothing("hm_event_definition", "queues"),

@@ -9,9 +9,12 @@ import { Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
 
-const { columns, nothing, rows } = SubjectTables
+const { columns, nothing, passing, rows } = SubjectTables
 
 const recipient = { ids: ["recipient_id"], kind: "recipient_kind", indexed: true } as const
+
+/** How far a trigger has expanded: the last recipient of a page. */
+const cursor = { ids: ["cursor_id"], kind: "cursor_kind" } as const
 
 const namesOf = (subject: SubjectData.Subject): ReadonlyArray<string> => [
   subject.id,
@@ -78,6 +81,19 @@ export const subjectData = SubjectTables.make({
         set: { payload: "marker", subject: "null", key: "pseudonym" },
         reason: "messages to other recipients stay without their content"
       }
+    ),
+    columns(
+      "hm_notification_trigger",
+      { ...cursor, where: "state <> 'expanding'" },
+      {
+        set: { cursor_id: { expression: "''" } },
+        reason: "the trigger stays without its last recipient"
+      }
+    ),
+    passing(
+      "hm_notification_trigger",
+      { ...cursor, where: "state = 'expanding'" },
+      "a trigger that expands continues after this recipient"
     ),
     rows("hm_notification_profile", recipient),
     rows("hm_user_preference", recipient),

@@ -81,6 +81,11 @@ export const subjectData = SubjectTables.make<Secrets>({
         reason: "the decision stays, without what its rules had read"
       }
     ),
+    columns(
+      "hm_risk_decision",
+      { ids: ["subject"] },
+      { set: { subject: "pseudonym" }, reason: "the decision stays, under a pseudonym" }
+    ),
     rows("hm_fraud_signal_key", { ids: [ofSignal], texts: ["key"] }),
     rows("hm_fraud_signal_subject", { ids: [ofSignal, "subject"] }),
     rows("hm_fraud_signal", { ids: [ofSignal, "subject"], texts: ["attributes"] }),

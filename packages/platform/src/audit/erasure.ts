@@ -3,7 +3,7 @@
  * over it still holds; text and salt go, so that a guess cannot be checked. An entry names the rows.
  */
 import { Tenant } from "@hypermarket/core/Tenant"
-import type * as SubjectData from "@hypermarket/core/SubjectData"
+import * as SubjectData from "@hypermarket/core/SubjectData"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -23,7 +23,7 @@ const table = "hm_platform_activity_log"
 /** A checkpoint holds hashes and ids. */
 const tables = [table, "hm_platform_activity_checkpoint"]
 
-/** The person's names as they are within a canonical text: whole strings, so that `ann` is not found in `annotated`. */
+/** The person's names as whole strings of a canonical text. */
 const marksOf = (subject: SubjectData.Subject): ReadonlyArray<string> =>
   Array.from(new Set([subject.id, ...subject.identifiers.map(({ value }) => value)]), Canonical.write)
 
@@ -37,13 +37,20 @@ const mentions = (value: Schema.Json | undefined, names: ReadonlySet<string>): b
   return Object.entries(value).some(([name, member]) => names.has(name) || mentions(member, names))
 }
 
-/** True when a canonical text names the person. Its first members' names are ours. */
-const concerns = (text: string | null, subject: SubjectData.Subject): boolean => {
-  if (text === null || !marksOf(subject).some((mark) => text.includes(mark))) return false
+/**
+ * Returns a test of a canonical text: true when it names the person, in free text too. Its first members' names are ours, so that
+ * only their values count.
+ */
+const testerOf = (subject: SubjectData.Subject): ((text: string | null) => boolean) => {
+  const marks = marksOf(subject)
   const names = new Set([subject.id, ...subject.identifiers.map(({ value }) => value)])
-  return Option.exists(decodeText(text), (members) =>
-    Object.values(members).some((member) => mentions(member, names))
-  )
+  const isNamed = SubjectData.tester(subject)
+  return (text) =>
+    text !== null &&
+    (isNamed(text) || marks.some((mark) => text.includes(mark))) &&
+    Option.exists(decodeText(text), (members) =>
+      Object.values(members).some((member) => mentions(member, names) || isNamed(JSON.stringify(member)))
+    )
 }
 
 const decodeCursor = Schema.decodeUnknownOption(
@@ -61,8 +68,9 @@ const make = (sql: SqlClient.SqlClient): SubjectData.SubjectData => {
     const [recordedAt, activityId] = Option.getOrElse(decodeCursor(cursor), () => firstPosition)
     const work = Effect.gen(function* () {
       const rows = yield* statements.after(tenant.id, { recordedAt, activityId }, examinedMax)
-      const actors = rows.filter(({ actor }) => concerns(actor, subject))
-      const details = rows.filter(({ detail }) => concerns(detail, subject))
+      const concerns = testerOf(subject)
+      const actors = rows.filter(({ actor }) => concerns(actor))
+      const details = rows.filter(({ detail }) => concerns(detail))
       const ids = Array.from(new Set([...actors, ...details].map((row) => row.activityId)))
       if (ids.length > 0) {
         yield* statements.forget(
@@ -90,8 +98,9 @@ const make = (sql: SqlClient.SqlClient): SubjectData.SubjectData => {
   })
 
   const exported = (subject: SubjectData.Subject) => {
+    const concerns = testerOf(subject)
     const toRow = (row: LogRow): ReadonlyArray<SubjectData.ExportedRow> =>
-      concerns(row.actor, subject) || concerns(row.detail, subject)
+      concerns(row.actor) || concerns(row.detail)
         ? [
             {
               table,

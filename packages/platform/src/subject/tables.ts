@@ -67,6 +67,14 @@ export const subjectData = SubjectTables.make({
       { set: { owner: "null" }, reason: "the flag stays without its owner" }
     ),
     columns(
+      "hm_platform_feature",
+      { texts: ["archived_reason"] },
+      {
+        set: { archived_reason: { expression: "'erased'" } },
+        reason: "the archived flag stays without the reason"
+      }
+    ),
+    columns(
       "hm_platform_policy",
       { texts: ["definition"] },
       { set: { definition: "replaced" }, reason: targeting }
