@@ -1,4 +1,4 @@
-/** What the test of subjects expects of each table. */
+/** Tables by what the test of subjects expects of them. */
 
 /** Tables with a person's row that no dump shows, because it has only a hash. */
 export const hashedTables = [
