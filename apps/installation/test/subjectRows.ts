@@ -45,7 +45,7 @@ export const plantFor = (owner: TenantId) =>
     )
   })
 
-/** What operators wrote about a person: flags, segments, requests for changes, policies, and entries of the activity log. */
+/** Plants texts of operators about a person: flags, segments, requests for changes, policies, and entries of the activity log. */
 const plantChanges = Effect.fnUntraced(function* (id: string, email: string, owner: TenantId) {
   const sql = yield* SqlClient.SqlClient
   const plant = plantFor(owner)
