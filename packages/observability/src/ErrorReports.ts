@@ -35,6 +35,7 @@ import { fieldOf, recordOf } from "./internal/boundedJson.ts"
 import * as ErrorEvent from "./internal/errorEvent.ts"
 import * as Metrics from "./internal/metrics.ts"
 import * as SentryItems from "./internal/sentryItems.ts"
+import { systemProjectId } from "./internal/systemProject.ts"
 import * as Unreported from "./internal/unreported.ts"
 
 /** Events that wait to be sent. The newest are dropped past it, and counted. */
@@ -46,9 +47,6 @@ const sendTimeout = "10 seconds"
 /** Of the ten seconds that a stop has. */
 const flushTimeout = "2 seconds"
 const sendAttempts = 3
-
-/** The project of the installation, which a migration makes. */
-const systemProjectId = 1
 
 /**
  * @category models

@@ -178,6 +178,27 @@ export const IssueFilter = Schema.Struct({
 export type IssueFilter = typeof IssueFilter.Type
 
 /**
+ * The issues of the installation that are wanted. It has one project.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const InstallationIssueFilter = Schema.Struct({
+  ...Page.Request.fields,
+  status: Schema.optionalKey(Status),
+  query: Schema.optionalKey(Search),
+  release: Schema.optionalKey(ReleaseName),
+  /** @default last seen */
+  sort: Schema.optionalKey(Sort)
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type InstallationIssueFilter = typeof InstallationIssueFilter.Type
+
+/**
  * How an issue is resolved: `now`, in the named `release`, or in the release that follows the newest one.
  *
  * @category models

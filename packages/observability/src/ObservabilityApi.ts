@@ -31,6 +31,7 @@ import {
 import {
   Assign,
   EventNotFound,
+  InstallationIssueFilter,
   Issue,
   IssueEvent,
   IssueEventData,
@@ -226,6 +227,70 @@ export class IssueGroup extends Endpoint.group(
 ) {}
 
 /**
+ * The issues of the installation, for the tenant-less `system:admin` credential.
+ *
+ * @category api
+ * @since 0.1.0
+ */
+export class InstallationIssueGroup extends Endpoint.systemGroup(
+  "installationIssues",
+  {
+    title: "Issues of the installation",
+    description:
+      "Errors of the API and of the workers, which report them in process. No tenant sees them, and no tenant's issue is among them. These operations need the tenant-less credential."
+  },
+  HttpApiEndpoint.get("listIssues", "/v1/system/issues", {
+    query: {
+      ...Page.Query,
+      status: InstallationIssueFilter.fields.status,
+      query: InstallationIssueFilter.fields.query,
+      release: InstallationIssueFilter.fields.release,
+      sort: InstallationIssueFilter.fields.sort
+    },
+    success: Page.schema(Issue),
+    error: Page.CursorInvalid
+  }),
+  HttpApiEndpoint.get("getIssue", "/v1/system/issues/:issueId", {
+    params: issue,
+    success: Precondition.Tagged(Issue),
+    error: IssueNotFound
+  }),
+  HttpApiEndpoint.get("summarizeIssue", "/v1/system/issues/:issueId/summary", {
+    params: issue,
+    success: IssueSummary,
+    error: IssueNotFound
+  }),
+  HttpApiEndpoint.get("listEvents", "/v1/system/issues/:issueId/events", {
+    params: issue,
+    query: Page.Query,
+    success: Page.schema(IssueEvent),
+    error: [IssueNotFound, Page.CursorInvalid]
+  }),
+  HttpApiEndpoint.get("getEvent", "/v1/system/error-events/:eventId", {
+    params: { eventId: Identifier.Uuid },
+    success: IssueEventData,
+    error: EventNotFound
+  }),
+  HttpApiEndpoint.post("resolveIssue", "/v1/system/issues/:issueId/resolve", {
+    params: issue,
+    payload: Resolve,
+    success: Precondition.Tagged(Issue),
+    error: changeErrors
+  }).annotate(Audited, "issue.resolved"),
+  HttpApiEndpoint.post("reopenIssue", "/v1/system/issues/:issueId/reopen", {
+    params: issue,
+    success: Precondition.Tagged(Issue),
+    error: changeErrors
+  }).annotate(Audited, "issue.reopened"),
+  HttpApiEndpoint.post("muteIssue", "/v1/system/issues/:issueId/mute", {
+    params: issue,
+    payload: NewMute,
+    success: Precondition.Tagged(Issue),
+    error: changeErrors
+  }).annotate(Audited, "issue.muted")
+) {}
+
+/**
  * @category api
  * @since 0.1.0
  */
@@ -269,4 +334,5 @@ export class ObservabilityApi extends HttpApi.make(Api.id)
   .add(ProjectGroup)
   .add(ReleaseGroup)
   .add(IssueGroup)
+  .add(InstallationIssueGroup)
   .add(MonitorGroup) {}

@@ -21,11 +21,12 @@ import { ErrorIntake } from "./ErrorIntake.ts"
 import { ErrorProjectChange, NewErrorProject, ProjectId, ReleaseName } from "./ErrorProject.ts"
 import { ErrorReports } from "./ErrorReports.ts"
 import { ErrorProjects } from "./ErrorProjects.ts"
+import { InstallationIssues } from "./InstallationIssues.ts"
 import * as Checks from "./internal/checks.ts"
 import * as Maintenance from "./internal/maintenance.ts"
 import * as MonitorSweep from "./internal/monitorSweep.ts"
 import * as Overview from "./internal/overview.ts"
-import { IssueFilter, IssueId, NewMute, Reason, Resolve } from "./Issue.ts"
+import { InstallationIssueFilter, IssueFilter, IssueId, NewMute, Reason, Resolve } from "./Issue.ts"
 import { Issues } from "./Issues.ts"
 import error from "./migrations/0001_error.ts"
 import sourceMap from "./migrations/0002_source_map.ts"
@@ -47,7 +48,7 @@ import { SourceMapWork } from "./SourceMapWork.ts"
  */
 export const layer = Layer.mergeAll(
   ErrorProjects.layer,
-  Issues.layer,
+  Layer.provideMerge(InstallationIssues.layer, Issues.layer),
   Monitors.layer,
   SourceMaps.layer,
   SourceMapWork.layer
@@ -150,6 +151,16 @@ export const domain = Domain.make({
       merge: [IssueId, Schema.Array(IssueId), Reason],
       unmerge: [IssueId, IssueId, Reason],
       remove: [IssueId, Version]
+    }),
+    installationIssues: Service.make(InstallationIssues, {
+      list: [InstallationIssueFilter],
+      get: [IssueId],
+      summary: [IssueId],
+      events: [IssueId, Page.Request],
+      event: [Identifier.Uuid],
+      resolve: [IssueId, Resolve],
+      reopen: [IssueId],
+      mute: [IssueId, NewMute]
     })
   },
   internalServices: [ErrorIntake, ErrorReports, SourceMaps, SourceMapWork],

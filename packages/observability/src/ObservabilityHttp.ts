@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
 import { ErrorProject, NewErrorProject } from "./ErrorProject.ts"
 import { ErrorProjects } from "./ErrorProjects.ts"
+import { InstallationIssues } from "./InstallationIssues.ts"
 import { shownTo } from "./internal/shownEvent.ts"
 import { Issues } from "./Issues.ts"
 import { Monitors } from "./Monitors.ts"
@@ -117,6 +118,32 @@ const issues = HttpApiBuilder.group(
   })
 )
 
+const installationIssues = HttpApiBuilder.group(
+  ObservabilityApi,
+  "installationIssues",
+  Effect.fn(function* (handlers) {
+    const service = yield* InstallationIssues
+    return handlers.handleAll({
+      listIssues: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
+      getIssue: ({ params }) => service.get(params.issueId).pipe(Effect.map(tagged), Storage.orUnavailable),
+      summarizeIssue: ({ params }) => service.summary(params.issueId).pipe(Storage.orUnavailable),
+      listEvents: ({ params, query }) => service.events(params.issueId, query).pipe(Storage.orUnavailable),
+      // The credential has no scope of data, so that persons in an event are never shown.
+      getEvent: Effect.fnUntraced(function* ({ params }) {
+        const event = yield* service.event(params.eventId)
+        const { scopes } = yield* Caller
+        return shownTo(scopes, event)
+      }, Storage.orUnavailable),
+      resolveIssue: ({ params, payload }) =>
+        service.resolve(params.issueId, payload).pipe(Effect.map(tagged), Storage.orUnavailable),
+      reopenIssue: ({ params }) =>
+        service.reopen(params.issueId).pipe(Effect.map(tagged), Storage.orUnavailable),
+      muteIssue: ({ params, payload }) =>
+        service.mute(params.issueId, payload).pipe(Effect.map(tagged), Storage.orUnavailable)
+    })
+  })
+)
+
 const monitors = HttpApiBuilder.group(
   ObservabilityApi,
   "monitors",
@@ -135,4 +162,4 @@ const monitors = HttpApiBuilder.group(
  * @category layers
  * @since 0.1.0
  */
-export const layer = Layer.mergeAll(projects, releases, issues, monitors)
+export const layer = Layer.mergeAll(projects, releases, issues, installationIssues, monitors)

@@ -1,6 +1,8 @@
-/** The groups and the Sentry routes on a listening server. A key `acme` is a server key, `acme_client_1` one for project 1. */
+/** The groups and the Sentry routes on a listening server. A key `acme` is a server key, `acme_client_1` one for project 1,
+ * `_system` the tenant-less one. */
 import { NodeHttpServer } from "@effect/platform-node"
 import * as AccessLog from "@hypermarket/core/AccessLog"
+import * as AccessScope from "@hypermarket/core/AccessScope"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import { Credentials } from "@hypermarket/core/Credentials"
@@ -9,7 +11,7 @@ import * as Outbox from "@hypermarket/core/Outbox"
 import * as Problems from "@hypermarket/core/Problems"
 import * as RequestChain from "@hypermarket/core/RequestChain"
 import { Shutdown } from "@hypermarket/core/Shutdown"
-import { provide, Tenant, TenantId } from "@hypermarket/core/Tenant"
+import { provide, system, Tenant, TenantId } from "@hypermarket/core/Tenant"
 import type { ErrorProject } from "@hypermarket/observability/ErrorProject"
 import { ErrorProjects } from "@hypermarket/observability/ErrorProjects"
 import { Issues } from "@hypermarket/observability/Issues"
@@ -30,6 +32,18 @@ const keyPattern = /^([a-z0-9]+)(?:_client_(\d+))?$/
 const layerCredentials = Layer.succeed(Credentials, {
   authenticate: (secret) => {
     const text = Redacted.value(secret)
+    if (text === system) {
+      return Effect.succeedSome({
+        keyId: "key of the installation",
+        kind: "server" as const,
+        tenantId: Option.none(),
+        environment: "live",
+        plan: Option.none(),
+        resource: Option.none(),
+        isTenantActive: true,
+        scopes: new Set([AccessScope.systemAdmin])
+      })
+    }
     const [, tenant, project] = keyPattern.exec(text) ?? []
     if (tenant === undefined || tenant === "unknown") return Effect.succeedNone
     return Effect.succeedSome({
