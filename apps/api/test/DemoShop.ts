@@ -16,6 +16,7 @@ import { NotificationPreferences } from "@hypermarket/notifications/Notification
 import * as NotificationsDomain from "@hypermarket/notifications/NotificationsDomain"
 import { NotificationTemplates } from "@hypermarket/notifications/NotificationTemplates"
 import { ErrorProjects } from "@hypermarket/observability/ErrorProjects"
+import * as ErrorReports from "@hypermarket/observability/ErrorReports"
 import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDomain"
 import { SearchBuilds } from "@hypermarket/search/SearchBuild"
 import { SearchDocuments } from "@hypermarket/search/SearchDocuments"
@@ -23,7 +24,7 @@ import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import { IndexName, products } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
-import { Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { SqlClient } from "effect/sql"
 
@@ -269,6 +270,19 @@ const makeErrors = Effect.fnUntraced(function* (key: string) {
   if (answer.status !== 200) return yield* Effect.die(new Error(yield* answer.text))
 })
 
+/** An issue of the installation, as the API reports it in process. */
+const makeSystemIssue = Effect.gen(function* () {
+  const error = new RangeError("More leases than workers")
+  error.stack = `RangeError: More leases than workers\n    at lease (/app/src/lease.js:31:9)`
+  const reports = ErrorReports.layerSystem({ release: "hypermarket@0.9.0" }).pipe(
+    Layer.provide(ObservabilityDomain.layerIntake)
+  )
+  // The end of the scope waits until it is stored.
+  yield* Effect.flatMap(Layer.build(reports), (context) =>
+    Effect.sync(() => Context.get(context, ErrorReports.ErrorReports).capture(error))
+  ).pipe(Effect.scoped)
+})
+
 /** A flag, and a change of it that a colleague has proposed. */
 const makeFlagRequest = Effect.gen(function* () {
   const flags = yield* FeatureFlags
@@ -306,5 +320,6 @@ export const make = Effect.fnUntraced(function* (scopes: ReadonlyArray<string>) 
     makeFlagRequest
   ]).pipe(provide(acme))
   yield* makeErrors(tenant.secret ?? "").pipe(provide(acme))
+  yield* makeSystemIssue
   return { system: system.secret ?? "", tenant: tenant.secret ?? "" } satisfies Keys
 })

@@ -89,6 +89,8 @@ const numberOf: ReadonlySet<string> = new Set([
   "batchMillis",
   "latencyMicros",
   "score",
+  // Of an event of Sentry, in seconds.
+  "timestamp",
   // Of the entries that the examples before it have recorded.
   "unsealed"
 ])
@@ -98,6 +100,7 @@ const textOf: ReadonlySet<string> = new Set([
   "nodeRelease",
   "postgresRelease",
   "newestMigration",
+  "event_id",
   "queryId",
   "seq",
   "versionId",

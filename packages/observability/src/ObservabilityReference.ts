@@ -133,16 +133,16 @@ export const reference = Reference.make(
           "Returns the issues of the API and of the workers by their last event, their events or their users, at most 200 per page. Filter by status, release, or a part of the title or culprit."
       },
       getIssue: {
-        summary: "Get an issue of the installation",
+        summary: "Get an installation issue",
         description: "Returns the issue, with its version as `ETag`. A tenant's issue is not found here."
       },
       summarizeIssue: {
-        summary: "Summarize an issue of the installation",
+        summary: "Summarize an installation issue",
         description:
           "Returns events per hour of the last 14 days, the ten most frequent values of each tag, and merges with their reasons."
       },
       listEvents: {
-        summary: "List the events of an issue of the installation",
+        summary: "List events of an installation issue",
         description:
           "Returns the events of the issue, newest first, at most 200 per page. Events are kept for 90 days."
       },
@@ -152,16 +152,16 @@ export const reference = Reference.make(
           "Returns the exceptions of an event with their stacks, the message, the tags and where the code ran. All else is withheld: the tenant-less credential does not read data of customers."
       },
       resolveIssue: {
-        summary: "Resolve an issue of the installation",
+        summary: "Resolve an installation issue",
         description:
           "Resolves the issue now, in a release of Hypermarket, or in the release after the newest one. It regresses with an event of a release that should have the fix. The change is in the activity log of the installation."
       },
       reopenIssue: {
-        summary: "Reopen an issue of the installation",
+        summary: "Reopen an installation issue",
         description: "Makes a resolved or muted issue unresolved. Nothing is published."
       },
       muteIssue: {
-        summary: "Mute an issue of the installation",
+        summary: "Mute an installation issue",
         description:
           "Mutes the issue until a time, until further events, until a sliding window has as many events, or until it escalates. Without an end it stays muted."
       }

@@ -6269,6 +6269,66 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<Issue>
   }
+  readonly installationIssues: {
+    /** List issues of the installation. Returns the issues of the API and of the workers by their last event, their events or their users, at most 200 per page. Filter by status, release, or a part of the title or culprit. */
+    list(input?: {
+      readonly limit?: number
+      readonly cursor?: string
+      readonly status?: "unresolved" | "resolved" | "muted"
+      readonly query?: string
+      readonly release?: string
+      readonly sort?: "last seen" | "events" | "users"
+    }, options?: CallOptions): Paged<{
+      readonly items: ReadonlyArray<Issue>
+      readonly nextCursor: string | null
+    }>
+    /** Get an installation issue. Returns the issue, with its version as `ETag`. A tenant's issue is not found here. */
+    get(input: {
+      readonly issueId: string
+    }, options?: CallOptions): Promise<Issue>
+    /** Summarize an installation issue. Returns events per hour of the last 14 days, the ten most frequent values of each tag, and merges with their reasons. */
+    summarize(input: {
+      readonly issueId: string
+    }, options?: CallOptions): Promise<IssueSummary>
+    /** List events of an installation issue. Returns the events of the issue, newest first, at most 200 per page. Events are kept for 90 days. */
+    listEvents(input: {
+      readonly issueId: string
+      readonly limit?: number
+      readonly cursor?: string
+    }, options?: CallOptions): Paged<{
+      readonly items: ReadonlyArray<IssueEvent>
+      readonly nextCursor: string | null
+    }>
+    /** Get an event of the installation. Returns the exceptions of an event with their stacks, the message, the tags and where the code ran. All else is withheld: the tenant-less credential does not read data of customers. */
+    getEvent(input: {
+      readonly eventId: string
+    }, options?: CallOptions): Promise<IssueEventData>
+    /** Resolve an installation issue. Resolves the issue now, in a release of Hypermarket, or in the release after the newest one. It regresses with an event of a release that should have the fix. The change is in the activity log of the installation. */
+    resolve(input: {
+      readonly issueId: string
+      readonly body: {
+        readonly in: "now" | "release" | "next release"
+        readonly release?: string
+      }
+    }, options?: CallOptions): Promise<Issue>
+    /** Reopen an installation issue. Makes a resolved or muted issue unresolved. Nothing is published. */
+    reopen(input: {
+      readonly issueId: string
+    }, options?: CallOptions): Promise<Issue>
+    /** Mute an installation issue. Mutes the issue until a time, until further events, until a sliding window has as many events, or until it escalates. Without an end it stays muted. */
+    mute(input: {
+      readonly issueId: string
+      readonly body: {
+        readonly until?: string
+        readonly events?: number
+        readonly window?: {
+          readonly events: number
+          readonly minutes: number
+        }
+        readonly escalating?: boolean
+      }
+    }, options?: CallOptions): Promise<Issue>
+  }
   readonly monitors: {
     /** List monitors. Returns the monitors of a project by name, at most 200 per page, with status and next due time. */
     list(input: {

@@ -327,6 +327,16 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     merge: "POST observability/issues/{issueId}/merge",
     unmerge: "POST observability/issues/{issueId}/unmerge"
   },
+  installationIssues: {
+    list: "GET system/issues p",
+    get: "GET system/issues/{issueId}",
+    summarize: "GET system/issues/{issueId}/summary",
+    listEvents: "GET system/issues/{issueId}/events p",
+    getEvent: "GET system/error-events/{eventId}",
+    resolve: "POST system/issues/{issueId}/resolve",
+    reopen: "POST system/issues/{issueId}/reopen",
+    mute: "POST system/issues/{issueId}/mute"
+  },
   monitors: {
     list: "GET observability/projects/{projectId}/monitors p",
     listCheckIns: "GET observability/projects/{projectId}/monitors/{environment}/{slug}/check-ins p",
