@@ -59,7 +59,7 @@ const busy = Schedule.spaced("200 millis").pipe(Schedule.upTo({ duration: "30 se
 
 type Opened<A> = Effect.Effect<A, CommandFailed, Scope.Scope>
 
-/** What a client throws is told with its name. */
+/** Runs a call of a client; its failure names the client. */
 const attempt = <A>(client: string, run: () => PromiseLike<A>): Effect.Effect<A, CommandFailed> =>
   Effect.tryPromise({ try: run, catch: (cause) => failed(`${client} failed: ${String(cause)}`) })
 

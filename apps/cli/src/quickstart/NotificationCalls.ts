@@ -53,7 +53,7 @@ const patience = "30 seconds"
 
 const open: ReadonlyArray<string> = ["pending", "leased", "sending"]
 
-/** What became of a message, once that is decided. */
+/** Waits until a message has an outcome, and returns it. */
 export const outcome = Effect.fnUntraced(function* (address: Address, key: string, customer: string) {
   const explain = post(address, "triggers/explain", { key, to: { customer } }).pipe(
     Effect.flatMap(HttpClientResponse.schemaBodyJson(Explained)),

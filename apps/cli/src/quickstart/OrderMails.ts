@@ -1,7 +1,7 @@
 /**
  * Mail for orders of the sample, which the facts themselves trigger. The orders are of 2014 to 2017, and by default a fact older
- * than a day tells nobody. The demo tenant's mapping lifts that up to the day of its newest orders; a second tenant has the
- * same mapping without it, and tells nobody.
+ * than a day sends no message. The demo tenant's mapping lifts that up to the day of its newest orders. A second tenant has the
+ * same mapping without it, and sends none.
  *
  * The sample has no addresses, one language and one zone. Recipients are derived from the customer's id, such as `AA-10315`. Its
  * number divided by 15, rounded down, is the place: the sample counts in steps of 15.
@@ -109,7 +109,7 @@ export const prepare = Effect.fn("OrderMails.prepare")(function* (
   yield* setMapping(importerOf(installation), {})
 })
 
-/** What became of the messages. The second tenant imports the newest orders here. */
+/** Counts the messages by their outcome. The second tenant imports the newest orders here. */
 export const outcomes = Effect.fn("OrderMails.outcomes")(function* (
   installation: Installation,
   shop: Superstore

@@ -46,7 +46,7 @@ type Work<A> = Effect.Effect<
 export interface Part {
   readonly domain: string
   readonly title: string
-  /** What has to be there before the shop's history is told. */
+  /** Makes what must exist before the shop's history is replayed. */
   readonly before?: (installation: Installation, shop: Superstore) => Work<void>
   /**
    * Returns what to show, when all facts are handled. It asks through the public API, as a client would; tables of the shop's own
