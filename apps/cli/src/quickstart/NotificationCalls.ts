@@ -27,13 +27,15 @@ const send = Effect.fnUntraced(function* (
     .pipe(Effect.repeat({ while: ({ status }) => status === 503, schedule: busy }))
 })
 
-/** Posts, and fails unless it is a success. */
-export const post = Effect.fnUntraced(function* (address: Address, path: string, body: Schema.Json) {
-  const answer = yield* send(address, "POST", path, body)
+const accepted = Effect.fnUntraced(function* (path: string, answer: HttpClientResponse.HttpClientResponse) {
   return answer.status < 300
     ? answer
     : yield* failed(`POST /v1/notifications/${path} answered ${answer.status}: ${yield* answer.text}`)
 })
+
+/** Posts, and fails unless it is a success. */
+export const post = (address: Address, path: string, body: Schema.Json) =>
+  Effect.flatMap(send(address, "POST", path, body), (answer) => accepted(path, answer))
 
 /** Publishes the first version of a template, once. */
 export const publish = Effect.fnUntraced(function* (
@@ -55,10 +57,14 @@ const open: ReadonlyArray<string> = ["pending", "leased", "sending"]
 
 /** Waits until a message has an outcome, and returns it. */
 export const outcome = Effect.fnUntraced(function* (address: Address, key: string, customer: string) {
-  const explain = post(address, "triggers/explain", { key, to: { customer } }).pipe(
-    Effect.flatMap(HttpClientResponse.schemaBodyJson(Explained)),
-    Effect.map(({ items }) => items[0])
-  )
+  const path = "triggers/explain"
+  const explain = Effect.gen(function* () {
+    const answer = yield* send(address, "POST", path, { key, to: { customer } })
+    // The fact that triggers it may not be handled yet.
+    if (answer.status === 404) return undefined
+    const { items } = yield* HttpClientResponse.schemaBodyJson(Explained)(yield* accepted(path, answer))
+    return items[0]
+  })
   const explanation = yield* explain.pipe(
     Effect.repeat({
       until: (found) => found !== undefined && !open.includes(found.state),
