@@ -22,10 +22,11 @@ import * as SentryCliProtocol from "@hypermarket/observability/SentryCliProtocol
 import * as SentryProtocol from "@hypermarket/observability/SentryProtocol"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { ConfigProvider, Context, Effect, Layer, Option, Redacted, type Schema } from "effect"
-import { HttpBody, HttpClient, HttpClientRequest, HttpServer } from "effect/http"
+import { FetchHttpClient, HttpBody, HttpClient, HttpClientRequest, HttpServer } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
+import { createServer } from "node:http"
 
 const keyPattern = /^([a-z0-9]+)(?:_client_(\d+))?$/
 
@@ -89,6 +90,14 @@ const layerRoutes = HttpApiBuilder.layer(ObservabilityApi).pipe(
 
 const layerDatabase = TestDatabase.layer(CoreDomain.migrations, ObservabilityDomain.domain.migrations)
 
+/**
+ * Keeps idle connections as the API does: with Node's 5 seconds the server closes one just as a slow test sends over it.
+ */
+const layerListening = HttpServer.layerTestClient.pipe(
+  Layer.provide(Layer.fresh(FetchHttpClient.layer)),
+  Layer.provideMerge(NodeHttpServer.layer(() => createServer({ keepAliveTimeout: 65_000 }), { port: 0 }))
+)
+
 /** A server over a database. Its credentials may be those of a process that has read none. */
 export const layerServerOn = <A, E>(
   database: Layer.Layer<A | SqlClient.SqlClient, E>,
@@ -101,7 +110,7 @@ export const layerServerOn = <A, E>(
       ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_OBSERVABILITY_SPOOL: options.spool ?? "" }))
     ),
     Layer.provideMerge(Layer.mergeAll(database, layerOutbox, Now.layerTest)),
-    Layer.provideMerge(NodeHttpServer.layerTest)
+    Layer.provideMerge(layerListening)
   )
 
 export const layerServer = layerServerOn(layerDatabase)
