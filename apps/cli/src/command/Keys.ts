@@ -1,5 +1,5 @@
 /** `hypermarket keys`: list, create, rotate, revoke; and the tenant-less credential of administration. */
-import { AccessScope } from "@hypermarket/core/AccessScope"
+import { AccessScope, systemAdmin } from "@hypermarket/core/AccessScope"
 import * as KeyScopes from "@hypermarket/installation/KeyScopes"
 import * as Database from "@hypermarket/core/Database"
 import * as Tenant from "@hypermarket/core/Tenant"
@@ -136,7 +136,11 @@ const create = Command.make(
     scopes: Flag.String("scope").pipe(
       Flag.withDescription("<domain>:read, <domain>:write or <domain>:admin; give it several times"),
       Flag.withSchema(AccessScope),
-      Flag.filter(KeyScopes.exists, () => KeyScopes.text),
+      // The service refuses that of the system, and says how to get it.
+      Flag.filter(
+        (scope) => scope === systemAdmin || KeyScopes.exists(scope),
+        () => KeyScopes.text
+      ),
       Flag.atLeast(0)
     ),
     name: Flag.String("name").pipe(
