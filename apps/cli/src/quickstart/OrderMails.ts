@@ -156,7 +156,7 @@ export const outcomes = Effect.fn("OrderMails.outcomes")(function* (
       oldestOrder: oldest,
       secondTenant: second
     },
-    screen: `${orders.length} newest orders (derived addresses): ${shown(demo)}; at a tenant with default freshness: ${shown(second)}`,
+    screen: `${orders.length} newest orders (derived): ${shown(demo)}; with default freshness: ${shown(second)}`,
     lines: [
       `Recipients of the ${orders.length} newest orders are derived: the customer's id at derived.example, two languages, three zones`,
       `Their mapping lifts freshness up to the day of the oldest of them: ${shown(demo)}`,
