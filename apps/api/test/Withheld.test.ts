@@ -178,9 +178,15 @@ class Things extends Context.Service<
   )
 }
 
+/** Parameters whose names mean something else elsewhere. */
+const ownParams: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "/v1/risk/signals/:kind/:subject": { kind: "payment", subject: "try-9" }
+}
+
 /** The paths of reading endpoints whose parameters are all known here. */
-const pathsOf = (params: Readonly<Record<string, string>>) =>
+const pathsOf = (shared: Readonly<Record<string, string>>) =>
   endpoints.flatMap(({ method, path, scope }) => {
+    const params = { ...shared, ...ownParams[path] }
     const names = Array.from(path.matchAll(/:(\w+)/g), ([, name = ""]) => name)
     const isRead = method === "GET" && !scope.startsWith("system:") && !path.endsWith("/live")
     return isRead && names.every((name) => name in params)
@@ -215,7 +221,8 @@ layer(Things.layer.pipe(Layer.provideMerge(TestServer)), { excludeTestServices: 
           "/v1/notifications/profiles/:kind/:recipientId",
           "/v1/observability/projects/:projectId/events/:eventId",
           "/v1/risk/decisions",
-          "/v1/risk/decisions/:decisionId"
+          "/v1/risk/decisions/:decisionId",
+          "/v1/risk/signals/:kind/:subject"
         ])
       })
     )
@@ -274,6 +281,10 @@ layer(Things.layer.pipe(Layer.provideMerge(TestServer)), { excludeTestServices: 
         })
         assert.include(profile, '"locale":"fr-CH"')
         assert.notInclude(profile, person)
+        const signal = yield* post(bare, "/v1/risk/signals/payment/try-9/completion", { result: "declined" })
+        assert.include(signal, '"result":"declined"')
+        assert.include(signal, '"withheld":["customers:contact"]')
+        assert.notInclude(signal, person)
       })
     )
 
@@ -317,7 +328,8 @@ layer(Things.layer.pipe(Layer.provideMerge(TestServer)), { excludeTestServices: 
           "/v1/notifications/profiles/customer/c-9",
           `/v1/observability/projects/${params["projectId"]}/events/${params["eventId"]}`,
           "/v1/risk/decisions",
-          `/v1/risk/decisions/${params["decisionId"]}`
+          `/v1/risk/decisions/${params["decisionId"]}`,
+          "/v1/risk/signals/payment/try-9"
         ]
         for (const path of paths) assert.strictEqual((yield* get(open, path)).status, 200)
         assert.deepStrictEqual(yield* read, [])
@@ -345,6 +357,7 @@ layer(Things.layer.pipe(Layer.provideMerge(TestServer)), { excludeTestServices: 
           entries.map(({ action, target }) => [action, target]),
           [
             ["error-event.data-read", `error-event ${params["eventId"]}`],
+            ["fraud-signal.attributes-read", "fraud-signal payment/try-9"],
             ["job.payload-read", `job ${jobId}`],
             ["profile.contact-read", "customer c-9"],
             ["risk-decision.attributes-read", `risk-decision ${params["decisionId"]}`],

@@ -9,6 +9,7 @@ import { Instant } from "@hypermarket/core/Instant"
 import { Amount, Currency } from "@hypermarket/core/Money"
 import { IpAddress } from "@hypermarket/core/Place"
 import * as Text from "@hypermarket/core/Text"
+import * as Withheld from "@hypermarket/core/Withheld"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -234,7 +235,8 @@ export const SignalCompletion = Schema.Struct({
 export type SignalCompletion = typeof SignalCompletion.Type
 
 /**
- * A signal as it is stored: of its entities the kinds alone, since their values are hashes.
+ * A signal as it is stored: of its entities the kinds alone, since their values are hashes. Over HTTP its attributes need
+ * the scope `customers:contact`.
  *
  * @category models
  * @since 0.1.0
@@ -249,7 +251,8 @@ export class FraudSignal extends Schema.Class<FraudSignal>("@hypermarket/risk/Fr
   amount: Schema.NullOr(SignalAmount),
   entities: Schema.Array(EntityKind),
   attributes: Schema.Record(Schema.String, Schema.Json),
-  recordedAt: Schema.DateTimeUtcFromString
+  recordedAt: Schema.DateTimeUtcFromString,
+  ...Withheld.field
 }) {}
 
 /**

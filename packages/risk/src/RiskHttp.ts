@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
+import { type Attributes, FraudSignal } from "./FraudSignal.ts"
 import { Risk } from "./Risk.ts"
 import { RiskApi } from "./RiskApi.ts"
 import { RiskDecision, SecretsMissing } from "./RiskDecision.ts"
@@ -55,17 +56,24 @@ const snoozeRule = IdempotentRequests.create({
 const items = <A, E, R>(self: Effect.Effect<ReadonlyArray<A>, E, R>) =>
   Effect.map(self, (list) => ({ items: list }))
 
-const hasAttributes = ({ frozen }: RiskDecision): boolean => Object.keys(frozen.attributes).length > 0
+const hasAttributes = ({ attributes }: { readonly attributes: Attributes }): boolean =>
+  Object.keys(attributes).length > 0
 
 /** Attributes are what the shop sent, and may be data of a customer. */
 const shownDecision = Withheld.unless(AccessScope.contact, (decision: RiskDecision) =>
-  hasAttributes(decision)
+  hasAttributes(decision.frozen)
     ? new RiskDecision({
         ...decision,
         frozen: { ...decision.frozen, attributes: {} },
         withheld: [AccessScope.contact]
       })
     : decision
+)
+
+const shownSignal = Withheld.unless(AccessScope.contact, (signal: FraudSignal) =>
+  hasAttributes(signal)
+    ? new FraudSignal({ ...signal, attributes: {}, withheld: [AccessScope.contact] })
+    : signal
 )
 
 const risk = HttpApiBuilder.group(
@@ -76,6 +84,14 @@ const risk = HttpApiBuilder.group(
     const readings = AuditedReading.make(yield* SqlClient.SqlClient)
     const recordReading = (target: Audit.Entry["target"]) =>
       readings.record({ action: "risk-decision.attributes-read", target })
+    const show = Effect.fnUntraced(function* (found: FraudSignal) {
+      const signal = (yield* shownSignal)(found)
+      if (hasAttributes(signal)) {
+        const target = { type: "fraud-signal", id: `${signal.kind}/${signal.subject}` }
+        yield* readings.record({ action: "fraud-signal.attributes-read", target })
+      }
+      return signal
+    })
     return handlers.handleAll({
       decide: ({ payload: { deadlineMillis, fallback, ...signal } }) =>
         service
@@ -91,19 +107,25 @@ const risk = HttpApiBuilder.group(
       listDecisions: Effect.fnUntraced(function* ({ query }) {
         const page = yield* service.list(query)
         const decisions = page.items.map(yield* shownDecision)
-        if (decisions.some(hasAttributes)) yield* recordReading({ type: "risk-decisions", id: "all" })
+        if (decisions.some(({ frozen }) => hasAttributes(frozen)))
+          yield* recordReading({ type: "risk-decisions", id: "all" })
         return { ...page, items: decisions }
       }, Storage.orUnavailable),
       explainDecision: Effect.fnUntraced(function* ({ params }) {
         const decision = (yield* shownDecision)(yield* service.explain(params.decisionId))
-        if (hasAttributes(decision)) yield* recordReading({ type: "risk-decision", id: params.decisionId })
+        if (hasAttributes(decision.frozen)) {
+          yield* recordReading({ type: "risk-decision", id: params.decisionId })
+        }
         return decision
       }, Storage.orUnavailable),
       recordSignals: ({ payload }) =>
         service.record(payload.signals).pipe(withSecrets, Storage.orUnavailable),
-      getSignal: ({ params }) => service.getSignal(params.kind, params.subject).pipe(Storage.orUnavailable),
+      getSignal: ({ params }) =>
+        service.getSignal(params.kind, params.subject).pipe(Effect.flatMap(show), Storage.orUnavailable),
       completeSignal: ({ params, payload }) =>
-        service.complete(params.kind, params.subject, payload).pipe(Storage.orUnavailable),
+        service
+          .complete(params.kind, params.subject, payload)
+          .pipe(Effect.flatMap(show), Storage.orUnavailable),
       listSamples: ({ query }) => service.samples(query).pipe(Storage.orUnavailable),
       recordLabels: ({ payload }) => service.label(payload.labels).pipe(Storage.orUnavailable)
     })

@@ -38,12 +38,12 @@ export const reference = Reference.make(
       getSignal: {
         summary: "Get a signal",
         description:
-          "Returns the signal of a subject. Of its entities it has the kinds: values are stored as keyed hashes."
+          "Returns the signal of a subject. Of its entities it has the kinds: values are stored as keyed hashes. Without the scope `customers:contact` its `attributes` are empty, and `withheld` says so. A reading through the console is in the activity log, once per view."
       },
       completeSignal: {
         summary: "Complete a signal",
         description:
-          "Adds what became known later, such as the result of a payment. The signal stays one event of each entity and counts under its new result."
+          "Adds what became known later, such as the result of a payment. The signal stays one event of each entity and counts under its new result. The answer shows the attributes to a key with the scope `customers:contact`."
       },
       recordLabels: {
         summary: "Record labels",
