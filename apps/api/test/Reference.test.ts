@@ -21,17 +21,13 @@ import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApi, type HttpApiEndpoint, OpenApi } from "effect/http-api"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
-import { globSync, readFileSync, writeFileSync } from "node:fs"
-import * as Path from "node:path"
-import { isDeepStrictEqual } from "node:util"
 import * as DemoShop from "./DemoShop.ts"
+import { type Answer, formOf, formOfAnswer, update } from "./exampleAnswers.ts"
 import * as FailingLog from "./failingLog.ts"
 import * as SentSecrets from "./sentSecrets.ts"
 
 /** A value that is taken from another response. Templates of Liquid have spaces in their braces. */
 const placeholder = /\{\{[\w.]+\//
-
-const packages = Path.resolve(import.meta.dirname, "../../../packages")
 
 const layerConfig = ConfigProvider.layer(
   ConfigProvider.fromUnknown({
@@ -76,51 +72,6 @@ const operations = new Map(
   references.flatMap((reference) => reference.operations).map((operation) => [operation.name, operation])
 )
 
-/** Values that differ from run to run, by their form. */
-const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
-const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z$/
-const secret = /^hm_[0-9a-f]{32}_[\w-]{43}$/
-const numberOf: ReadonlySet<string> = new Set([
-  "version",
-  // Of the steps that there are.
-  "migrations",
-  "currentVersion",
-  "oldestAgeSeconds",
-  "batchMillis",
-  "latencyMicros",
-  "score",
-  // Of an event of Sentry, in seconds.
-  "timestamp",
-  // Of the entries that the examples before it have recorded.
-  "unsealed"
-])
-const textOf: ReadonlySet<string> = new Set([
-  "nextCursor",
-  "installedRelease",
-  "nodeRelease",
-  "postgresRelease",
-  "newestMigration",
-  "event_id",
-  "queryId",
-  "seq",
-  "versionId",
-  "indexVersion",
-  "activeVersion",
-  "previousVersion"
-])
-
-const formOf = (value: Schema.Json, name = ""): Schema.Json => {
-  if (typeof value === "number") return numberOf.has(name) ? `<${name}>` : value
-  if (typeof value === "string") {
-    if (textOf.has(name)) return `<${name}>`
-    if (instant.test(value)) return "<instant>"
-    return secret.test(value) ? "<secret>" : value.replaceAll(uuid, "<uuid>")
-  }
-  if (Array.isArray(value)) return value.map((element) => formOf(element, name))
-  if (value === null || typeof value !== "object") return value
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, formOf(member, key)]))
-}
-
 const decodeBody = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
 
 const send = Effect.fnUntraced(function* (
@@ -146,11 +97,6 @@ const send = Effect.fnUntraced(function* (
   return { status: response.status, body: isText ? text : yield* decodeBody(text) }
 })
 
-interface Answer {
-  readonly status: number
-  readonly body: Schema.Json | undefined
-}
-
 const isUpdating = Config.Boolean("HM_UPDATE_EXAMPLES").pipe(Config.withDefault(false))
 
 /** The examples in the order of their groups and operations, each with its own name. */
@@ -162,38 +108,6 @@ const examples = Array.from(endpoints, ([operation, endpoint]) =>
     example
   }))
 ).flat()
-
-const formOfAnswer = ({ body, status }: Answer) => ({ status, body: formOf(body ?? null) })
-
-const isAsWritten = (example: Reference.Example, answer: Answer): boolean =>
-  isDeepStrictEqual(formOfAnswer(answer), formOfAnswer({ status: example.status, body: example.response }))
-
-/** Opens nothing, whatever its id. */
-const noSecret = "A".repeat(43)
-
-/** A response without the secrets of this run. */
-const published = (value: Schema.Json): Schema.Json =>
-  Schema.decodeSync(Schema.fromJsonString(Schema.Json))(
-    JSON.stringify(value).replaceAll(/(?<=hm_[0-9a-f]{32}_)[\w-]{43}/g, noSecret)
-  )
-
-/** Writes the responses that differ. Others keep the ids and instants that they have. */
-const update = (answers: ReadonlyMap<string, Answer>) => {
-  for (const file of globSync("*/src/*Api.examples.json", { cwd: packages })) {
-    const written = Schema.decodeUnknownSync(Schema.fromJsonString(Reference.Examples))(
-      readFileSync(`${packages}/${file}`, "utf8")
-    )
-    const updated = Object.entries(written).map(([operation, list]) => [
-      operation,
-      list.map((example) => {
-        const answer = answers.get(`${operation}/${example.name}`)
-        if (answer === undefined || isAsWritten(example, answer)) return example
-        return answer.body === undefined ? example : { ...example, response: published(answer.body) }
-      })
-    ])
-    writeFileSync(`${packages}/${file}`, `${JSON.stringify(Object.fromEntries(updated), null, 2)}\n`)
-  }
-}
 
 /** The activity log after the examples. */
 interface Recorded {

@@ -1,12 +1,6 @@
 import { assert, describe, it as plainIt, layer } from "@effect/vitest"
-import * as Domain from "@hypermarket/core/Domain"
-import * as Migrations from "@hypermarket/core/Migrations"
 import { Money } from "@hypermarket/core/Money"
-import { connect } from "@hypermarket/core/Promises"
-import * as Service from "@hypermarket/core/Service"
-import { Tenant } from "@hypermarket/core/Tenant"
-import * as EventsDomain from "@hypermarket/events/EventsDomain"
-import { Context, Effect, Layer, Schema, Stream } from "effect"
+import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { inspect } from "node:util"
 import * as Door from "./suites/door.ts"
@@ -23,10 +17,6 @@ const order = {
   placedAt: "2026-03-01T10:00:00Z",
   lines: [{ lineId: "1", productId: "p-1", sellerId: "s-1", quantity: 2, unitPrice: "1900" }]
 }
-
-/** Calls a method as a program without types does. */
-const untyped = (method: unknown, ...values: ReadonlyArray<unknown>): Promise<unknown> =>
-  typeof method === "function" ? Reflect.apply(method, undefined, values) : Promise.resolve("no method")
 
 describe("Money", () => {
   plainIt("is its wire form in JSON.stringify", () => {
@@ -56,7 +46,9 @@ layer(Door.layerDatabase, { excludeTestServices: true })("A value", (it) => {
       const hm = yield* Door.door()
       const { orders } = hm.tenant("numbers")
       const error = yield* Effect.promise(() =>
-        Door.rejection(untyped(orders.place, { ...order, lines: [{ ...order.lines[0], unitPrice: 19 }] }))
+        Door.rejection(
+          Door.untyped(orders.place, { ...order, lines: [{ ...order.lines[0], unitPrice: 19 }] })
+        )
       )
       assert.deepInclude(error, { _tag: "InvalidArgument", method: "orders.place" })
       assert.include(String(error), "0.lines.0.unitPrice")
@@ -97,7 +89,7 @@ layer(Door.layerDatabase, { excludeTestServices: true })("A value", (it) => {
       const hm = yield* Door.door()
       const { events } = hm.tenant("undefined")
       const receipts = yield* Effect.promise(() =>
-        untyped(events.publish, [{ ...event("1"), subject: undefined }])
+        Door.untyped(events.publish, [{ ...event("1"), subject: undefined }])
       )
       assert.deepStrictEqual(receipts, [{ id: "1", state: "accepted" }])
     })
@@ -124,7 +116,7 @@ layer(Door.layerDatabase, { excludeTestServices: true })("A call that is wrong",
         [acme.events.publish, [], "0:"]
       ]
       for (const [method, values, text] of calls) {
-        const error = yield* Effect.promise(() => Door.rejection(untyped(method, ...values)))
+        const error = yield* Effect.promise(() => Door.rejection(Door.untyped(method, ...values)))
         assert.deepInclude(error, { _tag: "InvalidArgument" }, text)
         assert.include(String(error), text)
       }
@@ -137,7 +129,7 @@ layer(Door.layerDatabase, { excludeTestServices: true })("A call that is wrong",
       const hm = yield* Door.door()
       const error = yield* Effect.promise(() =>
         Door.rejection(
-          untyped(
+          Door.untyped(
             hm.tenant("many").events.publish,
             Array.from({ length: 300 }, () => ({}))
           )
@@ -293,116 +285,6 @@ layer(Door.layerDatabase, { excludeTestServices: true })("A call with a signal o
         })
       )
       assert.deepInclude(error, { _tag: "SqlError", outcome: "unknown" })
-    })
-  )
-})
-
-class Numbers extends Context.Service<
-  Numbers,
-  {
-    readonly upTo: (max: bigint) => Stream.Stream<bigint>
-    readonly sum: (first: bigint, ...rest: ReadonlyArray<bigint>) => Effect.Effect<bigint>
-    readonly fails: Effect.Effect<never>
-  }
->()("adoption/Numbers") {}
-
-let openHandles = 0
-
-interface Greeter {
-  readonly greet: (name: string) => string
-}
-
-const numbers = Domain.make({
-  name: "numbers",
-  tables: [],
-  migrations: Migrations.make("numbers", {}, { release: "0.1.0" }),
-  layer: Layer.succeed(Numbers, {
-    upTo: (max) => Stream.map(Stream.range(1, Number(max)), BigInt),
-    sum: (first, ...rest) => Effect.succeed(rest.reduce((sum, next) => sum + next, first)),
-    fails: Effect.die(new RangeError("a mistake of ours"))
-  }),
-  services: {
-    numbers: Service.make(Numbers, {
-      upTo: [Schema.BigIntFromString],
-      sum: [Schema.BigIntFromString, Service.rest(Schema.BigIntFromString)],
-      fails: []
-    }),
-    greeters: Service.local(Schema.Struct({ word: Schema.String }), ({ word }) =>
-      Effect.gen(function* () {
-        const { id } = yield* Tenant
-        yield* Effect.acquireRelease(
-          Effect.sync(() => openHandles++),
-          () => Effect.sync(() => openHandles--)
-        )
-        return { greet: (name: string) => `${word} ${name} of ${id}` } satisfies Greeter
-      })
-    )
-  }
-})
-
-layer(Door.layerDatabase, { excludeTestServices: true })("A domain of one's own", (it) => {
-  const open = Effect.flatMap(Door.url, (connectionString) =>
-    Effect.acquireRelease(
-      Effect.promise(() => connect({ connectionString, domains: [EventsDomain, numbers] })),
-      (hm) => Effect.promise(() => hm.close())
-    )
-  )
-
-  it.effect("has streams as async iterables, which a break or a signal ends, and rest arguments", () =>
-    Effect.gen(function* () {
-      const hm = yield* open
-      const acme = hm.tenant("acme")
-      yield* Effect.promise(async () => {
-        const seen: Array<string> = []
-        for await (const item of acme.numbers.upTo(1_000_000n)) {
-          seen.push(item)
-          if (seen.length === 3) break
-        }
-        assert.deepStrictEqual(seen, ["1", "2", "3"])
-        assert.strictEqual(await acme.numbers.sum("1", 2n, "3"), "6")
-        const reason = new Error("enough")
-        const controller = new AbortController()
-        const aborted = async () => {
-          for await (const item of acme.with({ signal: controller.signal }).numbers.upTo("1000000")) {
-            if (item === "2") controller.abort(reason)
-          }
-        }
-        assert.strictEqual(await Door.rejection(aborted()), reason)
-      })
-    })
-  )
-
-  it.effect("throws its defects as they are", () =>
-    Effect.gen(function* () {
-      const hm = yield* open
-      const error = yield* Effect.promise(() => Door.rejection(hm.tenant("acme").numbers.fails()))
-      assert.instanceOf(error, RangeError)
-      assert.include(error.stack ?? "", "PromisesCalls.test.ts")
-    })
-  )
-
-  it.effect("opens a handle once for equal options, and ends it with its last caller or the connection", () =>
-    Effect.gen(function* () {
-      const hm = yield* open
-      const acme = hm.tenant("acme")
-      yield* Effect.promise(async () => {
-        const [one, other] = await Promise.all([
-          acme.greeters.open({ word: "Hello" }),
-          acme.greeters.open({ word: "Hello" })
-        ])
-        assert.strictEqual(one.greet("Ada"), "Hello Ada of acme")
-        assert.strictEqual(openHandles, 1)
-        await one.close()
-        await one.close()
-        assert.strictEqual(openHandles, 1)
-        await other.close()
-        assert.strictEqual(openHandles, 0)
-        await acme.greeters.open({ word: "Good day" })
-        const error = await Door.rejection(untyped(acme.greeters.open, { word: 1 }))
-        assert.deepInclude(error, { _tag: "InvalidArgument", method: "greeters.open" })
-        await hm.close()
-        assert.strictEqual(openHandles, 0)
-      })
     })
   )
 })

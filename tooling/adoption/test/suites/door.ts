@@ -54,3 +54,7 @@ export const rejection = async (promise: PromiseLike<unknown>): Promise<unknown>
   }
   throw new Error("The promise was expected to reject")
 }
+
+/** Calls a method as a program without types does. */
+export const untyped = (method: unknown, ...values: ReadonlyArray<unknown>): Promise<unknown> =>
+  typeof method === "function" ? Reflect.apply(method, undefined, values) : Promise.resolve("no method")
