@@ -11,6 +11,7 @@ import {
   issuesOf,
   layerServer,
   newEventId,
+  newTenant,
   post,
   projectOf
 } from "./errorServer.ts"
@@ -42,12 +43,13 @@ const spaced = (piece: string, times: number): string => {
 layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProtocol", (it) => {
   it.effect("an event in an envelope becomes an issue, and the answer is JSON with its id", () =>
     Effect.gen(function* () {
-      const project = yield* projectOf("one")
+      const tenant = newTenant("one")
+      const project = yield* projectOf(tenant)
       const event = eventOf({ value: "cart is undefined" })
-      const answer = yield* capture("one", project, event)
+      const answer = yield* capture(tenant, project, event)
       assert.deepStrictEqual(JSON.parse(answer.text), { id: event["event_id"] })
       assert.strictEqual(answer.headers["access-control-allow-origin"], "*")
-      const [issue] = yield* issuesOf("one")
+      const [issue] = yield* issuesOf(tenant)
       assert.deepInclude(issue, {
         title: "TypeError: cart is undefined",
         eventCount: 1,
@@ -60,7 +62,8 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
     "gzip, deflate, br and zstd are read, and so is an envelope with explicit lengths and a last line end",
     () =>
       Effect.gen(function* () {
-        const project = yield* projectOf("codings")
+        const tenant = newTenant("codings")
+        const project = yield* projectOf(tenant)
         const codings = {
           gzip: gzipSync,
           deflate: deflateSync,
@@ -71,25 +74,26 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
           const payload = JSON.stringify(eventOf({}))
           const text = `{}\n${JSON.stringify({ type: "event", length: payload.length })}\n${payload}\n`
           const answer = yield* post(project, new Uint8Array(compress(text)), {
-            tenant: "codings",
+            tenant,
             headers: { "content-encoding": coding }
           })
           assert.strictEqual(answer.status, 200, `${coding}: ${answer.text}`)
         }
-        const [issue] = yield* issuesOf("codings")
+        const [issue] = yield* issuesOf(tenant)
         assert.strictEqual(issue?.eventCount, 4)
       })
   )
 
   it.effect("an event that is sent again counts once", () =>
     Effect.gen(function* () {
-      const project = yield* projectOf("twice")
+      const tenant = newTenant("twice")
+      const project = yield* projectOf(tenant)
       const event = eventOf({})
-      yield* capture("twice", project, event)
-      yield* capture("twice", project, event)
-      const [issue] = yield* issuesOf("twice")
+      yield* capture(tenant, project, event)
+      yield* capture(tenant, project, event)
+      const [issue] = yield* issuesOf(tenant)
       assert.strictEqual(issue?.eventCount, 1)
-      assert.deepStrictEqual(yield* countsOf("twice", project.projectId), {
+      assert.deepStrictEqual(yield* countsOf(tenant, project.projectId), {
         "error stored": 1,
         "error dropped duplicate": 1
       })
@@ -98,7 +102,8 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
 
   it.effect("every kind of item is stored or counted, and one that cannot be read is dropped alone", () =>
     Effect.gen(function* () {
-      const project = yield* projectOf("kinds")
+      const tenant = newTenant("kinds")
+      const project = yield* projectOf(tenant)
       const answer = yield* post(
         project,
         envelopeOf(
@@ -119,10 +124,10 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
             { discarded_events: [{ reason: "sample_rate", category: "error", quantity: 7 }] }
           ]
         ),
-        { tenant: "kinds" }
+        { tenant }
       )
       assert.strictEqual(answer.status, 200, answer.text)
-      assert.deepStrictEqual(yield* countsOf("kinds", project.projectId), {
+      assert.deepStrictEqual(yield* countsOf(tenant, project.projectId), {
         "attachment stored": 1,
         "error client sample_rate": 7,
         "error dropped unreadable": 1,
@@ -142,17 +147,18 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
 
   it.effect("an SDK that parses the answer gets JSON, from /store/ as well, also for a session", () =>
     Effect.gen(function* () {
-      const project = yield* projectOf("json")
+      const tenant = newTenant("json")
+      const project = yield* projectOf(tenant)
       const event = eventOf({})
-      const stored = yield* post(project, JSON.stringify(event), { tenant: "json", route: "store" })
+      const stored = yield* post(project, JSON.stringify(event), { tenant, route: "store" })
       assert.strictEqual(stored.status, 200, stored.text)
       assert.deepStrictEqual(JSON.parse(stored.text), { id: event["event_id"] })
       const session = yield* post(project, envelopeOf({}, [{ type: "session" }, { sid: "1" }]), {
-        tenant: "json"
+        tenant
       })
       assert.strictEqual(session.status, 200, session.text)
       assert.match(String(JSON.parse(session.text).id), /^[0-9a-f]{32}$/)
-      const refused = yield* post(project, "", { tenant: "json", key: "unknown" })
+      const refused = yield* post(project, "", { tenant, key: "unknown" })
       assert.strictEqual(refused.status, 401)
       assert.isString(JSON.parse(refused.text).detail)
     })
@@ -160,13 +166,14 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
 
   it.effect("a key opens its own project only, and is found in X-Sentry-Auth too", () =>
     Effect.gen(function* () {
-      const first = yield* projectOf("keys")
-      const second = yield* projectOf("keys", "other")
+      const tenant = newTenant("keys")
+      const first = yield* projectOf(tenant)
+      const second = yield* projectOf(tenant, "other")
       const body = envelopeOf({}, [{ type: "event" }, eventOf({})])
-      const key = `keys_client_${first.projectId}`
-      assert.strictEqual((yield* post(second, body, { tenant: "keys", key })).status, 403)
-      assert.strictEqual((yield* post("99", body, { tenant: "keys" })).status, 403)
-      assert.strictEqual((yield* post("abc", body, { tenant: "keys", key: "keys" })).status, 403)
+      const key = `${tenant}_client_${first.projectId}`
+      assert.strictEqual((yield* post(second, body, { tenant, key })).status, 403)
+      assert.strictEqual((yield* post("99", body, { tenant })).status, 403)
+      assert.strictEqual((yield* post("abc", body, { tenant, key: tenant })).status, 403)
       const response = yield* HttpClient.execute(
         HttpClientRequest.post(`/sentry/api/${first.projectId}/envelope/`).pipe(
           HttpClientRequest.bodyText(body),
@@ -182,7 +189,8 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
 
   it.effect("a browser of another origin may send, and reads the headers of a refusal", () =>
     Effect.gen(function* () {
-      const project = yield* projectOf("origin")
+      const tenant = newTenant("origin")
+      const project = yield* projectOf(tenant)
       const preflight = yield* HttpClient.execute(
         HttpClientRequest.options(`/sentry/api/${project.projectId}/envelope/?sentry_key=x`).pipe(
           HttpClientRequest.setHeaders({
@@ -194,14 +202,15 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
       )
       assert.strictEqual(preflight.status, 204)
       assert.strictEqual(preflight.headers["access-control-allow-origin"], "*")
-      const refused = yield* post(project, "", { tenant: "origin", key: "unknown" })
+      const refused = yield* post(project, "", { tenant, key: "unknown" })
       assert.include(refused.headers["access-control-expose-headers"], "X-Sentry-Rate-Limits")
     })
   )
 
   it.effect("a broken envelope is refused in the protocol's way, with a reason", () =>
     Effect.gen(function* () {
-      const project = yield* projectOf("broken")
+      const tenant = newTenant("broken")
+      const project = yield* projectOf(tenant)
       const bodies = {
         "broken-empty": "",
         "broken-header": "not json\n{}",
@@ -210,11 +219,11 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
         "broken-too-many-items": `{}\n${'{"type":"session"}\n{}\n'.repeat(1_001)}`
       }
       for (const [reason, text] of Object.entries(bodies)) {
-        const answer = yield* post(project, text, { tenant: "broken" })
+        const answer = yield* post(project, text, { tenant })
         assert.strictEqual(answer.status, 400, reason)
         assert.strictEqual(answer.headers["x-sentry-error"], reason)
       }
-      assert.deepStrictEqual(yield* issuesOf("broken"), [])
+      assert.deepStrictEqual(yield* issuesOf(tenant), [])
     })
   )
 
@@ -222,7 +231,8 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
     "JSON that stands for gigabytes is not parsed: its item is dropped alone, and the event beside it is stored",
     () =>
       Effect.gen(function* () {
-        const project = yield* projectOf("brackets")
+        const tenant = newTenant("brackets")
+        const project = yield* projectOf(tenant)
         const brackets = spaced("[", 1_000_000)
         const values = `{"extra":[${spaced("[],", 300_000)}1]}`
         const long = JSON.stringify(eventOf({ event: { extra: { text: "x".repeat(900_000) } } }))
@@ -244,10 +254,10 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
               )
             )
           ),
-          { tenant: "brackets", headers: { "content-encoding": "gzip" } }
+          { tenant, headers: { "content-encoding": "gzip" } }
         )
         assert.strictEqual(answer.status, 200, answer.text)
-        assert.deepStrictEqual(yield* countsOf("brackets", project.projectId), {
+        assert.deepStrictEqual(yield* countsOf(tenant, project.projectId), {
           "error stored": 5,
           "error dropped too-large": 42,
           "log_item counted": 3
@@ -259,21 +269,22 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProto
 
   it.effect("a compression bomb is refused, and JSON of 200 levels is cut", () =>
     Effect.gen(function* () {
-      const project = yield* projectOf("hostile")
+      const tenant = newTenant("hostile")
+      const project = yield* projectOf(tenant)
       const bomb = gzipSync(Buffer.alloc(101 * 1024 * 1024))
       // The connection is closed after the refusal, and a client may see its end before the answer.
       const refused = yield* post(project, new Uint8Array(bomb), {
-        tenant: "hostile",
+        tenant,
         headers: { "content-encoding": "gzip" }
       }).pipe(Effect.retry({ times: 3 }))
       assert.strictEqual(refused.status, 413, refused.text)
       const deep = `${'{"a":'.repeat(200)}1${"}".repeat(200)}`
       const event = JSON.stringify(eventOf({})).replace(/}$/, `,"extra":${deep},"__proto__":{"x":1}}`)
-      const answer = yield* post(project, `{}\n{"type":"event"}\n${event}`, { tenant: "hostile" }).pipe(
+      const answer = yield* post(project, `{}\n{"type":"event"}\n${event}`, { tenant }).pipe(
         Effect.retry({ times: 3 })
       )
       assert.strictEqual(answer.status, 200, answer.text)
-      assert.lengthOf(yield* issuesOf("hostile"), 1)
+      assert.lengthOf(yield* issuesOf(tenant), 1)
     })
   )
 })

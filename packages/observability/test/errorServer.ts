@@ -127,6 +127,11 @@ export const baseUrl = Effect.map(HttpServer.HttpServer, ({ address }) =>
   HttpServer.formatAddress(address).replace("0.0.0.0", "127.0.0.1")
 )
 
+let tenants = 0
+
+/** A tenant that no other test has, nor another run of the same test in one process. */
+export const newTenant = (name: string): string => `${name}${++tenants}`
+
 /** A project of a tenant of the given name. */
 export const projectOf = Effect.fnUntraced(function* (tenant: string, slug = "shop") {
   const projects = yield* ErrorProjects
