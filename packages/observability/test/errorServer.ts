@@ -101,7 +101,12 @@ const layerListening = HttpServer.layerTestClient.pipe(
 /** A server over a database. Its credentials may be those of a process that has read none. */
 export const layerServerOn = <A, E>(
   database: Layer.Layer<A | SqlClient.SqlClient, E>,
-  options: { readonly spool?: string; readonly credentials?: Layer.Layer<Credentials> } = {}
+  options: {
+    readonly spool?: string
+    readonly credentials?: Layer.Layer<Credentials>
+    /** Contracts of core that a test fills over the database. */
+    readonly contracts?: Layer.Layer<never, SqlError, SqlClient.SqlClient>
+  } = {}
 ) =>
   ApiServer.layer(layerRoutes).pipe(
     Layer.provide([AccessLog.layerDiscard, Shutdown.layer, options.credentials ?? layerCredentials]),
@@ -109,6 +114,7 @@ export const layerServerOn = <A, E>(
     Layer.provide(
       ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_OBSERVABILITY_SPOOL: options.spool ?? "" }))
     ),
+    Layer.provideMerge(options.contracts ?? Layer.empty),
     Layer.provideMerge(Layer.mergeAll(database, layerOutbox, Now.layerTest)),
     Layer.provideMerge(layerListening)
   )
