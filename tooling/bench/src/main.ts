@@ -16,6 +16,7 @@ import * as Bench from "./Bench.ts"
 import { analytics } from "./benches/analytics.ts"
 import { audit } from "./benches/audit.ts"
 import { contracts } from "./benches/contracts.ts"
+import { errors } from "./benches/errors.ts"
 import { events } from "./benches/events.ts"
 import { experiments } from "./benches/experiments.ts"
 import { flagsBench } from "./benches/flags.ts"
@@ -31,6 +32,7 @@ const benches = [
   analytics,
   audit,
   contracts,
+  errors,
   events,
   experiments,
   flagsBench,
