@@ -74,7 +74,7 @@ const projectOf = Effect.fnUntraced(function* (slug: string) {
       resource: { kind: "project", id: String(projectId) },
       scopes: ["observability:write"]
     },
-    "bench"
+    "operator"
   )
   return { projectId, path: `/sentry/api/${projectId}/envelope/?sentry_key=${issued.secret ?? ""}` }
 })
@@ -112,10 +112,14 @@ const load = Effect.fnUntraced(function* ({ pid, port }: Parts, what: Load) {
   )
   const acknowledged = statuses["200"] ?? 0
   const counted = sql<{ readonly events: number; readonly counted: number }>`
-    SELECT (SELECT count(*)::int FROM hm_error_log WHERE tenant_id = ${Setup.tenantId} AND project_id = ${projectId}) AS events,
-           (SELECT coalesce(sum(event_count), 0)::int
-              FROM hm_error_issue
-             WHERE tenant_id = ${Setup.tenantId} AND project_id = ${projectId}) AS counted
+    SELECT coalesce(sum(event_count), 0)::int AS counted,
+           (
+             SELECT count(*)::int
+               FROM hm_error_log
+              WHERE tenant_id = ${Setup.tenantId} AND project_id = ${projectId}
+           ) AS events
+      FROM hm_error_issue
+     WHERE tenant_id = ${Setup.tenantId} AND project_id = ${projectId}
   `
   const [row] = yield* counted
   if (acknowledged === 0 || row?.events !== acknowledged || row.counted !== acknowledged) {
