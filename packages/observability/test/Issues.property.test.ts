@@ -135,7 +135,7 @@ const stepOf = ({ action, after, target }: typeof ChangeBody.Type): Step => {
   return { kind: "reopened", issueId }
 }
 
-/** What was stored in the order in which it happened. */
+/** Returns the stored steps in the order in which they happened. */
 const readSteps = Effect.fnUntraced(function* (tenant: string) {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{
