@@ -29,6 +29,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as Attempts from "./internal/webhookAttempts.ts"
 import { bodyOf } from "./internal/webhookBody.ts"
 import { makeDispatcher } from "./internal/webhookDispatch.ts"
+import * as WebhookHold from "./internal/webhookHold.ts"
 import * as Outcome from "./internal/webhookOutcome.ts"
 import * as WebhookSchedule from "./internal/webhookSchedule.ts"
 import * as WebhookSignature from "./internal/webhookSignature.ts"
@@ -82,7 +83,10 @@ export class WebhookSender extends Context.Service<
     readonly attempt: (payload: unknown) => Effect.Effect<void, Schema.SchemaError | SqlError, Tenant>
     /** Returns attempts whose worker was lost to the schedule, and dispatches what is due, for every tenant. */
     readonly sweep: Effect.Effect<void, SqlError, AllTenants>
-    /** Deletes deliveries 30 days after their end, and messages that no delivery needs. */
+    /**
+     * Ends deliveries that were held for 30 days, or of which an endpoint has more than 100,000. Deletes deliveries 30 days
+     * after their end, and messages that no delivery needs.
+     */
     readonly prune: Effect.Effect<void, SqlError, AllTenants>
   }
 >()("@hypermarket/events/WebhookSender") {
@@ -207,7 +211,9 @@ const make = Effect.gen(function* () {
   }).pipe(Effect.withSpan("WebhookSender.sweep"))
 
   const prune = Effect.gen(function* () {
-    const before = new Date((yield* Now.now).getTime() - Statements.keepMillis)
+    const now = yield* Now.now
+    yield* WebhookHold.end(sql, now)
+    const before = new Date(now.getTime() - Statements.keepMillis)
     yield* Statements.pruneDeliveries(sql, before).pipe(
       Effect.repeat({ while: (rows) => rows.length >= Statements.pruneMax })
     )

@@ -28,6 +28,7 @@ import type { DomainName } from "./internal/reads.ts"
 import { textArray } from "./internal/textArray.ts"
 import { makeDeliveries } from "./internal/webhookDeliveries.ts"
 import { makeDispatch } from "./internal/webhookDispatch.ts"
+import * as WebhookHold from "./internal/webhookHold.ts"
 import { makeSecrets, shown } from "./internal/webhookSecrets.ts"
 import { settingsOf } from "./internal/webhookSettings.ts"
 import * as Statements from "./internal/webhookStatements.ts"
@@ -102,7 +103,10 @@ export class Webhooks extends Context.Service<
       WebhookNotFound | WebhookInvalid | WebhookSecretLimit | SecretsNotConfigured | SqlError,
       Tenant
     >
-    /** Holds the deliveries of an endpoint until it is enabled. Idempotent; a disabled endpoint stays disabled. */
+    /**
+     * Holds the deliveries of an endpoint until it is enabled: for 30 days, and at most 100,000, after which the oldest are
+     * dead. Idempotent; a disabled endpoint stays disabled.
+     */
     readonly pause: (id: EndpointId) => Effect.Effect<WebhookEndpoint, WebhookNotFound | SqlError, Tenant>
     /**
      * Ends a pause or a disablement. Everything that waits is due at once, in the order of publishing, and so is what died
@@ -303,7 +307,11 @@ const make = Effect.gen(function* () {
                  last_error = NULL, timeouts = 0, version = version + 1, updated_at = ${now}
            WHERE tenant_id = ${tenant.id} AND endpoint_id = ${endpointId}::uuid
         `
-        yield* Statements.revive(sql, tenant.id, endpointId, now, failingSince)
+        yield* Statements.revive(sql, tenant.id, endpointId, {
+          now,
+          since: failingSince,
+          except: WebhookHold.reasons
+        })
         yield* dispatch
         return yield* get(endpointId)
       })

@@ -108,11 +108,13 @@ layer(Fixture.layer, { excludeTestServices: true })("A delivery", (it) => {
       const utc = inTwoHours.toUTCString()
       const [day = "", date = "", month = "", year = "", clock = ""] = utc.replace(",", "").split(" ")
       const rfc850Day = new Intl.DateTimeFormat("en", { weekday: "long", timeZone: "UTC" }).format(inTwoHours)
+      const rfc850 = `${rfc850Day}, ${date}-${month}-${year.slice(2)} ${clock} GMT`
+      const asctime = `${day} ${month} ${String(Number(date)).padStart(2, " ")} ${clock} ${year}`
       const cases: ReadonlyArray<readonly [status: number, header: string | undefined, seconds: number]> = [
         [503, "7200", 7_200],
         [503, utc, 7_200],
-        [503, `${rfc850Day}, ${date}-${month}-${year.slice(2)} ${clock} GMT`, 7_200],
-        [503, `${day} ${month} ${String(Number(date)).padStart(2, " ")} ${clock} ${year}`, 7_200],
+        [503, rfc850, 7_200],
+        [503, asctime, 7_200],
         [500, "99999999999999", 86_400],
         [503, "0", 5],
         [503, "-5", 5],
@@ -121,7 +123,13 @@ layer(Fixture.layer, { excludeTestServices: true })("A delivery", (it) => {
         [503, "Thu, 01 Jan 1970 00:00:00 GMT", 5],
         [429, undefined, 60],
         [429, "1", 60],
-        [429, "600", 600]
+        [429, "600", 600],
+        [429, utc, 7_200],
+        [429, rfc850, 7_200],
+        [429, asctime, 7_200],
+        [429, "Wed, 31 Dec 1980 23:59:59 GMT", 60],
+        [429, "later", 60],
+        [429, "100000", 86_400]
       ]
       for (const [index, [status, header, seconds]] of cases.entries()) {
         const path = `/after-${index}`
@@ -536,14 +544,12 @@ layer(Fixture.layer, { excludeTestServices: true })("A delivery", (it) => {
   it.effect("is deleted 30 days after its end, with its message; one that waits is kept", () =>
     Effect.gen(function* () {
       const time = yield* Now.TestNow
-      const webhooks = yield* Webhooks
       const sender = yield* WebhookSender
       const sql = yield* SqlClient.SqlClient
       const start = yield* Now.now
       const { endpointId } = yield* make("/pruned")
       yield* publish("1")
       yield* Fixture.drain
-      yield* webhooks.pause(endpointId)
       yield* publish("2")
       yield* time.adjust("31 days")
       yield* asAll(sender.prune)

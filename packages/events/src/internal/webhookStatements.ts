@@ -131,19 +131,23 @@ export const release = (
    WHERE tenant_id = ${tenantId} AND delivery_id = ${job.deliveryId}::uuid AND dispatch_id = ${job.dispatchId}::uuid
 `
 
-/** Makes due at once what waits for an endpoint, and what died since an instant, with all attempts. */
+/**
+ * Makes due at once what waits for an endpoint, and what died since an instant, with all attempts. What ended for one of the
+ * reasons stays dead.
+ */
 export const revive = (
   sql: SqlClient.SqlClient,
   tenantId: string,
   endpointId: string,
-  now: Date,
-  since: DateTime.Utc | null
+  options: { readonly now: Date; readonly since: DateTime.Utc | null; readonly except: ReadonlyArray<string> }
 ) => sql`
   UPDATE hm_webhook_delivery
-     SET state = 'waiting', attempts = 0, next_at = ${now}, finished_at = NULL
+     SET state = 'waiting', attempts = 0, next_at = ${options.now}, finished_at = NULL
    WHERE tenant_id = ${tenantId} AND endpoint_id = ${endpointId}::uuid
      AND (state = 'waiting'
-          OR state = 'dead' AND finished_at >= ${since === null ? null : DateTime.toDateUtc(since)}::timestamptz)
+          OR state = 'dead'
+             AND finished_at >= ${options.since === null ? null : DateTime.toDateUtc(options.since)}::timestamptz
+             AND (last_error = ANY (${options.except}::text[])) IS NOT TRUE)
 `
 
 /** The health of an endpoint after a failure, and what the failure changed. */
