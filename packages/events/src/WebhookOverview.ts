@@ -10,6 +10,7 @@ import { Tenant } from "@hypermarket/core/Tenant"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
+import { waitingMax } from "./Webhook.ts"
 
 /** A worker sends what is due within seconds. */
 const lateMillis = 60_000
@@ -84,8 +85,40 @@ export const check: Check.Check = Check.make(
   })
 )
 
+/** Endpoints of the tenant whose deliveries are due for more than a minute. One that fails has its own alert. */
+const late = Effect.fnUntraced(function* (tenantId: string, before: Date) {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ readonly endpointId: string; readonly waiting: number; readonly since: Date }>`
+    SELECT e.endpoint_id::text AS "endpointId", d.waiting, d.since
+      FROM hm_webhook_endpoint e
+      CROSS JOIN LATERAL (
+           SELECT count(*)::int AS waiting, min(next_at) AS since
+             FROM (
+                  SELECT next_at
+                    FROM hm_webhook_delivery
+                   WHERE tenant_id = e.tenant_id AND endpoint_id = e.endpoint_id AND state = 'waiting'
+                     AND next_at < ${before}
+                   ORDER BY next_at
+                   LIMIT ${waitingMax}) w) d
+     WHERE e.tenant_id = ${tenantId} AND e.status = 'enabled' AND e.failing_since IS NULL AND d.waiting > 0
+     ORDER BY d.since
+     LIMIT ${Overview.alertsMax}
+  `
+  return rows.map(
+    ({ endpointId, since, waiting }) =>
+      new Overview.Alert({
+        kind: "webhook.late",
+        severity: "warning",
+        subject: endpointId,
+        value: waiting,
+        since: DateTime.fromDateUnsafe(since),
+        data: {}
+      })
+  )
+})
+
 /**
- * Endpoints of the tenant that are disabled, or fail for a day.
+ * Endpoints of the tenant that are disabled, or fail for a day, and those whose deliveries are late.
  *
  * @category overview
  * @since 0.1.0
@@ -101,13 +134,14 @@ export const alerts: Overview.Alerts<SqlClient.SqlClient | Tenant> = Effect.gen(
                    SELECT 1
                      FROM hm_webhook_delivery d
                     WHERE d.tenant_id = e.tenant_id AND d.endpoint_id = e.endpoint_id AND d.state = 'waiting'
-                    LIMIT 1000) w) AS waiting
+                    LIMIT ${waitingMax}) w) AS waiting
       FROM hm_webhook_endpoint e
      WHERE e.tenant_id = ${tenant.id} AND (e.status = 'disabled' OR e.warned_at IS NOT NULL)
      ORDER BY coalesce(e.disabled_at, e.failing_since)
      LIMIT ${Overview.alertsMax}
   `
-  return rows.map(
+  const now = yield* Now.now
+  const unhealthy = rows.map(
     (row) =>
       new Overview.Alert({
         kind: row.reason === null ? "webhook.failing" : "webhook.disabled",
@@ -118,6 +152,7 @@ export const alerts: Overview.Alerts<SqlClient.SqlClient | Tenant> = Effect.gen(
         data: { reason: row.reason, lastError: row.lastError }
       })
   )
+  return [...unhealthy, ...(yield* late(tenant.id, new Date(now.getTime() - lateMillis)))]
 })
 
 interface Row {

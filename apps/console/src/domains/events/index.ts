@@ -85,6 +85,13 @@ export const events = domain({
     }),
     "webhook.failing": failing("Deliveries fail to"),
     "webhook.disabled": failing("Deliveries are off to"),
+    "webhook.late": (alert) => ({
+      title: `${counted(alert.value ?? 0, "delivery", "deliveries")} to ${alert.subject} ${alert.value === 1 ? "is" : "are"} late`,
+      detail:
+        "They are due for more than a minute. Nothing is lost: a worker sends them, or the receiver answers slowly.",
+      figure: count(alert.value ?? 0),
+      act: { label: "Open the webhook", place: { to: `/webhooks/${encodeURIComponent(alert.subject)}` } }
+    }),
     ...workflowAlerts
   },
   timeline: {
