@@ -12,6 +12,7 @@ import type { Wakeup } from "@hypermarket/core/Wakeup"
 import type { FailureLog } from "./failureLog.ts"
 import type { FairScheduler, Settings } from "./claiming/fairScheduler.ts"
 import type { Batch } from "./claiming/batch.ts"
+import * as SweepShare from "./claiming/sweepShare.ts"
 import type { InFlight } from "./claiming/inFlight.ts"
 import type { Signal } from "./claiming/signal.ts"
 import type { JobRunner } from "./handling/jobRunner.ts"
@@ -41,11 +42,6 @@ const depthShare = 50
 const progressMillis = 250
 /** Sweeps per poll interval. A job that a sweep finds waits for the running claims too, which needs the rest of the time. */
 const sweepsPerPoll = 2
-/** A sweep visits every flow: it may use a tenth of the time. */
-const sweepShare = 10
-/** With so many flows that have no handler here, such as those of a removed handler, sweeps may use a hundredth of the time. */
-const unhandledMin = 1_000
-const sweepShareUnhandled = 100
 /** A stall makes one sweep look slow, many flows make all of them slow: the shortest of this many sweeps counts. */
 const sweepsJudged = 3
 /** Interval of complete sweeps. The sweeps in between skip the dead entries of flows in memory. */
@@ -165,14 +161,14 @@ export const start = Effect.fnUntraced(function* (
     isolatedly("reap", now, (tenantId) => claims.reap(reapMax, now, tenantId))
   ).pipe(Effect.tap((rows) => Effect.sync(() => addFlows(rows))))
 
-  let share = sweepShare
+  let share = SweepShare.of({ found: 0, handled: 0 })
   /** Adds the flows that a sweep finds, and returns its duration. */
   const timed = <E>(sweep: Effect.Effect<ReadonlyArray<FlowRow>, E>) =>
     Effect.suspend(() => {
       const startedAt = clock.currentTimeMillisUnsafe()
       return Effect.map(sweep, (rows) => {
         const handled = addFlows(rows)
-        share = rows.length > unhandledMin + 2 * handled ? sweepShareUnhandled : sweepShare
+        share = SweepShare.of({ found: rows.length, handled })
         return clock.currentTimeMillisUnsafe() - startedAt
       })
     })
