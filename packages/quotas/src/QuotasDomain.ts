@@ -11,7 +11,8 @@ import * as Migrations from "@hypermarket/core/Migrations"
 import * as Page from "@hypermarket/core/Page"
 import * as Partitions from "@hypermarket/core/Partitions"
 import * as Service from "@hypermarket/core/Service"
-import type { AllTenants } from "@hypermarket/core/Tenant"
+import * as Subscription from "@hypermarket/core/Subscription"
+import type { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -54,6 +55,7 @@ import {
 } from "./TenantQuota.ts"
 import { TenantQuotas } from "./TenantQuotas.ts"
 import * as QuotasSubjectData from "./QuotasSubjectData.ts"
+import * as UsageFacts from "./UsageFacts.ts"
 
 /**
  * The services of this package.
@@ -65,8 +67,15 @@ export const layer = Layer.mergeAll(
   RateLimits.layer,
   InstallationLimits.layer,
   TenantQuotas.layer,
-  QuotaMaintenance.layer
+  QuotaMaintenance.layer,
+  UsageFacts.UsageFacts.layer
 )
+
+const facts = Subscription.make<UsageFacts.UsageFacts | Tenant>({
+  name: "quotas.usage",
+  types: [UsageFacts.type],
+  handler: (events) => Effect.flatMap(UsageFacts.UsageFacts, ({ record }) => record(events))
+})
 
 const sweep = Job.scheduled<QuotaMaintenance | AllTenants>({
   name: "quotas.bucket.sweep",
@@ -181,7 +190,8 @@ export const domain = Domain.make({
       check: [CheckQuotas]
     })
   },
-  internalServices: [QuotaMaintenance],
+  internalServices: [QuotaMaintenance, UsageFacts.UsageFacts],
+  subscriptions: [facts],
   jobs: [sweep, fold, prune],
   checks: [changesFolded],
   partitions: [

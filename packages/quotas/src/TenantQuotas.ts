@@ -25,6 +25,7 @@ import * as QuotaMeasure from "./internal/quotaMeasure.ts"
 import { periodOf } from "./internal/quotaPeriod.ts"
 import * as Statements from "./internal/quotaStatements.ts"
 import { thresholdEvents } from "./internal/quotaThreshold.ts"
+import * as UsageStatements from "./internal/usageStatements.ts"
 import type {
   NewQuotaFeature,
   NewQuotaGrant,
@@ -194,7 +195,7 @@ export class TenantQuotas extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const outbox = yield* Outbox.Outbox
-      const { featuresOf, ...catalog } = QuotaCatalog.make(sql)
+      const { many, ...catalog } = QuotaCatalog.make(sql)
       const reservationColumns = sql.literal(reservationRow.columns)
       const inTransaction = transactionOf(sql)
       const { measure } = QuotaMeasure.make(sql)
@@ -347,12 +348,16 @@ export class TenantQuotas extends Context.Service<
           subject,
           period: periodOf(feature, occurredAt)
         }
-        const fingerprint = JSON.stringify(["record", feature.feature, subject, request.amount])
-        const isNew = yield* Statements.append(sql, account, request, fingerprint, occurredAt, now)
-        if (!isNew) {
-          const used = yield* Statements.usedKey(sql, tenant.id, request.key)
-          if (used?.request !== fingerprint) return yield* new QuotaKeyReused({ key: request.key })
-        }
+        const fingerprint = UsageStatements.recordFingerprint(feature.feature, subject, request.amount)
+        const { amount, key } = request
+        yield* UsageStatements.append(
+          sql,
+          tenant.id,
+          [{ account, key, request: fingerprint, amount, occurredAt }],
+          now
+        )
+        const requests = yield* UsageStatements.usedKeys(sql, tenant.id, [key])
+        if (requests.get(key) !== fingerprint) return yield* new QuotaKeyReused({ key })
         return yield* usage({
           feature: feature.feature,
           subject: request.subject ?? null,
@@ -362,7 +367,7 @@ export class TenantQuotas extends Context.Service<
 
       const check = Effect.fn("TenantQuotas.check")(function* (request: CheckQuotas) {
         const now = yield* Now.now
-        const features = yield* featuresOf(request.items.map(({ feature }) => feature))
+        const features = yield* many.featuresOf(request.items.map(({ feature }) => feature))
         const measured = yield* measure(
           features.map((feature, n) => ({ feature, subject: request.items[n]?.subject ?? null, at: now }))
         )

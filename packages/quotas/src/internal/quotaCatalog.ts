@@ -103,8 +103,8 @@ export const make = (sql: SqlClient.SqlClient) => {
     return yield* featureRow.decode(row)
   })
 
-  /** Several features at once, by name. */
-  const featuresOf = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+  /** The features among the names that exist. */
+  const knownFeatures = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
     const tenant = yield* Tenant
     const rows = yield* sql`
       SELECT ${featureColumns}
@@ -115,7 +115,12 @@ export const make = (sql: SqlClient.SqlClient) => {
                FROM json_array_elements_text(${JSON.stringify(names)}::text::json) AS n (name)
              )
     `
-    const features = new Map((yield* featureRow.decodeAll(rows)).map((row) => [row.feature, row]))
+    return new Map((yield* featureRow.decodeAll(rows)).map((row) => [row.feature, row]))
+  })
+
+  /** Several features at once, by name. */
+  const featuresOf = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+    const features = yield* knownFeatures(names)
     return yield* Effect.forEach(names, (feature) => {
       const row = features.get(feature)
       return row === undefined ? Effect.fail(new QuotaFeatureNotFound({ feature })) : Effect.succeed(row)
@@ -275,7 +280,7 @@ export const make = (sql: SqlClient.SqlClient) => {
         after: (created) => created
       }),
     getFeature,
-    featuresOf,
+    many: { featuresOf, knownFeatures },
     listFeatures,
     updateFeature: (feature: string, version: number, change: QuotaFeatureChange) =>
       AuditedChange.change(sql, updateFeature(feature, version, change), {

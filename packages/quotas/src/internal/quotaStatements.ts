@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { QuotaFeature } from "../QuotaFeature.ts"
-import type { RecordQuota } from "../TenantQuota.ts"
 import { Json } from "./column.ts"
 import * as QuotaAllowance from "./quotaAllowance.ts"
 import type { Period } from "./quotaPeriod.ts"
@@ -273,43 +272,6 @@ export const close = Effect.fnUntraced(function* (
     )
     SELECT 1
       FROM settled
-  `
-  return rows.length > 0
-})
-
-/** Appends usage that happened. False when the key has been used. */
-export const append = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  account: Account,
-  record: RecordQuota,
-  request: string,
-  occurredAt: Date,
-  now: Date
-) {
-  const entryId = yield* Identifier.next
-  const rows = yield* sql`
-    WITH keyed AS (
-      INSERT INTO hm_quota_key (tenant_id, key, request, result_id, expires_at)
-      VALUES (${account.tenantId}, ${record.key}, ${request}, ${entryId}::text::uuid,
-              ${new Date(now.getTime() + keyKeptMillis)})
-          ON CONFLICT DO NOTHING
-      RETURNING 1
-    ),
-    changed AS (
-      INSERT INTO hm_quota_delta (tenant_id, feature, subject, period_start, delta_id, period_end, used, held)
-      SELECT ${account.tenantId}, ${account.feature}, ${account.subject}, ${account.period.start}, ${entryId}::text::uuid,
-             ${account.period.end ?? null}, ${String(record.amount)}::text::bigint, 0
-        FROM keyed
-    ),
-    logged AS (
-      INSERT INTO hm_quota_ledger (tenant_id, recorded_at, entry_id, feature, subject, period_start, kind, amount,
-                                   occurred_at)
-      SELECT ${account.tenantId}, ${now}, ${entryId}::text::uuid, ${account.feature}, ${account.subject},
-             ${account.period.start}, 'record', ${String(record.amount)}::text::bigint, ${occurredAt}
-        FROM keyed
-    )
-    SELECT 1
-      FROM keyed
   `
   return rows.length > 0
 })
