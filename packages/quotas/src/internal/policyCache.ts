@@ -9,6 +9,9 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -43,17 +46,31 @@ const HeldOverride = Schema.Struct({
 
 export type HeldOverride = typeof HeldOverride.Type
 
+/** Rows of which each is decoded alone. */
 const Loaded = Schema.Struct({
-  revision: Schema.Int,
-  policies: Schema.Array(Held),
-  overrides: Schema.Array(HeldOverride)
+  revision: Schema.String,
+  policies: Schema.Array(Schema.Json),
+  overrides: Schema.Array(Schema.Json)
 })
 const decodeLoaded = Schema.decodeUnknownEffect(Json(Loaded))
-const decodeRevisions = Schema.decodeUnknownEffect(Json(Schema.Record(Schema.String, Schema.Int)))
+const decodeRevisions = Schema.decodeUnknownEffect(Json(Schema.Record(Schema.String, Schema.String)))
+const decodeHeld = Schema.decodeUnknownResult(Held)
+const decodeOverride = Schema.decodeUnknownResult(HeldOverride)
+const decodeName = Schema.decodeUnknownOption(Schema.Struct({ policy: Schema.String }))
+
+/** The revision of an owner that never had a policy. */
+const noRevision = "0"
+
+const unreadableTotal = Metric.counter("hm_rate_policies_unreadable_total", {
+  description: "Policies and overrides that this process could not read, each time it read them",
+  incremental: true
+})
 
 export interface OwnerPolicies {
-  readonly revision: number
+  readonly revision: string
   readonly policies: ReadonlyMap<string, HeldPolicy>
+  /** Policies that this release cannot read, or an override of which: a check that names one is not decided. */
+  readonly unreadable: ReadonlySet<string>
   /** By policy and bucket. */
   readonly overrides: ReadonlyMap<string, HeldOverride>
 }
@@ -80,6 +97,9 @@ const pollInterval = "200 millis"
 /** An owner that no check came for in a second is not asked about: a process at rest reads nothing. */
 const idleMillis = 1_000
 
+/** Owners whose changed policies a poll reads at the same time: more would take the connections of checks. */
+const readsMax = 4
+
 /** The age of policies that were changed by this process. */
 const forgotten = Number.NEGATIVE_INFINITY
 
@@ -91,7 +111,7 @@ export const overrideKey = (policy: string, bucket: string): string => `${policy
 const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, owner: string) {
   const [row] = yield* sql<{ readonly answer: unknown }>`
     SELECT json_build_object(
-             'revision', coalesce((SELECT revision FROM hm_rate_revision WHERE tenant_id = ${owner}), 0),
+             'revision', coalesce((SELECT revision::text FROM hm_rate_revision WHERE tenant_id = ${owner}), ${noRevision}),
              'policies', coalesce((
                SELECT json_agg(json_build_object(
                         'policy', policy, 'kind', kind, 'quota', quota, 'burst', burst,
@@ -107,12 +127,30 @@ const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, owner: strin
                 WHERE tenant_id = ${owner}), '[]'))::text AS answer
   `
   const loaded = yield* Effect.orDie(decodeLoaded(row?.answer))
+  const unreadable = new Set<string>()
+  const readable = <A>(
+    rows: ReadonlyArray<Schema.Json>,
+    decode: (row: Schema.Json) => Result.Result<A, unknown>
+  ) =>
+    rows.flatMap((row) => {
+      const decoded = decode(row)
+      if (Result.isSuccess(decoded)) return [decoded.success]
+      unreadable.add(Option.match(decodeName(row), { onNone: () => "", onSome: ({ policy }) => policy }))
+      return []
+    })
+  const policies = readable(loaded.policies, decodeHeld)
+  const overrides = readable(loaded.overrides, decodeOverride)
+  if (unreadable.size > 0) {
+    yield* Metric.update(unreadableTotal, unreadable.size)
+    yield* Effect.logError(`Rate policies of ${owner} cannot be read: ${Array.from(unreadable).join(", ")}`)
+  }
   return {
     revision: loaded.revision,
-    policies: new Map(loaded.policies.map((policy) => [policy.policy, policy])),
-    overrides: new Map(
-      loaded.overrides.map((override) => [overrideKey(override.policy, override.bucket), override])
-    )
+    policies: new Map(
+      policies.flatMap((policy) => (unreadable.has(policy.policy) ? [] : [[policy.policy, policy] as const]))
+    ),
+    unreadable,
+    overrides: new Map(overrides.map((override) => [overrideKey(override.policy, override.bucket), override]))
   } satisfies OwnerPolicies
 })
 
@@ -189,12 +227,18 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
     return fresh(owner) ?? (yield* shared(owner))
   })
 
+  /** An owner whose policies are not read keeps its last good ones, and stops no other. */
+  const readAlone = (owner: string) =>
+    shared(owner).pipe(
+      Effect.catchCause((cause) => Effect.logDebug(`Policies of ${owner} were not read`, cause))
+    )
+
   const poll = Effect.gen(function* () {
     const startedMillis = yield* elapsedMillis
     const used = Array.from(entries).filter(([, entry]) => startedMillis - entry.usedMillis < idleMillis)
     if (used.length === 0) return
     const [row] = yield* sql<{ readonly answer: unknown }>`
-      SELECT coalesce(json_object_agg(tenant_id, revision), '{}')::text AS answer
+      SELECT coalesce(json_object_agg(tenant_id, revision::text), '{}')::text AS answer
         FROM hm_rate_revision
        WHERE tenant_id IN (
              SELECT o.owner
@@ -202,11 +246,13 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
              )
     `
     const revisions = yield* Effect.orDie(decodeRevisions(row?.answer))
+    const changed: Array<string> = []
     for (const [owner, entry] of used) {
-      if ((revisions[owner] ?? 0) !== entry.held.revision) yield* shared(owner)
+      if ((revisions[owner] ?? noRevision) !== entry.held.revision) changed.push(owner)
       // Policies that were forgotten meanwhile are read at the next check.
       else if (entry.checkedMillis !== forgotten) entry.checkedMillis = startedMillis
     }
+    yield* Effect.forEach(changed, readAlone, { concurrency: readsMax, discard: true })
   }).pipe(Effect.catchCause((cause) => Effect.logDebug("Policies were not read", cause)))
   yield* Effect.forkScoped(Effect.repeat(poll, Schedule.spaced(pollInterval)))
 

@@ -115,7 +115,9 @@ const make = Effect.gen(function* () {
     } = yield* policiesOf([owner])
     const bounds: Array<Bound> = []
     for (const name of request.policies) {
-      if (held === undefined) return yield* new RateLimitsUnavailable({ policy: name })
+      if (held === undefined || held.unreadable.has(name)) {
+        return yield* new RateLimitsUnavailable({ policy: name })
+      }
       const bound = yield* boundIn(held, owner, name, request.subject)
       if (bound === undefined) continue
       if (!bound.shadow && cost > costMaxOf(bound)) {
