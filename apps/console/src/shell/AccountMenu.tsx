@@ -1,12 +1,11 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query"
 import { Check, LogOut, Moon, Plus, Server, Sun } from "lucide-react"
 import type { KeyboardEvent, ReactNode } from "react"
-import { consolePath, systemPath, tenantPath } from "../api/base.ts"
-import { signOut } from "../api/session.ts"
+import { systemPath, tenantPath } from "../api/base.ts"
 import { Pop } from "../ui/Pop.tsx"
-import { forgetTheme, setTheme, useTheme } from "../ui/theme.ts"
+import { setTheme, useTheme } from "../ui/theme.ts"
 import { useAccess } from "./Access.tsx"
 import { AccountName, accountClass } from "./Account.tsx"
+import { useLeaving } from "./leaving.ts"
 
 function Item({ children, onClick }: { readonly onClick: () => void; readonly children: ReactNode }) {
   return (
@@ -41,15 +40,7 @@ const move = (event: KeyboardEvent<HTMLDivElement>): void => {
 export default function AccountMenu({ onAdd }: { readonly onAdd: () => void }) {
   const { session, tenant } = useAccess()
   const theme = useTheme()
-  const queries = useQueryClient()
-  const leaving = useMutation({
-    mutationFn: signOut,
-    onSuccess: () => {
-      forgetTheme()
-      queries.clear()
-      location.assign(consolePath)
-    }
-  })
+  const leaving = useLeaving()
   return (
     <Pop
       role="menu"

@@ -1,13 +1,13 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
+import { useQuery } from "@tanstack/react-query"
 import { LogOut } from "lucide-react"
 import { call } from "../api/call.ts"
-import { consolePath, tenantPath } from "../api/base.ts"
-import { type Session, signOut } from "../api/session.ts"
+import { tenantPath } from "../api/base.ts"
+import type { Session } from "../api/session.ts"
+import { useLeaving } from "../shell/leaving.ts"
 import { Mark } from "../shell/Mark.tsx"
 import { Facts } from "../ui/Facts.tsx"
 import { Loaded } from "../ui/Loaded.tsx"
 import { Page, Section } from "../ui/Page.tsx"
-import { forgetTheme } from "../ui/theme.ts"
 import { Time } from "../ui/Time.tsx"
 import { Checks } from "./Checks.tsx"
 import { Figures } from "./Figures.tsx"
@@ -15,15 +15,7 @@ import { Settings } from "./Settings.tsx"
 import { Tenants } from "./Tenants.tsx"
 
 function Head({ session }: { readonly session: Session }) {
-  const queries = useQueryClient()
-  const leaving = useMutation({
-    mutationFn: signOut,
-    onSuccess: () => {
-      forgetTheme()
-      queries.clear()
-      location.assign(consolePath)
-    }
-  })
+  const leaving = useLeaving()
   return (
     <header className="border-line bg-sunken flex flex-wrap items-center gap-x-4 gap-y-2 border-b px-7 py-2.5">
       <Mark className="size-7 shrink-0" />
