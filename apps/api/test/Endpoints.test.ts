@@ -1,26 +1,25 @@
-import { NodeHttpServer } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
 import { coreProblems } from "@hypermarket/api/coreProblems"
-import { Api, references } from "@hypermarket/api/endpoints"
+import { references } from "@hypermarket/api/endpoints"
 import { problems } from "@hypermarket/api/Docs"
-import * as Server from "@hypermarket/api/Server"
 import * as AccessScope from "@hypermarket/core/AccessScope"
-import { RequiredScope } from "@hypermarket/core/Authorization"
-import { Shutdown } from "@hypermarket/core/Shutdown"
-import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
-import * as Wakeup from "@hypermarket/core/Wakeup"
-import { migrationSets } from "@hypermarket/installation/domains"
-import type { NewApiKey } from "@hypermarket/platform/ApiKey"
+import { provide } from "@hypermarket/core/Tenant"
 import { ApiKeys } from "@hypermarket/platform/ApiKeys"
-import { ConsoleSessions } from "@hypermarket/platform/ConsoleSessions"
-import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
-import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
-import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { ConfigProvider, Context, DateTime, Effect, Layer, Redacted, Schema, Stream } from "effect"
-import { HttpClient, HttpClientRequest, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
-import { HttpApi, type HttpApiEndpoint } from "effect/http-api"
+import { DateTime, Effect, Schema, Stream } from "effect"
+import { HttpClientRequest, HttpRouter, HttpServerResponse } from "effect/http"
 import { SqlClient } from "effect/sql"
 import { gzipSync } from "node:zlib"
+import {
+  acme,
+  assertProblem,
+  endpoints,
+  globex,
+  issue,
+  layerServer,
+  path,
+  send,
+  sessionOf
+} from "./composedApi.ts"
 
 /** Routes that misbehave, to see what the server makes of it. */
 const misbehaving = HttpRouter.use((router) =>
@@ -31,62 +30,7 @@ const misbehaving = HttpRouter.use((router) =>
   ])
 )
 
-const TestServer = Server.layerRoutes(misbehaving).pipe(
-  Layer.provide([
-    Shutdown.layer,
-    ConfigProvider.layer(
-      ConfigProvider.fromUnknown({ HM_API_ACCESS_LOG: "false", HM_METRICS_TOKEN: "scrape" })
-    )
-  ]),
-  Layer.provideMerge(PlatformDomain.layer),
-  Layer.provide(Wakeup.layerSend),
-  Layer.provideMerge(TestDatabase.layer(...migrationSets)),
-  Layer.provideMerge(NodeHttpServer.layerTest)
-)
-
-/** Endpoints that answer without a key, on purpose. */
-const publicEndpoints: ReadonlyArray<string> = []
-
-interface Walked {
-  readonly endpoint: HttpApiEndpoint.Top
-  readonly scope: string
-}
-
-const endpoints: ReadonlyArray<Walked> = (() => {
-  const walked: Array<Walked> = []
-  HttpApi.reflect(Api, {
-    onGroup: () => undefined,
-    onEndpoint: ({ endpoint, mergedAnnotations }) => {
-      walked.push({ endpoint, scope: Context.get(mergedAnnotations, RequiredScope) })
-    }
-  })
-  return walked.filter(({ endpoint }) => !publicEndpoints.includes(endpoint.identifier))
-})()
-
-const Body = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json))
-
-const send = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest, key?: string) {
-  const response = yield* HttpClient.execute(
-    key === undefined ? request : HttpClientRequest.bearerToken(request, key)
-  )
-  const text = yield* response.text
-  const isProblem = (response.headers["content-type"] ?? "").startsWith("application/problem+json")
-  const problem = isProblem ? yield* Schema.decodeEffect(Body)(text) : {}
-  return { status: response.status, headers: response.headers, text, isProblem, problem }
-})
-
-const acme = TenantId.make("acme")
-const globex = TenantId.make("globex")
-
-const issue = Effect.fnUntraced(function* (tenantId: TenantId, key: Omit<NewApiKey, "name">) {
-  const accounts = yield* TenantAccounts
-  const keys = yield* ApiKeys
-  yield* accounts
-    .create({ tenantId, name: tenantId })
-    .pipe(Effect.provideService(AllTenants, { actor: "test" }), Effect.ignore)
-  const { apiKey, secret } = yield* keys.create({ name: "test", ...key }, "operator").pipe(provide(tenantId))
-  return { apiKeyId: apiKey.apiKeyId, secret: secret ?? "" }
-})
+const TestServer = layerServer(misbehaving)
 
 const keyWith = (scopes: ReadonlyArray<string>) => Effect.map(issue(acme, { scopes }), ({ secret }) => secret)
 
@@ -108,18 +52,6 @@ const worthlessKeys = Effect.gen(function* () {
     revoked: revoked.secret
   }
 })
-
-const path = (endpoint: HttpApiEndpoint.Top) =>
-  endpoint.path.replaceAll(/:\w+/g, "0199a000-0000-7000-8000-000000000000")
-
-const assertProblem = (answer: Effect.Success<ReturnType<typeof send>>, status: number) => {
-  assert.strictEqual(answer.status, status, answer.text)
-  assert.isTrue(answer.isProblem, `${answer.headers["content-type"]}: ${answer.text}`)
-  assert.strictEqual(answer.problem.status, status)
-  assert.isString(answer.problem.title)
-  assert.isString(answer.headers["x-request-id"])
-  assert.strictEqual(answer.headers["x-content-type-options"], "nosniff")
-}
 
 layer(TestServer, { excludeTestServices: true })("API", (it) => {
   for (const { endpoint, scope } of endpoints) {
@@ -298,26 +230,9 @@ layer(TestServer, { excludeTestServices: true })("API", (it) => {
     "opens no other tenant to a session of the console, on any endpoint, and records who acts through it",
     () =>
       Effect.gen(function* () {
-        const { address } = yield* HttpServer.HttpServer
-        const sessions = yield* ConsoleSessions
         const { apiKeyId } = yield* issue(acme, { scopes: ["platform:admin", "events:admin"] })
         yield* issue(globex, { scopes: ["platform:admin"] })
-        const { token } = yield* sessions.open({
-          apiKeyId,
-          label: "Ann",
-          userAgent: undefined,
-          address: "127.0.0.1",
-          replaces: undefined
-        })
-        const cookie = `hm_console_${"port" in address ? address.port : 0}=${Redacted.value(token)}`
-        const through = (request: HttpClientRequest.HttpClientRequest, tenantId: TenantId) =>
-          send(
-            HttpClientRequest.setHeaders(request, {
-              cookie,
-              "x-hypermarket-console": "1",
-              "x-hypermarket-tenant": tenantId
-            })
-          )
+        const { through } = yield* sessionOf(apiKeyId)
         for (const { endpoint } of endpoints) {
           const answer = yield* through(HttpClientRequest.make(endpoint.method)(path(endpoint)), globex)
           assertProblem(answer, 403)

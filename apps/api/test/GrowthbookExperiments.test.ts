@@ -9,7 +9,7 @@ import { FeatureSource } from "@hypermarket/core/FeatureSource"
 import * as Problems from "@hypermarket/core/Problems"
 import * as RequestChain from "@hypermarket/core/RequestChain"
 import { Shutdown } from "@hypermarket/core/Shutdown"
-import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { AllTenants, provide, Tenant, TenantId } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import type { NewExperiment } from "@hypermarket/experiments/Experiment"
 import { ExperimentLooks } from "@hypermarket/experiments/ExperimentLooks"
@@ -22,7 +22,7 @@ import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Queue, Stream } from "effect"
 import { HttpClient, HttpServer } from "effect/http"
 
 const TestServer = ApiServer.layer(
@@ -49,8 +49,9 @@ const tenantId = TenantId.make("gb-experiments")
 const makeKey = Effect.gen(function* () {
   const accounts = yield* TenantAccounts
   const keys = yield* ApiKeys
+  const { id } = yield* Tenant
   yield* accounts
-    .create({ tenantId, name: tenantId })
+    .create({ tenantId: id, name: id })
     .pipe(Effect.provideService(AllTenants, { actor: "test" }))
   const issued = yield* keys.create({ name: "test", scopes: ["flags:read"] }, "operator")
   return issued.secret ?? ""
@@ -158,6 +159,37 @@ layer(TestServer, { excludeTestServices: true })("Experiments in GrowthBook's SD
           "other-hash": ["GrowthBook has no hashing murmur3: an experiment for its SDKs has the scheme gb_v2"]
         })
       }).pipe(provide(tenantId))
+  )
+
+  it.effect("the stream follows an experiment that starts, changes its weights and stops", () =>
+    Effect.gen(function* () {
+      const experiments = yield* Experiments
+      const { status, stream } = yield* HttpClient.get(`/growthbook/sub/${yield* makeKey}`)
+      assert.strictEqual(status, 200)
+      const payloads = yield* Queue.unbounded<string>()
+      yield* stream.pipe(
+        Stream.decodeText,
+        Stream.splitLines,
+        Stream.filter((line) => line.startsWith("data: ")),
+        Stream.runForEach((line) => Queue.offer(payloads, line)),
+        Effect.forkScoped
+      )
+      /** What no stream ever tells hangs the test. */
+      const told = (isExpected: (payload: string) => boolean) =>
+        Effect.repeat(Queue.take(payloads), { until: isExpected })
+      yield* told((payload) => !payload.includes("streamed"))
+      const { experimentId, version } = yield* running({ key: "streamed" })
+      yield* told((payload) => payload.includes('"streamed"') && payload.includes("[0.3333,1]"))
+      const changed = yield* experiments.change(experimentId, version, {
+        variants: [
+          { key: "plain", weight: 1_234 },
+          { key: "grid", weight: 8_766 }
+        ]
+      })
+      yield* told((payload) => payload.includes("[0.1234,1]"))
+      yield* experiments.stop(experimentId, changed.version)
+      yield* told((payload) => !payload.includes("streamed"))
+    }).pipe(provide(TenantId.make("gb-stream")), Effect.scoped)
   )
 
   it.effect("the revision of features grows with every change of an experiment", () =>

@@ -11,14 +11,18 @@
  */
 import { Caller, type Credential, Credentials } from "@hypermarket/core/Credentials"
 import { FeatureSource } from "@hypermarket/core/FeatureSource"
+import * as LiveConfig from "@hypermarket/core/LiveConfig"
 import * as ProtocolRoute from "@hypermarket/core/ProtocolRoute"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as Sse from "@hypermarket/core/Sse"
 import * as Storage from "@hypermarket/core/Storage"
+import { Tenant } from "@hypermarket/core/Tenant"
+import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Attributes, FlagEvaluation } from "./FlagEvaluation.ts"
 import { FlagEvaluations } from "./FlagEvaluations.ts"
@@ -44,6 +48,12 @@ const options = {
 
 /** The SDK opens a stream only when it may read this header. `no-cache`: the SDK keeps features by itself. */
 const headers = { "x-sse-support": "enabled", "cache-control": "no-cache" }
+
+/** How often the revision of added features is asked for, once per tenant that has a stream open. */
+const addedPoll = "2 seconds"
+
+/** Tenants whose added features are followed. Past it the least recently used one without a stream is dropped. */
+const tenantsMax = 1_000
 
 /** GrowthBook's `id` is the targeting key. */
 const contextOf = (attributes: Attributes): Attributes => {
@@ -79,12 +89,20 @@ const evaluated = (evaluator: FlagEvaluator, attributes: Attributes, credential:
 export const routes: Effect.Effect<
   ReadonlyArray<ProtocolRoute.ProtocolRoute>,
   never,
-  Credentials | FlagEvaluations | Shutdown
+  Credentials | FlagEvaluations | Scope.Scope | Shutdown
 > = Effect.gen(function* () {
   const evaluations = yield* FlagEvaluations
   const credentials = yield* Credentials
   const shutdown = yield* Shutdown
   const source = yield* FeatureSource
+  const addedRevisions = yield* LiveConfig.make({
+    // Writers of added features signal nothing.
+    channel: "core.features",
+    revision: source.revision,
+    read: (_tenant, revision) => Effect.succeed(revision),
+    poll: addedPoll,
+    tenantsMax
+  }).pipe(Effect.provide(Wakeup.layerSilent))
 
   const payload = Effect.fnUntraced(function* (evaluator: FlagEvaluator, caller: Credential) {
     // Their rules are not known to be public.
@@ -117,14 +135,25 @@ export const routes: Effect.Effect<
   /** A public key's readers may evaluate remotely, each with other attributes: they are told to fetch. */
   const stream = Effect.fnUntraced(function* ({ params }: ProtocolRoute.Input) {
     const caller = yield* Caller
-    const events = evaluations.changes(caller.environment).pipe(
-      whileKeyOpens(credentials, params["key"] ?? ""),
-      Stream.mapEffect((evaluator) =>
-        caller.kind === "client"
-          ? Effect.succeed({ event: "features-updated", data: String(evaluator.revision) })
-          : Effect.map(payload(evaluator, caller), (data) => ({ event: "features", data }))
-      )
-    )
+    const { id } = yield* Tenant
+    const opens = whileKeyOpens(credentials, params["key"] ?? "")
+    const flags = evaluations.changes(caller.environment)
+    const events =
+      caller.kind === "client"
+        ? flags.pipe(
+            opens,
+            Stream.map(({ revision }) => ({ event: "features-updated", data: String(revision) }))
+          )
+        : Stream.merge(
+            flags,
+            Stream.mapEffect(addedRevisions.changes(id), () => evaluations.evaluator(caller.environment))
+          ).pipe(
+            opens,
+            Stream.mapEffect((evaluator) => payload(evaluator, caller)),
+            // Either of the two may have been read with the other's change in it.
+            Stream.changes,
+            Stream.map((data) => ({ event: "features", data }))
+          )
     return yield* Sse.respond(events, streamCaps).pipe(
       Effect.provideService(Shutdown, shutdown),
       Effect.catch(() => Effect.succeed(streamRefusal))

@@ -123,7 +123,8 @@ const bodies: Readonly<Record<string, Schema.Json>> = {
 
 const routes = Effect.all([OfrepProtocol.routes, GrowthbookProtocol.routes, UnleashProtocol.routes]).pipe(
   Effect.map((lists) => lists.flat()),
-  Effect.provide([KeyCredentials.layer, Shutdown.layer, layerTokens])
+  Effect.provide([KeyCredentials.layer, Shutdown.layer, layerTokens]),
+  Effect.scoped
 )
 
 const request = (method: string, path: string, key: string, body: Schema.Json | undefined) => {

@@ -15,7 +15,8 @@ const stranger = TenantId.make("protocols-stranger")
 /** Streams never end: a stranger's has the events of the stranger's own tenant. */
 const routes = Effect.all([GrowthbookProtocol.routes, UnleashProtocol.routes]).pipe(
   Effect.map((lists) => lists.flat().filter((route) => route.stream !== true)),
-  Effect.provide([KeyCredentials.layer, Shutdown.layer])
+  Effect.provide([KeyCredentials.layer, Shutdown.layer]),
+  Effect.scoped
 )
 
 layer(layerServer, { excludeTestServices: true })("GrowthBook's and Unleash's protocols", (it) => {
