@@ -82,6 +82,17 @@ const plantChanges = Effect.fnUntraced(function* (id: string, email: string, own
     effective_until: "2027-01-01T00:00:00Z",
     definition: condition
   })
+  yield* plant("hm_platform_policy_decision", {
+    decision_id: randomUUID(),
+    effect: "deny",
+    decided_at: "2026-01-01T00:00:00Z",
+    last_decided_at: "2026-01-01T00:00:01Z",
+    requires: "[]",
+    because: "[]",
+    reference: id,
+    channel: email,
+    category: `For ${email}`
+  })
   const target = { type: "listing", id: "l-7" }
   yield* sql
     .withTransaction(

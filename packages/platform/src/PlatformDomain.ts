@@ -40,6 +40,7 @@ import { FlagSegments } from "./FlagSegments.ts"
 import { InstallationPolicies } from "./InstallationPolicies.ts"
 import { migrations } from "./PlatformMigrations.ts"
 import * as Settings from "./PlatformSettings.ts"
+import { PolicyDecisionRequest } from "./PolicyDecision.ts"
 import * as PolicyHandle from "./PolicyHandle.ts"
 import { RegionPolicies } from "./RegionPolicies.ts"
 import * as RegionPolicy from "./RegionPolicy.ts"
@@ -169,6 +170,15 @@ const activityPartitions = Partitions.make({
   oldestInUse: Retention.droppable
 })
 
+/** Kept for a quarter: what led to a decision can be asked by its day, since policies keep their versions. */
+const decisionPartitions = Partitions.make({
+  table: "hm_platform_policy_decision",
+  by: "decided_at",
+  every: "month",
+  keep: "90 days",
+  ahead: 2
+})
+
 const { Environment, FlagChange, FlagEnvironment, FlagKey, FlagReason, NewFeatureFlag } = FeatureFlag
 const Attributes = Schema.Record(Schema.String, Schema.Json)
 
@@ -268,7 +278,8 @@ export const domain = Domain.make({
         listVersions: [RegionPolicy.PolicyKey, Page.Request],
         decide: [RegionPolicy.PolicyQuestion],
         decideNow: [RegionPolicy.PolicyQuestion],
-        dryRun: [RegionPolicy.PolicyDryRun]
+        dryRun: [RegionPolicy.PolicyDryRun],
+        decisions: [PolicyDecisionRequest]
       },
       { internal: ["follow"] }
     ),
@@ -314,7 +325,7 @@ export const domain = Domain.make({
     applyFlagRequests,
     pruneFlagRequests
   ],
-  partitions: [activityPartitions],
+  partitions: [activityPartitions, decisionPartitions],
   subjectData: SubjectData.join([Erasure.subjectData, SubjectTables.subjectData]),
   settings: Settings.settings,
   checks: [expiringKeys, ActivityChecks.signed, ActivityChecks.sealed, FlagChecks.stale, FlagChecks.conflicts]

@@ -13,6 +13,7 @@ import subject from "./migrations/0007_subject.ts"
 import activityRetention from "./migrations/0008_activity_retention.ts"
 import flagUsage from "./migrations/0009_flag_usage.ts"
 import flagRequest from "./migrations/0010_flag_request.ts"
+import policyDecision from "./migrations/0011_policy_decision.ts"
 
 /**
  * @category migrations
@@ -30,7 +31,8 @@ export const migrations = Migrations.make(
     "0007_subject": subject,
     "0008_activity_retention": activityRetention,
     "0009_flag_usage": flagUsage,
-    "0010_flag_request": flagRequest
+    "0010_flag_request": flagRequest,
+    "0011_policy_decision": policyDecision
   },
   { release: manifest.version }
 )

@@ -13,6 +13,7 @@ import * as Precondition from "@hypermarket/core/Precondition"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import { PolicyDecision, PolicyDecisionFilter } from "./PolicyDecision.ts"
 import {
   NewRegionPolicy,
   PolicyDryRun,
@@ -96,8 +97,13 @@ export class PolicyGroup extends Endpoint.group(
     payload: PolicyQuestion,
     success: RegionDecision
   })
-    .annotate(NotAudited, "decides and writes nothing")
+    .annotate(NotAudited, "the log of decisions has it")
     .annotate(RequiredScope, "policy:read"),
+  HttpApiEndpoint.get("listDecisions", "/v1/platform/policy/decisions", {
+    query: { ...Page.Query, ...PolicyDecisionFilter },
+    success: Page.schema(PolicyDecision),
+    error: Page.CursorInvalid
+  }).annotate(RequiredScope, "policy:read"),
   HttpApiEndpoint.post("dryRun", "/v1/platform/policy/dry-runs", {
     payload: PolicyDryRun,
     success: PolicyDryRunReport,

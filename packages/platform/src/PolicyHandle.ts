@@ -3,14 +3,14 @@
  *
  * @since 0.1.0
  */
-import { Tenant } from "@hypermarket/core/Tenant"
+import type { Tenant } from "@hypermarket/core/Tenant"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
-import { decideBy, RegionPolicies } from "./RegionPolicies.ts"
+import { RegionPolicies } from "./RegionPolicies.ts"
 import { PolicyQuestion, type RegionDecision } from "./RegionPolicy.ts"
 
 /**
@@ -45,14 +45,13 @@ export const open = Effect.fn("PolicyHandle.open")(function* (
   _options: typeof Options.Type
 ): Effect.fn.Return<PolicyHandle, SqlError, RegionPolicies | Tenant | Scope.Scope> {
   const { follow } = yield* RegionPolicies
-  const { id } = yield* Tenant
   const clock = yield* Clock.Clock
-  const latest = yield* follow
+  const decide = yield* follow
   return {
     decide: (question) => {
       const decoded = decodeQuestion(question)
       if (Result.isFailure(decoded)) throw new TypeError(`policy.decide: ${decoded.failure.message}`)
-      return decideBy(latest(), id, decoded.success, clock.currentTimeMillisUnsafe())
+      return decide(decoded.success, clock.currentTimeMillisUnsafe())
     }
   }
 })

@@ -53,7 +53,12 @@ const policy = HttpApiBuilder.group(
         ),
       listPolicyVersions: ({ params, query }) =>
         policies.listVersions(params.policyKey, query).pipe(Storage.orUnavailable),
-      decide: ({ payload }) => policies.decide(payload).pipe(Storage.orUnavailable),
+      // What is decided about something is stored before it is answered.
+      decide: ({ payload }) =>
+        (payload.reference === undefined ? policies.decide(payload) : policies.decideNow(payload)).pipe(
+          Storage.orUnavailable
+        ),
+      listDecisions: ({ query }) => policies.decisions(query).pipe(Storage.orUnavailable),
       dryRun: ({ payload }) => policies.dryRun(payload).pipe(Storage.orUnavailable)
     })
   })

@@ -6,8 +6,9 @@
  * @since 0.1.0
  */
 import * as Now from "@hypermarket/core/Now"
-import type * as Page from "@hypermarket/core/Page"
+import * as Page from "@hypermarket/core/Page"
 import * as Policy from "@hypermarket/core/Policy"
+import * as Cursor from "@hypermarket/core/Cursor"
 import type { VersionStale } from "@hypermarket/core/Precondition"
 import { Tenant } from "@hypermarket/core/Tenant"
 import * as Clock from "effect/Clock"
@@ -15,9 +16,13 @@ import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { PolicyDecision, PolicyDecisionId, type PolicyDecisionRequest } from "./PolicyDecision.ts"
+import { DecisionLog } from "./policy/decisionLog.ts"
+import type * as DecisionStatements from "./policy/decisionStatements.ts"
 import * as Engine from "./policy/engine.ts"
 import { type Pair, PolicySets } from "./policy/policySets.ts"
 import * as Rows from "./policy/rows.ts"
@@ -45,6 +50,35 @@ import {
  */
 export type PolicyPair = Pair
 
+const cursors = Cursor.make({
+  list: "platform.policyDecisions",
+  key: Schema.Tuple([Schema.DateTimeUtcFromString, PolicyDecisionId])
+})
+
+const toDecision = (row: DecisionStatements.Stored): PolicyDecision => {
+  const [value] = row.value
+  return new PolicyDecision({
+    decisionId: PolicyDecisionId.make(row.decisionId),
+    decidedAt: row.decidedAt,
+    lastDecidedAt: row.lastDecidedAt,
+    decisions: row.decisions,
+    action: row.action,
+    ...(row.region === null ? {} : { region: row.region }),
+    ...(row.channel === null ? {} : { channel: row.channel }),
+    ...(row.category === null ? {} : { category: row.category }),
+    ...(row.reference === null ? {} : { reference: row.reference }),
+    ...(row.inForceAt === null ? {} : { at: row.inForceAt }),
+    ...(row.knownAt === null ? {} : { knownAt: row.knownAt }),
+    effect: row.effect,
+    ...(value === undefined ? {} : { value }),
+    requires: row.requires,
+    because: row.because,
+    undetermined: row.undetermined,
+    installationRevision: row.installationRevision,
+    tenantRevision: row.tenantRevision
+  })
+}
+
 /** Decisions that a dry run shows: more would hide the first. */
 const changedMax = 100
 
@@ -55,7 +89,9 @@ const engineQuestion = (question: PolicyQuestion, nowMillis: number): Engine.Que
   category: question.category,
   attributes: question.attributes ?? {},
   atMillis: question.at === undefined ? nowMillis : DateTime.toEpochMillis(question.at),
-  knownAtMillis: question.knownAt === undefined ? undefined : DateTime.toEpochMillis(question.knownAt)
+  knownAtMillis: question.knownAt === undefined ? undefined : DateTime.toEpochMillis(question.knownAt),
+  reference: question.reference,
+  isDated: question.at !== undefined
 })
 
 const revisionOf = (pair: Pair): bigint => pair.installation.revision + pair.tenant.revision
@@ -117,10 +153,27 @@ export class RegionPolicies extends Context.Service<
     ) => Effect.Effect<Page.Page<RegionPolicy>, PolicyNotFound | Page.CursorInvalid | SqlError, Tenant>
     /** Decides from the process's copy, at most 500 ms old. */
     readonly decide: (question: PolicyQuestion) => Effect.Effect<RegionDecision, SqlError, Tenant>
-    /** Decides in the caller's transaction, with what is published in it. */
+    /**
+     * Decides in the caller's transaction, with what is published in it. A decision with a `reference` is written to the log of
+     * decisions in that transaction.
+     */
     readonly decideNow: (question: PolicyQuestion) => Effect.Effect<RegionDecision, SqlError, Tenant>
-    /** Keeps the policies in memory until the scope ends, and returns a function that reads their newest copy. */
-    readonly follow: Effect.Effect<() => PolicyPair, SqlError, Tenant | Scope.Scope>
+    /**
+     * Keeps the policies in memory until the scope ends, and returns a function that decides by their newest copy at a time in
+     * milliseconds.
+     */
+    readonly follow: Effect.Effect<
+      (question: PolicyQuestion, nowMillis: number) => RegionDecision,
+      SqlError,
+      Tenant | Scope.Scope
+    >
+    /**
+     * Lists what was decided, the newest first. A page with a filter other than `reference` examines 10,000 rows: it may have fewer
+     * items than asked for, or none, and go on with `nextCursor`.
+     */
+    readonly decisions: (
+      request: PolicyDecisionRequest
+    ) => Effect.Effect<Page.Page<PolicyDecision>, Page.CursorInvalid | SqlError, Tenant>
     /** Decides each question without and with a policy that is not stored. A policy of the same key is replaced. */
     readonly dryRun: (
       request: PolicyDryRun
@@ -133,12 +186,64 @@ export class RegionPolicies extends Context.Service<
       const sets = yield* PolicySets
       const { store } = sets
 
-      const decideIn = (read: Effect.Effect<Pair, SqlError, Tenant>) =>
-        Effect.fnUntraced(function* (question: PolicyQuestion) {
-          const { id } = yield* Tenant
-          const now = yield* Now.now
-          return decideBy(yield* read, id, question, now.getTime())
-        })
+      const log = yield* DecisionLog
+
+      /** Decides by a copy, and adds the decision to the log. */
+      const decideLogged = (
+        pair: Pair,
+        tenantId: string,
+        question: PolicyQuestion,
+        nowMillis: number
+      ): RegionDecision => {
+        const asked = engineQuestion(question, nowMillis)
+        const decision = Engine.decide(pair.installation, pair.tenant, asked, tenantId)
+        log.add(tenantId, asked, decision, pair, nowMillis)
+        return { ...decision, revision: String(revisionOf(pair)) }
+      }
+
+      const decide = Effect.fn("RegionPolicies.decide")(function* (question: PolicyQuestion) {
+        const { id } = yield* Tenant
+        const now = yield* Now.now
+        return decideLogged(yield* sets.ready, id, question, now.getTime())
+      })
+
+      const decideNow = Effect.fn("RegionPolicies.decideNow")(function* (question: PolicyQuestion) {
+        const { id } = yield* Tenant
+        const nowMillis = (yield* Now.now).getTime()
+        const pair = yield* sets.now
+        if (question.reference === undefined) return decideLogged(pair, id, question, nowMillis)
+        const asked = engineQuestion(question, nowMillis)
+        const decision = Engine.decide(pair.installation, pair.tenant, asked, id)
+        yield* log.write(id, asked, decision, pair, nowMillis)
+        return { ...decision, revision: String(revisionOf(pair)) }
+      })
+
+      const decisions = Effect.fn("RegionPolicies.decisions")(function* (request: PolicyDecisionRequest) {
+        const { id } = yield* Tenant
+        const [decidedAt, decisionId] =
+          request.cursor === undefined ? [undefined, undefined] : yield* cursors.decode(request.cursor)
+        const limit = Page.limitOf(request)
+        const examined = yield* log.list(
+          id,
+          decidedAt === undefined ? undefined : { decidedAt: DateTime.toDateUtc(decidedAt), decisionId },
+          {
+            action: request.action ?? null,
+            effect: request.effect ?? null,
+            policyKey: request.policyKey ?? null,
+            reference: request.reference ?? null
+          },
+          limit + 1
+        )
+        const matches = examined.filter(({ isMatch }) => isMatch)
+        const last = matches.length > limit ? matches[limit - 1] : examined.find(({ isLast }) => isLast)
+        return {
+          items: matches.slice(0, limit).map(toDecision),
+          nextCursor:
+            last === undefined
+              ? null
+              : yield* cursors.encode([last.decidedAt, PolicyDecisionId.make(last.decisionId)])
+        }
+      })
 
       const dryRun = Effect.fn("RegionPolicies.dryRun")(function* ({ policy, questions }: PolicyDryRun) {
         const { id } = yield* Tenant
@@ -184,9 +289,9 @@ export class RegionPolicies extends Context.Service<
         const { id } = yield* Tenant
         yield* sets.keep
         let last = yield* sets.ready
-        return () => {
+        return (question: PolicyQuestion, nowMillis: number) => {
           last = sets.current(id) ?? last
-          return last
+          return decideLogged(last, id, question, nowMillis)
         }
       })
 
@@ -209,13 +314,14 @@ export class RegionPolicies extends Context.Service<
         listVersions: Effect.fn("RegionPolicies.listVersions")(function* (policyKey, request) {
           return yield* store.listVersions((yield* Tenant).id, policyKey, request)
         }),
-        decide: Effect.fn("RegionPolicies.decide")(decideIn(sets.ready)),
-        decideNow: Effect.fn("RegionPolicies.decideNow")(decideIn(sets.now)),
+        decide,
+        decideNow,
         follow,
+        decisions,
         dryRun
       })
     })
-  ).pipe(Layer.provide(PolicySets.layer))
+  ).pipe(Layer.provide([PolicySets.layer, DecisionLog.layer]))
 
   /** Fills core's `Policy`. Until the process has read the policies of a tenant, `decide` denies and says `undetermined`. */
   static readonly layerPolicy: Layer.Layer<never, never, SqlClient.SqlClient> = Layer.effect(
@@ -223,42 +329,44 @@ export class RegionPolicies extends Context.Service<
     Effect.gen(function* () {
       const sets = yield* PolicySets
       const clock = yield* Clock.Clock
-      const decision = (pair: Pair, tenantId: string, question: Policy.Question, nowMillis: number) => {
-        const { because, ...rest } = Engine.decide(
-          pair.installation,
-          pair.tenant,
-          coreQuestion(question, nowMillis),
-          tenantId
-        )
-        return { ...rest, because: because.map(({ policyId }) => policyId), revision: revisionOf(pair) }
-      }
+      const log = yield* DecisionLog
+      const ofCore = ({ because, ...decision }: Engine.Decision, pair: Pair): Policy.Decision => ({
+        ...decision,
+        because: because.map(({ policyId }) => policyId),
+        revision: revisionOf(pair)
+      })
       return {
         decide: (question) => {
+          const nowMillis = clock.currentTimeMillisUnsafe()
+          const asked = coreQuestion(question, nowMillis)
           const pair = sets.current(question.tenantId)
-          return pair === undefined
-            ? unread
-            : decision(pair, question.tenantId, question, clock.currentTimeMillisUnsafe())
+          const decision =
+            pair === undefined
+              ? unread
+              : Engine.decide(pair.installation, pair.tenant, asked, question.tenantId)
+          log.add(question.tenantId, asked, decision, pair, nowMillis)
+          return pair === undefined ? { ...unread, because: [], revision: 0n } : ofCore(decision, pair)
         },
         decideNow: Effect.fnUntraced(function* (question) {
           const { id } = yield* Tenant
-          const now = yield* Now.now
-          return decision(yield* sets.now, id, question, now.getTime())
+          const nowMillis = (yield* Now.now).getTime()
+          const asked = coreQuestion(question, nowMillis)
+          const pair = yield* sets.now
+          const decision = Engine.decide(pair.installation, pair.tenant, asked, id)
+          if (question.reference === undefined) log.add(id, asked, decision, pair, nowMillis)
+          else yield* log.write(id, asked, decision, pair, nowMillis)
+          return ofCore(decision, pair)
         })
       } satisfies Policy.Policy
     })
-  ).pipe(Layer.provide(PolicySets.layer))
+  ).pipe(Layer.provide([PolicySets.layer, DecisionLog.layer]))
 }
 
 /** Sorts after every id: a draft has none yet. */
 const draftId = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
-const unread: Policy.Decision = {
-  effect: "deny",
-  requires: [],
-  because: [],
-  undetermined: true,
-  revision: 0n
-}
+/** Before the first read. */
+const unread: Engine.Decision = { effect: "deny", requires: [], because: [], undetermined: true }
 
 const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined)
 
@@ -270,5 +378,7 @@ const coreQuestion = (question: Policy.Question, nowMillis: number): Engine.Ques
   category: textOf(question.attributes["category"]),
   attributes: question.attributes,
   atMillis: question.at?.getTime() ?? nowMillis,
-  knownAtMillis: question.knownAt?.getTime()
+  knownAtMillis: question.knownAt?.getTime(),
+  reference: question.reference,
+  isDated: question.at !== undefined
 })

@@ -212,6 +212,14 @@ export class RegionPolicy extends Schema.Class<RegionPolicy>("@hypermarket/platf
 const Attributes = Schema.Record(Schema.String, Schema.Json)
 
 /**
+ * The subject of a decision, such as the id of a listing.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const PolicyReference = Text.make({ max: 200 })
+
+/**
  * @category schemas
  * @since 0.1.0
  */
@@ -222,6 +230,8 @@ export const PolicyQuestion = Schema.Struct({
   channel: Schema.optionalKey(Name),
   category: Schema.optionalKey(Name),
   attributes: Schema.optionalKey(Attributes),
+  /** The subject, such as the id of a listing. A decision with a reference is in the log whatever it is. */
+  reference: Schema.optionalKey(PolicyReference),
   /** The instant at which the policies are in force. @default the current time */
   at: Schema.optionalKey(Instant.Instant),
   /** The instant at which the policies were recorded. @default the current time */

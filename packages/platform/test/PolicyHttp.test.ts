@@ -38,6 +38,9 @@ layer(TestServer, { excludeTestServices: true })("PolicyHttp", (it) => {
     const policies = yield* RegionPolicies
     const policyKey = `owned-${crypto.randomUUID()}`
     yield* policies.create({ policyKey, ...fields }).pipe(provide(TenantId.make("owner")))
+    yield* policies
+      .decideNow({ action: "listing.publish", region: "US-UT", reference: policyKey })
+      .pipe(provide(TenantId.make("owner")))
     return {
       ownerKey: "owner",
       strangerKey: "stranger",
@@ -85,6 +88,31 @@ layer(TestServer, { excludeTestServices: true })("PolicyHttp", (it) => {
   TenantIsolation.suite(it, HttpApi.make(Api.id).add(SubjectGroup), subjectSeed)
 
   DoorIsolation.suite(it, { domain: PlatformDomain, services: ["subjectRequests"], seed: subjectSeed })
+
+  it.effect(
+    "lists a decision with a reference as soon as it is answered, and finds it by policy and reference",
+    () =>
+      Effect.gen(function* () {
+        const policies = yield* RegionPolicies
+        const acme = provide(TenantId.make("acme"))
+        yield* policies.create({ policyKey: "hive", ...fields, region: "US-NV" }).pipe(acme)
+        const decided = yield* TestApi.send("POST", "/v1/platform/policy/decisions", {
+          body: { action: "listing.publish", region: "US-NV", reference: "l-92" }
+        })
+        assert.strictEqual(decided.status, 200, decided.text)
+        for (const filter of ["reference=l-92", "policyKey=hive", "effect=deny&action=listing.publish"]) {
+          const listed = yield* TestApi.send("GET", `/v1/platform/policy/decisions?${filter}`)
+          assert.deepNestedInclude(listed.body, {
+            "items[0].reference": "l-92",
+            "items[0].because[0].version": 1,
+            "items[0].because[0].policyKey": "hive",
+            "items[0].decisions": 1
+          })
+        }
+        const none = yield* TestApi.send("GET", "/v1/platform/policy/decisions?policyKey=another")
+        assert.deepStrictEqual(none.body, { items: [], nextCursor: null })
+      })
+  )
 
   it.effect("names the field of a region that is not assigned, and the code to write", () =>
     Effect.gen(function* () {

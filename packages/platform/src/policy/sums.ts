@@ -15,6 +15,10 @@ export interface Question {
   readonly attributes: Condition.Attributes
   readonly atMillis: number
   readonly knownAtMillis?: number | undefined
+  /** The subject, for the log: it decides nothing. */
+  readonly reference?: string | undefined
+  /** True when the question names the time in force itself. */
+  readonly isDated: boolean
 }
 
 /** The part of a decision that one owner's policies make. Its lists are frozen: later decisions have them too. */

@@ -80,6 +80,14 @@ export const subjectData = SubjectTables.make({
       { set: { definition: "replaced" }, reason: targeting }
     ),
     columns(
+      "hm_platform_policy_decision",
+      { texts: ["reference", "channel", "category"] },
+      {
+        set: { reference: "null", channel: "null", category: "null" },
+        reason: "the decision stays without the person"
+      }
+    ),
+    columns(
       "hm_api_key",
       { texts: ["revoked_reason"] },
       { set: { revoked_reason: { expression: "'erased'" } }, reason: "the key stays without the reason" }
