@@ -21,7 +21,7 @@ export interface Question {
   /** A code that `Region` parses; the world without it. */
   readonly region?: string
   readonly attributes: Attributes
-  /** What is decided about, such as the id of a product: `decideNow` then records the decision in the caller's transaction. */
+  /** The subject of the decision, such as the id of a product: `decideNow` then records the decision in the caller's transaction. */
   readonly reference?: string
   /** The time at which the policies are in force.
    *  @default the current time */

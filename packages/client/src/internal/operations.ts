@@ -1839,6 +1839,31 @@ export type PeriodInvalid = {
   readonly title: "This is no period that can be closed"
 }
 
+export type PolicyDecision = {
+  readonly decisionId: string
+  readonly decidedAt: string
+  readonly lastDecidedAt: string
+  readonly decisions: number
+  readonly action: string
+  readonly region?: string
+  readonly channel?: string
+  readonly category?: string
+  readonly reference?: string
+  readonly at?: string
+  readonly knownAt?: string
+  readonly effect: "allow" | "deny"
+  readonly value?: Json
+  readonly requires: ReadonlyArray<string>
+  readonly because: ReadonlyArray<{
+    readonly policyId: string
+    readonly policyKey: string
+    readonly version: number
+  }>
+  readonly undetermined: boolean
+  readonly installationRevision: string
+  readonly tenantRevision: string
+}
+
 export type PolicyDryRunReport = {
   readonly questions: number
   readonly deniedBefore: number
@@ -3948,7 +3973,19 @@ export interface Operations {
       readonly items: ReadonlyArray<RegionPolicy>
       readonly nextCursor: string | null
     }>
-    /** Decide a question. Decides by the policies of the installation and of the tenant, as of `at` in force and `knownAt` recorded, both now by default. The copy that it asks is at most 500 ms old; `revision` names it. `because` names the policies with their versions, legal basis and source. `undetermined` is true when something unknown decided: a missing attribute, or a country asked about where the policy is of one of its states. A deny holds then, and an allow does not. */
+    /** List decisions. Returns what was decided, the newest first: the question without its attributes, the effect, and in `because` the versions of policies that led to it. Equal decisions of a few seconds are one item, which `decisions` counts. A decision with a `reference` is always in the list, any other only when a policy led to it. Decisions are kept for 90 days. A page with a filter other than `reference` examines 10,000 items: it may have fewer than asked for, or none, and go on with `nextCursor`. */
+    listDecisions(input?: {
+      readonly limit?: number
+      readonly cursor?: string
+      readonly action?: string
+      readonly effect?: "allow" | "deny"
+      readonly policyKey?: string
+      readonly reference?: string
+    }, options?: CallOptions): Paged<{
+      readonly items: ReadonlyArray<PolicyDecision>
+      readonly nextCursor: string | null
+    }>
+    /** Decide a question. Decides by the policies of the installation and of the tenant, as of `at` in force and `knownAt` recorded, both now by default. The copy that it asks is at most 500 ms old; `revision` names it. `because` names the policies with their versions, legal basis and source. `undetermined` is true when something unknown decided: a missing attribute, or a country asked about where the policy is of one of its states. A deny holds then, and an allow does not. With `reference`, which names what is decided about, the decision is made by what is in the database and is in the log of decisions before it is answered. Without it the log has the decision within seconds, when a policy led to it. */
     decide(input: {
       readonly body: {
         readonly action: string
@@ -3956,6 +3993,7 @@ export interface Operations {
         readonly channel?: string
         readonly category?: string
         readonly attributes?: { readonly [key: string]: unknown }
+        readonly reference?: string
         readonly at?: string
         readonly knownAt?: string
       }
@@ -3987,6 +4025,7 @@ export interface Operations {
           readonly channel?: string
           readonly category?: string
           readonly attributes?: { readonly [key: string]: unknown }
+          readonly reference?: string
           readonly at?: string
           readonly knownAt?: string
         }>

@@ -74,6 +74,7 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     change: "PUT platform/policies/{policyKey} m",
     remove: "DELETE platform/policies/{policyKey} m",
     listPolicyVersions: "GET platform/policies/{policyKey}/versions p",
+    listDecisions: "GET platform/policy/decisions p",
     decide: "POST platform/policy/decisions",
     dryRun: "POST platform/policy/dry-runs"
   },
