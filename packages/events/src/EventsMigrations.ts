@@ -12,6 +12,7 @@ import eventJob from "./migrations/0008_event_job.ts"
 import eventLog from "./migrations/0006_event_log.ts"
 import workflow from "./migrations/0005_workflow.ts"
 import workflowRetry from "./migrations/0009_workflow_retry.ts"
+import workflowDiverging from "./migrations/0012_workflow_diverging.ts"
 import persistedQueue from "./migrations/0011_persisted_queue.ts"
 import subscriptionWorkflow from "./migrations/0010_subscription_workflow.ts"
 
@@ -32,7 +33,8 @@ export const migrations = Migrations.make(
     "0008_event_job": eventJob,
     "0009_workflow_retry": workflowRetry,
     "0010_subscription_workflow": subscriptionWorkflow,
-    "0011_persisted_queue": persistedQueue
+    "0011_persisted_queue": persistedQueue,
+    "0012_workflow_diverging": workflowDiverging
   },
   { release: manifest.version }
 )

@@ -28,7 +28,7 @@ export const reference = Reference.make(
       getWorkflow: {
         summary: "Get an execution",
         description:
-          "Returns one execution with its payload. `result` is the value that it succeeded with, and null in every other state. `error` describes a failure. Without the scope `events:payload` `payload` and `result` are null, and `withheld` says so. A reading through the console is in the activity log, once per view.\n\n`unasked` names recorded activities that the last run did not ask for. Its code may have changed, or it has lost a race."
+          "Returns one execution with its payload. `result` is the value that it succeeded with, and null in every other state. `error` describes a failure. Without the scope `events:payload` `payload` and `result` are null, and `withheld` says so. A reading through the console is in the activity log, once per view.\n\n`unasked` names recorded activities that the last run did not ask for. Its code may have changed. Branches of a race are left out."
       },
       listTasks: {
         summary: "List the tasks of an execution",

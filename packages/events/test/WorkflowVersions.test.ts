@@ -64,9 +64,9 @@ layer(Versions, { excludeTestServices: true })(
           const states = yield* Effect.forEach([...first, late ?? ""], stateOf)
           assert.deepStrictEqual(new Set(states), new Set(["ready"]))
           assert.deepStrictEqual(yield* doctor, [])
-          yield* time.adjust("61 seconds")
+          yield* time.adjust("55 seconds")
           assert.deepStrictEqual(yield* doctor, [
-            "5 executions of order, version 1, have waited for a worker for more than 60 s"
+            "5 executions of order, version 1, have waited for a worker for more than 30 s"
           ])
 
           const endAgain = yield* startWorker(1)

@@ -22,6 +22,11 @@ export const workflowAlerts: Readonly<Record<string, (alert: AlertItem) => Alert
       place: { to: "/workflows", search: { name: member(alert.data, "name"), state: "ready" } }
     }
   }),
+  "workflow.diverging": (alert) => ({
+    title: `The code of an execution of ${member(alert.data, "name") ?? "a workflow"} has changed`,
+    detail: `It recorded ${member(alert.data, "activity") ?? "an activity"}, and its last run did not ask for it. Changed code needs a new version.`,
+    act: { label: "Open the execution", place: placeOf(alert.subject) }
+  }),
   "workflow.suspended": (alert) => ({
     title: `An execution of ${member(alert.data, "name") ?? "a workflow"} needs a resume`,
     detail: `${member(alert.data, "error") ?? "No error is recorded"}. What it did is recorded: a resume goes on from there.`,

@@ -62,8 +62,15 @@ export class ActiveRun {
   /** Why it ended without a result; undefined when the process stops. */
   lost: Cause.Cause<unknown> | undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined
+  /** In the order in which they were recorded. */
   private readonly recorded: ReadonlyArray<TaskRow>
   private readonly asked = new Set<string>()
+  /** Places in `recorded` by task. */
+  private readonly places: ReadonlyMap<string, number>
+  /** The greatest place of an activity that the run asked for; infinite once it asked for one that is not recorded. */
+  private askedPlace = -1
+  /** Place of the last race that the run took the result of. What was recorded before it may be a branch of it. */
+  private racePlace = -1
 
   constructor(options: {
     readonly session: RunSession
@@ -81,12 +88,18 @@ export class ActiveRun {
     this.instance = options.instance
     this.isCancelled = options.isCancelled
     this.recorded = options.tasks
+    this.places = new Map(options.tasks.map((task, place) => [keyOf(task), place]))
     session.add(options.tasks)
     session.current = this
   }
 
   get results(): Map<string, string> {
     return this.session.results
+  }
+
+  /** Also of a run that an arrival has suspended, and whose activity goes on. */
+  get isCancelRequested(): boolean {
+    return (this.session.current ?? this).isCancelled
   }
 
   get clocks(): Set<string> {
@@ -96,14 +109,29 @@ export class ActiveRun {
   /** Returns the recorded result of a task, and notes that the run asked for it. */
   ask(task: TaskKey): string | undefined {
     const key = keyOf(task)
+    const place = this.places.get(key)
     this.asked.add(key)
+    if (task.kind === "activity")
+      this.askedPlace = Math.max(this.askedPlace, place ?? Number.POSITIVE_INFINITY)
+    else if (place !== undefined && this.askedPlace < place && this.recorded[place]?.isRace === true) {
+      this.racePlace = place
+    }
     return this.results.get(key)
   }
 
-  /** Returns names of recorded activities that the run did not ask for. */
+  /**
+   * Returns names of recorded activities that the run did not ask for. A run that takes the result of a race does not run
+   * its branches: their activities are left out.
+   */
   unasked(max: number): ReadonlyArray<string> {
     return this.recorded
-      .filter((task) => task.kind === "activity" && task.result !== null && !this.asked.has(keyOf(task)))
+      .filter(
+        (task, place) =>
+          task.kind === "activity" &&
+          task.result !== null &&
+          place > this.racePlace &&
+          !this.asked.has(keyOf(task))
+      )
       .slice(0, max)
       .map((task) => task.name)
   }

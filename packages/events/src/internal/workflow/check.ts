@@ -1,11 +1,11 @@
-/** The check of `doctor` for executions that no worker runs, and for those that wait for an operator. */
+/** The check of `doctor` for executions that no worker runs, for those whose code has changed, and for late clocks. */
 import * as Check from "@hypermarket/core/Check"
 import * as Now from "@hypermarket/core/Now"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 
-/** A worker that has the version claims a job within a second. */
-const waitedSecondsMax = 60
+/** A worker that has the version claims a job within a second, and starts within some: doctor names it within a minute. */
+const waitedSecondsMax = 30
 /** A clock is late by the claim of its job at most. */
 const lateSecondsMax = 60
 /** Maximum workflows that are named. */
@@ -47,6 +47,26 @@ export const check = Check.make(
       message: `${count} executions of ${name}, version ${version}, have waited for a worker for more than ${waitedSecondsMax} s`,
       hint: "start a worker that has this version of the workflow, or cancel or kill the executions"
     }))
+    const diverging = yield* sql<{ readonly name: string; readonly version: number; readonly count: number }>`
+        WITH diverging AS (
+      SELECT name, version
+        FROM hm_workflow_execution
+       WHERE unasked <> '{}'
+         AND finished_at IS NULL
+       LIMIT ${countedMax})
+      SELECT name, version, count(*)::integer AS count
+        FROM diverging
+       GROUP BY name, version
+       ORDER BY count(*) DESC, name, version
+       LIMIT ${shownMax}
+    `
+    for (const { count, name, version } of diverging) {
+      findings.push({
+        status: "warn",
+        message: `${count} executions of ${name}, version ${version}, no longer ask for activities that they recorded`,
+        hint: "give changed code a new version, and start a worker with the old one; or cancel or kill the executions"
+      })
+    }
     const late = clocks?.count ?? 0
     findings.push(
       late > 0

@@ -8,7 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Activity from "effect/workflow/Activity"
@@ -24,6 +26,7 @@ import {
   type Time,
   type WorkflowDefinition
 } from "../../WorkflowDefinition.ts"
+import { CurrentRun } from "./activeRun.ts"
 import { Version } from "./annotations.ts"
 
 type Definition = WorkflowDefinition<object, unknown>
@@ -37,6 +40,9 @@ const undoBackoffMillis = 100
 const backoffMillisDefault = 1_000
 /** The longest wait between two attempts: they wait in memory. */
 const backoffMillisMax = 60_000
+
+/** Interval at which a wait looks for a cancellation. */
+const cancelInterval = "100 millis"
 
 /** An error as it is recorded. */
 const Failure = Schema.Struct({ reason: Schema.String, message: Schema.String })
@@ -77,6 +83,21 @@ const call = (
     })
   )
 
+/**
+ * Waits before another attempt. A cancellation ends the wait: nothing is recorded, and the run suspends, where the
+ * cancellation takes effect.
+ */
+const backOff = (millis: number): Effect.Effect<void, never, Run> =>
+  Effect.gen(function* () {
+    const instance = yield* WorkflowEngine.WorkflowInstance
+    const run = yield* Effect.serviceOption(CurrentRun)
+    const cancelled = Effect.sync(() => Option.isSome(run) && run.value.isCancelRequested).pipe(
+      Effect.repeat({ until: (isCancelled) => isCancelled, schedule: Schedule.spaced(cancelInterval) })
+    )
+    const isCancelled = yield* Effect.raceFirst(Effect.as(Effect.sleep(millis), false), cancelled)
+    if (isCancelled) yield* Workflow.suspend(instance)
+  })
+
 /** Runs a function as an activity with attempts, and waits before each but the first. */
 const activityOf = (
   name: string,
@@ -90,7 +111,7 @@ const activityOf = (
     error: Failure,
     execute: Effect.gen(function* () {
       const attempt = yield* Activity.CurrentAttempt
-      if (attempt > 1) yield* Effect.sleep(Math.min(backoffMillisMax, backoffMillis * 2 ** (attempt - 2)))
+      if (attempt > 1) yield* backOff(Math.min(backoffMillisMax, backoffMillis * 2 ** (attempt - 2)))
       return yield* call(name, run)
     })
   }).pipe(Activity.retry({ times: attempts - 1 }))

@@ -6,13 +6,21 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 
-/** A worker that has the version claims a job within a second. */
-const waitedMillisMax = 60_000
+/** As in the check of `doctor`. */
+const waitedMillisMax = 30_000
 
 interface Waiting {
   readonly name: string
   readonly version: number
   readonly count: number
+  readonly since: Date
+}
+
+interface Diverging {
+  readonly executionId: string
+  readonly name: string
+  readonly version: number
+  readonly unasked: ReadonlyArray<string>
   readonly since: Date
 }
 
@@ -23,7 +31,7 @@ interface Suspended {
   readonly since: Date
 }
 
-/** Versions without a worker, and executions that a failure has suspended until they are resumed. */
+/** Versions without a worker, executions whose code has changed, and those that a failure has suspended. */
 export const alerts: Overview.Alerts<SqlClient.SqlClient | Tenant> = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const tenant = yield* Tenant
@@ -43,6 +51,13 @@ export const alerts: Overview.Alerts<SqlClient.SqlClient | Tenant> = Effect.gen(
      ORDER BY updated_at
      LIMIT ${Overview.alertsMax}
   `
+  const diverging = yield* sql<Diverging>`
+    SELECT execution_id AS "executionId", name, version, unasked, updated_at AS since
+      FROM hm_workflow_execution
+     WHERE tenant_id = ${tenant.id} AND unasked <> '{}' AND finished_at IS NULL
+     ORDER BY updated_at
+     LIMIT ${Overview.alertsMax}
+  `
   return [
     ...waiting.map(
       ({ count, name, since, version }) =>
@@ -53,6 +68,17 @@ export const alerts: Overview.Alerts<SqlClient.SqlClient | Tenant> = Effect.gen(
           value: count,
           since: DateTime.fromDateUnsafe(since),
           data: { name, version }
+        })
+    ),
+    ...diverging.map(
+      ({ executionId, name, since, unasked, version }) =>
+        new Overview.Alert({
+          kind: "workflow.diverging",
+          severity: "warning",
+          subject: executionId,
+          value: unasked.length,
+          since: DateTime.fromDateUnsafe(since),
+          data: { name, version, activity: unasked[0] ?? null }
         })
     ),
     ...suspended.map(

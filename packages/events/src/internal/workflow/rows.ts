@@ -11,6 +11,8 @@ export interface TaskRow extends TaskKey {
   /** Null while a clock or a child is pending. */
   readonly result: string | null
   readonly isClock: boolean
+  /** Completed by the execution itself, as races are. */
+  readonly isRace: boolean
 }
 
 /** An execution whose run begins. */

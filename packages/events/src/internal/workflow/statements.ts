@@ -177,11 +177,14 @@ export const make = (sql: SqlClient) => ({
     RETURNING payload::text AS payload, runs, cancel_requested AS "cancelRequested"
   `,
 
+  /** Returns the tasks of an execution in the order in which they were recorded. */
   tasks: (tenantId: string, executionId: string) => sql<TaskRow>`
-    SELECT kind, name, attempt, result::text AS result, due_at IS NOT NULL AS "isClock"
+    SELECT kind, name, attempt, result::text AS result, due_at IS NOT NULL AS "isClock",
+           kind = 'deferred' AND outcome IS NOT NULL AND due_at IS NULL AND NOT is_sent AS "isRace"
       FROM hm_workflow_task
      WHERE tenant_id = ${tenantId}
        AND execution_id = ${executionId}
+     ORDER BY position
   `,
 
   /** Suspends a run unless something has arrived since it began. */
