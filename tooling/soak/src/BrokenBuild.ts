@@ -15,7 +15,7 @@ import type { Violation } from "./Ledger.ts"
 /** Those of `pnpm soak events`. */
 export const kinds = ["notice", "fencing", "order", "deadline", "describing"] as const
 
-export type Kind = (typeof kinds)[number] | "horizon" | "acknowledgement" | "adoption" | "wake"
+export type Kind = (typeof kinds)[number] | "horizon" | "acknowledgement" | "adoption" | "wake" | "sweep"
 
 interface Clause {
   readonly file: string
@@ -114,6 +114,18 @@ const breaks: Readonly<Record<Kind, Break>> = {
     ],
     rule: "unfinished",
     args: ["workflows", "--executions", "112", "--incidents", "6", "--pause", "2500"]
+  },
+  // What is due after a failure is not dispatched: it waits until another attempt or event of the tenant does.
+  sweep: {
+    clauses: [
+      {
+        file: "packages/events/src/WebhookSender.ts",
+        text: "return { count: yield* dispatch, hasMore: false }",
+        instead: "return { count: 0, hasMore: false }"
+      }
+    ],
+    rule: "overdue",
+    args: ["webhooks", "--events", "120", "--incidents", "3", "--pause", "2000"]
   },
   // Sealing looks at rows after the newest one under a checkpoint: a row that commits late is left out.
   horizon: {

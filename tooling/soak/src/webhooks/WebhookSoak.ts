@@ -1,4 +1,5 @@
 /** `pnpm soak webhooks`. `--pause` is the longest between two incidents, in milliseconds. */
+import * as BrokenBuild from "../BrokenBuild.ts"
 import * as SoakProgram from "../SoakProgram.ts"
 import * as WebhookRun from "./WebhookRun.ts"
 
@@ -10,5 +11,6 @@ export const program = SoakProgram.make({
     workers: { default: 3 },
     pause: { default: 12_000, min: 500 }
   },
+  breaks: { kinds: ["sweep"], check: (kind, seed) => BrokenBuild.check(kind, seed) },
   run: (seed, { pause, ...size }) => WebhookRun.run(seed, { ...size, pauseMillisMax: pause })
 })
