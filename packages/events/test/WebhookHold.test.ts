@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants } from "@hypermarket/core/Tenant"
 import { Events } from "@hypermarket/events/Events"
+import * as WebhookHold from "@hypermarket/events/internal/webhookHold"
 import * as WebhookOverview from "@hypermarket/events/WebhookOverview"
 import { Webhooks } from "@hypermarket/events/Webhooks"
 import { WebhookSender } from "@hypermarket/events/WebhookSender"
@@ -73,33 +74,24 @@ layer(Fixture.layer, { excludeTestServices: true })("A held delivery", (it) => {
     }).pipe(Fixture.as("held"))
   )
 
-  it.effect("is dead with its reason when its endpoint has more than 100,000, the oldest first", () =>
+  it.effect("is dead with its reason when its endpoint has more than the maximum, the oldest first", () =>
     Effect.gen(function* () {
       const webhooks = yield* Webhooks
       const sql = yield* SqlClient.SqlClient
       const { endpointId } = yield* make("/many")
+      const { endpointId: other } = yield* make("/others")
       yield* webhooks.pause(endpointId)
-      const now = yield* Now.now
-      const count = 100_003
-      yield* sql`
-        INSERT INTO hm_webhook_message (tenant_id, message_id, source, event_id, type, subject, body, recorded_at)
-        SELECT 'many', lpad(to_hex(n), 32, '0')::uuid, '/s', n::text, 't', NULL, '{}', ${now}
-          FROM generate_series(1, ${count}::int) n
-      `
-      yield* sql`
-        INSERT INTO hm_webhook_delivery (tenant_id, delivery_id, endpoint_id, message_id, state, next_at, recorded_at)
-        SELECT 'many', gen_random_uuid(), ${endpointId}::uuid, lpad(to_hex(n), 32, '0')::uuid, 'waiting', ${now}, ${now}
-          FROM generate_series(1, ${count}::int) n
-         ORDER BY n
-      `
-      yield* prune
+      yield* publish(...Array.from({ length: 9 }, (_, n) => `n${n}`))
+      const end = Effect.flatMap(Now.now, (now) => WebhookHold.end(sql, now, 5))
+      yield* end
+      yield* end
       const { items } = yield* webhooks.deliveries({ endpointId, state: "dead" })
       assert.deepStrictEqual(
         items.map(({ eventId, lastError }) => [eventId, lastError]),
-        ["3", "2", "1"].map((eventId) => [eventId, tooMany])
+        ["n3", "n2", "n1", "n0"].map((eventId) => [eventId, tooMany])
       )
-      yield* prune
-      assert.lengthOf((yield* webhooks.deliveries({ endpointId, state: "dead" })).items, 3)
+      assert.deepInclude(yield* webhooks.get(endpointId), { waiting: 5 })
+      assert.deepInclude(yield* webhooks.get(other), { waiting: 9 })
     }).pipe(Fixture.as("many"))
   )
 })

@@ -4,7 +4,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import { keepMillis, pruneMax } from "./webhookStatements.ts"
 
 /** Deliveries held per endpoint: about 300 MB with their events of 2 KiB. The oldest ones beyond it are dead. */
-export const heldMax = 100_000
+const heldMax = 100_000
 
 export const tooOld = "Held for 30 days while the endpoint was paused or disabled"
 export const tooMany = `More than ${heldMax.toLocaleString("en")} deliveries were held while the endpoint was paused or disabled`
@@ -32,8 +32,8 @@ const endOld = (sql: SqlClient.SqlClient, now: Date, before: Date) => sql`
   RETURNING 1
 `
 
-/** Ends the oldest held deliveries of each endpoint that has more than {@link heldMax}. */
-const endMany = (sql: SqlClient.SqlClient, now: Date) => sql`
+/** Ends the oldest held deliveries of each endpoint that has more than a number of them. */
+const endMany = (sql: SqlClient.SqlClient, now: Date, max: number) => sql`
   UPDATE hm_webhook_delivery
      SET state = 'dead', finished_at = ${now}, last_error = ${tooMany}
    WHERE ctid = ANY (ARRAY (
@@ -45,7 +45,7 @@ const endMany = (sql: SqlClient.SqlClient, now: Date) => sql`
                  WHERE tenant_id = e.tenant_id AND endpoint_id = e.endpoint_id AND state = 'waiting'
                  -- Without a lock, which would be on the rows before the offset too.
                  ORDER BY seq DESC
-                OFFSET ${heldMax}
+                OFFSET ${max}
                  LIMIT ${pruneMax}) d
           WHERE e.status <> 'enabled'
           LIMIT ${pruneMax}))
@@ -55,9 +55,9 @@ const endMany = (sql: SqlClient.SqlClient, now: Date) => sql`
 `
 
 /** Ends what is held for too long, or too much of it. A dead delivery is deleted 30 days later. */
-export const end = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, now: Date) {
+export const end = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, now: Date, max = heldMax) {
   const before = new Date(now.getTime() - keepMillis)
   const isMore = { while: (rows: ReadonlyArray<unknown>) => rows.length >= pruneMax }
   yield* Effect.repeat(endOld(sql, now, before), isMore)
-  yield* Effect.repeat(endMany(sql, now), isMore)
+  yield* Effect.repeat(endMany(sql, now, max), isMore)
 })
