@@ -93,9 +93,32 @@ layer(TestLayer, { excludeTestServices: true })("A filter", (it) => {
         [{ exact: { dataschema: "x" } }, false],
         [{ not: { exact: { dataschema: "x" } } }, true]
       ]
-      yield* subscribe(examples.map(([filter]) => [filter]))
-      yield* events.publish([publication(event)])
+      // As the text of the standard has them, and an event that each decides.
+      const push = { exact: { type: "com.github.push" } }
+      const spec = { exact: { subject: "https://github.com/cloudevents/spec" } }
+      const printed: ReadonlyArray<readonly [filter: Filter, ids: ReadonlyArray<string>]> = [
+        [{ exact: { ...push.exact, ...spec.exact } }, ["push"]],
+        [{ prefix: { type: "com.github.", subject: "https://github.com/cloudevents" } }, ["push", "created"]],
+        [{ suffix: { type: ".created", subject: "/cloudevents/spec" } }, ["created"]],
+        [{ all: [push, spec] }, ["push"]],
+        [{ any: [push, spec] }, ["push", "created", "elsewhere"]],
+        [{ not: push }, ["1", "created"]]
+      ]
+      yield* subscribe([...examples, ...printed].map(([filter]) => [filter]))
+      yield* events.publish([
+        publication(event),
+        publication({ ...push.exact, ...spec.exact, id: "push" }),
+        publication({ ...spec.exact, id: "created", type: "com.github.issue.created" }),
+        publication({ ...push.exact, id: "elsewhere", subject: "https://github.com/other/spec" })
+      ])
       const got = yield* queuesOf("examples")
+      for (const [index, [filter, ids]] of printed.entries()) {
+        assert.deepStrictEqual(
+          ["1", "push", "created", "elsewhere"].filter((id) => got.has(`${id} q${examples.length + index}`)),
+          [...ids],
+          JSON.stringify(filter)
+        )
+      }
       for (const [index, [filter, expected]] of examples.entries()) {
         assert.strictEqual(got.has(`1 q${index}`), expected, JSON.stringify(filter))
       }

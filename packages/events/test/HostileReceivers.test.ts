@@ -78,6 +78,9 @@ layer(TestLayer, { excludeTestServices: true })("A hostile receiver", (it) => {
         response.writeEarlyHints({ link: "</a>; rel=preload" })
         response.writeHead(200).end()
       })
+      receiver.answer("/only-early", (_request, response) => {
+        response.writeEarlyHints({ link: "</b>; rel=preload" }, () => response.destroy())
+      })
       const cases = [
         ["/hang", "waiting", null, "No complete answer within 15 seconds"],
         ["/drip", "waiting", null, "No complete answer within 15 seconds"],
@@ -85,7 +88,8 @@ layer(TestLayer, { excludeTestServices: true })("A hostile receiver", (it) => {
         ["/redirect", "waiting", 307, "Answered 307; a redirect is not followed"],
         ["/close", "waiting", null, "The connection was closed before the answer was complete (ECONNRESET)"],
         ["/partial", "waiting", null, "The connection was closed before the answer was complete"],
-        ["/early", "delivered", 200, null]
+        ["/early", "delivered", 200, null],
+        ["/only-early", "waiting", null, "The connection was closed before the answer was complete"]
       ] as const
       const made = yield* Effect.forEach(cases, ([path]) =>
         webhooks.create({ url: `${receiver.origin}${path}` })

@@ -190,12 +190,19 @@ layer(Fixture.layer, { excludeTestServices: true })("A delivery", (it) => {
       const webhooks = yield* Webhooks
       const sender = yield* WebhookSender
       const start = yield* Now.now
+      const events = yield* Events
       const recover = failing(receiver, "/down", 503)
+      const recoverOrdered = failing(receiver, "/down-ordered", 500)
       const { endpointId } = yield* make("/down")
+      const { endpointId: ordered } = yield* make("/down-ordered", { ordered: true })
       yield* make("/observer")
       let published = 0
       for (let hour = 0; hour <= 124; hour += 4) {
-        if (hour % 8 === 0) yield* publish(String(published++))
+        if (hour % 8 === 0) {
+          yield* events.publish([
+            { id: String(published++), type: "com.example.made", subject: "s", data: 1 }
+          ])
+        }
         yield* asAll(sender.sweep)
         yield* Fixture.drain
         yield* time.adjust("4 hours")
@@ -213,10 +220,14 @@ layer(Fixture.layer, { excludeTestServices: true })("A delivery", (it) => {
         findings.some(({ message }) => message.includes(endpointId) && message.includes("failing"))
       )
       recover()
+      recoverOrdered()
+      const before = receiver.received("/down-ordered").length
       yield* webhooks.enable(endpointId)
+      yield* webhooks.enable(ordered)
       yield* Fixture.drain
-      // Notices that were published for everybody are not about this endpoint, and not for it.
-      const got = receiver.received("/down").slice(failed)
+      // Notices about the other endpoint come between them.
+      const isPublished = ({ body }: Received) => JSON.parse(body).subject === "s"
+      const got = receiver.received("/down").slice(failed).filter(isPublished)
       const order = got.map((request) => Number(idOf(request)))
       assert.sameOrderedMembers(
         order.toSorted((a, b) => a - b),
@@ -226,6 +237,12 @@ layer(Fixture.layer, { excludeTestServices: true })("A delivery", (it) => {
       assert.deepStrictEqual(
         order.filter((id, index) => Math.abs(id - index) >= 8),
         []
+      )
+      // Its endpoint keeps the order of a subject: each as it was published, one at a time.
+      const inOrder = receiver.received("/down-ordered").slice(before).filter(isPublished)
+      assert.deepStrictEqual(
+        inOrder.map((request) => Number(idOf(request))),
+        Array.from({ length: published }, (_, index) => index)
       )
       assert.deepInclude(yield* webhooks.get(endpointId), {
         status: "enabled",
