@@ -16,6 +16,7 @@ import { Issues } from "@hypermarket/observability/Issues"
 import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDomain"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Context, DateTime, Effect, Layer, Schema } from "effect"
+import type { HttpClient } from "effect/http"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { capture, eventOf, issuesOf, layerServerOn, newTenant, projectOf } from "./errorServer.ts"
@@ -229,7 +230,11 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("Issues unde
               },
               {}
             ][next(6)] ?? {}
-          const stepAt = (): Effect.Effect<unknown, unknown, Tenant | AllTenants | SqlClient.SqlClient> => {
+          const stepAt = (): Effect.Effect<
+            unknown,
+            unknown,
+            AllTenants | SqlClient.SqlClient | HttpClient.HttpClient
+          > => {
             const issueId = anyIssue()
             const other = anyIssue()
             switch (next(16)) {

@@ -21,7 +21,7 @@ import * as ObservabilityHttp from "@hypermarket/observability/ObservabilityHttp
 import * as SentryCliProtocol from "@hypermarket/observability/SentryCliProtocol"
 import * as SentryProtocol from "@hypermarket/observability/SentryProtocol"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { ConfigProvider, Context, Effect, Layer, Option, Redacted, type Schema } from "effect"
+import { ConfigProvider, Context, Effect, Layer, Option, Redacted, Schedule, type Schema } from "effect"
 import { FetchHttpClient, HttpBody, HttpClient, HttpClientRequest, HttpServer } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -216,17 +216,19 @@ export const eventOf = (options: {
   ...options.event
 })
 
-/** Sends one event in an envelope, and expects that it is acknowledged. */
+/** Sends one event in an envelope until it is acknowledged: on a busy machine it may be refused, and it counts once. */
 export const capture = Effect.fnUntraced(function* (
   tenant: string,
   project: Pick<ErrorProject, "projectId">,
   event: Json,
   header: Json = {}
 ) {
-  const answer = yield* post(
-    project,
-    envelopeOf({ event_id: event["event_id"] ?? newEventId(), ...header }, [{ type: "event" }, event]),
-    { tenant }
+  const body = envelopeOf({ event_id: event["event_id"] ?? newEventId(), ...header }, [
+    { type: "event" },
+    event
+  ])
+  const answer = yield* post(project, body, { tenant }).pipe(
+    Effect.repeat({ while: ({ status }) => status === 429, schedule: Schedule.spaced("200 millis") })
   )
   if (answer.status !== 200) return yield* Effect.die(new Error(`${answer.status} ${answer.text}`))
   return answer
