@@ -5,6 +5,7 @@
  */
 import * as BoundedInt from "@hypermarket/core/BoundedInt"
 import * as Text from "@hypermarket/core/Text"
+import { GroupingRules } from "./GroupingRule.ts"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 
@@ -50,6 +51,8 @@ export class ErrorProject extends Schema.Class<ErrorProject>("@hypermarket/obser
   status: Status,
   /** IP addresses of users are removed from events unless this is true. */
   keepsAddresses: Schema.Boolean,
+  /** The first rule that matches an event decides to which issue it belongs. Events before the rule stay where they are. */
+  groupingRules: GroupingRules,
   version: Schema.Int,
   recordedAt: Schema.DateTimeUtcFromString,
   updatedAt: Schema.DateTimeUtcFromString
@@ -78,7 +81,9 @@ export type NewErrorProject = typeof NewErrorProject.Type
 export const ErrorProjectChange = Schema.Struct({
   name: Schema.optionalKey(Name),
   status: Schema.optionalKey(Status),
-  keepsAddresses: Schema.optionalKey(Schema.Boolean)
+  keepsAddresses: Schema.optionalKey(Schema.Boolean),
+  /** Replaces all rules of the project. */
+  groupingRules: Schema.optionalKey(GroupingRules)
 })
 
 /**

@@ -31,6 +31,7 @@ import {
   type NewErrorProject,
   ReleaseNotFound
 } from "./ErrorProject.ts"
+import { GroupingRules } from "./GroupingRule.ts"
 import * as Columns from "./internal/columns.ts"
 import * as LiveProjects from "./internal/liveProjects.ts"
 import * as Settings from "./ObservabilitySettings.ts"
@@ -41,6 +42,7 @@ const projectRow = Row.make(ErrorProject, {
   name: Schema.String,
   status: Schema.Literals(["active", "closed"]),
   keepsAddresses: Schema.Boolean,
+  groupingRules: Schema.Union([GroupingRules, Schema.fromJsonString(GroupingRules)]),
   version: Schema.Int,
   recordedAt: Column.Timestamp,
   updatedAt: Column.Timestamp
@@ -195,6 +197,8 @@ export class ErrorProjects extends Context.Service<
              SET name = coalesce(${change.name ?? null}, name),
                  status = coalesce(${change.status ?? null}, status),
                  keeps_addresses = coalesce(${change.keepsAddresses ?? null}::boolean, keeps_addresses),
+                 grouping_rules = coalesce(${change.groupingRules === undefined ? null : JSON.stringify(change.groupingRules)}::jsonb,
+                                           grouping_rules),
                  version = version + 1,
                  updated_at = ${now}
            WHERE tenant_id = ${tenant.id} AND project_id = ${projectId} AND version = ${version}

@@ -250,6 +250,7 @@ export const layerSystem = (options: Options): Layer.Layer<ErrorReports, never, 
               receivedAtMillis: now.getTime(),
               keepsAddresses: false,
               clientAddress: "",
+              rules: [],
               newEventId: yield* Identifier.next
             }
           )

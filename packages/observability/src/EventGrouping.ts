@@ -1,12 +1,13 @@
 /**
  * The hashes under which an event is grouped. A hit on any of them joins the issue.
  *
- * Precedence: fingerprint of the SDK, exceptions with frames, a stack without an exception, type and message of an
+ * Precedence: rules of the project, fingerprint of the SDK, exceptions with frames, a stack without an exception, type and message of an
  * exception, message. Frames have no line numbers, and neither generated names nor hashes of builds.
  *
  * @since 0.1.0
  */
 import { createHash } from "node:crypto"
+import { fingerprintOf, type GroupingRule } from "./GroupingRule.ts"
 import { parameterise } from "./internal/messageParts.ts"
 
 /**
@@ -208,15 +209,39 @@ const defaultHashes = (event: Groupable): ReadonlyArray<string> => {
 
 const defaultMark = /^\{\{\s*default\s*\}\}$/
 
+const variable = /^\{\{\s*(type|message|function)\s*\}\}$/
+
+/** Returns a part of a rule's fingerprint with the value that it names. */
+const valueOf = (event: Groupable, part: string): string => {
+  const exception = event.exceptions.at(-1)
+  switch (variable.exec(part)?.[1]) {
+    case "type":
+      return exception?.type ?? ""
+    case "message":
+      return parameterise(exception?.value ?? event.template ?? event.message)
+    case "function": {
+      const frames = exception?.frames ?? event.frames
+      return functionOf((frames.findLast(({ inApp }) => inApp) ?? frames.at(-1))?.function ?? "")
+    }
+    default:
+      return part
+  }
+}
+
 /**
- * Returns the hashes of an event, the most specific first.
+ * Returns the hashes of an event, the most specific first. A rule of the project that matches comes before the fingerprint of
+ * the SDK.
  *
  * @category grouping
  * @since 0.1.0
  */
-export const hashesOf = (event: Groupable): ReadonlyArray<string> => {
+export const hashesOf = (
+  event: Groupable,
+  rules: ReadonlyArray<GroupingRule> = []
+): ReadonlyArray<string> => {
   const hashes = Array.from(new Set(defaultHashes(event)))
-  const { fingerprint } = event
+  const ruled = fingerprintOf(rules, event)?.map((part) => valueOf(event, part))
+  const fingerprint = ruled ?? event.fingerprint
   if (fingerprint.every((part) => defaultMark.test(part))) return hashes
   if (!fingerprint.some((part) => defaultMark.test(part))) return [hashOf(["custom", ...fingerprint])]
   return hashes.map((hash) =>

@@ -32,6 +32,7 @@ import error from "./migrations/0001_error.ts"
 import sourceMap from "./migrations/0002_source_map.ts"
 import monitor from "./migrations/0004_monitor.ts"
 import systemProject from "./migrations/0003_system_project.ts"
+import groupingRule from "./migrations/0006_grouping_rule.ts"
 import upload from "./migrations/0005_upload.ts"
 import { MonitorName } from "./Monitor.ts"
 import { Monitors } from "./Monitors.ts"
@@ -118,7 +119,8 @@ export const domain = Domain.make({
       "0002_source_map": sourceMap,
       "0003_system_project": systemProject,
       "0004_monitor": monitor,
-      "0005_upload": upload
+      "0005_upload": upload,
+      "0006_grouping_rule": groupingRule
     },
     { release: manifest.version }
   ),

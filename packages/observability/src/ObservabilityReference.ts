@@ -31,7 +31,7 @@ export const reference = Reference.make(
       changeProject: {
         summary: "Change an error project",
         description:
-          "Changes the name, closes or opens the project, or keeps IP addresses of users from now on. A closed project refuses events with 403. Send the version in `If-Match`."
+          "Changes the name, closes or opens the project, keeps IP addresses of users from now on, or replaces the grouping rules. A closed project refuses events with 403.\n\nOf the rules the first that matches an event decides, before the fingerprint of the SDK. `{{ default }}` in a fingerprint stands for the grouping without rules, and `{{ type }}`, `{{ message }}` and `{{ function }}` for those of the event. Events before the rule stay in their issues. Send the version in `If-Match`."
       },
       listItemCounts: {
         summary: "Count what was sent and dropped",

@@ -170,6 +170,7 @@ export const routes: Effect.Effect<
         receivedAtMillis: now.getTime(),
         keepsAddresses: project.keepsAddresses,
         clientAddress: address.text,
+        rules: project.groupingRules,
         newEventId: yield* Identifier.next
       })
       const submission = { ...read, counts: [...read.counts, ...unreadable] }

@@ -18,7 +18,9 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as BundleWork from "./internal/bundleWork.ts"
 import { parseJson } from "./internal/envelope.ts"
+import type { GroupingRule } from "./GroupingRule.ts"
 import * as LateMaps from "./internal/lateMaps.ts"
+import * as LiveProjects from "./internal/liveProjects.ts"
 import * as Metrics from "./internal/metrics.ts"
 import * as MapCache from "./internal/mapCache.ts"
 import type { SourceMap } from "./internal/sourceMapFile.ts"
@@ -52,9 +54,29 @@ export class SourceMapWork extends Context.Service<
       const mapsOf = MapCache.make(sql)
       const extract = BundleWork.make(sql)
 
+      /** Returns the rules of the tenant's projects. */
+      const rulesOf = (tenantId: string) =>
+        Effect.map(
+          sql<{ readonly projectId: number; readonly rules: unknown }>`
+            SELECT project_id AS "projectId", grouping_rules AS rules
+              FROM hm_error_project
+             WHERE tenant_id = ${tenantId} AND grouping_rules <> '[]'
+          `,
+          (rows) => {
+            const byProject = new Map(rows.map((row) => [row.projectId, LiveProjects.rulesOf(row.rules)]))
+            return (projectId: number) => byProject.get(projectId) ?? []
+          }
+        )
+
       /** Undefined for an event that a map breaks: it stays as it came. */
-      const translate = (data: Uint8Array, sourceMapOf: (debugId: string) => SourceMap | undefined) =>
-        Effect.sync((): StoredEvent.Translation | undefined => StoredEvent.translate(data, sourceMapOf)).pipe(
+      const translate = (
+        data: Uint8Array,
+        sourceMapOf: (debugId: string) => SourceMap | undefined,
+        rules: ReadonlyArray<GroupingRule>
+      ) =>
+        Effect.sync((): StoredEvent.Translation | undefined =>
+          StoredEvent.translate(data, sourceMapOf, rules)
+        ).pipe(
           Effect.catchDefect((defect) =>
             Effect.as(
               Effect.logWarning("An event stays as it came: its source map is broken", {
@@ -91,8 +113,9 @@ export class SourceMapWork extends Context.Service<
               event.debugIds.map((debugId) => ({ projectId, debugId }))
             )
             const maps = yield* mapsOf(tenantId, wants)
+            const rules = yield* rulesOf(tenantId)
             const submissions = yield* Effect.forEach(held, ({ event, projectId }) =>
-              Effect.map(translate(event.data, maps(projectId)), (translation) => ({
+              Effect.map(translate(event.data, maps(projectId), rules(projectId)), (translation) => ({
                 tenantId,
                 projectId,
                 receivedAtMillis: event.receivedAtMillis,
@@ -163,7 +186,7 @@ export class SourceMapWork extends Context.Service<
       })
 
       const serveLate = (tenantId: string) =>
-        late.serve(tenantId, (wants) => mapsOf(tenantId, wants), translate)
+        late.serve(tenantId, (wants) => mapsOf(tenantId, wants), rulesOf, translate)
 
       const round = <E>(
         loop: string,

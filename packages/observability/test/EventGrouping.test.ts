@@ -217,6 +217,56 @@ describe("Grouping", () => {
   })
 })
 
+describe("Rules of a project", () => {
+  const timeout = (stack: string) => event({ exceptions: [exception("TimeoutError", stack)] })
+  const rules = [
+    { match: [{ field: "type" as const, pattern: "*out*Error" }], fingerprint: ["timeouts"] },
+    { match: [{ field: "function" as const, pattern: "pay*" }], fingerprint: ["{{ default }}", "pay"] },
+    {
+      match: [{ field: "file" as const, pattern: "*/legacy/*" }],
+      fingerprint: ["{{ type }}", "{{function}}"]
+    }
+  ]
+  const hashes = (stack: string, type = "TimeoutError") =>
+    hashesOf(event({ exceptions: [exception(type, stack)] }), rules)
+
+  it("make one issue of events that the stack separates, before the fingerprint of the SDK", () => {
+    const a = hashesOf({ ...timeout("main@a.js"), fingerprint: ["of the SDK"] }, rules)
+    assert.deepStrictEqual(a, hashesOf(timeout("stock@b.js"), rules))
+    assert.notDeepEqual(a, hashesOf(timeout("stock@b.js")))
+  })
+
+  it("keep the default grouping where the fingerprint has it, and are passed over where they do not match", () => {
+    const [paid] = hashes("payOrder@/app/till.js", "TypeError")
+    const [other] = hashes("payCard@/app/till.js", "TypeError")
+    assert.notStrictEqual(paid, other)
+    assert.deepStrictEqual(
+      hashes("main@a.js", "TypeError"),
+      hashesOf(event({ exceptions: [exception("TypeError", "main@a.js")] }))
+    )
+  })
+
+  it("name parts of the event", () => {
+    assert.deepStrictEqual(
+      hashes("sum@/app/legacy/a.js", "RangeError"),
+      hashes("sum@/app/legacy/b.js", "RangeError")
+    )
+    assert.notDeepEqual(
+      hashes("sum@/app/legacy/a.js", "RangeError"),
+      hashes("max@/app/legacy/a.js", "RangeError")
+    )
+  })
+
+  it("of many stars are matched in linear time", () => {
+    const pattern = "*a".repeat(100)
+    const started = performance.now()
+    hashesOf(event({ message: "a".repeat(99).padEnd(16_000, "b") }), [
+      { match: [{ field: "message", pattern }], fingerprint: ["x"] }
+    ])
+    assert.isBelow(performance.now() - started, 1_000)
+  })
+})
+
 describe("A message", () => {
   it("keeps its words, and names what it replaced", () => {
     assert.strictEqual(

@@ -199,6 +199,50 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("Issues", (i
     }).pipe(Effect.provideService(AllTenants, { actor: "test" }))
   )
 
+  it.effect(
+    "a rule of the project groups from then on, also of an SDK with a fingerprint, and what came before stays",
+    () =>
+      Effect.gen(function* () {
+        const projects = yield* ErrorProjects
+        const shop = yield* withIssue()
+        const changed = yield* projects
+          .change(shop.project.projectId, shop.project.version, {
+            groupingRules: [
+              { match: [{ field: "type", pattern: "Socket*" }], fingerprint: ["network", "{{ message }}"] }
+            ]
+          })
+          .pipe(shop.as)
+        assert.lengthOf(changed.groupingRules, 1)
+        const send = (
+          functions: ReadonlyArray<string>,
+          value: string,
+          fingerprint: ReadonlyArray<string> = []
+        ) =>
+          capture(
+            shop.tenant,
+            shop.project,
+            eventOf({
+              type: "SocketError",
+              value,
+              functions,
+              event: fingerprint.length === 0 ? {} : { fingerprint }
+            })
+          )
+        // Another process knows the rule when it has read the project again.
+        let issues = 0
+        yield* Effect.gen(function* () {
+          yield* send(["connect", `dial${"abcdefghijklmnop"[issues++ % 16]}`], "cannot reach port 4711")
+          return (yield* issuesOf(shop.tenant)).filter(({ title }) => title.includes("port 4711"))
+        }).pipe(Effect.repeat({ until: (found) => found.some(({ eventCount }) => eventCount > 1) }))
+        const before = (yield* issuesOf(shop.tenant)).length
+        yield* send(["close"], "cannot reach port 17", ["another"])
+        yield* send(["flush"], "cannot reach port 99")
+        assert.lengthOf(yield* issuesOf(shop.tenant), before)
+        yield* send(["flush"], "the line is closed")
+        assert.lengthOf(yield* issuesOf(shop.tenant), before + 1)
+      })
+  )
+
   it.effect("a crash between hash and issue, or a deleted issue, splits nothing", () =>
     Effect.gen(function* () {
       const issues = yield* Issues

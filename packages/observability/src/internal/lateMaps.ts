@@ -7,6 +7,7 @@ import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import type { GroupingRule } from "../GroupingRule.ts"
 import type { SourceMap } from "./sourceMapFile.ts"
 import type * as StoredEvent from "./storedEvent.ts"
 
@@ -27,13 +28,18 @@ type MapsOf = (
   wants: ReadonlyArray<{ readonly projectId: number; readonly debugId: string }>
 ) => Effect.Effect<(projectId: number) => (debugId: string) => SourceMap | undefined, SqlError>
 
+type RulesOf = (
+  tenantId: string
+) => Effect.Effect<(projectId: number) => ReadonlyArray<GroupingRule>, SqlError>
+
 type Translate = (
   data: Uint8Array,
-  sourceMapOf: (debugId: string) => SourceMap | undefined
+  sourceMapOf: (debugId: string) => SourceMap | undefined,
+  rules: ReadonlyArray<GroupingRule>
 ) => Effect.Effect<StoredEvent.Translation | undefined>
 
 export const make = (sql: SqlClient.SqlClient) => ({
-  serve: (tenantId: string, mapsOf: MapsOf, translate: Translate) =>
+  serve: (tenantId: string, mapsOf: MapsOf, rulesOf: RulesOf, translate: Translate) =>
     transactionOf(sql)(
       Effect.gen(function* () {
         const now = yield* Now.now
@@ -73,10 +79,11 @@ export const make = (sql: SqlClient.SqlClient) => ({
           return { count: 0, hasMore: false }
         }
         const maps = yield* mapsOf(rows)
+        const rules = yield* rulesOf(tenantId)
         const served = (yield* Effect.forEach(rows, ({ issueId, logId, payload, projectId, receivedAt }) =>
           payload === null || issueId === null
             ? Effect.succeed([])
-            : Effect.map(translate(payload, maps(projectId)), (translation) =>
+            : Effect.map(translate(payload, maps(projectId), rules(projectId)), (translation) =>
                 translation === undefined ? [] : [{ ...translation, issueId, logId, projectId, receivedAt }]
               )
         )).flat()

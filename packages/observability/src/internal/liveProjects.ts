@@ -8,14 +8,23 @@ import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
+import { type GroupingRule, GroupingRules } from "../GroupingRule.ts"
+import * as Columns from "./columns.ts"
 
 export const channel = "observability.project"
 
 export interface LiveProject {
   readonly projectId: number
   readonly keepsAddresses: boolean
+  readonly groupingRules: ReadonlyArray<GroupingRule>
 }
+
+const decodeRules = Schema.decodeUnknownSync(GroupingRules)
+
+/** Returns the rules of a row. One of ours that does not decode is a defect. */
+export const rulesOf = (column: unknown): ReadonlyArray<GroupingRule> => decodeRules(Columns.jsonOf(column))
 
 /** Past it the least recently used tenant is dropped, and read again when it sends. */
 const tenantsMax = 5_000
@@ -43,12 +52,13 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
     }),
     read: (tenantId) =>
       Effect.map(
-        sql<LiveProject>`
-          SELECT project_id AS "projectId", keeps_addresses AS "keepsAddresses"
+        sql<Omit<LiveProject, "groupingRules"> & { readonly groupingRules: unknown }>`
+          SELECT project_id AS "projectId", keeps_addresses AS "keepsAddresses", grouping_rules AS "groupingRules"
             FROM hm_error_project
            WHERE tenant_id = ${tenantId} AND status = 'active'
         `,
-        (rows): ReadonlyMap<number, LiveProject> => new Map(rows.map((row) => [row.projectId, row]))
+        (rows): ReadonlyMap<number, LiveProject> =>
+          new Map(rows.map((row) => [row.projectId, { ...row, groupingRules: rulesOf(row.groupingRules) }]))
       ),
     poll: Option.isSome(listening) ? poll.withWakeup : poll.withoutWakeup,
     tenantsMax

@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto"
 import * as CheckIn from "./checkIn.ts"
 import { type Envelope, isRecord, type Item, jsonOf } from "./envelope.ts"
 import { Scrubber } from "../EventScrubber.ts"
+import type { GroupingRule } from "../GroupingRule.ts"
 import * as JsonShape from "./jsonShape.ts"
 import * as StoredEvent from "./storedEvent.ts"
 import type { Count, StoredItem, Submission } from "./submission.ts"
@@ -33,6 +34,7 @@ export interface Context {
   readonly receivedAtMillis: number
   readonly keepsAddresses: boolean
   readonly clientAddress: string
+  readonly rules: ReadonlyArray<GroupingRule>
   /** An id for an event that came without one. */
   readonly newEventId: string
 }
@@ -230,7 +232,8 @@ export const read = Effect.fnUntraced(function* (
             sentAtMillis,
             eventId,
             keepsAddresses,
-            clientAddress: context.clientAddress
+            clientAddress: context.clientAddress,
+            rules: context.rules
           },
           scrubber
         )

@@ -7,6 +7,7 @@ import { zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import { isRecord } from "./envelope.ts"
 import * as Grouping from "../EventGrouping.ts"
 import type { Exception, Frame, Groupable } from "../EventGrouping.ts"
+import type { GroupingRule } from "../GroupingRule.ts"
 import { Scrubber } from "../EventScrubber.ts"
 import type { SourceMap } from "./sourceMapFile.ts"
 import * as SourceMaps from "./sourceMaps.ts"
@@ -221,6 +222,8 @@ export interface Context {
   readonly eventId: string
   readonly keepsAddresses: boolean
   readonly clientAddress: string
+  /** Those of the project. */
+  readonly rules: ReadonlyArray<GroupingRule>
 }
 
 /** Breadcrumbs of a long session fill an event: the last ones led to the error. */
@@ -249,7 +252,7 @@ const expand = (data: Uint8Array): JsonFields => decodeStored(zstdDecompressSync
 
 /** Makes the stored form of an event. The scrubber has seen the other items of its envelope. */
 export const make = (sent: Fields, context: Context, scrubber: Scrubber): StoredEvent => {
-  const { eventId, keepsAddresses, receivedAtMillis, sentAtMillis, tenantId } = context
+  const { eventId, keepsAddresses, receivedAtMillis, rules, sentAtMillis, tenantId } = context
   const event = trimmed(keepsAddresses ? withAddress(sent, context.clientAddress) : sent)
   scrubber.collect(event)
   const json = scrubber.clean(event)
@@ -280,7 +283,7 @@ export const make = (sent: Fields, context: Context, scrubber: Scrubber): Stored
     userKey: user === undefined ? null : userKeyOf(tenantId, user),
     traceId: idPattern.test(trace) ? trace : null,
     tags: tagsOf(cleaned),
-    hashes: Grouping.hashesOf(grouped),
+    hashes: Grouping.hashesOf(grouped, rules),
     debugIds: SourceMaps.wantedOf(cleaned),
     data: compress(json)
   }
@@ -292,7 +295,8 @@ export type Translation = Pick<StoredEvent, "title" | "culprit" | "hashes" | "de
 /** Translates the frames of a stored event. */
 export const translate = (
   data: Uint8Array,
-  sourceMapOf: (debugId: string) => SourceMap | undefined
+  sourceMapOf: (debugId: string) => SourceMap | undefined,
+  rules: ReadonlyArray<GroupingRule>
 ): Translation => {
   // Addresses were removed before, or are kept.
   const scrubber = new Scrubber({ keepsAddresses: true })
@@ -301,7 +305,7 @@ export const translate = (
   return {
     title: titleOf(grouped),
     culprit: culpritOf(json, grouped),
-    hashes: Grouping.hashesOf(grouped),
+    hashes: Grouping.hashesOf(grouped, rules),
     debugIds: SourceMaps.wantedOf(json),
     data: compress(json)
   }
