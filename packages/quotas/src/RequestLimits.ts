@@ -3,7 +3,8 @@
  *
  * A policy applies to a request when it names the request's plan and route, or none. A fallback, such as the policy `default`,
  * applies when no other policy of its owner names the route. The slot of a policy of concurrency is released when the request
- * ends, or after the policy's period when its process is killed. In shadow such a policy does not apply.
+ * ends, or after the policy's period when its process is killed. A policy in shadow changes no answer: it displaces no fallback and
+ * no other policy, and takes no part in the cost of a request.
  *
  * Before any policy is asked a loaded process sheds requests with 503: past `HM_QUOTAS_REQUESTS_MAX`, in its critical reserve,
  * and above `HM_QUOTAS_UTILISATION_MAX`.
@@ -37,14 +38,13 @@ const policiesPerRequestMax = 16
 const userLengthMax = 50
 
 const applies = (policy: HeldPolicy, request: Limits.Request): boolean =>
-  !(policy.kind === "concurrency" && policy.shadow) &&
   (policy.plans.length === 0 || Option.exists(request.plan, (plan) => policy.plans.includes(plan))) &&
   (policy.routes.length === 0 || policy.routes.includes(request.route))
 
 /** The policies of an owner that apply, the ones that name the route before the fallbacks. */
 const applicable = (held: OwnerPolicies, request: Limits.Request): ReadonlyArray<HeldPolicy> => {
   const matching = Array.from(held.policies.values()).filter((policy) => applies(policy, request))
-  const isNamed = matching.some((policy) => !policy.fallback && policy.routes.length > 0)
+  const isNamed = matching.some((policy) => !policy.shadow && !policy.fallback && policy.routes.length > 0)
   return isNamed ? matching.filter((policy) => !policy.fallback) : matching
 }
 
@@ -142,13 +142,15 @@ const make = Effect.gen(function* () {
       installationNow !== undefined && tenantNow !== undefined
         ? { held: [installationNow, tenantNow], isLate: false }
         : yield* engine.policiesOf([system, request.tenantId])
-    const bounds = [
+    const applying = [
       ...boundsOf(system, ofInstallation, request),
       ...boundsOf(request.tenantId, ofTenant, request)
-    ].slice(0, policiesPerRequestMax)
-    if (bounds.length === 0) return Limits.allowed
+    ]
+    if (applying.length === 0) return Limits.allowed
+    const live = applying.filter(({ shadow }) => !shadow)
+    const bounds = [...live, ...applying.filter(({ shadow }) => shadow)].slice(0, policiesPerRequestMax)
     // A request that costs more than a burst empties the bucket: refused, it could never pass.
-    const cost = Math.min(request.cost, ...bounds.map(costMaxOf))
+    const cost = Math.min(request.cost, ...live.map(costMaxOf))
     return yield* engine.checker.decide(bounds, cost, isLate).pipe(
       Effect.map((decision) => {
         const verdict = verdictOf(decision)

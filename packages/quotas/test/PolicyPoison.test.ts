@@ -13,7 +13,7 @@ import { Effect, Layer, Metric, Option, Redacted, Schedule } from "effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import { patient } from "./rateSupport.ts"
 
-/** What the process has read: owners whose policies were read, and when it polled. */
+/** Statements of the process: owners whose policies were read, and when it polled. */
 const statements = { owners: new Array<string>(), pollMillis: new Array<number>() }
 
 const watched = (client: SqlClient.SqlClient): SqlClient.SqlClient =>

@@ -4,6 +4,7 @@
  */
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -13,6 +14,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import { type RateDecision, RateLimitsUnavailable, type RateState } from "../RateLimit.ts"
 import * as Batcher from "./batcher.ts"
 import {
+  costMaxOf,
   fullMicros,
   isSameRate,
   millisOf,
@@ -25,7 +27,7 @@ import {
 import type { DenialLog } from "./denialLog.ts"
 import * as Leases from "./leases.ts"
 import * as ProcessJudge from "./processJudge.ts"
-import { giveBack, leftoversPerStatement } from "./repairStatements.ts"
+import { giveBack, leftoversPerStatement, releaseAll } from "./repairStatements.ts"
 
 /** After this number of late checks in a row the database is unavailable, and only one check per interval asks it. */
 const lateChecksMax = 3
@@ -102,6 +104,7 @@ export const make = Effect.fnUntraced(function* (
   deadline: Duration.Duration
 ) {
   const clock = yield* Clock.Clock
+  const scope = yield* Effect.scope
   /** Durations of this process, moved where a test moves the database's clock. */
   const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe()) / nanosPerMilli + offsetMicros() / 1_000
   const batcher = yield* Batcher.make(sql, offsetMicros, nowMillis, deadline)
@@ -204,12 +207,11 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** Counts what policies in shadow would deny. They charge like others and deny nothing. */
-  const shadow = (bounds: ReadonlyArray<Bound>, cost: number) =>
+  const shadow = (bounds: ReadonlyArray<Bound>, cost: number, token: string) =>
     Effect.forEach(
       bounds,
       (bound) =>
-        Identifier.next.pipe(
-          Effect.flatMap((token) => batcher.decide([bound], cost, token)),
+        batcher.decide([bound], Math.min(cost, costMaxOf(bound)), token).pipe(
           Effect.tap((charged) =>
             Effect.sync(() => {
               if (charged?.granted === false) denials.shadowed(bound.owner, bound.policy)
@@ -219,6 +221,42 @@ export const make = Effect.fnUntraced(function* (
         ),
       { discard: true, concurrency: "unbounded" }
     )
+
+  /** Frees what a request that does not run may hold, outside the caller's transaction. Its answer does not wait for it. */
+  const free = (bounds: ReadonlyArray<Bound>, token: string) =>
+    Effect.forEach(bounds, (bound) => releaseAll(sql, bound, [token]), { discard: true }).pipe(
+      Effect.updateContext((context: Context.Context<never>) =>
+        Context.omit(sql.transactionService)(context)
+      ),
+      Effect.catchCause((cause) => Effect.logDebug("A slot was not released", cause)),
+      Effect.forkIn(scope),
+      Effect.asVoid
+    )
+
+  /**
+   * Decides beside policies in shadow, which are charged at the same time. Their slots are of the decision's lease, and are freed
+   * with it: of a policy that stops being in shadow, only requests that run hold one.
+   */
+  const besideShadow = Effect.fnUntraced(function* (
+    requested: ReadonlyArray<Bound>,
+    cost: number,
+    isLate: boolean
+  ): Effect.fn.Return<RateDecision, RateLimitsUnavailable> {
+    const inShadow = requested.filter((bound) => bound.shadow)
+    const bounds = requested.filter((bound) => !bound.shadow)
+    const slots = requested.filter(({ kind }) => kind === "concurrency")
+    const token = slots.length > 0 ? yield* Identifier.next : ""
+    const [, result] = yield* Effect.all(
+      [shadow(inShadow, cost, token), Effect.result(decide(bounds, cost, isLate, token))],
+      { concurrency: 2 }
+    ).pipe(Effect.onInterrupt(() => (slots.length > 0 ? free(slots, token) : Effect.void)))
+    const shadowSlots = inShadow.filter(({ kind }) => kind === "concurrency")
+    if (shadowSlots.length > 0 && !(Result.isSuccess(result) && result.success.allowed)) {
+      yield* free(shadowSlots, token)
+    }
+    const decision = yield* Effect.fromResult(result)
+    return decision.allowed && shadowSlots.length > 0 ? { ...decision, lease: token } : decision
+  })
 
   const putBack = (taken: ReadonlyArray<Leases.Taken | undefined>) => {
     const now = nowMillis()
@@ -230,11 +268,12 @@ export const make = Effect.fnUntraced(function* (
     bounds: ReadonlyArray<Bound>,
     cost: number,
     taken: ReadonlyArray<Leases.Taken | undefined>,
-    now: number
+    now: number,
+    tokenOfShadow: string
   ): Effect.fn.Return<RateDecision, RateLimitsUnavailable> {
     const asked = bounds.filter((_, index) => taken[index] === undefined)
     const needsToken = asked.some(({ kind }) => kind === "concurrency")
-    const token = needsToken ? yield* Identifier.next : ""
+    const token = needsToken && tokenOfShadow === "" ? yield* Identifier.next : tokenOfShadow
     const deciding = batcher.decide(asked, cost, token)
     for (const bound of asked) leases.prepare(bound, now)
     const result = yield* deciding.pipe(
@@ -284,29 +323,26 @@ export const make = Effect.fnUntraced(function* (
    * Returns the decision when this process can make it, or an effect that asks the database. A request that has waited for its
    * policies in vain does not ask.
    */
-  const decideNow = (requested: ReadonlyArray<Bound>, cost: number, isLate = false): Decided => {
+  const decideNow = (requested: ReadonlyArray<Bound>, cost: number, isLate = false, token = ""): Decided => {
     const now = nowMillis()
     const isShadowed = requested.some(({ shadow }) => shadow)
     const bounds = isShadowed ? requested.filter((bound) => !bound.shadow) : requested
     const denial = recalled(bounds, cost, now)
     if (denial !== undefined) return denial
     const unavailable = isLate || isUnavailable(now)
-    if (isShadowed && !unavailable) {
-      const inShadow = requested.filter((bound) => bound.shadow)
-      return Effect.andThen(shadow(inShadow, cost), decide(bounds, cost, isLate))
-    }
+    if (isShadowed && !unavailable) return besideShadow(requested, cost, isLate)
     const taken = bounds.map((bound) => leases.take(bound, cost, now))
     if (taken.every((each) => each !== undefined)) {
       return allowed(taken.map(stateOfTaken), null, "database")
     }
-    if (!unavailable) return ask(bounds, cost, taken, now)
+    if (!unavailable) return ask(bounds, cost, taken, now, token)
     putBack(taken)
     return alone(bounds, cost)
   }
 
-  const decide = (bounds: ReadonlyArray<Bound>, cost: number, isLate = false) =>
+  const decide = (bounds: ReadonlyArray<Bound>, cost: number, isLate = false, token = "") =>
     Effect.suspend(() => {
-      const decided = decideNow(bounds, cost, isLate)
+      const decided = decideNow(bounds, cost, isLate, token)
       return Effect.isEffect(decided) ? decided : Effect.succeed(decided)
     })
 
