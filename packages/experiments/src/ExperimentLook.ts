@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { ExperimentId } from "./Experiment.ts"
-import { Key } from "./ExperimentMetric.ts"
+import { Key, Kind } from "./ExperimentMetric.ts"
 import { Plan } from "./ExperimentPlan.ts"
 
 const Figure = Schema.NullOr(Schema.Finite)
@@ -135,7 +135,9 @@ export const Comparison = Schema.Struct({
 export const MetricFigures = Schema.Struct({
   metric: Key,
   role: Schema.Literals(["goal", "guardrail"]),
-  kind: Schema.Literals(["conversion", "count", "sum", "ratio"]),
+  kind: Kind,
+  /** The caps of a metric with a percentile, as they were at this look: of the totals, and of the denominator's. */
+  caps: Schema.optionalKey(Schema.Struct({ value: Schema.Finite, denominator: Schema.Finite })),
   /** Facts that were left out because of their currency. */
   otherCurrency: Schema.optionalKey(Count),
   arms: Schema.Array(Arm),

@@ -64,7 +64,9 @@ const CellRow = Schema.Struct({
   n: Column.Numeric,
   crossed: Column.Numeric,
   other: Column.Numeric,
-  ...measures
+  ...measures,
+  cap: Schema.NullOr(Column.BigInt),
+  denominatorCap: Schema.NullOr(Column.BigInt)
 })
 
 const decodeCells = Schema.decodeUnknownEffect(Schema.Array(CellRow))
@@ -164,8 +166,10 @@ export class ExperimentLooks extends Context.Service<
           SELECT coalesce(jsonb_agg(jsonb_build_object(
                    'metricId', m.metric_id, 'key', m.key, 'name', m.name, 'kind', m.kind, 'direction', m.direction,
                    'source', m.source, 'denominatorSource', m.denominator_source, 'currency', m.currency,
-                   'windowSeconds', m.window_seconds, 'prePeriodSeconds', m.pre_period_seconds,
+                   'windowSeconds', m.window_seconds, 'windowStartSeconds', m.window_start_seconds,
+                   'prePeriodSeconds', m.pre_period_seconds,
                    'cap', m.cap::text, 'denominatorCap', m.denominator_cap::text,
+                   'capPercentile', m.cap_percentile,
                    'recordedAt', to_char(m.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
                    ORDER BY g.position), '[]'::jsonb) AS metrics
             FROM hm_experiment_goal g
@@ -209,13 +213,21 @@ export class ExperimentLooks extends Context.Service<
            WHERE tenant_id = ${tenant.id} AND experiment_id = ${experimentId}::uuid
            ORDER BY phase
         `
-        const cells = yield* Effect.orDie(decodeCells(yield* moments.moments(tenant.id, experimentId)))
+        const metrics = yield* readMetrics(tenant.id, experimentId)
+        const percentiles = metrics.flatMap(({ capPercentile }, index) =>
+          capPercentile === null ? [] : [{ position: index + 1, percentile: capPercentile }]
+        )
+        const cells = yield* Effect.orDie(
+          decodeCells(
+            yield* moments.moments(tenant.id, { experimentId, unitKind: experiment.unitKind }, percentiles)
+          )
+        )
         if (!cells.some((cell) => cell.position === 0)) {
           return yield* new LookUnavailable({ reason: "no-units" })
         }
         const figures = Analysis.analyse({
           experiment,
-          metrics: yield* readMetrics(tenant.id, experimentId),
+          metrics,
           weights: phases.map(({ weights }) => weights),
           cells: cells.map((cell) => ({
             position: cell.position,
@@ -225,7 +237,11 @@ export class ExperimentLooks extends Context.Service<
             crossed: integer(cell.crossed),
             other: integer(cell.other),
             sums: Moments.sums.map((name) => integer(cell[name])),
-            products: Moments.products.map((name) => integer(cell[name]))
+            products: Moments.products.map((name) => integer(cell[name])),
+            caps:
+              cell.cap === null || cell.denominatorCap === null
+                ? undefined
+                : { value: Number(cell.cap), denominator: Number(cell.denominatorCap) }
           })),
           informations: earlier.map(({ information }) => information)
         })

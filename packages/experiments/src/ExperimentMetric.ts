@@ -58,8 +58,16 @@ const prePeriodSecondsMax = 30 * 24 * 60 * 60
 const capMax = 1_000_000_000_000_000n
 const Cap = BoundedInt.makeBigInt({ minimum: 1n, maximum: capMax })
 
+/** The median: a lower percentile would cap most units. */
+const capPercentileMin = 0.5
+const capPercentileMax = 0.9999
+const CapPercentile = Schema.Finite.check(
+  Schema.isBetween({ minimum: capPercentileMin, maximum: capPercentileMax })
+)
+
 /**
  * - `conversion`: 1 for a unit that has a fact, else 0.
+ * - `retention`: 1 for a unit that has a fact from `windowStartSeconds` after its first exposure on, else 0.
  * - `count`: the unit's facts.
  * - `sum`: the sum of their values, such as revenue.
  * - `ratio`: the sum of the values of `source` over the number of facts of `denominatorSource`, over all units.
@@ -67,7 +75,15 @@ const Cap = BoundedInt.makeBigInt({ minimum: 1n, maximum: capMax })
  * @category schemas
  * @since 0.1.0
  */
-export const Kind = Schema.Literals(["conversion", "count", "sum", "ratio"])
+export const Kind = Schema.Literals(["conversion", "retention", "count", "sum", "ratio"])
+
+/**
+ * True for a metric whose units are 0 or 1.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isProportion = (kind: typeof Kind.Type): boolean => kind === "conversion" || kind === "retention"
 
 const fields = {
   key: Key,
@@ -84,11 +100,18 @@ const fields = {
   currency: Schema.NullOr(Currency),
   /** Facts count from the first exposure, its instant included, for this time. */
   windowSeconds: Schema.Int,
+  /** The time from the first exposure on in which facts do not count yet; 0 except for a retention. */
+  windowStartSeconds: Schema.Int,
   /** The time before the first exposure whose facts are the covariate of CUPED; 0 for none. */
   prePeriodSeconds: Schema.Int,
   /** The largest total that a unit counts with, and minus the smallest one. */
   cap: Schema.NullOr(Cap),
-  denominatorCap: Schema.NullOr(Cap)
+  denominatorCap: Schema.NullOr(Cap),
+  /**
+   * The share of units whose total is at most the cap, which each look reads from all units of both arms, those without a fact
+   * included. The totals of a ratio's two parts are each capped at this percentile of their own.
+   */
+  capPercentile: Schema.NullOr(CapPercentile)
 }
 
 /**
@@ -103,6 +126,7 @@ export class ExperimentMetric extends Schema.Class<ExperimentMetric>(
 
 /**
  * The fields of a new metric. A `ratio` has a `denominatorSource` and either both caps or none. A sum of orders has a currency.
+ * A `retention` has a `windowStartSeconds`.
  *
  * @category models
  * @since 0.1.0
@@ -118,11 +142,15 @@ export const NewExperimentMetric = Schema.Struct({
   windowSeconds: Schema.optionalKey(
     Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: windowSecondsMax }))
   ),
+  windowStartSeconds: Schema.optionalKey(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: windowSecondsMax - 1 }))
+  ),
   prePeriodSeconds: Schema.optionalKey(
     Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: prePeriodSecondsMax }))
   ),
   cap: Schema.optionalKey(Cap),
-  denominatorCap: Schema.optionalKey(Cap)
+  denominatorCap: Schema.optionalKey(Cap),
+  capPercentile: Schema.optionalKey(CapPercentile)
 }).check(
   Schema.makeFilter((metric) =>
     (metric.kind === "ratio") !== (metric.denominatorSource !== undefined)
@@ -135,7 +163,17 @@ export const NewExperimentMetric = Schema.Struct({
               (metric.kind === "sum" || metric.kind === "ratio") &&
               metric.currency === undefined
             ? "Expected currency: orders are money, and one metric is in one currency"
-            : undefined
+            : (metric.kind === "retention") !== (metric.windowStartSeconds !== undefined)
+              ? "Expected windowStartSeconds for a retention, and for nothing else"
+              : (metric.windowStartSeconds ?? 0) >= (metric.windowSeconds ?? windowSecondsDefault)
+                ? "Expected windowStartSeconds below windowSeconds"
+                : metric.capPercentile === undefined
+                  ? undefined
+                  : metric.cap !== undefined
+                    ? "Expected cap or capPercentile, not both"
+                    : isProportion(metric.kind)
+                      ? "Expected capPercentile for a count, sum or ratio"
+                      : undefined
   )
 )
 

@@ -43,9 +43,11 @@ const metricRow = Row.make(
     denominatorSource: Schema.NullOr(Schema.String),
     currency: Schema.NullOr(Currency),
     windowSeconds: Schema.Int,
+    windowStartSeconds: Schema.Int,
     prePeriodSeconds: Schema.Int,
     cap: Schema.NullOr(Column.BigInt),
     denominatorCap: Schema.NullOr(Column.BigInt),
+    capPercentile: ExperimentMetric.fields.capPercentile,
     recordedAt: Column.Timestamp
   },
   { uuid: ["metricId"] }
@@ -97,15 +99,16 @@ export class ExperimentMetrics extends Context.Service<
           if ((existing?.count ?? 0) >= metricsMax) return yield* new MetricLimit({ metricsMax })
           const [row] = yield* sql`
             INSERT INTO hm_experiment_metric (tenant_id, metric_id, key, name, kind, direction, source,
-                                              denominator_source, currency, window_seconds, pre_period_seconds, cap,
-                                              denominator_cap, recorded_at)
+                                              denominator_source, currency, window_seconds, window_start_seconds,
+                                              pre_period_seconds, cap, denominator_cap, cap_percentile, recorded_at)
             VALUES (${tenant.id}, ${yield* Identifier.next}::uuid, ${metric.key}, ${metric.name ?? metric.key},
                     ${metric.kind}, ${metric.direction ?? "up"}, ${metric.source},
                     ${metric.denominatorSource ?? null}, ${metric.currency ?? null},
                     ${metric.windowSeconds ?? defaults.windowSeconds}::int,
+                    ${metric.windowStartSeconds ?? 0}::int,
                     ${metric.prePeriodSeconds ?? defaults.prePeriodSeconds}::int,
                     ${metric.cap?.toString() ?? null}::bigint, ${metric.denominatorCap?.toString() ?? null}::bigint,
-                    ${now})
+                    ${metric.capPercentile ?? null}::float8, ${now})
                 ON CONFLICT (tenant_id, key) DO NOTHING
             RETURNING ${columns}
           `

@@ -33,6 +33,7 @@ import { ExperimentUnits } from "./ExperimentUnits.ts"
 import * as Commerce from "./internal/commerce.ts"
 import * as Retention from "./internal/retention.ts"
 import nextLook from "./migrations/0005_experiment_next_look.ts"
+import retention from "./migrations/0006_experiment_retention.ts"
 import experiment from "./migrations/0001_experiment.ts"
 import unit from "./migrations/0002_experiment_unit.ts"
 import margin from "./migrations/0003_experiment_margin.ts"
@@ -150,7 +151,8 @@ export const domain = Domain.make({
       "0002_experiment_unit": unit,
       "0003_experiment_margin": margin,
       "0004_experiment_exclusion": exclusion,
-      "0005_experiment_next_look": nextLook
+      "0005_experiment_next_look": nextLook,
+      "0006_experiment_retention": retention
     },
     { release: manifest.version }
   ),

@@ -293,9 +293,11 @@ export const metricOf = (more: Partial<ConstructorParameters<typeof ExperimentMe
     denominatorSource: null,
     currency: null,
     windowSeconds: 86_400,
+    windowStartSeconds: 0,
     prePeriodSeconds: 0,
     cap: null,
     denominatorCap: null,
+    capPercentile: null,
     recordedAt: at,
     ...more
   })

@@ -144,9 +144,9 @@ export const make = (sql: SqlClient.SqlClient) => {
     lines AS (
       SELECT a.unit_kind, a.unit, a.experiment_id, g.position,
              ARRAY[
-               least(greatest(CASE WHEN m.kind = 'conversion' THEN least(s.y, 1) ELSE s.y END, -c.y), c.y)::bigint,
+               least(greatest(CASE WHEN m.kind IN ('conversion', 'retention') THEN least(s.y, 1) ELSE s.y END, -c.y), c.y)::bigint,
                least(greatest(s.d, -c.d), c.d)::bigint,
-               least(greatest(CASE WHEN m.kind = 'conversion' THEN least(s.x, 1) ELSE s.x END, -c.y), c.y)::bigint,
+               least(greatest(CASE WHEN m.kind IN ('conversion', 'retention') THEN least(s.x, 1) ELSE s.x END, -c.y), c.y)::bigint,
                least(greatest(s.e, -c.d), c.d)::bigint,
                s.other
              ] AS line
@@ -164,8 +164,8 @@ export const make = (sql: SqlClient.SqlClient) => {
        CROSS JOIN LATERAL (
              SELECT coalesce(sum(v.amount) FILTER (WHERE v.is_numerator AND v.is_after), 0) AS y,
                     coalesce(sum(v.quantity) FILTER (WHERE v.is_denominator AND v.is_after), 0) AS d,
-                    coalesce(sum(v.amount) FILTER (WHERE v.is_numerator AND NOT v.is_after), 0) AS x,
-                    coalesce(sum(v.quantity) FILTER (WHERE v.is_denominator AND NOT v.is_after), 0) AS e,
+                    coalesce(sum(v.amount) FILTER (WHERE v.is_numerator AND v.is_before), 0) AS x,
+                    coalesce(sum(v.quantity) FILTER (WHERE v.is_denominator AND v.is_before), 0) AS e,
                     count(*) FILTER (WHERE v.is_other AND v.is_after) AS other
                FROM (
                     SELECT f.quantity,
@@ -173,7 +173,8 @@ export const make = (sql: SqlClient.SqlClient) => {
                            f.source = m.source AND NOT b.is_other AS is_numerator,
                            f.source = m.denominator_source AND NOT b.is_other AS is_denominator,
                            b.is_other,
-                           f.at >= a.first_exposed_at AS is_after
+                           f.at < a.first_exposed_at AS is_before,
+                           f.at >= a.first_exposed_at + make_interval(secs => m.window_start_seconds) AS is_after
                       FROM hm_experiment_fact f
                      CROSS JOIN LATERAL (
                            -- Money is added in one currency only; without one, a sum takes numbers that are no money.

@@ -20,6 +20,8 @@ export interface Cell {
   readonly other: bigint
   readonly sums: ReadonlyArray<bigint>
   readonly products: ReadonlyArray<bigint>
+  /** Of a metric with a percentile: what its totals were capped at. */
+  readonly caps?: { readonly value: number; readonly denominator: number } | undefined
 }
 
 export interface Input {
@@ -79,6 +81,7 @@ export const analyse = (input: Input): Figures => {
       (sum, cell) => (cell.position === position ? sum + Number(cell.other) : sum),
       0
     )
+    const caps = cells.find((cell) => cell.position === position)?.caps
     const arms = variants.map(({ key }, variant) => {
       const whole = cells
         .filter((cell) => cell.position === position && cell.variant === variant)
@@ -107,6 +110,7 @@ export const analyse = (input: Input): Figures => {
       metric: metric.key,
       role: experiment.metrics[index]?.role ?? "goal",
       kind: metric.kind,
+      ...(caps === undefined ? {} : { caps }),
       otherCurrency,
       arms,
       comparisons: variants.slice(1).map(({ key }, place) => {

@@ -1,6 +1,6 @@
 /** The comparison of a treatment with the control for one metric. Nothing in it is NaN or infinite. */
 import { bayesianCaution } from "../ExperimentLook.ts"
-import type { ExperimentMetric } from "../ExperimentMetric.ts"
+import { type ExperimentMetric, isProportion } from "../ExperimentMetric.ts"
 import type { Plan } from "../ExperimentPlan.ts"
 import { type Comparison, type Flag, pairOf, type Stratum } from "./pairing.ts"
 import { betaBinomial, posterior } from "./statistics/bayesian.ts"
@@ -65,7 +65,7 @@ const bayesianOf = (
   const [only, ...others] = strata
   const size = Math.abs(control.value)
   const counts =
-    metric.kind === "conversion" && isPlain && only !== undefined && others.length === 0
+    isProportion(metric.kind) && isPlain && only !== undefined && others.length === 0
       ? betaBinomial(
           { conversions: Math.round((only.control.mean[0] ?? 0) * only.control.n), units: only.control.n },
           {
@@ -154,7 +154,7 @@ export const compare = (
   const criticalValue = isFixed ? result.criticalValue : (sequence?.half ?? NaN) / standardError
   const isShown = isFixed ? levels.level !== undefined : Number.isFinite(criticalValue)
   const lift =
-    metric.kind === "conversion" && method === "welch"
+    isProportion(metric.kind) && method === "welch"
       ? logRatio(control, treatment, criticalValue)
       : fieller(control, treatment, criticalValue)
   if (lift.estimate === undefined) {

@@ -1,6 +1,6 @@
 /** Estimates of a control and a treatment over the phases of an experiment. */
 import type { ExperimentLook } from "../ExperimentLook.ts"
-import type { ExperimentMetric } from "../ExperimentMetric.ts"
+import { type ExperimentMetric, isProportion } from "../ExperimentMetric.ts"
 import {
   adjusted,
   coefficient,
@@ -35,11 +35,7 @@ export interface Stratum {
 }
 
 export const plainEstimate = (metric: ExperimentMetric, moments: Moments): Estimate | undefined =>
-  metric.kind === "ratio"
-    ? ratio(moments)
-    : metric.kind === "conversion"
-      ? proportion(moments)
-      : mean(moments)
+  metric.kind === "ratio" ? ratio(moments) : isProportion(metric.kind) ? proportion(moments) : mean(moments)
 
 /** Both arms' estimates of one phase, with CUPED where the covariate varies. */
 const estimatesOf = (
