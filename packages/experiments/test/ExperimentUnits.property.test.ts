@@ -1,10 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Currency } from "@hypermarket/core/Money"
-import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { AllTenants, provide, type Tenant, TenantId } from "@hypermarket/core/Tenant"
 import type { Exposure, Fact, Refund } from "@hypermarket/experiments/ExperimentUnit"
 import { ExperimentUnits } from "@hypermarket/experiments/ExperimentUnits"
 import { DateTime, Effect } from "effect"
 import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import * as Laboratory from "./Laboratory.ts"
 
 interface Shop {
@@ -159,8 +160,34 @@ const storedOf = (experimentId: string) =>
     return new Map(rows.map(({ place, values }) => [place, values]))
   })
 
+/** Cuts one of the connections that are in a transaction. Returns how many that were. */
+const cutOne = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const cut = yield* sql`
+    SELECT pg_terminate_backend(pid)
+      FROM (
+           SELECT pid
+             FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+            ORDER BY random()
+            LIMIT 1
+           ) busy
+  `
+  return cut.length
+})
+
+/** At least so many, or the test says nothing of crashes. */
+const cutsMin = 20
+
 layer(Laboratory.layer, { excludeTestServices: true })("ExperimentUnits", (it) => {
-  const holds = (name: string, seed: number, factCount: number) =>
+  const holds = (
+    name: string,
+    seed: number,
+    factCount: number,
+    around: (
+      send: Effect.Effect<void, SqlError, ExperimentUnits | Tenant>
+    ) => Effect.Effect<void, SqlError, ExperimentUnits | Tenant | SqlClient.SqlClient> = (send) => send
+  ) =>
     Effect.gen(function* () {
       const units = yield* ExperimentUnits
       const random = Laboratory.random(Laboratory.seedOf(name, seed))
@@ -193,7 +220,7 @@ layer(Laboratory.layer, { excludeTestServices: true })("ExperimentUnits", (it) =
           ? [send, Effect.asVoid(Effect.provideService(units.mergeDue, AllTenants, { actor: "test" }))]
           : [send]
       )
-      yield* Effect.all(withMerges, { concurrency: 2, discard: true })
+      yield* Effect.forEach(withMerges, around, { concurrency: 2, discard: true })
       const expected = expectedOf(shop)
       assert.isAbove(expected.size, 6)
       assert.deepStrictEqual(yield* storedOf(experiment.experimentId), expected)
@@ -209,5 +236,28 @@ layer(Laboratory.layer, { excludeTestServices: true })("ExperimentUnits", (it) =
   it.effect(
     "moments equal the sums of 10,000 late, corrected, moved, withdrawn, refunded and repeated facts",
     () => holds("large", 4, 10_000)
+  )
+
+  it.effect("moments equal the sums of 10,000 facts whose writers are cut off and send again", () =>
+    Effect.gen(function* () {
+      let cuts = 0
+      const cut = cutOne.pipe(
+        Effect.delay("5 millis"),
+        Effect.repeat({ until: (count) => count > 0 }),
+        Effect.tap((count) => Effect.sync(() => (cuts += count))),
+        Effect.ignore
+      )
+      yield* holds("cut", 5, 10_000, (send) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            // Once per send at most, whichever of the writers that meets.
+            yield* Effect.forkScoped(cut)
+            // As a caller does that got no answer: what was committed is sent again all the same.
+            yield* Effect.retry(send, { while: ({ reason }) => reason._tag === "ConnectionError" })
+          })
+        )
+      )
+      assert.isAtLeast(cuts, cutsMin)
+    })
   )
 })
