@@ -174,7 +174,7 @@ layer(TestServer, { excludeTestServices: true })("Experiments in GrowthBook's SD
         Stream.runForEach((line) => Queue.offer(payloads, line)),
         Effect.forkScoped
       )
-      /** What no stream ever tells hangs the test. */
+      /** Waits for the payload; one that never comes hangs the test. */
       const told = (isExpected: (payload: string) => boolean) =>
         Effect.repeat(Queue.take(payloads), { until: isExpected })
       yield* told((payload) => !payload.includes("streamed"))

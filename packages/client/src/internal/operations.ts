@@ -661,7 +661,11 @@ export type ExperimentLook = {
   readonly metrics: ReadonlyArray<{
     readonly metric: string
     readonly role: "goal" | "guardrail"
-    readonly kind: "conversion" | "count" | "sum" | "ratio"
+    readonly kind: "conversion" | "retention" | "count" | "sum" | "ratio"
+    readonly caps?: {
+      readonly value: number
+      readonly denominator: number
+    }
     readonly otherCurrency?: number
     readonly arms: ReadonlyArray<{
       readonly variant: string
@@ -724,15 +728,17 @@ export type ExperimentMetric = {
   readonly metricId: string
   readonly key: string
   readonly name: string
-  readonly kind: "conversion" | "count" | "sum" | "ratio"
+  readonly kind: "conversion" | "retention" | "count" | "sum" | "ratio"
   readonly direction: "up" | "down"
   readonly source: string
   readonly denominatorSource: string | null
   readonly currency: string | null
   readonly windowSeconds: number
+  readonly windowStartSeconds: number
   readonly prePeriodSeconds: number
   readonly cap: string | null
   readonly denominatorCap: string | null
+  readonly capPercentile: number | null
   readonly recordedAt: string
 }
 
@@ -5695,15 +5701,17 @@ export interface Operations {
       readonly body: {
         readonly key: string
         readonly name?: string
-        readonly kind: "conversion" | "count" | "sum" | "ratio"
+        readonly kind: "conversion" | "retention" | "count" | "sum" | "ratio"
         readonly direction?: "up" | "down"
         readonly source: string
         readonly denominatorSource?: string
         readonly currency?: string
         readonly windowSeconds?: number
+        readonly windowStartSeconds?: number
         readonly prePeriodSeconds?: number
         readonly cap?: string
         readonly denominatorCap?: string
+        readonly capPercentile?: number
       }
     }, options?: CallOptions): Promise<ExperimentMetric>
     /** Get a metric. Returns the metric. */
