@@ -44,6 +44,9 @@ HttpApi.reflect(Api, {
   }
 })
 
+/** The token opens a stream, whose answer does not end: `OfrepStreams.test.ts` reads it. */
+const endless = new Set(["OfrepProtocol.ts"])
+
 describe("a domain", () => {
   for (const name of names) {
     const sources = readdirSync(`${root}/packages/${name}/src`).filter((file) => file.endsWith(".ts"))
@@ -96,6 +99,27 @@ describe("a domain", () => {
       for (const file of sources.filter((file) => file !== "index.ts")) {
         const isServed = /(?:Http|Protocol|Reference)\.ts$/.test(file)
         assert.strictEqual(index.includes(`"./${file}"`), !isServed, file)
+      }
+    })
+
+    it(`${name} has a stranger try each of its protocol routes and token routes`, () => {
+      const tests = readdirSync(`${root}/packages/${name}/test`)
+        .filter((file) => file.endsWith(".test.ts"))
+        .map((file) => read(`packages/${name}/test/${file}`))
+      const walks = [
+        ["ProtocolRoute.make(", "TenantIsolation.protocols("],
+        ["TokenRoute.make(", "TenantIsolation.tokens("]
+      ] as const
+      for (const [constructor, walk] of walks) {
+        const files = sources.filter((file) => read(`packages/${name}/src/${file}`).includes(constructor))
+        for (const file of files) {
+          const routes = `${file.slice(0, -".ts".length)}.routes`
+          if (walk.includes("tokens") && endless.has(file)) continue
+          assert.isTrue(
+            tests.some((text) => text.includes(walk) && text.includes(routes)),
+            `${file}: no test has ${walk}...) with ${routes}`
+          )
+        }
       }
     })
 

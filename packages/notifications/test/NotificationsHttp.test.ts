@@ -14,6 +14,7 @@ import { NotificationPreferences } from "@hypermarket/notifications/Notification
 import { NotificationsApi } from "@hypermarket/notifications/NotificationsApi"
 import * as NotificationsDomain from "@hypermarket/notifications/NotificationsDomain"
 import * as NotificationsHttp from "@hypermarket/notifications/NotificationsHttp"
+import * as OneClickProtocol from "@hypermarket/notifications/OneClickProtocol"
 import * as LinkProtocol from "@hypermarket/notifications/LinkProtocol"
 import { Notifications } from "@hypermarket/notifications/Notifications"
 import * as DoorIsolation from "@hypermarket/testing/DoorIsolation"
@@ -150,6 +151,23 @@ layer(OneClick, { excludeTestServices: true })("The unsubscribe link", (it) => {
     })
 
   const before = { news: false, orders: true, reviews: true }
+
+  const ownersLink = (id: string) =>
+    Effect.gen(function* () {
+      const preferences = yield* NotificationPreferences
+      yield* Laboratory.seed
+      return {
+        owner,
+        stranger: TenantId.make("stranger"),
+        claims: { kind: "customer", id, category: "reviews", message: "m" },
+        read: preferences.get({ customer: id }).pipe(provide(owner))
+      }
+    }).pipe(provide(owner))
+
+  TenantIsolation.tokens(it, OneClickProtocol.routes, {
+    "GET /v1/notifications/unsubscribe/:token": ownersLink("walked-get"),
+    "POST /v1/notifications/unsubscribe/:token": ownersLink("walked-post")
+  })
 
   it.effect("a link scanner's GET or HEAD unsubscribes no recipient", () =>
     Effect.gen(function* () {

@@ -10,6 +10,8 @@ import { SignedToken } from "@hypermarket/core/SignedToken"
 import { provide } from "@hypermarket/core/Tenant"
 import * as LinkProtocol from "@hypermarket/notifications/LinkProtocol"
 import { NotificationPreferences } from "@hypermarket/notifications/NotificationPreferences"
+import * as PreferenceCentreProtocol from "@hypermarket/notifications/PreferenceCentreProtocol"
+import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
 import { NotificationTemplates } from "@hypermarket/notifications/NotificationTemplates"
 import { Effect, Layer, Option } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
@@ -52,6 +54,30 @@ const save = (url: string, body: string) =>
 const before = { news: false, orders: true, reviews: true }
 
 layer(TestLayer, { excludeTestServices: true })("The preference centre", (it) => {
+  const ownersLink = (id: string, body?: string) =>
+    Effect.gen(function* () {
+      const preferences = yield* NotificationPreferences
+      yield* Laboratory.seed
+      yield* Laboratory.customer(id)
+      yield* Laboratory.seed.pipe(provide(Laboratory.globex))
+      return {
+        owner: Laboratory.acme,
+        stranger: Laboratory.globex,
+        claims: { kind: "customer", id },
+        ...(body === undefined ? {} : { body }),
+        read: preferences.get({ customer: id }).pipe(Laboratory.inAcme),
+        shown: `${id.slice(0, 1)}…@m…`
+      }
+    }).pipe(Laboratory.inAcme)
+
+  TenantIsolation.tokens(it, PreferenceCentreProtocol.routes, {
+    "GET /v1/notifications/preference-centre/:token": ownersLink("walked-get"),
+    "POST /v1/notifications/preference-centre/:token": ownersLink(
+      "walked-post",
+      "shown=news&shown=reviews&on=news"
+    )
+  })
+
   it.effect("shows a masked address and every category, and changes nothing by GET or HEAD", () =>
     Effect.gen(function* () {
       yield* Laboratory.seed

@@ -1,8 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import { ErrorProjects } from "@hypermarket/observability/ErrorProjects"
+import * as SentryCliProtocol from "@hypermarket/observability/SentryCliProtocol"
+import * as SentryProtocol from "@hypermarket/observability/SentryProtocol"
+import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
 import { Effect, Layer } from "effect"
-import { HttpClient, HttpClientRequest } from "effect/http"
+import { HttpBody, HttpClient, HttpClientRequest } from "effect/http"
+import { SqlClient } from "effect/sql"
+import { createHash } from "node:crypto"
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib"
 import {
   capture,
@@ -40,7 +45,56 @@ const spaced = (piece: string, times: number): string => {
   return runs.join(" ")
 }
 
+const checksum = createHash("sha1").update("chunk").digest("hex")
+
+const chunkForm = (): FormData => {
+  const form = new FormData()
+  form.append("file", new Blob(["chunk"]), checksum)
+  return form
+}
+
+let seeds = 0
+
 layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("SentryProtocol", (it) => {
+  TenantIsolation.protocols(
+    it,
+    Effect.map(Effect.all([SentryProtocol.routes, SentryCliProtocol.routes]), (lists) => lists.flat()),
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const owner = `walked${seeds++}`
+      // Ids are counted per tenant: the stranger has none of this number.
+      const project = 71_000 + seeds
+      yield* sql`
+        INSERT INTO hm_error_project (tenant_id, project_id, slug, name, recorded_at, updated_at)
+        VALUES (${owner}, ${project}, 'shop', 'shop', now(), now())
+      `
+      const version = "7.1.0"
+      const organization = "/api/0/organizations/:organization"
+      return {
+        ownerKey: owner,
+        strangerKey: "walker",
+        params: { project: String(project), organization: owner, version },
+        payloads: {
+          "/sentry/api/:project/store/": eventOf({}),
+          "/sentry/api/:project/security/": {
+            "csp-report": { "document-uri": "https://shop.example/", "violated-directive": "img-src" }
+          },
+          [`${organization}/artifactbundle/assemble/`]: { checksum, chunks: [checksum], projects: ["shop"] },
+          [`${organization}/releases/`]: { version, projects: ["shop"] },
+          [`${organization}/releases/:version/`]: { projects: ["shop"] }
+        },
+        watched: [`/v1/observability/projects/${project}`, `/v1/observability/projects/${project}/releases`]
+      }
+    }),
+    {
+      "POST /sentry/api/:project/envelope/": HttpBody.text(
+        envelopeOf({}, [{ type: "event" }, eventOf({})]),
+        "text/plain"
+      ),
+      "POST /api/0/organizations/:organization/chunk-upload/": HttpBody.formData(chunkForm())
+    }
+  )
+
   it.effect("an event in an envelope becomes an issue, and the answer is JSON with its id", () =>
     Effect.gen(function* () {
       const tenant = newTenant("one")

@@ -10,6 +10,7 @@ import { provide, type TenantId } from "@hypermarket/core/Tenant"
 import type { TokenRoute } from "@hypermarket/core/TokenRoute"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpApi from "effect/http-api/HttpApi"
@@ -147,13 +148,14 @@ const protocolRequest = (
 }
 
 /**
- * Registers one test for all protocol routes. `payloads` are by the route's template. A route with parameters refuses the
- * stranger; one without shows nothing of the owner's.
+ * Registers one test for all protocol routes. `payloads` are by the route's template; `bodies`, which are no JSON, by method and
+ * template. A route with parameters refuses the stranger; one without shows nothing of the owner's.
  */
 export const protocols = <R>(
   it: Vitest.MethodsNonLive<R>,
   routes: Effect.Effect<ReadonlyArray<ProtocolRoute>, unknown, R>,
-  seed: Effect.Effect<Seeded, unknown, R | HttpClient.HttpClient>
+  seed: Effect.Effect<Seeded, unknown, R | HttpClient.HttpClient>,
+  bodies: Readonly<Record<string, HttpBody.HttpBody>> = {}
 ): void => {
   it.effect(
     "a stranger gets nothing from any protocol route",
@@ -167,8 +169,10 @@ export const protocols = <R>(
           const before = yield* read
           const name = `${route.method} ${route.path}`
           const ask = Effect.fnUntraced(function* (key: string) {
+            const request = protocolRequest(route, key, seeded.params, seeded.payloads[route.path])
+            const body = bodies[name]
             const answer = yield* HttpClient.execute(
-              protocolRequest(route, key, seeded.params, seeded.payloads[route.path])
+              body === undefined ? request : HttpClientRequest.setBody(request, body)
             )
             return { status: answer.status, text: yield* answer.text }
           })
@@ -186,50 +190,65 @@ export const protocols = <R>(
   )
 }
 
-export interface SeededToken extends Pick<Seeded, "ownerKey" | "watched"> {
+export interface SeededToken {
   readonly owner: TenantId
   readonly stranger: TenantId
-  /** The claims of a token that changes something of the owner's. */
+  /** The claims of a token that shows or changes something of the owner's. */
   readonly claims: Claims
+  /** The body of a form. */
+  readonly body?: string
+  /** Reads what the owner has. */
+  readonly read: Effect.Effect<unknown, unknown>
+  /** A text that the answer to the owner's token has, and no other: for a route that shows something. */
+  readonly shown?: string
 }
 
 /**
- * Registers one test a token route: a token of another tenant with the owner's claims, and one of the owner's with another
- * purpose, change nothing. The owner's own token does.
+ * Registers one test for all token routes: a token of another tenant with the owner's claims, and one of the owner's with another
+ * purpose, show and change nothing. The owner's own token does. A route without a seed, by method and template, fails.
  */
 export const tokens = <R>(
   it: Vitest.MethodsNonLive<R | SignedToken>,
-  routes: ReadonlyArray<{
-    readonly route: TokenRoute
-    readonly seed: Effect.Effect<SeededToken, unknown, R | HttpClient.HttpClient>
-  }>
+  routes: Effect.Effect<ReadonlyArray<TokenRoute>, unknown, R>,
+  seeds: Readonly<Record<string, Effect.Effect<SeededToken, unknown, R | HttpClient.HttpClient>>>
 ): void => {
-  for (const { route, seed } of routes) {
-    it.effect(
-      `a token of another tenant or purpose changes nothing by ${route.method} ${route.path}`,
-      () =>
-        Effect.gen(function* () {
-          const signer = yield* SignedToken
+  it.effect(
+    "a token of another tenant or purpose shows and changes nothing by any token route",
+    () =>
+      Effect.gen(function* () {
+        const signer = yield* SignedToken
+        const list = yield* routes
+        assert.isNotEmpty(list)
+        for (const route of list) {
+          const name = `${route.method} ${route.path}`
+          const seed = seeds[name]
+          if (seed === undefined) return assert.fail(`no seed for the token route ${name}`)
           const seeded = yield* seed
-          const read = readOf(seeded)
-          const before = yield* read
+          const before = yield* seeded.read
           const use = Effect.fnUntraced(function* (tenantId: TenantId, purpose: string) {
             const token = yield* signer
               .make({ purpose, claims: seeded.claims, expiresIn: "1 hour" })
               .pipe(provide(tenantId))
-            return yield* HttpClient.execute(
-              HttpClientRequest.make(route.method)(fill(route.path, { token }))
+            const request = HttpClientRequest.make(route.method)(fill(route.path, { token }))
+            const answer = yield* HttpClient.execute(
+              seeded.body === undefined
+                ? request
+                : HttpClientRequest.bodyText(request, seeded.body, "application/x-www-form-urlencoded")
             )
+            return { status: answer.status, text: yield* answer.text }
           })
-          yield* use(seeded.stranger, route.purpose)
+          const stranger = yield* use(seeded.stranger, route.purpose)
           const otherPurpose = yield* use(seeded.owner, `${route.purpose}.other`)
-          assert.isAtLeast(otherPurpose.status, 400)
-          assert.deepStrictEqual(yield* read, before)
+          assert.isAtLeast(otherPurpose.status, 400, name)
+          assert.deepStrictEqual(yield* seeded.read, before, name)
           const owned = yield* use(seeded.owner, route.purpose)
-          assert.isBelow(owned.status, 400)
-          if (route.method !== "GET") assert.notDeepEqual(yield* read, before)
-        }) as Effect.Effect<void, unknown, R | SignedToken>,
-      onceOnly
-    )
-  }
+          assert.isBelow(owned.status, 400, name)
+          if (route.method !== "GET") assert.notDeepEqual(yield* seeded.read, before, name)
+          if (seeded.shown === undefined) continue
+          assert.include(owned.text, seeded.shown, name)
+          for (const { text } of [stranger, otherPurpose]) assert.notInclude(text, seeded.shown, name)
+        }
+      }) as Effect.Effect<void, unknown, R | SignedToken>,
+    onceOnly
+  )
 }

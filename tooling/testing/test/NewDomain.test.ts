@@ -14,15 +14,18 @@ import { FeatureSource } from "@hypermarket/core/FeatureSource"
 import * as Limits from "@hypermarket/core/Limits"
 import * as OutboundAddress from "@hypermarket/core/OutboundAddress"
 import * as OutboundHttp from "@hypermarket/core/OutboundHttp"
+import * as Problems from "@hypermarket/core/Problems"
 import * as ProtocolRoute from "@hypermarket/core/ProtocolRoute"
 import * as RequestChain from "@hypermarket/core/RequestChain"
 import * as Secrets from "@hypermarket/core/Secrets"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as SignedToken from "@hypermarket/core/SignedToken"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import * as TokenRoute from "@hypermarket/core/TokenRoute"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as DoorIsolation from "@hypermarket/testing/DoorIsolation"
 import * as Skeleton from "@hypermarket/testing/Skeleton"
+import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
 import { TestAudit } from "@hypermarket/testing/TestAudit"
 import * as TestApi from "@hypermarket/testing/TestApi"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
@@ -240,13 +243,50 @@ const keys = ConfigProvider.layer(
   ConfigProvider.fromUnknown({ HM_SECRETS_KEYS: `k1:${randomBytes(32).toString("base64")}` })
 )
 
-const TestServer = TestApi.layer(ParcelsApi, ParcelsHttp.layer).pipe(
-  Layer.provideMerge(ParcelsDomain.layer),
+const Services = ParcelsDomain.layer.pipe(
   Layer.provideMerge(SignedToken.SignedToken.layer),
   Layer.provideMerge(Secrets.Secrets.layer.pipe(Layer.provide(keys))),
   Layer.provideMerge(Wakeup.layerSilent),
   Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, ParcelsDomain.domain.migrations))
 )
+
+const TestServer = TestApi.layer(ParcelsApi, ParcelsHttp.layer).pipe(Layer.provideMerge(Services))
+
+/** What needs no key: links with a token, and a public group. */
+const Public = ApiServer.layer(
+  Layer.unwrap(Effect.map(ParcelContracts.links, TokenRoute.layer)).pipe(
+    Layer.merge(ParcelContracts.layerDepots),
+    Layer.provide([RequestChain.layer, Problems.layerInput])
+  )
+).pipe(
+  Layer.provide([AccessLog.layerDiscard, Shutdown.layer, layerCredentials]),
+  Layer.provideMerge(NodeHttpServer.layerTest),
+  Layer.provideMerge(Services)
+)
+
+layer(Public, { excludeTestServices: true })("The links and the public group of a new domain", (it) => {
+  const [owner, stranger] = [TenantId.make("links-owner"), TenantId.make("links-stranger")]
+
+  const sent = Effect.gen(function* () {
+    const items = yield* ParcelsItems
+    const name = `parcel-${crypto.randomUUID()}`
+    const { itemId } = yield* items.create({ name }).pipe(provide(owner))
+    const read = Effect.exit(items.get(itemId).pipe(provide(owner)))
+    return { owner, stranger, claims: { itemId }, shown: name, read: Effect.map(read, Exit.isSuccess) }
+  })
+
+  TenantIsolation.tokens(it, ParcelContracts.links, {
+    "GET /v1/parcels/links/:token": sent,
+    "POST /v1/parcels/links/:token": Effect.map(sent, ({ shown: _shown, ...seeded }) => seeded)
+  })
+
+  it.effect("answers an endpoint of PublicAccess without a key", () =>
+    Effect.gen(function* () {
+      const answer = yield* HttpClient.get("/v1/parcels/opening")
+      assert.deepStrictEqual([answer.status, yield* answer.json], [200, "until 17:00, anonymous"])
+    })
+  )
+})
 
 let seeds = 0
 

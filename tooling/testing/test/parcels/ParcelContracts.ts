@@ -6,10 +6,12 @@ import * as CalendarTime from "@hypermarket/core/CalendarTime"
 import * as Check from "@hypermarket/core/Check"
 import * as CommitCursor from "@hypermarket/core/CommitCursor"
 import * as Condition from "@hypermarket/core/Condition"
+import { RequestGuard } from "@hypermarket/core/Authorization"
 import { Caller } from "@hypermarket/core/Credentials"
 import * as Cron from "@hypermarket/core/Cron"
 import * as Domain from "@hypermarket/core/Domain"
 import * as EmailAddress from "@hypermarket/core/EmailAddress"
+import * as Endpoint from "@hypermarket/core/Endpoint"
 import { FeatureSource } from "@hypermarket/core/FeatureSource"
 import * as Handler from "@hypermarket/core/Handler"
 import * as Identifier from "@hypermarket/core/Identifier"
@@ -26,10 +28,13 @@ import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as Sse from "@hypermarket/core/Sse"
 import * as Subscription from "@hypermarket/core/Subscription"
 import { Tenant } from "@hypermarket/core/Tenant"
+import * as TokenRoute from "@hypermarket/core/TokenRoute"
 import { Effect, Layer, Result, Schema, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint } from "effect/http-api"
 import { SqlClient } from "effect/sql"
 import * as ParcelsDomain from "./src/ParcelsDomain.ts"
+import { ParcelsItemId } from "./src/ParcelsItem.ts"
 import { ParcelsItems } from "./src/ParcelsItems.ts"
 
 export interface Parcel {
@@ -153,6 +158,54 @@ export const journey = (shutdown: Shutdown["Service"]) =>
         Effect.catchTag("TooManyStreams", () => Effect.succeed(refuse("limited")))
       )
   )
+
+const trackingClaims = Schema.Struct({ itemId: Identifier.Uuid })
+
+/** The link of a mail shows the parcel, without a key; with POST its recipient refuses it. */
+export const links = Effect.map(ParcelsItems, (items) => {
+  const options = {
+    path: "/v1/parcels/links/:token",
+    purpose: "parcels.link",
+    claims: trackingClaims,
+    bodyBytesMax: 100,
+    refuse: (reason: TokenRoute.Reason) => HttpServerResponse.text(reason, { status: 404 })
+  } as const
+  const orMissing = <E, R>(self: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+    Effect.catch(self, () => Effect.succeed(HttpServerResponse.text("no such parcel", { status: 404 })))
+  const find = (itemId: string) => items.get(ParcelsItemId.make(itemId))
+  return [
+    TokenRoute.make({ ...options, method: "GET" }, ({ claims }) =>
+      orMissing(Effect.map(find(claims.itemId), ({ name }) => HttpServerResponse.text(name)))
+    ),
+    TokenRoute.make({ ...options, method: "POST" }, ({ claims }) =>
+      find(claims.itemId).pipe(
+        Effect.flatMap(({ itemId, version }) => items.remove(itemId, version)),
+        Effect.as(HttpServerResponse.text("refused")),
+        orMissing
+      )
+    )
+  ]
+})
+
+class DepotGroup extends Endpoint.publicGroup(
+  "parcelsDepots",
+  { title: "Depots", description: "Anybody may read when a depot is open." },
+  HttpApiEndpoint.get("opening", "/v1/parcels/opening", { success: Schema.String }).annotate(
+    RequestGuard,
+    "own"
+  )
+) {}
+
+class DepotApi extends HttpApi.make("depots").add(DepotGroup) {}
+
+/** An endpoint without a key. */
+export const layerDepots = HttpApiBuilder.layer(DepotApi).pipe(
+  Layer.provide(
+    HttpApiBuilder.group(DepotApi, "parcelsDepots", (handlers) =>
+      handlers.handleAll({ opening: () => Effect.map(Actor.Actor, ({ id }) => `until 17:00, ${id}`) })
+    )
+  )
+)
 
 class ParcelRow extends Schema.Class<ParcelRow>("ParcelRow")({
   itemId: Identifier.Uuid,
