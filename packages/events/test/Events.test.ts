@@ -1,4 +1,5 @@
 import { assert, layer } from "@effect/vitest"
+import * as Actor from "@hypermarket/core/Actor"
 import * as Domain from "@hypermarket/core/Domain"
 import * as Job from "@hypermarket/core/Job"
 import * as Migrations from "@hypermarket/core/Migrations"
@@ -303,12 +304,12 @@ layer(TestLayer, { excludeTestServices: true })("JobSchedules", (it) => {
       }).pipe(provide(acme))
   )
 
-  it.effect("start the domains' scheduled jobs", () =>
+  it.effect("start the domains' scheduled jobs, which act in the name of the job", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const time = yield* Now.TestNow
       yield* time.set(new Date(performance.timeOrigin + performance.now()))
-      yield* sql`CREATE TABLE ran (at timestamptz DEFAULT now())`
+      yield* sql`CREATE TABLE ran (actor text NOT NULL)`
       const domain = Domain.make({
         name: "ticking",
         tables: [],
@@ -318,9 +319,11 @@ layer(TestLayer, { excludeTestServices: true })("JobSchedules", (it) => {
           Job.scheduled({
             name: "ticking.clock.tick",
             every: "1 hour",
-            run: Effect.flatMap(SqlClient.SqlClient, (client) => client`INSERT INTO ran DEFAULT VALUES`).pipe(
-              Effect.asVoid
-            )
+            run: Effect.gen(function* () {
+              const client = yield* SqlClient.SqlClient
+              const { id, type } = yield* Actor.Actor
+              yield* client`INSERT INTO ran VALUES (${`${type}:${id}`})`
+            })
           })
         ]
       })
@@ -332,7 +335,7 @@ layer(TestLayer, { excludeTestServices: true })("JobSchedules", (it) => {
           )
         )
       )
-      assert.lengthOf(yield* sql`SELECT 1 FROM ran`, 1)
+      assert.deepStrictEqual(yield* sql`SELECT actor FROM ran`, [{ actor: "job:ticking.clock.tick" }])
     })
   )
 })
