@@ -3,12 +3,13 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
 /**
- * Processes write the first two by themselves: the use of keys, and tokens of limits that a lease has left. The log refuses all
- * rows, and its changes would void the plan of the reading.
+ * Processes write the first three by themselves: the use of keys, tokens of limits that a lease has left, and decisions that were
+ * added up. The log refuses all rows, and its changes would void the plan of the reading.
  */
 const beside: ReadonlySet<string> = new Set([
   "hm_api_key_use",
   "hm_api_rate_limit",
+  "hm_platform_policy_decision",
   "hm_platform_activity_log"
 ])
 
