@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as BoundedInt from "@hypermarket/core/BoundedInt"
+import { Instant } from "@hypermarket/core/Instant"
 import * as Json from "@hypermarket/core/Json"
 import * as Page from "@hypermarket/core/Page"
 import * as Text from "@hypermarket/core/Text"
@@ -209,7 +210,11 @@ export type WorkflowRetry = typeof WorkflowRetry.Type
 
 const filters = {
   name: Schema.optionalKey(WorkflowName),
-  state: Schema.optionalKey(WorkflowState)
+  state: Schema.optionalKey(WorkflowState),
+  /** Of the start: this time and later. */
+  since: Schema.optionalKey(Instant),
+  /** Of the start: before this time. */
+  until: Schema.optionalKey(Instant)
 }
 
 /**

@@ -134,7 +134,7 @@ export class WorkflowExecutions extends Context.Service<
     readonly get: (
       executionId: string
     ) => Effect.Effect<WorkflowInspection, WorkflowNotFound | SqlError, Tenant>
-    /** Lists executions by name, version and state, newest first. */
+    /** Lists executions by name, version, state and time of their start, newest first. */
     readonly list: (
       request: ListRequest
     ) => Effect.Effect<Page.Page<WorkflowExecution>, Page.CursorInvalid | SqlError, Tenant>
@@ -240,11 +240,15 @@ export class WorkflowExecutions extends Context.Service<
           yield* pages.after(request),
           () => ["9999-12-31T00:00:00.000Z", ""] as const
         )
+        const since = request.since === undefined ? null : DateTime.toDateUtc(request.since)
+        const until = request.until === undefined ? null : DateTime.toDateUtc(request.until)
         const rows = yield* sql`
           SELECT ${returned}
             FROM hm_workflow_execution
            WHERE tenant_id = ${tenant.id}
              AND (recorded_at, execution_id) < (${before}::timestamptz, ${beforeId})
+             AND (${since}::timestamptz IS NULL OR recorded_at >= ${since})
+             AND (${until}::timestamptz IS NULL OR recorded_at < ${until})
              AND (${request.name ?? null}::text IS NULL OR name = ${request.name ?? null})
              AND (${request.version ?? null}::integer IS NULL OR version = ${request.version ?? null})
              AND (${request.state ?? null}::text IS NULL OR state = ${request.state ?? null})

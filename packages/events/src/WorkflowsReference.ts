@@ -23,7 +23,7 @@ export const reference = Reference.make(
       listWorkflows: {
         summary: "List executions",
         description:
-          "Returns executions, newest first, 50 per page by default and at most 200. Filter them by `name`, `version` and `state`. Send `nextCursor` as `cursor` for the next page. Finished executions are deleted after 30 days."
+          "Returns executions, newest first, 50 per page by default and at most 200. Filter them by `name`, `version`, `state`, and the time of their start: from `since` on, and before `until`. Send `nextCursor` as `cursor` for the next page. Finished executions are deleted after 30 days."
       },
       getWorkflow: {
         summary: "Get an execution",

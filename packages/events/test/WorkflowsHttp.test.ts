@@ -172,6 +172,32 @@ layer(Live, { excludeTestServices: true })("An execution", (it) => {
     }).pipe(provide(TenantId.make("pages")))
   )
 
+  it.effect("is listed by the time of its start", () =>
+    Effect.gen(function* () {
+      const time = yield* Now.TestNow
+      const executions = yield* WorkflowExecutions
+      const now = yield* Now.now
+      for (const key of ["first", "second", "third"]) {
+        yield* executions.start({ name: "no such workflow", key, payload: null })
+        yield* time.adjust("1 hour")
+      }
+      yield* time.adjust("-3 hours")
+      const hour = (count: number) => new Date(now.getTime() + count * 3_600_000 - 1_000).toISOString()
+      const listed = (query: string) =>
+        Effect.map(TestApi.send("GET", `/v1/events/workflows?${query}`, { key: "times" }), ({ body }) =>
+          Array.isArray(body.items) ? body.items.map(({ executionId: id }) => id) : body
+        )
+      const [first, second, third] = ["first", "second", "third"].map((key) =>
+        executionId("no such workflow", key)
+      )
+      assert.deepStrictEqual(yield* listed(`since=${hour(1)}`), [third, second])
+      assert.deepStrictEqual(yield* listed(`until=${hour(1)}`), [first])
+      assert.deepStrictEqual(yield* listed(`since=${hour(1)}&until=${hour(2)}&state=ready`), [second])
+      const { status } = yield* TestApi.send("GET", "/v1/events/workflows?since=yesterday", { key: "times" })
+      assert.strictEqual(status, 400)
+    }).pipe(provide(TenantId.make("times")))
+  )
+
   const seed = Effect.gen(function* () {
     const executions = yield* WorkflowExecutions
     const { executionId: id } = yield* executions.start({

@@ -4490,10 +4490,12 @@ export interface Operations {
     }, options?: CallOptions): Promise<EventRetention>
   }
   readonly workflows: {
-    /** List executions. Returns executions, newest first, 50 per page by default and at most 200. Filter them by `name`, `version` and `state`. Send `nextCursor` as `cursor` for the next page. Finished executions are deleted after 30 days. */
+    /** List executions. Returns executions, newest first, 50 per page by default and at most 200. Filter them by `name`, `version`, `state`, and the time of their start: from `since` on, and before `until`. Send `nextCursor` as `cursor` for the next page. Finished executions are deleted after 30 days. */
     list(input?: {
       readonly name?: string
       readonly state?: "expected" | "ready" | "running" | "suspended" | "succeeded" | "failed" | "cancelled" | "killed"
+      readonly since?: string
+      readonly until?: string
       readonly version?: number
       readonly limit?: number
       readonly cursor?: string
@@ -4510,7 +4512,7 @@ export interface Operations {
         readonly payload: unknown
       }
     }, options?: CallOptions): Promise<WorkflowExecution>
-    /** Get an execution. Returns one execution with its payload. `result` is the value that it succeeded with, and null in every other state. `error` describes a failure. Without the scope `events:payload` `payload` and `result` are null, and `withheld` says so. A reading through the console is in the activity log, once per view. `unasked` names recorded activities that the last run did not ask for. Its code may have changed, or it has lost a race. */
+    /** Get an execution. Returns one execution with its payload. `result` is the value that it succeeded with, and null in every other state. `error` describes a failure. Without the scope `events:payload` `payload` and `result` are null, and `withheld` says so. A reading through the console is in the activity log, once per view. `unasked` names recorded activities that the last run did not ask for. Its code may have changed. Branches of a race are left out. */
     get(input: {
       readonly executionId: string
     }, options?: CallOptions): Promise<WorkflowInspection>
