@@ -24,6 +24,7 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as ServerClock from "@hypermarket/queue/ServerClock"
 import * as ErrorReports from "@hypermarket/observability/ErrorReports"
 import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDomain"
 import manifest from "@hypermarket/core/package.json" with { type: "json" }
@@ -137,7 +138,7 @@ export const plan = (options: Database.Options) =>
 export const script = (options: Database.Options) =>
   Effect.map(examine(options), ({ pending }) => MigrationPlan.script(migrationSets, pending, options.schema))
 
-/** The pool, on a schema that fits this code. */
+/** The pool, on a schema that fits this code, and its server's clock. */
 export const layerDatabase = (
   options: Database.Options,
   applicationName: string
@@ -155,6 +156,7 @@ export const layerDatabase = (
         )
       }
       return Layer.effectDiscard(DatabaseSchema.requireOnly(options.schema)).pipe(
+        Layer.provideMerge(ServerClock.layer),
         Layer.provideMerge(Database.layer(options, applicationName))
       )
     })

@@ -159,7 +159,7 @@ const clock = Check.make(
           {
             status: "warn" as const,
             message: `the clock of this process is ${seconds} s ${behindMillis < 0 ? "ahead of" : "behind"} the database's`,
-            hint: "synchronise both with NTP: what an API process stores, such as expiries, is wrong by that much"
+            hint: "synchronise both with NTP: processes go by the database's clock meanwhile, but their log has the wrong time"
           }
         ]
   })

@@ -8,6 +8,8 @@ import * as Now from "@hypermarket/core/Now"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -21,6 +23,10 @@ import type { SqlError } from "effect/sql/SqlError"
  * @since 0.1.0
  */
 export const toleranceMillis = 1_000
+
+const aheadSeconds = Metric.gauge("hm_queue_clock_ahead_seconds", {
+  description: "Seconds that the clock of this process is ahead of the database's"
+})
 
 /** Interval of measurements. */
 const interval = "10 seconds"
@@ -91,6 +97,7 @@ export const corrected = <A, E, R>(
     const update = Effect.gen(function* () {
       const measured = yield* measure
       if (measured === undefined) return
+      yield* Metric.update(aheadSeconds, -measured / 1_000)
       const next = Math.abs(measured) < toleranceMillis ? 0 : measured
       if (Math.abs(next - offsetMillis) >= toleranceMillis) {
         yield* Effect.logWarning(
@@ -110,3 +117,18 @@ export const corrected = <A, E, R>(
       Effect.provideService(Offset, () => offsetMillis)
     )
   })
+
+/**
+ * Corrects `Now` of every layer that it is provided to, until the scope closes: expiries and due times that a process stores
+ * are by the database's clock.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<never, never, SqlClient.SqlClient> = Layer.effectContext(
+  corrected(
+    Effect.gen(function* () {
+      return Context.make(Now.Now, yield* Now.Now).pipe(Context.add(Offset, yield* Offset))
+    })
+  )
+)

@@ -14,16 +14,22 @@ export interface Suite {
 
 /**
  * Slow and withheld bodies. A database that is read-only, locked, on a full disk or out of connections. A log on a full disk
- * (ENOSPC) or without a reader (EPIPE). Requests in flight at SIGTERM, and tenants that ask long questions.
+ * (ENOSPC) or without a reader (EPIPE). Clocks that are wrong by days. Requests in flight at SIGTERM, and tenants that ask long questions.
  */
 export const faults: ReadonlyArray<Suite> = [
-  { folder: "apps/api", files: ["Bodies", "Faults", "LongRequests", "Stopping"] }
+  { folder: "apps/api", files: ["Bodies", "ClockSkew", "Faults", "LongRequests", "Stopping"] }
 ]
 
 /** One bad row of each kind in every loop over all tenants. */
 export const poison: ReadonlyArray<Suite> = [
   { folder: "packages/analytics", files: ["Poison"] },
-  { folder: "packages/queue", files: ["WorkQueueFailures"] },
+  { folder: "packages/core", files: ["EachTenant"] },
+  { folder: "packages/events", files: ["ScheduleTick"] },
+  { folder: "packages/experiments", files: ["PlannedLooks"] },
+  { folder: "packages/observability", files: ["HostileUploads"] },
+  { folder: "packages/platform", files: ["FlagChangeRequests"] },
+  { folder: "packages/queue", files: ["WorkQueueFailures", "WorkQueueRejections"] },
+  { folder: "packages/quotas", files: ["TenantQuotas"] },
   { folder: "packages/search", files: ["Poison"] }
 ]
 
