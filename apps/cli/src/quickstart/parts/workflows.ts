@@ -10,6 +10,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import * as ApiClient from "../../ApiClient.ts"
 import { failed } from "../../CommandFailed.ts"
 import { layerWorker, name, paid } from "../OrderWorkflow.ts"
 import type { Installation, Part } from "../Part.ts"
@@ -18,19 +19,36 @@ const send = Effect.fnUntraced(function* (
   { apiKey, apiUrl }: Installation,
   method: "GET" | "POST",
   path: string,
-  body?: Schema.Json
+  body?: Schema.Json,
+  headers: Readonly<Record<string, string>> = {}
 ) {
   const client = yield* HttpClient
-  const request = HttpClientRequest.make(method)(`${apiUrl}/v1/events/workflows${path}`).pipe(
+  const request = HttpClientRequest.make(method)(`${apiUrl}/v1/events${path}`).pipe(
     HttpClientRequest.bearerToken(apiKey)
   )
-  const answer = yield* client.execute(
-    body === undefined ? request : HttpClientRequest.bodyJsonUnsafe(request, body)
-  )
+  const withBody = body === undefined ? request : HttpClientRequest.bodyJsonUnsafe(request, body)
+  // After the body, which brings a content type.
+  const answer = yield* client.execute(HttpClientRequest.setHeaders(withBody, headers))
   return answer.status < 300
     ? answer
-    : yield* failed(`${method} /v1/events/workflows${path} answered ${answer.status}: ${yield* answer.text}`)
+    : yield* failed(`${method} /v1/events${path} answered ${answer.status}: ${yield* answer.text}`)
 })
+
+const settled = "com.example.payment.settled"
+
+/** A payment is an event of the shop's payment provider, and the signal that its order waits for. */
+const payments = {
+  name: "Payments of orders",
+  filters: [{ exact: { type: settled } }],
+  workflow: { name, key: "subject", signal: paid.name }
+}
+
+const ensurePayments = Effect.fnUntraced(function* (installation: Installation) {
+  const call = ApiClient.make(installation)
+  const { items } = yield* call(({ subscriptions }, options) => subscriptions.list({}, options))
+  if (items.some((subscription) => subscription.name === payments.name)) return
+  yield* call(({ subscriptions }, options) => subscriptions.create({ body: payments }, options))
+}, ApiClient.orCommandFailed("Subscribing an order to its payment"))
 
 /** The script of the worker: a bundle has it in a folder beside this code. */
 const script = fileURLToPath(
@@ -65,11 +83,11 @@ export const workflows: Part = {
   run: Effect.fnUntraced(function* (installation) {
     const { databaseUrl } = installation
     const start = (orderId: string) =>
-      send(installation, "POST", "", { name, key: orderId, payload: { orderId } }).pipe(
+      send(installation, "POST", "/workflows", { name, key: orderId, payload: { orderId } }).pipe(
         Effect.flatMap(HttpClientResponse.schemaBodyJson(WorkflowExecution))
       )
     const current = (id: string) =>
-      send(installation, "GET", `/${id}`).pipe(
+      send(installation, "GET", `/workflows/${id}`).pipe(
         Effect.flatMap(HttpClientResponse.schemaBodyJson(WorkflowInspection)),
         Effect.map(({ execution }) => execution)
       )
@@ -85,7 +103,7 @@ export const workflows: Part = {
         })
       )
     const tasks = (id: string) =>
-      send(installation, "GET", `/${id}/tasks`).pipe(
+      send(installation, "GET", `/workflows/${id}/tasks`).pipe(
         Effect.flatMap(HttpClientResponse.schemaBodyJson(Page.schema(WorkflowTask))),
         Effect.map(({ items }) => items)
       )
@@ -96,8 +114,21 @@ export const workflows: Part = {
       yield* Effect.scoped(
         Effect.andThen(workerToKill(databaseUrl), until(paidOrder.executionId, "suspended"))
       )
-      const payment = { name: paid.name, value: { paymentId: "payment-1" } }
-      yield* send(installation, "POST", `/${paidOrder.executionId}/signals`, payment)
+      yield* ensurePayments(installation)
+      yield* send(
+        installation,
+        "POST",
+        "",
+        {
+          specversion: "1.0",
+          id: "payment-1",
+          source: "/quickstart/payments",
+          type: settled,
+          subject: "order-1",
+          data: { paymentId: "payment-1" }
+        },
+        { "content-type": "application/cloudevents+json" }
+      )
     }
     const cancelledOrder = yield* start("order-2")
     yield* Effect.scoped(
@@ -106,7 +137,7 @@ export const workflows: Part = {
         yield* until(paidOrder.executionId, "succeeded")
         const { state } = yield* until(cancelledOrder.executionId, "suspended", "cancelled")
         if (state === "suspended") {
-          yield* send(installation, "POST", `/${cancelledOrder.executionId}/cancel`)
+          yield* send(installation, "POST", `/workflows/${cancelledOrder.executionId}/cancel`)
           yield* until(cancelledOrder.executionId, "cancelled")
         }
       })
@@ -127,7 +158,7 @@ export const workflows: Part = {
       ],
       lines: [
         `An order in ${steps.length} steps: ${steps.map((task) => task.name).join(", ")}`,
-        `Its worker was killed while it waited for the payment; another one shipped it, and no step ran again`,
+        `Its worker was killed while it waited for the payment, which came as an event; another one shipped it, and no step ran again`,
         `An order that was cancelled: ${undone.map((task) => task.name).join(", ")}`
       ],
       next: [
