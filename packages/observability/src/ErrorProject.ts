@@ -94,7 +94,8 @@ export type ErrorProjectChange = typeof ErrorProjectChange.Type
 
 /**
  * Items of one day, by what became of them. `stored`: readable. `counted`: counted by category and not kept. `dropped`: refused
- * here, with a reason. `client`: discarded by the SDK, as it reports.
+ * here, with a reason. `client`: discarded by the SDK, as it reports. `sampled`: stored first and no longer kept, because their
+ * hour had many like them. `removed`: of issues that were deleted.
  *
  * @category models
  * @since 0.1.0
@@ -103,7 +104,7 @@ export class ItemCount extends Schema.Class<ItemCount>("@hypermarket/observabili
   /** Its first instant, in UTC. */
   day: Schema.DateTimeUtcFromString,
   category: Schema.String,
-  outcome: Schema.Literals(["stored", "counted", "dropped", "client"]),
+  outcome: Schema.Literals(["stored", "counted", "dropped", "client", "sampled", "removed"]),
   reason: Schema.String,
   quantity: Schema.Int
 }) {}

@@ -58,7 +58,7 @@ const releaseRow = Row.make(ErrorRelease, {
 const countRow = Row.make(ItemCount, {
   day: Column.Timestamp,
   category: Schema.String,
-  outcome: Schema.Literals(["stored", "counted", "dropped", "client"]),
+  outcome: Schema.Literals(["stored", "counted", "dropped", "client", "sampled", "removed"]),
   reason: Schema.String,
   quantity: Columns.Count
 })

@@ -82,6 +82,8 @@ export class Issue extends Schema.Class<Issue>("@hypermarket/observability/Issue
   assignee: Schema.NullOr(Schema.String),
   /** Merged issues included. Events that were deleted by age are counted. */
   eventCount: Schema.Int,
+  /** Events that are counted and no longer kept, because their hour had many like them. */
+  sampledCount: Schema.Int,
   userCount: Schema.Int,
   firstSeen: Schema.DateTimeUtcFromString,
   lastSeen: Schema.DateTimeUtcFromString,

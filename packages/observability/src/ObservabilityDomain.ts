@@ -26,6 +26,7 @@ import * as Checks from "./internal/checks.ts"
 import * as Maintenance from "./internal/maintenance.ts"
 import * as MonitorSweep from "./internal/monitorSweep.ts"
 import * as Overview from "./internal/overview.ts"
+import * as Sampling from "./internal/sampling.ts"
 import { InstallationIssueFilter, IssueFilter, IssueId, NewMute, Reason, Resolve } from "./Issue.ts"
 import { Issues } from "./Issues.ts"
 import error from "./migrations/0001_error.ts"
@@ -33,6 +34,7 @@ import sourceMap from "./migrations/0002_source_map.ts"
 import monitor from "./migrations/0004_monitor.ts"
 import systemProject from "./migrations/0003_system_project.ts"
 import groupingRule from "./migrations/0006_grouping_rule.ts"
+import sampledEvent from "./migrations/0007_sampled_event.ts"
 import upload from "./migrations/0005_upload.ts"
 import { MonitorName } from "./Monitor.ts"
 import { Monitors } from "./Monitors.ts"
@@ -89,6 +91,13 @@ const prune = Job.scheduled<AllTenants | SqlClient.SqlClient>({
   run: Effect.asVoid(Maintenance.prune)
 })
 
+const sample = Job.scheduled<AllTenants | SqlClient.SqlClient>({
+  name: "observability.event.sample",
+  every: "10 minutes",
+  deadline: "5 minutes",
+  run: Sampling.sample
+})
+
 const logPartitions = Partitions.make({
   table: "hm_error_log",
   by: "received_at",
@@ -120,7 +129,8 @@ export const domain = Domain.make({
       "0003_system_project": systemProject,
       "0004_monitor": monitor,
       "0005_upload": upload,
-      "0006_grouping_rule": groupingRule
+      "0006_grouping_rule": groupingRule,
+      "0007_sampled_event": sampledEvent
     },
     { release: manifest.version }
   ),
@@ -166,9 +176,9 @@ export const domain = Domain.make({
     })
   },
   internalServices: [ErrorIntake, ErrorReports, SourceMaps, SourceMapWork],
-  jobs: [endMutes, prune, translate, judgeMonitors],
+  jobs: [endMutes, prune, sample, translate, judgeMonitors],
   partitions: [logPartitions, itemPartitions],
-  checks: [Checks.waiting, Checks.spooled],
+  checks: [Checks.waiting, Checks.spooled, Checks.stored],
   settings: Settings.settings,
   alerts: Overview.alerts,
   subjectData: ObservabilitySubjectData.subjectData

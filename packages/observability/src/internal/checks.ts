@@ -40,6 +40,57 @@ export const waiting = Check.make(
   })
 )
 
+const dayMillis = 24 * 3_600_000
+
+/**
+ * Compares what was acknowledged as stored, by project and day, with the events that issues have of those days and those of
+ * issues that were deleted. They change in one transaction.
+ */
+export const stored = Check.make(
+  "errors that were acknowledged are stored",
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const now = yield* Now.now
+    const since = new Date(now.getTime() - dayMillis).toISOString().slice(0, 10)
+    const rows = yield* sql<{ readonly days: number; readonly acknowledged: number; readonly found: number }>`
+      WITH counted AS (
+        SELECT tenant_id, project_id, day,
+               sum(quantity) FILTER (WHERE outcome = 'stored') AS acknowledged,
+               coalesce(sum(quantity) FILTER (WHERE outcome = 'removed'), 0) AS removed
+          FROM hm_error_count
+         WHERE day >= ${since}::date AND category = 'error'
+         GROUP BY tenant_id, project_id, day
+      ),
+      seen AS (
+        SELECT h.tenant_id, i.project_id, (h.hour AT TIME ZONE 'UTC')::date AS day, sum(h.events) AS events
+          FROM hm_error_hour h
+          JOIN hm_error_issue i ON i.tenant_id = h.tenant_id AND i.issue_id = h.issue_id
+         WHERE h.hour >= ${`${since}T00:00:00Z`}::timestamptz
+         GROUP BY h.tenant_id, i.project_id, 3
+      )
+      SELECT count(*) FILTER (WHERE c.acknowledged <> coalesce(s.events, 0) + c.removed)::int AS days,
+             coalesce(sum(c.acknowledged), 0)::float8 AS acknowledged,
+             coalesce(sum(s.events) + sum(c.removed), 0)::float8 AS found
+        FROM counted c
+        LEFT JOIN seen s ON s.tenant_id = c.tenant_id AND s.project_id = c.project_id AND s.day = c.day
+       WHERE c.acknowledged IS NOT NULL
+    `
+    const { acknowledged = 0, days = 0, found = 0 } = rows[0] ?? {}
+    return [
+      days === 0
+        ? {
+            status: "ok" as const,
+            message: `${acknowledged} errors of two days were acknowledged and are stored`
+          }
+        : {
+            status: "fail" as const,
+            message: `${acknowledged} errors of two days were acknowledged, and ${found} are stored`,
+            hint: "compare the counts of the projects with their issues: rows were changed by hand, or lost with a disk"
+          }
+    ]
+  })
+)
+
 const read = async (folder: string) => {
   const names = (await Fs.readdir(folder)).filter((name) => name.endsWith(".spool")).toSorted()
   const { type } = await Fs.statfs(folder)

@@ -15,7 +15,7 @@ import * as SourceMaps from "./sourceMaps.ts"
 
 export const columns = `
   issue_id::text AS "issueId", project_id AS "projectId", kind, title, culprit, level, status,
-  merged_into::text AS "mergedInto", assignee, event_count AS "eventCount", user_count AS "userCount",
+  merged_into::text AS "mergedInto", assignee, event_count AS "eventCount", sampled_count AS "sampledCount", user_count AS "userCount",
   first_seen AS "firstSeen", last_seen AS "lastSeen", first_release AS "firstRelease", last_release AS "lastRelease",
   resolution, mute, regressed_at AS "regressedAt", version, recorded_at AS "recordedAt", updated_at AS "updatedAt"
 `
@@ -24,6 +24,7 @@ const decodeRow = Schema.decodeUnknownEffect(
   Schema.Struct({
     ...Issue.fields,
     eventCount: Columns.Count,
+    sampledCount: Columns.Count,
     userCount: Columns.Count,
     firstSeen: Column.Timestamp,
     lastSeen: Column.Timestamp,

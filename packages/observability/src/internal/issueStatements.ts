@@ -268,7 +268,7 @@ export const make = (sql: SqlClient.SqlClient) => {
               UPDATE hm_error_issue
                  SET merged_into = ${issueId}::uuid, version = version + 1, updated_at = ${now}
                WHERE tenant_id = ${tenantId} AND issue_id = ${mergedId}::uuid
-              RETURNING event_count, first_seen, last_seen
+              RETURNING event_count, sampled_count, first_seen, last_seen
             ),
             reason_row AS (
               INSERT INTO hm_error_merge (tenant_id, merge_id, issue_id, merged_id, reason, recorded_at)
@@ -276,6 +276,7 @@ export const make = (sql: SqlClient.SqlClient) => {
             )
             UPDATE hm_error_issue i
                SET event_count = i.event_count + s.event_count,
+                   sampled_count = i.sampled_count + s.sampled_count,
                    user_count = (
                      SELECT count(*)
                        FROM hm_error_user u
@@ -317,7 +318,7 @@ export const make = (sql: SqlClient.SqlClient) => {
               UPDATE hm_error_issue
                  SET merged_into = NULL, version = version + 1, updated_at = ${now}
                WHERE tenant_id = ${tenantId} AND issue_id = ${mergedId}::uuid
-              RETURNING event_count
+              RETURNING event_count, sampled_count
             ),
             reason_row AS (
               UPDATE hm_error_merge
@@ -329,6 +330,7 @@ export const make = (sql: SqlClient.SqlClient) => {
             )
             UPDATE hm_error_issue i
                SET event_count = i.event_count - s.event_count,
+                   sampled_count = i.sampled_count - s.sampled_count,
                    user_count = (
                      SELECT count(*)
                        FROM hm_error_user u
@@ -355,6 +357,16 @@ export const make = (sql: SqlClient.SqlClient) => {
           events AS (
             DELETE FROM hm_error_log
              WHERE tenant_id = ${tenantId} AND issue_id IN (SELECT issue_id FROM removed_group)
+          ),
+          removed_events AS (
+            INSERT INTO hm_error_count AS c (tenant_id, project_id, day, category, outcome, reason, quantity)
+            SELECT h.tenant_id, i.project_id, (h.hour AT TIME ZONE 'UTC')::date, 'error', 'removed', '', sum(h.events)
+              FROM hm_error_hour h
+              JOIN hm_error_issue i ON i.tenant_id = h.tenant_id AND i.issue_id = h.issue_id
+             WHERE h.tenant_id = ${tenantId} AND h.issue_id IN (SELECT issue_id FROM removed_group)
+             GROUP BY h.tenant_id, i.project_id, 3
+                ON CONFLICT (tenant_id, project_id, day, category, outcome, reason)
+                DO UPDATE SET quantity = c.quantity + excluded.quantity
           ),
           hours AS (
             DELETE FROM hm_error_hour
