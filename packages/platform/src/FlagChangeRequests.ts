@@ -145,7 +145,8 @@ export class FlagChangeRequests extends Context.Service<
       const statements = Statements.make(sql)
       const approvals = Approvals.make(sql)
       const requests = Requests.make(sql)
-      const changes = Changes.make(sql, yield* Revision.make(sql))
+      const revisions = yield* Revision.make(sql)
+      const changes = Changes.make(sql, revisions)
 
       const definitionAt = (featureId: string, flagKey: string) =>
         Effect.fnUntraced(function* (version: number) {
@@ -196,6 +197,7 @@ export class FlagChangeRequests extends Context.Service<
           if (flag.version !== baseVersion) {
             return yield* new FlagRequestStale({ baseVersion, currentVersion: flag.version })
           }
+          yield* revisions.waiting(requests.lockCount)
           if ((yield* requests.countOpen) >= limits.openMax) {
             return yield* new FlagLimitReached({ limit: limits.openMax })
           }
@@ -328,21 +330,44 @@ export class FlagChangeRequests extends Context.Service<
         })
       })
 
-      /** Applies one step of the tenant whose turn it is. */
-      const turn = Effect.gen(function* () {
+      const isReadable = (featureId: string) =>
+        Effect.flatMap(statements.keyOf(featureId), (flagKey) =>
+          flagKey === undefined ? Effect.void : statements.find(flagKey)
+        ).pipe(
+          Effect.as(true),
+          Effect.catchDefect(() => Effect.succeed(false))
+        )
+
+      /** Applies one step of the tenant whose turn it is. Requests that cannot be applied now are left out of its next turns. */
+      const turn = Effect.fnUntraced(function* (left: Map<string, unknown>) {
         const now = yield* Now.now
-        const due = yield* requests.lockNextDue(now)
-        if (due === undefined) return { count: 0, hasMore: false }
+        const due = yield* requests.lockNextDue(now, Array.from(left.keys()))
+        if (due === undefined) {
+          const [defect] = left.values()
+          return left.size === 0 ? { count: 0, hasMore: false } : yield* Effect.die(defect)
+        }
         if ("unreadable" in due) {
           yield* conflict(due.unreadable, {}, "this release cannot read the request", now)
           return { count: 1, hasMore: true }
         }
         const { author, baseVersion, flagKey, requestId } = due.request
         // A savepoint: what a refused step has written is undone, and the request remains locked.
-        const outcome = yield* sql
-          .withTransaction(applyNext(due, undefined, now))
-          .pipe(Effect.provideService(Actor.Actor, { type: author.type, id: author.id }), Effect.result)
-        if (Result.isFailure(outcome)) {
+        const outcome = yield* sql.withTransaction(applyNext(due, undefined, now)).pipe(
+          Effect.provideService(Actor.Actor, { type: author.type, id: author.id }),
+          Effect.result,
+          Effect.catchDefect((defect) =>
+            Schema.isSchemaError(defect) ? Effect.succeed(defect) : Effect.die(defect)
+          )
+        )
+        if (Schema.isSchemaError(outcome)) {
+          // Another flag of the environment, else this one.
+          if (yield* isReadable(due.featureId)) {
+            left.set(requestId, outcome)
+            return { count: 0, hasMore: true }
+          }
+          yield* Effect.logWarning(`Change request ${requestId} has a flag that cannot be read`, outcome)
+          yield* conflict(requestId, { flagKey, baseVersion }, "this release cannot read the flag", now)
+        } else if (Result.isFailure(outcome)) {
           const reason = conflictReason(outcome.failure, baseVersion)
           if (reason === undefined) return yield* Effect.fail(outcome.failure)
           yield* conflict(requestId, { flagKey, baseVersion }, reason, now)
@@ -352,11 +377,12 @@ export class FlagChangeRequests extends Context.Service<
 
       const runDue = Effect.gen(function* () {
         yield* AllTenants
+        const tenants = yield* requests.dueTenants(yield* Now.now)
         yield* EachTenant.run({
           loop,
-          items: yield* requests.dueTenants(yield* Now.now),
+          items: tenants.map(({ tenantId }) => ({ tenantId, left: new Map<string, unknown>() })),
           limit: roundLimit,
-          turn: () => transactionOf(sql)(turn)
+          turn: ({ left }) => transactionOf(sql)(turn(left))
         }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
       }).pipe(Effect.withSpan("FlagChangeRequests.runDue"))
 

@@ -7,13 +7,13 @@ import { AllTenants, provide, type Tenant, TenantId } from "@hypermarket/core/Te
 import type { FlagEnvironment } from "@hypermarket/platform/FeatureFlag"
 import { FeatureFlags } from "@hypermarket/platform/FeatureFlags"
 import { FlagApprovalPolicies } from "@hypermarket/platform/FlagApprovalPolicies"
-import type { FlagStep } from "@hypermarket/platform/FlagChangeRequest"
+import { type FlagStep, limits } from "@hypermarket/platform/FlagChangeRequest"
 import * as FlagChangeRequests from "@hypermarket/platform/FlagChangeRequests"
 import { FlagSegments } from "@hypermarket/platform/FlagSegments"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import * as PoisonSuite from "@hypermarket/testing/PoisonSuite"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { DateTime, Effect, Layer } from "effect"
+import { DateTime, Effect, Layer, Result } from "effect"
 import { SqlClient } from "effect/sql"
 
 const Requests = FlagChangeRequests.FlagChangeRequests
@@ -463,6 +463,76 @@ layer(layerAll, { excludeTestServices: true })("A change request", (it) => {
     }).pipe(provide(TenantId.make("fr-unreadable")))
   )
 
+  it.effect(
+    "whose flag this release cannot read becomes a conflict, and delays none that can be applied",
+    () =>
+      Effect.gen(function* () {
+        const flags = yield* FeatureFlags
+        const requests = yield* Requests
+        const sql = yield* SqlClient.SqlClient
+        const places = [
+          ["broken", "live"],
+          ["beside", "live"],
+          ["elsewhere", "staging"],
+          ["late", "staging"]
+        ] as const
+        const ids = yield* Effect.forEach(places, ([flagKey, environment], index) =>
+          Effect.gen(function* () {
+            yield* flags.create({ flagKey, kind: "boolean", environments: { [environment]: off } })
+            const at = yield* inMinutes(3 + index)
+            const steps = [{ at, ...state(environment, on) }] as const
+            return (yield* requests.create({ flagKey, baseVersion: 1, steps })).requestId
+          })
+        )
+        const breaking = (variants: string) => sql`
+        UPDATE hm_platform_feature
+           SET variants = ${variants}::text::json
+         WHERE tenant_id = 'fr-broken-flag' AND flag_key = 'broken'
+      `
+        yield* breaking('{"none": 7}')
+        yield* later(9)
+        yield* runDue
+        const found = Effect.map(Effect.forEach(ids, requests.get), (all) =>
+          all.map(({ reason, status }) => [status, reason])
+        )
+        assert.deepStrictEqual(yield* found, [
+          ["conflict", "this release cannot read the flag"],
+          // Its environment cannot be checked while that flag is in it.
+          ["scheduled", null],
+          ["applied", null],
+          ["applied", null]
+        ])
+        yield* breaking('[{"name": "on", "value": true}, {"name": "off", "value": false}]')
+        yield* later(1)
+        yield* runDue
+        assert.deepStrictEqual((yield* found)[1], ["applied", null])
+      }).pipe(provide(TenantId.make("fr-broken-flag")))
+  )
+
+  it.effect("is refused past the limit of open ones, also when many are proposed at once", () =>
+    Effect.gen(function* () {
+      const flags = yield* FeatureFlags
+      const requests = yield* Requests
+      const sql = yield* SqlClient.SqlClient
+      yield* flags.create({ flagKey: "crowd", kind: "boolean", environments: { live: off } })
+      const propose = requests.create({ flagKey: "crowd", baseVersion: 1, steps: [state("live", on)] })
+      const { requestId } = yield* propose
+      // All but three of those that may be open.
+      yield* sql`
+        INSERT INTO hm_platform_flag_request
+                    (tenant_id, request_id, feature_id, flag_key, base_version, steps, status, author, recorded_at, updated_at)
+        SELECT tenant_id, gen_random_uuid(), feature_id, flag_key, base_version, steps, status, author, recorded_at, updated_at
+          FROM hm_platform_flag_request, generate_series(1, ${limits.openMax - 4})
+         WHERE request_id = ${requestId}::uuid
+      `
+      const outcomes = yield* Effect.forEach(Array.from({ length: 9 }), () => Effect.result(propose), {
+        concurrency: "unbounded"
+      })
+      const refused = outcomes.flatMap((outcome) => (Result.isFailure(outcome) ? [outcome.failure._tag] : []))
+      assert.deepStrictEqual(refused, Array.from({ length: 6 }).fill("FlagLimitReached"))
+    }).pipe(provide(TenantId.make("fr-crowd")))
+  )
+
   PoisonSuite.suite(it, [
     {
       name: "due changes of flags beside a flag whose stored kind no release knows",
@@ -486,8 +556,14 @@ layer(layerAll, { excludeTestServices: true })("A change request", (it) => {
       round: Effect.andThen(later(2), runDue),
       isDone: (tenantId) =>
         Effect.map(stored("f"), ({ version }) => version === 2).pipe(provide(TenantId.make(tenantId))),
-      recorded: PoisonSuite.loopFailure(FlagChangeRequests.loop),
-      expected: /variants/i
+      // The tenant's other requests do not wait: the loop has no failure, and the request has the reason.
+      recorded: (tenantId) =>
+        Effect.gen(function* () {
+          const requests = yield* Requests
+          const { items } = yield* requests.list({ status: "conflict" })
+          return items[0]?.reason ?? undefined
+        }).pipe(provide(TenantId.make(tenantId))),
+      expected: /cannot read the flag/
     }
   ])
 })

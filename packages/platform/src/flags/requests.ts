@@ -74,6 +74,14 @@ export const make = (sql: SqlClient.SqlClient) => {
     return (yield* toRequest(row)).request
   })
 
+  /** Holds the number of the tenant's open requests until the transaction ends: no other one is added. */
+  const lockCount = Effect.gen(function* () {
+    const tenant = yield* Tenant
+    yield* sql`
+      SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', current_schema(), 'hm_platform_flag_request', ${tenant.id}::text), 0))::text
+    `
+  })
+
   /** Counts open requests up to the limit. */
   const countOpen = Effect.gen(function* () {
     const tenant = yield* Tenant
@@ -130,13 +138,14 @@ export const make = (sql: SqlClient.SqlClient) => {
      WHERE status = 'scheduled' AND due_at <= ${now}
   `
 
-  /** Locks the tenant's request whose time came first. */
-  const lockNextDue = Effect.fnUntraced(function* (now: Date) {
+  /** Locks the tenant's request whose time came first, of those that are not left out. */
+  const lockNextDue = Effect.fnUntraced(function* (now: Date, left: ReadonlyArray<string>) {
     const tenant = yield* Tenant
     const [row] = yield* sql<{ readonly requestId: string }>`
       SELECT ${returned}
         FROM hm_platform_flag_request AS request
        WHERE request.tenant_id = ${tenant.id} AND request.status = 'scheduled' AND request.due_at <= ${now}
+         AND NOT request.request_id = ANY (${left}::uuid[])
        ORDER BY request.due_at, request.request_id
        LIMIT 1
          FOR UPDATE
@@ -176,5 +185,5 @@ export const make = (sql: SqlClient.SqlClient) => {
        AND updated_at < ${now}::timestamptz - make_interval(days => ${keptDays}::integer)
   `
 
-  return { insert, countOpen, find, lock, list, dueTenants, lockNextDue, update, prune }
+  return { insert, lockCount, countOpen, find, lock, list, dueTenants, lockNextDue, update, prune }
 }
