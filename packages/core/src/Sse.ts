@@ -1,6 +1,6 @@
 /**
  * A response of server-sent events (WHATWG HTML, 9.2): heartbeats, a cap per tenant and credential, an end for readers that
- * do not read, and one for all when the process stops. It knows no cursor: resuming is the caller's.
+ * do not read or are gone without a word, and one for all when the process stops. It knows no cursor: resuming is the caller's.
  *
  * @since 0.1.0
  */
@@ -14,9 +14,12 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { Socket } from "node:net"
 import { Caller } from "./Credentials.ts"
+import * as SilentPeers from "./internal/silentPeers.ts"
 import * as Now from "./Now.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { Tenant } from "./Tenant.ts"
@@ -42,6 +45,12 @@ const unreadMillisMax = 30_000
 
 /** Bytes that wait for a reader, and one event more. Past it the events are not pulled. */
 const unreadBytesMax = 262_144
+
+/**
+ * A proxy may acknowledge what it does not forward: such a reader cannot be told from one that reads. A stream ends after this
+ * time or up to a quarter earlier, so that the readers of a restart do not connect again all at once.
+ */
+const lifetimeMillisMax = 3_600_000
 
 /** After stopping has begun a stream ends at once; a connection that cannot be written to is closed after this time. */
 const closingMillis = 1_000
@@ -104,11 +113,14 @@ const encode = (event: SseEvent): Uint8Array =>
     })
   )
 
-/** Closes the connection under a reader that blocks: ending the stream reaches it only when it reads. */
-const closeConnection = (request: Option.Option<HttpServerRequest>): void => {
+const socketOf = (request: Option.Option<HttpServerRequest>): Socket | undefined => {
   const source = Option.getOrUndefined(request)?.source
-  if (source !== undefined && "destroy" in source && typeof source.destroy === "function") source.destroy()
+  return source !== undefined && "socket" in source && source.socket instanceof Socket
+    ? source.socket
+    : undefined
 }
+
+const isSilent = SilentPeers.make()
 
 type Bytes = Queue.Queue<Uint8Array, Cause.Done>
 
@@ -152,25 +164,33 @@ class Outbox {
   }
 }
 
-/** Heartbeats, the end of the token, and readers that do not read. */
-const attend = (outbox: Outbox, clock: Clock.Clock, endsAt: Date | undefined): Effect.Effect<void> =>
+/** Heartbeats, the end of the token, readers that do not read, and those that acknowledged nothing at two heartbeats. */
+const attend = (
+  outbox: Outbox,
+  clock: Clock.Clock,
+  endsAtMillis: number,
+  socket: Socket | undefined
+): Effect.Effect<void> =>
   Effect.gen(function* () {
+    let wasSilent = false
     while (true) {
-      const remainingMillis = endsAt === undefined ? Infinity : endsAt.getTime() - (yield* Now.now).getTime()
+      const remainingMillis = endsAtMillis - (yield* Now.now).getTime()
       if (remainingMillis <= 0) return Queue.endUnsafe(outbox.queue)
       yield* Effect.sleep(Math.min(heartbeatMillis, remainingMillis))
+      const silent = socket !== undefined && (yield* isSilent(socket))
       const nowMillis = clock.currentTimeMillisUnsafe()
-      if (outbox.isUnread(nowMillis)) return outbox.drop()
+      if ((silent && wasSilent) || outbox.isUnread(nowMillis)) return outbox.drop()
+      wasSilent = silent
       if (outbox.isEmpty && remainingMillis > heartbeatMillis) outbox.offer(heartbeat, nowMillis)
     }
   })
 
 const bodyOf = <E>(
   events: Stream.Stream<SseEvent, E>,
-  options: { readonly endsAt?: Date },
+  endsAtMillis: number,
   release: Effect.Effect<void>,
   shutdown: Shutdown["Service"],
-  request: Option.Option<HttpServerRequest>
+  socket: Socket | undefined
 ): Stream.Stream<Uint8Array> =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -179,7 +199,7 @@ const bodyOf = <E>(
       const queue = yield* Queue.unbounded<Uint8Array, Cause.Done>()
       const outbox = new Outbox(queue, () => {
         Queue.endUnsafe(queue)
-        closeConnection(request)
+        socket?.destroy()
       })
       yield* Stream.runForEach(events, (event) =>
         Effect.andThen(
@@ -191,11 +211,11 @@ const bodyOf = <E>(
         Effect.andThen(Queue.end(queue)),
         Effect.forkScoped
       )
-      yield* Effect.forkScoped(attend(outbox, clock, options.endsAt))
+      yield* Effect.forkScoped(attend(outbox, clock, endsAtMillis, socket))
       yield* shutdown.stopping.pipe(
         Effect.andThen(Queue.end(queue)),
         Effect.andThen(Effect.sleep(closingMillis)),
-        Effect.andThen(Effect.sync(() => closeConnection(request))),
+        Effect.andThen(Effect.sync(() => socket?.destroy())),
         Effect.forkScoped
       )
       return Stream.fromQueue(queue).pipe(
@@ -208,8 +228,8 @@ const bodyOf = <E>(
   )
 
 /**
- * Returns a response that sends the events until they end, the reader goes, `endsAt` has come or stopping begins. Both caps
- * are of this process. The count is given back when the stream or the request's scope ends.
+ * Returns a response that sends the events until they end, the reader goes, `endsAt` or an hour has come or stopping begins. Both
+ * caps are of this process. The count is given back when the stream or the request's scope ends.
  *
  * @category responses
  * @since 0.1.0
@@ -235,8 +255,12 @@ export const respond = Effect.fn("Sse.respond")(function* <E, R>(
   const caller = yield* Effect.serviceOption(Caller)
   const request = yield* Effect.serviceOption(HttpServerRequest)
   const context = yield* Effect.context<R>()
+  const startedMillis = (yield* Now.now).getTime()
+  const lifetimeMillis = yield* Random.nextIntBetween((lifetimeMillisMax * 3) / 4, lifetimeMillisMax)
+  const endsAtMillis = Math.min(startedMillis + lifetimeMillis, options.endsAt?.getTime() ?? Infinity)
   const tenantKey = `tenant ${id}`
   const keys = [tenantKey, ...Option.toArray(Option.map(caller, ({ keyId }) => `credential ${keyId}`))]
+  // Nothing waits between the check and the count.
   for (const key of keys) {
     const cap = key === tenantKey ? "tenant" : "credential"
     const streamsMax = cap === "tenant" ? options.tenantMax : options.credentialMax
@@ -250,7 +274,7 @@ export const respond = Effect.fn("Sse.respond")(function* <E, R>(
   for (const key of keys) counts.add(key, 1)
   yield* Effect.addFinalizer(() => release)
   return HttpServerResponse.stream(
-    bodyOf(Stream.provideContext(events, context), options, release, shutdown, request),
+    bodyOf(Stream.provideContext(events, context), endsAtMillis, release, shutdown, socketOf(request)),
     {
       contentType: "text/event-stream",
       headers: {

@@ -7,6 +7,7 @@ import { provide, TenantId } from "@hypermarket/core/Tenant"
 import { Deferred, Effect, Fiber, Option, Scope, Stream } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
+import { Socket } from "node:net"
 
 const acme = provide(TenantId.make("acme"))
 const zeta = provide(TenantId.make("zeta"))
@@ -141,13 +142,31 @@ describe("Sse", () => {
     }).pipe(Effect.scoped, Effect.provide(TestLayer))
   )
 
+  it.effect(
+    "ends within an hour, when its reader may be a proxy that forwards nothing, and not all at once",
+    () =>
+      Effect.gen(function* () {
+        const readers = yield* Effect.forEach(Array.from({ length: 40 }), () =>
+          Sse.respond(Stream.never, caps).pipe(acme, Effect.flatMap(textOf), Effect.forkChild)
+        )
+        const ended = () => readers.filter((reader) => reader.pollUnsafe() !== undefined).length
+        yield* TestClock.adjust("44 minutes")
+        assert.strictEqual(ended(), 0)
+        yield* TestClock.adjust("8 minutes")
+        assert.isTrue(ended() > 0 && ended() < 40, `${ended()} have ended`)
+        yield* TestClock.adjust("8 minutes")
+        yield* Effect.forEach(readers, Fiber.join, { discard: true })
+      }).pipe(Effect.scoped, Effect.provide(TestLayer))
+  )
+
   it.effect("drops a reader that does not read for 30 seconds, and closes its connection", () =>
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()
       const web = HttpServerRequest.fromWeb(new Request("http://localhost/"))
-      const source = { destroy: () => Deferred.doneUnsafe(closed, Effect.void) }
+      const socket = new Socket()
+      socket.on("close", () => Deferred.doneUnsafe(closed, Effect.void))
       const request = new Proxy(web, {
-        get: (target, name) => (name === "source" ? source : Reflect.get(target, name))
+        get: (target, name) => (name === "source" ? { socket } : Reflect.get(target, name))
       })
       let made = 0
       const events = Stream.fromEffect(
