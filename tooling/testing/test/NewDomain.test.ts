@@ -252,7 +252,7 @@ const Services = ParcelsDomain.layer.pipe(
 
 const TestServer = TestApi.layer(ParcelsApi, ParcelsHttp.layer).pipe(Layer.provideMerge(Services))
 
-/** What needs no key: links with a token, and a public group. */
+/** The routes without a key: links with a token, and a public group. */
 const Public = ApiServer.layer(
   Layer.unwrap(Effect.map(ParcelContracts.links, TokenRoute.layer)).pipe(
     Layer.merge(ParcelContracts.layerDepots),
