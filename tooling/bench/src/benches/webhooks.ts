@@ -1,7 +1,7 @@
 /**
  * `pnpm bench webhooks [--only deliveries,healthy,fanout]`. Signed deliveries of one worker process to a receiver in
- * another one, beside bare POSTs of the same bodies. The delay of a healthy endpoint beside one that hangs. One event that is
- * published to 10,000 subscriptions.
+ * another one, beside bare POSTs of the same bodies, over kept connections and over a new one each. The delay of a healthy
+ * endpoint beside one that hangs. One event that is published to 10,000 subscriptions.
  */
 import * as Database from "@hypermarket/core/Database"
 import { provide } from "@hypermarket/core/Tenant"
@@ -106,6 +106,7 @@ const deliveries = ({ receiver, startWorker }: Parts) =>
     const webhooks = yield* Webhooks
     const ours: Array<number> = []
     const bare: Array<number> = []
+    const connecting: Array<number> = []
     const events = Math.max(1, Math.ceil((deliveriesMax * scale) / rounds / endpoints))
     for (let round = 1; round <= rounds; round++) {
       const paths = Array.from({ length: endpoints }, (_, n) => `/round-${round}/${n}`)
@@ -121,22 +122,22 @@ const deliveries = ({ receiver, startWorker }: Parts) =>
         })
       )
       for (const { endpointId, version } of made) yield* webhooks.remove(endpointId, version)
-      const path = `/bare-${round}`
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const process = yield* ServiceProcess.start(Path.join(folder, "bare.ts"), [], {
-            BENCH_SETTINGS: JSON.stringify({
-              url: `http://127.0.0.1:${receiver.port}${path}`,
-              posts: events * endpoints,
-              atOnce
-            })
+      const post = Effect.fnUntraced(function* (path: string, keepAlive: boolean) {
+        const process = yield* ServiceProcess.start(Path.join(folder, "bare.ts"), [], {
+          BENCH_SETTINGS: JSON.stringify({
+            url: `http://127.0.0.1:${receiver.port}${path}`,
+            posts: events * endpoints,
+            atOnce,
+            keepAlive
           })
-          yield* process.exit
         })
-      )
-      bare.push(rateOf([yield* receiver.figures(path)]))
+        yield* process.exit
+        return rateOf([yield* receiver.figures(path)])
+      }, Effect.scoped)
+      bare.push(yield* post(`/bare-${round}`, true))
+      connecting.push(yield* post(`/connecting-${round}`, false))
       yield* Bench.say(
-        `deliveries, round ${round}: ours ${ours.at(-1)?.toFixed(0)}/s, bare ${bare.at(-1)?.toFixed(0)}/s`
+        `deliveries, round ${round}: ours ${ours.at(-1)?.toFixed(0)}/s, bare ${bare.at(-1)?.toFixed(0)}/s, ${connecting.at(-1)?.toFixed(0)}/s with a connection each`
       )
     }
     return [
@@ -144,7 +145,10 @@ const deliveries = ({ receiver, startWorker }: Parts) =>
         figure: "signed deliveries",
         unit: "deliveries/s",
         ours: Bench.median(ours),
-        peers: { "bare POSTs": Bench.median(bare) }
+        peers: {
+          "bare POSTs": Bench.median(bare),
+          "bare POSTs, a connection each": Bench.median(connecting)
+        }
       }
     ]
   })

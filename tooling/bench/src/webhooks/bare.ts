@@ -5,9 +5,11 @@ const settings = JSON.parse(process.env["BENCH_SETTINGS"] ?? "{}") as {
   readonly url: string
   readonly posts: number
   readonly atOnce: number
+  /** Without it each request has a new connection, as a delivery has. */
+  readonly keepAlive: boolean
 }
 
-const agent = new Http.Agent({ keepAlive: true, maxSockets: settings.atOnce })
+const agent = new Http.Agent({ keepAlive: settings.keepAlive, maxSockets: settings.atOnce })
 
 const post = (n: number) =>
   new Promise<void>((resolve, reject) => {
