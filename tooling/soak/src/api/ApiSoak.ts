@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Report from "../Report.ts"
 import * as Run from "../Run.ts"
 import * as SoakProgram from "../SoakProgram.ts"
+import * as FullDisk from "./FullDisk.ts"
 import * as RetryStorm from "./RetryStorm.ts"
 import * as RollingRestart from "./RollingRestart.ts"
 import * as TestDrill from "./TestDrill.ts"
@@ -15,7 +16,9 @@ interface Size {
   readonly requests: number
 }
 
-const names = ["rolling", "storm", "faults", "poison", "fuzz"] as const
+const names = ["rolling", "storm", "disk", "faults", "poison", "fuzz"] as const
+/** Least number of refusals while the disk is full. */
+const refusedMin = 200
 
 const drillsOf = (seed: number, { answers, facts, requests }: Size) => ({
   rolling: (url: string) =>
@@ -34,6 +37,14 @@ const drillsOf = (seed: number, { answers, facts, requests }: Size) => ({
         failures
       })
     ),
+  // On a separate server, whose disk it fills.
+  disk: () =>
+    FullDisk.isPossible
+      ? Effect.map(Effect.scoped(FullDisk.run(refusedMin)), ({ failures, ...counts }) => ({
+          counts,
+          failures
+        }))
+      : Effect.succeed({ counts: { skipped: 1 }, failures: [] }),
   ...TestDrill.drills(requests, seed)
 })
 
