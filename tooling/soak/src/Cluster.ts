@@ -1,6 +1,6 @@
 /**
- * A separate Postgres with production durability. Its postmaster is killed, and it comes back on the same port with the same
- * data.
+ * A separate Postgres with production durability. It is killed, stopped or frozen, and comes back on the same port with the
+ * same data.
  */
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
@@ -21,7 +21,32 @@ export interface Cluster {
   readonly killAndStartAfter: (
     pause: Duration.Input
   ) => Effect.Effect<void, EmbeddedPostgres.EmbeddedPostgresError>
+  /** A shutdown in order, as for an upgrade: sessions end with an error. A new server after a pause. */
+  readonly stopAndStartAfter: (
+    pause: Duration.Input
+  ) => Effect.Effect<void, EmbeddedPostgres.EmbeddedPostgresError>
+  /** Stops all processes of the server for a time, as a machine that is moved does: sessions hang. */
+  readonly freeze: (millis: number) => Effect.Effect<void>
 }
+
+/** The processes that a process has started. */
+const childrenOf = (pid: number): ReadonlyArray<number> =>
+  Fs.readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        // The name of the program is in parentheses and may have spaces.
+        const stat = Fs.readFileSync(`/proc/${name}/stat`, "utf8")
+        const [, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+        return Number(parent) === pid ? [Number(name)] : []
+      } catch {
+        // It has ended meanwhile.
+        return []
+      }
+    })
+
+const signalAll = (pids: ReadonlyArray<number>, signal: NodeJS.Signals) =>
+  Effect.forEach(pids, (pid) => Effect.ignore(Effect.try(() => process.kill(pid, signal))), { discard: true })
 
 /** A folder that every user can pass through: as root, Postgres runs as another user. */
 export const temporaryFolder = (name: string) =>
@@ -68,5 +93,31 @@ export const make = Effect.fnUntraced(function* (settings: Readonly<Record<strin
     yield* Effect.sleep(pause)
     current = yield* startServer
   }, Effect.uninterruptible)
-  return { url: current.server.url, killAndStart: killAndStartAfter(0), killAndStartAfter }
+  const stopAndStartAfter = Effect.fnUntraced(function* (pause: Duration.Input) {
+    yield* Scope.close(current.scope, Exit.void)
+    yield* Effect.sleep(pause)
+    current = yield* startServer
+  }, Effect.uninterruptible)
+  const freeze = (millis: number) =>
+    Effect.suspend(() => {
+      const { pid } = current.server
+      // The postmaster first: it starts no more.
+      const frozen = signalAll([pid], "SIGSTOP").pipe(
+        Effect.andThen(Effect.sync(() => [...childrenOf(pid), pid])),
+        Effect.tap((pids) => signalAll(pids, "SIGSTOP"))
+      )
+      return Effect.acquireUseRelease(
+        frozen,
+        () => Effect.sleep(millis),
+        (pids) => signalAll(pids, "SIGCONT")
+      )
+    })
+  const cluster: Cluster = {
+    url: current.server.url,
+    killAndStart: killAndStartAfter(0),
+    killAndStartAfter,
+    stopAndStartAfter,
+    freeze
+  }
+  return cluster
 })

@@ -1,6 +1,6 @@
 /**
  * Hundreds of executions with sleeps, signals before, at and after their start, children, races, compensations and
- * cancellations, while workers are killed and frozen and Postgres is killed.
+ * cancellations, while workers are killed and frozen and Postgres is killed, stopped and frozen.
  */
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
@@ -39,6 +39,11 @@ export interface Size {
 
 /** Concurrent starts. */
 const startsAtOnce = 8
+/**
+ * The longest stop or freeze of Postgres. Leases outlast it: a job that loses two of them is run alone and late, as one that
+ * may have ended its workers.
+ */
+const awayMillisMax = 1_500
 /** The reaper takes an expired lease back at its next round. */
 const reapMillis = 2_000
 /** A run that gets no further for this long has lost a wake. */
@@ -98,6 +103,14 @@ const unfinished = Effect.gen(function* () {
   return row ?? { left: 0, progress: "" }
 })
 
+const kinds = [
+  "kill a worker",
+  "kill Postgres",
+  "freeze a worker",
+  "stop Postgres",
+  "freeze Postgres"
+] as const
+
 /** Makes something happen, and returns when it is over. */
 const happen = Effect.fnUntraced(function* (
   incident: number,
@@ -110,12 +123,32 @@ const happen = Effect.fnUntraced(function* (
   const fromMillis = yield* Clock.currentTimeMillis
   const worker = chance.between(0, size.workers - 1)
   // Each kind in turn, so that a short run has all of them.
-  const kind = incident % 3
-  if (kind === 0) yield* crew.kill(worker)
-  else if (kind === 1) yield* cluster.killAndStart
-  else yield* crew.freeze(worker, stallMillis)
-  const endedAt = yield* Clock.currentTimeMillis
-  return { kind, fromMillis, toMillis: endedAt + leaseMillis + reapMillis, isFreeze: kind === 2 }
+  const kind = kinds[incident % kinds.length] ?? "kill a worker"
+  switch (kind) {
+    case "kill a worker":
+      yield* crew.kill(worker)
+      break
+    case "kill Postgres":
+      yield* cluster.killAndStart
+      break
+    case "freeze a worker":
+      yield* crew.freeze(worker, stallMillis)
+      break
+    case "stop Postgres":
+      yield* cluster.stopAndStartAfter(chance.between(0, awayMillisMax))
+      break
+    case "freeze Postgres":
+      yield* cluster.freeze(chance.between(200, awayMillisMax))
+  }
+  const recoveredAt = yield* Clock.currentTimeMillis
+  // A claim whose answer did not arrive comes back with its lease.
+  return {
+    kind,
+    fromMillis,
+    recoveredAt,
+    toMillis: recoveredAt + leaseMillis + reapMillis,
+    isFreeze: kind === "freeze a worker"
+  }
 })
 
 export const run = Effect.fn("WorkflowRun.run")(function* (seed: number, size: Size) {
@@ -155,7 +188,7 @@ export const run = Effect.fn("WorkflowRun.run")(function* (seed: number, size: S
         ).pipe(provide(tenants[index % tenants.length] ?? tenants[0])),
       { concurrency: startsAtOnce, discard: true }
     ).pipe(Effect.forkChild)
-    const incidents: Array<Journal.Disturbance & { readonly kind: number }> = []
+    const incidents: Array<Effect.Success<ReturnType<typeof happen>>> = []
     for (let incident = 0; incident < size.incidents; incident++) {
       incidents.push(yield* happen(incident, chance, size, { cluster, crew }))
     }
@@ -183,8 +216,10 @@ export const run = Effect.fn("WorkflowRun.run")(function* (seed: number, size: S
       counts: {
         executions: size.executions,
         ...totals,
-        postgresKills: incidents.filter(({ kind }) => kind === 1).length,
-        freezes: incidents.filter(({ kind }) => kind === 2).length,
+        postgresKills: incidents.filter(({ kind }) => kind === "kill Postgres").length,
+        postgresStops: incidents.filter(({ kind }) => kind === "stop Postgres").length,
+        postgresFreezes: incidents.filter(({ kind }) => kind === "freeze Postgres").length,
+        freezes: incidents.filter(({ isFreeze }) => isFreeze).length,
         ...counts
       }
     })
