@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Context from "effect/Context"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Layer from "effect/Layer"
@@ -12,6 +13,19 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as DatabaseProbe from "./DatabaseProbe.ts"
 import { Shutdown } from "./Shutdown.ts"
 import * as Storage from "./Storage.ts"
+
+/**
+ * Conditions of the process beside its database. One that returns a text fails readiness with it.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Conditions = Context.Reference<Set<() => string | undefined>>(
+  "@hypermarket/core/Health/Conditions",
+  {
+    defaultValue: () => new Set()
+  }
+)
 
 /** A probe that waits longer is read as a failure by most orchestrators, whose default is one second. */
 const databaseProbeDeadline = "900 millis"
@@ -40,6 +54,7 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | SqlClient.
     Effect.fnUntraced(function* (router) {
       const sql = yield* SqlClient.SqlClient
       const shutdown = yield* Shutdown
+      const conditions = yield* Conditions
       const probe = yield* Effect.serviceOption(DatabaseProbe.DatabaseProbe)
       yield* router.add("GET", "/health/live", answer(200, { status: "live" }))
       yield* router.add(
@@ -47,6 +62,10 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | SqlClient.
         "/health/ready",
         Effect.suspend(() => {
           if (shutdown.isStopping()) return Effect.succeed(answer(503, { status: "stopping" }))
+          for (const condition of conditions) {
+            const failure = condition()
+            if (failure !== undefined) return Effect.succeed(answer(503, { status: failure }))
+          }
           if (Option.isSome(probe)) return Effect.map(probe.value.state, answerOf)
           return sql`SELECT 1`.pipe(
             Storage.within(databaseProbeDeadline),

@@ -21,6 +21,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import * as IntakeHealth from "./internal/intakeHealth.ts"
 import * as LiveProjects from "./internal/liveProjects.ts"
 import * as Metrics from "./internal/metrics.ts"
 import * as Spool from "./internal/spool.ts"
@@ -123,6 +124,7 @@ export class ErrorIntake extends Context.Service<
       const queue = yield* Queue.unbounded<Waiting>()
       const tenantBytes = new Map<string, number>()
       const refused = new Map<string, { readonly submission: Submission; quantity: number }>()
+      const health = yield* IntakeHealth.make
       let queueBytes = 0
       let waiting = 0
       let isAway = false
@@ -183,14 +185,19 @@ export class ErrorIntake extends Context.Service<
         if (spool === undefined) return refuseAll(items, "unavailable")
         return spool.append(items.map(({ submission }) => submission)).pipe(
           Effect.matchEffect({
-            onFailure: (error) =>
-              error._tag === "SpoolFull"
+            onFailure: (error) => {
+              health.spooled(error._tag === "SpoolFull" ? "spool-full" : "spool-broken")
+              return error._tag === "SpoolFull"
                 ? refuseAll(items, "spool-full")
                 : Effect.andThen(
                     Effect.logError("The spool cannot be written", { detail: error.message }),
                     refuseAll(items, "unavailable")
-                  ),
-            onSuccess: () => settleAll(items, Exit.void)
+                  )
+            },
+            onSuccess: () => {
+              health.spooled()
+              return settleAll(items, Exit.void)
+            }
           }),
           Effect.andThen(Metric.update(Metrics.spoolBytes, spool.bytes()))
         )
@@ -209,11 +216,15 @@ export class ErrorIntake extends Context.Service<
         yield* spoolAll(items)
       })
 
-      const writer = Queue.takeBetween(queue, 1, batchMax).pipe(
-        Effect.flatMap((batch) => Effect.forEach(chunked(batch), take, { discard: true })),
-        Effect.andThen(Effect.suspend(() => Metric.update(Metrics.queueBytes, queueBytes))),
-        Effect.forever
-      )
+      const writer = (index: number) =>
+        Queue.takeBetween(queue, 1, batchMax).pipe(
+          Effect.flatMap((batch) =>
+            health.watched(index, Effect.forEach(chunked(batch), take, { discard: true }))
+          ),
+          Effect.andThen(Effect.suspend(() => Metric.update(Metrics.queueBytes, queueBytes))),
+          Effect.forever,
+          health.guarded
+        )
 
       const probe = Effect.suspend(() =>
         isAway
@@ -224,6 +235,7 @@ export class ErrorIntake extends Context.Service<
                 onSuccess: () =>
                   Effect.suspend(() => {
                     isAway = false
+                    health.spooled()
                     return Effect.logInfo("The database is available again: errors are stored")
                   })
               })
@@ -262,8 +274,8 @@ export class ErrorIntake extends Context.Service<
       })
 
       const quiet = Effect.provideService(Unreported.Unreported, true)
-      for (let index = 0; index < writers; index++) yield* Effect.forkScoped(quiet(writer))
-      yield* Effect.andThen(probe, flushRefused).pipe(
+      for (let index = 0; index < writers; index++) yield* Effect.forkScoped(quiet(writer(index)))
+      yield* Effect.all([probe, flushRefused, health.look], { discard: true }).pipe(
         Effect.repeat(Schedule.spaced(probeInterval)),
         quiet,
         Effect.forkScoped

@@ -25,8 +25,8 @@ export const GroupingCondition = Schema.Struct({
 
 /**
  * Events for which all conditions hold have the fingerprint. In it, `{{ default }}` stands for the grouping that the event would
- * have without rules, and `{{ type }}`, `{{ message }}` and `{{ function }}` for those of the event: the type, the message without
- * numbers, ids and addresses, and the function that failed.
+ * have without rules. `{{ type }}`, `{{ message }}` and `{{ function }}` stand for those of the event: the message without numbers,
+ * ids and addresses, and the function that failed.
  *
  * @category models
  * @since 0.1.0

@@ -6,6 +6,7 @@ import * as AccessScope from "@hypermarket/core/AccessScope"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import { Credentials } from "@hypermarket/core/Credentials"
+import * as Health from "@hypermarket/core/Health"
 import * as Now from "@hypermarket/core/Now"
 import * as Outbox from "@hypermarket/core/Outbox"
 import * as Problems from "@hypermarket/core/Problems"
@@ -85,6 +86,7 @@ const layerRoutes = HttpApiBuilder.layer(ObservabilityApi).pipe(
   Layer.provide(ObservabilityHttp.layer),
   Layer.merge(SentryProtocol.layer),
   Layer.merge(SentryCliProtocol.layer),
+  Layer.merge(Health.layer),
   Layer.provide([RequestChain.layer, Problems.layerInput])
 )
 
@@ -116,7 +118,8 @@ export const layerServerOn = <A, E>(
     ),
     Layer.provideMerge(options.contracts ?? Layer.empty),
     Layer.provideMerge(Layer.mergeAll(database, layerOutbox, Now.layerTest)),
-    Layer.provideMerge(layerListening)
+    Layer.provideMerge(layerListening),
+    Layer.provideMerge(Layer.effectContext(Effect.sync(() => Context.make(Health.Conditions, new Set()))))
   )
 
 export const layerServer = layerServerOn(layerDatabase)
@@ -127,6 +130,12 @@ export const layerCredentialsAway = Layer.succeed(Credentials, {
     Effect.fail(
       new SqlError({ reason: new ConnectionError({ cause: undefined, message: "away", operation: "query" }) })
     )
+})
+
+/** The answer of the readiness probe. */
+export const readiness = Effect.gen(function* () {
+  const response = yield* HttpClient.get("/health/ready")
+  return `${response.status} ${yield* response.text}`
 })
 
 export const baseUrl = Effect.map(HttpServer.HttpServer, ({ address }) =>

@@ -21,6 +21,10 @@ export const spoolBytes = Metric.gauge("hm_observability_spool_bytes", {
   description: "Bytes of acknowledged events on disk that wait for the database"
 })
 
+export const intakeFailing = Metric.gauge("hm_observability_intake_failing", {
+  description: "1 while errors cannot be acknowledged or stored, by reason"
+})
+
 export const reportsLostTotal = Metric.counter("hm_observability_reports_lost_total", {
   description: "Errors of this process that were not reported, by reason",
   incremental: true
