@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Bucketing from "@hypermarket/core/Bucketing"
 import { Schema } from "effect"
-import { conformanceText, report } from "./conformanceData.ts"
+import * as ConformanceData from "@hypermarket/testing/ConformanceData"
 
 const schemes = ["murmur3", "gb_v1", "gb_v2", "unleash"] as const
 
@@ -129,7 +129,7 @@ const rounded = (ranges: ReadonlyArray<Bucketing.Range>) =>
 
 describe("GrowthBook's hashes and ranges", () => {
   it("are ours, in every public case", () => {
-    const text = conformanceText("growthbook/cases.json")
+    const text = ConformanceData.text("growthbook/cases.json")
     if (text === undefined) return
     const cases: GrowthBook = JSON.parse(text)
     let passed = 0
@@ -159,7 +159,7 @@ describe("GrowthBook's hashes and ranges", () => {
       assert.strictEqual(Bucketing.chooseRange([[from, until]], bucket) === 0, expected, name)
       passed++
     }
-    report("growthbook hash, getBucketRange, chooseVariation, inNamespace", passed, refused)
+    ConformanceData.report("growthbook hash, getBucketRange, chooseVariation, inNamespace", passed, refused)
   })
 })
 
@@ -209,7 +209,7 @@ describe("Unleash's hashes", () => {
       "16-strategy-variants",
       "18-utf8-flag-names"
     ]) {
-      const text = conformanceText(`unleash/${file}.json`)
+      const text = ConformanceData.text(`unleash/${file}.json`)
       if (text === undefined) return
       const data: Unleash = JSON.parse(text)
       const features = new Map(data.state.features.map((feature) => [feature.name, feature]))
@@ -248,7 +248,7 @@ describe("Unleash's hashes", () => {
         variants++
       }
     }
-    report("unleash rollouts and variants", rollouts + variants, 0)
+    ConformanceData.report("unleash rollouts and variants", rollouts + variants, 0)
     assert.isAtLeast(rollouts, 5)
     assert.isAtLeast(variants, 5)
   })

@@ -2,9 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Condition from "@hypermarket/core/Condition"
 import { Result } from "effect"
-import { conformanceText, report } from "./conformanceData.ts"
+import * as ConformanceData from "@hypermarket/testing/ConformanceData"
 import { translate, Untranslatable } from "./growthbookConditions.ts"
-import { conditionOf, type Constraint } from "./unleashConditions.ts"
+import { conditionOf, type Constraint } from "@hypermarket/testing/UnleashConditions"
 
 type GrowthBookCase = readonly [
   string,
@@ -30,7 +30,7 @@ const refusedByDesign = new Set([
 
 describe("GrowthBook's conditions", () => {
   it("mean the same after translation, in every public case that names a meaning", () => {
-    const text = conformanceText("growthbook/cases.json")
+    const text = ConformanceData.text("growthbook/cases.json")
     if (text === undefined) return
     const cases: ReadonlyArray<GrowthBookCase> = JSON.parse(text).evalCondition
     const differing: Array<string> = []
@@ -51,7 +51,7 @@ describe("GrowthBook's conditions", () => {
       else differing.push(name)
     }
     assert.deepStrictEqual(differing.toSorted(), [...refusedByDesign].toSorted())
-    report("growthbook evalCondition", passed, differing.length)
+    ConformanceData.report("growthbook evalCondition", passed, differing.length)
   })
 })
 
@@ -90,7 +90,7 @@ describe("Unleash's constraints", () => {
       "14-constraint-semver-operators",
       "15-global-constraints"
     ]) {
-      const text = conformanceText(`unleash/${file}.json`)
+      const text = ConformanceData.text(`unleash/${file}.json`)
       if (text === undefined) return
       const { state, tests }: UnleashFile = JSON.parse(text)
       const segments = new Map(
@@ -121,7 +121,7 @@ describe("Unleash's constraints", () => {
         passed++
       }
     }
-    report("unleash constraints", passed, refused)
+    ConformanceData.report("unleash constraints", passed, refused)
     assert.isAbove(passed, 90)
   })
 })

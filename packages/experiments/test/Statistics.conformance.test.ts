@@ -22,7 +22,7 @@ import {
   type QuantileType,
   sampleQuantile
 } from "@hypermarket/experiments/internal/statistics/tables"
-import { errorOf, isPresent, read } from "./conformanceData.ts"
+import { errorOf, isPresent, read } from "./statisticsData.ts"
 
 describe("distributions-mpmath", () => {
   const Cases = Schema.Struct({

@@ -4,7 +4,7 @@ import { Schema } from "effect"
 import { delta, difference, type Sides } from "@hypermarket/experiments/internal/statistics/effects"
 import { coefficient, pooled } from "@hypermarket/experiments/internal/statistics/estimates"
 import { sampleRatio } from "@hypermarket/experiments/internal/statistics/sampleRatio"
-import { errorOf, isPresent } from "./conformanceData.ts"
+import { errorOf, isPresent } from "./statisticsData.ts"
 import {
   decodeOutput,
   decodeStatistic,

@@ -11,7 +11,7 @@ import {
 import { postStratified } from "@hypermarket/experiments/internal/statistics/postStratification"
 import { runningPower, unitsToGo } from "@hypermarket/experiments/internal/statistics/power"
 import { anyTime, mixtureOfUnits, tuned } from "@hypermarket/experiments/internal/statistics/sequences"
-import { errorOf, isPresent } from "./conformanceData.ts"
+import { errorOf, isPresent } from "./statisticsData.ts"
 import { cases, decodeOutput, decodeStatistic, estimatesOfPair, read4 } from "./recordedCases.ts"
 
 const exact = 1e-9

@@ -9,7 +9,7 @@ import {
   quantile,
   ratio
 } from "@hypermarket/experiments/internal/statistics/estimates"
-import { read } from "./conformanceData.ts"
+import { read } from "./statisticsData.ts"
 
 const Sum = Schema.Struct({
   _type: Schema.optionalKey(Schema.String),

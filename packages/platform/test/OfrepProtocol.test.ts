@@ -7,13 +7,13 @@ import { Ajv2020 } from "ajv/dist/2020.js"
 import { Effect, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { parse } from "yaml"
-import { conformanceText } from "./conformanceData.ts"
+import * as ConformanceData from "@hypermarket/testing/ConformanceData"
 import { keyOf, layerServer, layerTokens, post, settled } from "./flagServer.ts"
 import { acme, path, Single, decodeSingle, secretAddress, on, seeded, bearer } from "./ofrepFixture.ts"
 
 const globex = TenantId.make("globex")
 
-const openapi = conformanceText("ofrep/openapi.yaml")
+const openapi = ConformanceData.text("ofrep/openapi.yaml")
 
 const Document = Schema.Struct({
   components: Schema.Struct({ schemas: Schema.Record(Schema.String, Schema.Json) })

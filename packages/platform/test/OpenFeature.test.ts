@@ -15,12 +15,12 @@ import {
   type ResolutionDetails
 } from "@openfeature/server-sdk"
 import { Effect, Schema } from "effect"
-import { conformanceText } from "./conformanceData.ts"
+import * as ConformanceData from "@hypermarket/testing/ConformanceData"
 import { baseUrl, keyOf, layerServer, settled } from "./flagServer.ts"
 import { type Scenario, scenariosOf } from "./gherkin.ts"
 
-const feature = conformanceText("openfeature/evaluation_v2.feature")
-const testFlags = conformanceText("openfeature/test-flags.json")
+const feature = ConformanceData.text("openfeature/evaluation_v2.feature")
+const testFlags = ConformanceData.text("openfeature/test-flags.json")
 
 /** Of the SDK alone, whichever flags there are: status, hooks, caches, promises. */
 const ofTheSdk = /provider|CACHED|hooks|immutability|Asynchronous/i

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Bucketing from "@hypermarket/core/Bucketing"
 import type { Attributes } from "@hypermarket/platform/FlagEvaluation"
-import { conformanceText } from "./conformanceData.ts"
+import * as ConformanceData from "@hypermarket/testing/ConformanceData"
 import { defaultUnits, evaluatorOf, type State, type Toggle, type Variant } from "./unleashFlags.ts"
 
 const files = [
@@ -113,11 +113,11 @@ describe("Unleash's client specification", () => {
   it("has the same answer here in all of its 187 cases", () => {
     let ran = 0
     for (const file of files) {
-      const text = conformanceText(`unleash/${file}.json`)
+      const text = ConformanceData.text(`unleash/${file}.json`)
       if (text === undefined) return
       ran += compare(file, text)
     }
-    process.stdout.write(`conformance unleash client specification: ${ran} cases passed\n`)
+    ConformanceData.report("unleash client specification", ran)
     assert.strictEqual(ran, 187)
   })
 })

@@ -3,7 +3,7 @@ import type { Condition } from "@hypermarket/core/Condition"
 import type { FlagRule } from "@hypermarket/platform/FeatureFlag"
 import * as FlagEvaluator from "@hypermarket/platform/FlagEvaluator"
 import { isIP } from "node:net"
-import { type Constraint, conditionOf } from "./unleashConditions.ts"
+import { type Constraint, conditionOf } from "@hypermarket/testing/UnleashConditions"
 
 export interface Variant {
   readonly name: string

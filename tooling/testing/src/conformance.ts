@@ -24,6 +24,7 @@ const suites = {
     "StatisticsSequential.conformance.test.ts"
   ],
   "packages/platform": [
+    "OfrepClient.test.ts",
     "OfrepProtocol.test.ts",
     "OpenFeature.test.ts",
     "FlagEquality.test.ts",
