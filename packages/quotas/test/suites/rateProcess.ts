@@ -1,6 +1,7 @@
 /**
  * A process of a shop: 64 callers ask one key and, when denied, come again after `Retry-After`. It prints how many were
- * admitted, and ends when the time is over and the bucket is empty.
+ * admitted, and ends when the time is over and the bucket is empty. Its last line has the instant, by the machine's monotonic clock,
+ * at which the last denied request was sent: the bucket was found empty after it.
  *
  * Its wall clock is an hour ahead, and an hour behind from the middle on, when `CLOCK` is `wrong`.
  */
@@ -33,10 +34,13 @@ const limit = await hm.tenant("acme").limits.open({
 })
 
 let admitted = 0
+let lastAskedSeconds = 0
+const nanosPerSecond = 1e9
 const print = () => process.stdout.write(`${admitted}\n`)
 
 const call = async () => {
   for (;;) {
+    const askedSeconds = Number(process.hrtime.bigint()) / nanosPerSecond
     const { allowed, headers } = await limit.take("everybody")
     if (allowed) {
       admitted++
@@ -44,9 +48,13 @@ const call = async () => {
       continue
     }
     print()
-    if (elapsedMillis() >= lengthMillis) return
+    if (elapsedMillis() >= lengthMillis) {
+      lastAskedSeconds = Math.max(lastAskedSeconds, askedSeconds)
+      return
+    }
     // Clients spread their tries, and never come earlier.
     await sleep(Number(headers["retry-after"]) * 1_000 + Math.random() * 200)
   }
 }
 await Promise.all(Array.from({ length: callers }, call))
+process.stdout.write(`${admitted} ${lastAskedSeconds}\n`)
