@@ -75,6 +75,14 @@ it.live(
           Effect.repeat({ until: (exit) => exit._tag === "Success", schedule: poll })
         )
         assert.strictEqual(again._tag, "Success")
+
+        // A database that answers now and then gives no further burst.
+        yield* database.leave
+        const flapped = yield* Effect.forEach(asked, () => check("open", "u"), { concurrency: 4 })
+        const alone = flapped.filter(({ decidedBy }) => decidedBy === "process")
+        assert.isAbove(alone.length, 0)
+        assert.strictEqual(alone.filter(({ allowed }) => allowed).length, 0)
+        yield* database.comeBack
       }).pipe(asTenant)
     }).pipe(Effect.scoped)
 )

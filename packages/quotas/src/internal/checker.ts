@@ -289,7 +289,6 @@ export const make = Effect.fnUntraced(function* (
     }
     if (lateChecks >= lateChecksMax) yield* Effect.logInfo("Rate limits are decided by the database again")
     lateChecks = 0
-    judge.forget()
     const { granted, measured } = charged
     const seen = new Map(asked.map((bound, index) => [bound, measured[index] ?? untouched]))
     for (const [bound, each] of seen) leases.observe(bound, each)

@@ -1,6 +1,6 @@
 /**
  * Decides in memory while the database is unavailable: each process by the same policies from an empty state, so that it admits
- * at most burst + rate x time.
+ * at most burst + rate x time. Its state outlives the outage: a database that answers now and then gives no further burst.
  */
 import type { Bound } from "./bucket.ts"
 import { costMaxOf } from "./bucket.ts"
@@ -28,7 +28,6 @@ const levelAt = (bound: Bound, level: Level, nowMillis: number): number =>
 export interface ProcessJudge {
   /** Returns the milliseconds until the request fits all buckets; 0 when it was charged. */
   readonly decide: (bounds: ReadonlyArray<Bound>, cost: number, nowMillis: number) => number
-  readonly forget: () => void
 }
 
 export const make = (): ProcessJudge => {
@@ -60,5 +59,5 @@ export const make = (): ProcessJudge => {
     }
     return wait
   }
-  return { decide, forget: () => levels.clear() }
+  return { decide }
 }
