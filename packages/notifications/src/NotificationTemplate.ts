@@ -10,14 +10,27 @@ import { Locale, Payload } from "./Notification.ts"
 import { Name } from "./NotificationRecipient.ts"
 import { TimeZone } from "./NotificationProfile.ts"
 
-/** Characters of one part: a long newsletter has a fifth of it. */
-const partMax = 100_000
+/**
+ * Characters of one part, and of the HTML that is compiled from MJML: mail clients cut a longer one.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const partMax = 100_000
+/**
+ * Bytes of all contents of a version as JSON, with the HTML of MJML.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const contentsBytesMax = 1_000_000
 const subjectMax = 1_000
 /** Locales of one template. */
 const contentsMax = 20
 
 /**
  * The text of one locale. The one without a locale is for all others. `html` may be left out; a text part is always sent.
+ * `mjml` in its place is compiled to `html` when the version is published.
  *
  * @category models
  * @since 0.1.0
@@ -26,7 +39,8 @@ export const NotificationContent = Schema.Struct({
   locale: Schema.optionalKey(Locale),
   subject: Text.make({ max: subjectMax }),
   text: Text.make({ max: partMax }),
-  html: Schema.optionalKey(Text.make({ max: partMax }))
+  html: Schema.optionalKey(Text.make({ max: partMax })),
+  mjml: Schema.optionalKey(Text.make({ max: partMax }))
 }).annotate({ identifier: "NotificationContent" })
 
 /**
@@ -42,6 +56,12 @@ const Contents = Schema.Array(NotificationContent).check(
     (contents: ReadonlyArray<NotificationContent>) => {
       const locales = contents.map(({ locale }) => (locale ?? "").toLowerCase())
       if (new Set(locales).size < locales.length) return "Expected each locale once"
+      if (contents.some(({ html, mjml }) => html !== undefined && mjml !== undefined)) {
+        return "Expected html or mjml, and not both"
+      }
+      if (new TextEncoder().encode(JSON.stringify(contents)).byteLength > contentsBytesMax) {
+        return `Expected at most ${contentsBytesMax} bytes of contents`
+      }
       return locales.includes("") ? undefined : "Expected one content without a locale, for all others"
     },
     { expected: "contents by locale", toJsonSchema: () => ({}) }
@@ -139,7 +159,7 @@ export class NotificationTemplateInvalid extends HttpApiError.Problem<Notificati
     title: "The template is invalid"
   },
   {
-    /** `subject`, `text` or `html`, with the locale in front when there is one: `de/html`. */
+    /** `subject`, `text`, `html` or `mjml`, with the locale in front when there is one: `de/html`. */
     part: Schema.String,
     line: Schema.Int,
     column: Schema.Int,

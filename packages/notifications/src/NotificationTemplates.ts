@@ -18,6 +18,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Contents from "./internal/template/contents.ts"
 import * as Message from "./internal/template/message.ts"
 import { NotificationLimit } from "./NotificationPreference.ts"
 import {
@@ -53,11 +54,11 @@ const pages = Page.make({
 const invalid = (fault: Message.MessageFault): NotificationTemplateInvalid =>
   new NotificationTemplateInvalid({ ...fault })
 
-const compiled = (template: {
+const built = (template: {
   readonly contents: ReadonlyArray<NotificationContent>
   readonly strict?: boolean
-}): Effect.Effect<Message.Compiled, NotificationTemplateInvalid> =>
-  Effect.fromResult(Result.mapError(Message.compile(template.contents, template.strict ?? true), invalid))
+}): Effect.Effect<Contents.Built, NotificationTemplateInvalid> =>
+  Effect.mapError(Contents.build(template.contents, template.strict ?? true), invalid)
 
 /**
  * @category services
@@ -74,13 +75,13 @@ export class NotificationTemplates extends Context.Service<
       NotificationTemplateInvalid | NotificationLimit | SqlError,
       Tenant
     >
-    /** Publishes a draft and archives the version before. Triggers from now on pin it. */
+    /** Publishes a draft, with its MJML compiled, and archives the version before. Triggers from now on pin it. */
     readonly publish: (
       template: string,
       templateVersion: number
     ) => Effect.Effect<
       NotificationTemplate,
-      NotificationTemplateNotFound | NotificationTemplateSettled | SqlError,
+      NotificationTemplateNotFound | NotificationTemplateSettled | NotificationTemplateInvalid | SqlError,
       Tenant
     >
     readonly get: (
@@ -112,7 +113,7 @@ export class NotificationTemplates extends Context.Service<
       const draft = Effect.fn("NotificationTemplates.draft")(function* (template: NewNotificationTemplate) {
         const tenant = yield* Tenant
         const now = yield* Now.now
-        yield* compiled(template)
+        yield* built(template)
         return yield* transactionOf(sql)(
           Effect.gen(function* () {
             // Two drafts at a time would both be the next version.
@@ -168,6 +169,8 @@ export class NotificationTemplates extends Context.Service<
             if (existing.state !== "draft") {
               return yield* new NotificationTemplateSettled({ template, state: existing.state })
             }
+            // Nothing is locked yet: the compiler may take a second.
+            const { contents } = yield* built(existing)
             yield* sql`
               UPDATE hm_notification_template
                  SET state = 'archived'
@@ -175,7 +178,7 @@ export class NotificationTemplates extends Context.Service<
             `
             const [row] = yield* sql`
               UPDATE hm_notification_template
-                 SET state = 'published', published_at = ${now}
+                 SET state = 'published', published_at = ${now}, contents = ${JSON.stringify(contents)}::text::jsonb
                WHERE tenant_id = ${tenant.id} AND template = ${template} AND template_version = ${templateVersion}
               RETURNING ${columns}
             `
@@ -208,11 +211,11 @@ export class NotificationTemplates extends Context.Service<
         request: PreviewRequest
       ) {
         const version = yield* get(template, templateVersion)
-        const parsed = yield* compiled(version)
+        const { compiled } = yield* built(version)
         const rendered = yield* Effect.fromResult(
           Result.mapError(
             Message.render(
-              parsed,
+              compiled,
               {
                 ...request.payload,
                 recipient: { kind: "customer", id: "preview", name: "Preview" },

@@ -180,7 +180,7 @@ export class NotificationTemplatesGroup extends Endpoint.group(
   HttpApiEndpoint.post("publishTemplate", `${versionPath}/publish`, {
     params: versionParams,
     success: NotificationTemplate,
-    error: [NotificationTemplateNotFound, NotificationTemplateSettled]
+    error: [NotificationTemplateNotFound, NotificationTemplateSettled, NotificationTemplateInvalid]
   })
     .annotate(RequiredScope, "notifications:admin")
     .annotate(Audited, "notification-template.published"),

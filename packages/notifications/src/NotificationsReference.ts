@@ -54,7 +54,7 @@ export const reference = Reference.make(
       draftTemplate: {
         summary: "Draft a template",
         description:
-          "Adds a version as a draft: subject, text and HTML by locale, of which one has no locale. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. Publish it next."
+          "Adds a version as a draft: subject, text and `html` or `mjml` by locale, of which one has no locale. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. Publish it next."
       },
       listTemplates: {
         summary: "List templates",
@@ -64,7 +64,7 @@ export const reference = Reference.make(
       publishTemplate: {
         summary: "Publish a template",
         description:
-          "Publishes the draft and archives the version before it. Triggers pin the published version; messages that wait keep theirs. Publishing it again changes nothing."
+          "Publishes the draft, with its MJML compiled to HTML, and archives the version before it. Triggers pin the published version; messages that wait keep theirs. Publishing it again changes nothing."
       },
       previewTemplate: {
         summary: "Preview a template",

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as Message from "@hypermarket/notifications/internal/template/message"
+import type { TemplateFault } from "@hypermarket/notifications/internal/template/place"
 import * as Render from "@hypermarket/notifications/internal/template/render"
 
 const place = { locale: "en", timeZone: "UTC" }
@@ -13,7 +14,7 @@ const render = (
   source: string,
   scope: Readonly<Record<string, unknown>> = {},
   where = place
-): Result.Result<string, Render.TemplateFault> =>
+): Result.Result<string, TemplateFault> =>
   Render.render(parsed(format, source), scope, { place: where, strict: true })
 
 const text = (

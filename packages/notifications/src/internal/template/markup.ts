@@ -6,12 +6,19 @@ export interface Fault {
 }
 
 const forbidden = /<\s*\/?\s*(script|iframe|object|embed|form|base|meta|link|svg|math)\b/i
+/** A compiler writes `meta` itself. */
+const forbiddenGenerated = /<\s*\/?\s*(script|iframe|object|embed|form|base|link|svg|math)\b/i
 const handler = /<[^>]*\son[a-z]+\s*=/i
-const styled = /<style\b[^>]*>([\s\S]*?)<\/style/gi
+const styled = /<(?:mj-)?style\b[^>]*>([\s\S]*?)<\/(?:mj-)?style/gi
+
+export interface Options {
+  /** HTML that was compiled from a source which was checked. */
+  readonly isGenerated?: boolean
+}
 
 /** The first place in a template where a value could become markup; escaping protects text and quoted attributes only. */
-export const faultOf = (source: string): Fault | undefined => {
-  const element = forbidden.exec(source)
+export const faultOf = (source: string, { isGenerated = false }: Options = {}): Fault | undefined => {
+  const element = (isGenerated ? forbiddenGenerated : forbidden).exec(source)
   if (element !== null) return { offset: element.index, message: `Expected no <${element[1] ?? ""}> element` }
   const attribute = handler.exec(source)
   if (attribute !== null) return { offset: attribute.index, message: "Expected no event attribute" }

@@ -2,9 +2,10 @@
 import * as Result from "effect/Result"
 import type { NotificationContent } from "../../NotificationTemplate.ts"
 import type { Place } from "./filters.ts"
+import type { TemplateFault } from "./place.ts"
 import * as Render from "./render.ts"
 
-export interface MessageFault extends Render.TemplateFault {
+export interface MessageFault extends TemplateFault {
   /** `subject`, `text` or `html`, behind the locale. */
   readonly part: string
 }
@@ -30,26 +31,29 @@ export interface Rendered {
   readonly html: string | undefined
 }
 
-const partOf = (locale: string | undefined, part: string): string =>
+export const partOf = (locale: string | undefined, part: string): string =>
   locale === undefined ? part : `${locale}/${part}`
 
 const named =
   (locale: string | undefined, part: string) =>
-  (fault: Render.TemplateFault): MessageFault => ({ ...fault, part: partOf(locale, part) })
+  (fault: TemplateFault): MessageFault => ({ ...fault, part: partOf(locale, part) })
 
 export const compile = (
   contents: ReadonlyArray<NotificationContent>,
   strict: boolean
 ): Result.Result<Compiled, MessageFault> => {
   const compiled: Array<Content> = []
-  for (const { html, locale, subject, text } of contents) {
+  for (const { html, locale, mjml, subject, text } of contents) {
     const parts = Result.all({
       subject: Result.mapError(Render.parse("text", subject), named(locale, "subject")),
       text: Result.mapError(Render.parse("text", text), named(locale, "text")),
       html:
         html === undefined
           ? Result.succeed(undefined)
-          : Result.mapError(Render.parse("html", html), named(locale, "html"))
+          : Result.mapError(
+              Render.parse("html", html, { isGenerated: mjml !== undefined }),
+              named(locale, "html")
+            )
     })
     if (Result.isFailure(parts)) return Result.fail(parts.failure)
     compiled.push({ locale, ...parts.success })

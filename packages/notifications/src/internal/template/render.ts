@@ -23,14 +23,9 @@ import * as Result from "effect/Result"
 import { arrayMax, BoundedEmitter, BudgetExceeded, charge, chargeValue } from "./budget.ts"
 import { escapeHtml, filtersOf, Markup, type Place, setPlace, textOf } from "./filters.ts"
 import * as MarkupCheck from "./markup.ts"
+import { placeAt, type TemplateFault } from "./place.ts"
 
 export type Format = "html" | "text"
-
-export interface TemplateFault {
-  readonly line: number
-  readonly column: number
-  readonly message: string
-}
 
 /** Blocks in blocks; more is a template that grows without bound. */
 const depthMax = 100
@@ -120,12 +115,6 @@ const makeEngine = (format: Format): Liquid => {
 
 const engines = { html: makeEngine("html"), text: makeEngine("text") } as const
 
-const placeAt = (source: string, offset: number): { readonly line: number; readonly column: number } => {
-  const before = source.slice(0, offset)
-  const lineStart = before.lastIndexOf("\n") + 1
-  return { line: before.split("\n").length, column: offset - lineStart + 1 }
-}
-
 const opening = /\{%-?\s*(if|unless|for|case|capture)\b/
 const closing = /\{%-?\s*end(?:if|unless|for|case|capture)\b/
 const tagPattern = /\{%[\s\S]*?%\}/g
@@ -159,10 +148,15 @@ export interface Parsed {
   readonly templates: ReadonlyArray<Template>
 }
 
-export const parse = (format: Format, source: string): Result.Result<Parsed, TemplateFault> => {
+/** Parses a part. `isGenerated`: HTML that was compiled from a checked source. */
+export const parse = (
+  format: Format,
+  source: string,
+  options?: MarkupCheck.Options
+): Result.Result<Parsed, TemplateFault> => {
   const deep = tooDeep(source)
   if (deep !== undefined) return Result.fail(deep)
-  const fault = format === "html" ? MarkupCheck.faultOf(source) : undefined
+  const fault = format === "html" ? MarkupCheck.faultOf(source, options) : undefined
   if (fault !== undefined) return Result.fail({ ...placeAt(source, fault.offset), message: fault.message })
   return Result.try({
     try: () => ({ format, templates: engines[format].parse(source) }),
