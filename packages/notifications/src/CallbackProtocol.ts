@@ -5,6 +5,7 @@
  * | ---------- | ----------------------------------------------- | ----------------------------------------------------- |
  * | `mailgun`  | Mailgun's webhook                               | its signature, `HM_NOTIFICATIONS_MAILGUN_KEY`         |
  * | `sendgrid` | SendGrid's signed event webhook                 | its signature, `HM_NOTIFICATIONS_SENDGRID_KEY`        |
+ * | `ses`      | Amazon SES by SNS                               | SNS's signature, for `HM_NOTIFICATIONS_SES_TOPIC`     |
  * | `postmark` | Postmark's webhook                              | basic authentication with the secret below            |
  * | `webhook`  | `{ "events": [...] }`                           | Standard Webhooks, `HM_NOTIFICATIONS_CALLBACK_SECRET` |
  * | `mail`     | a bounce (RFC 3464) or complaint (RFC 5965)     | basic authentication with the same secret             |
@@ -14,6 +15,8 @@
  * @since 0.1.0
  */
 import * as Now from "@hypermarket/core/Now"
+import { OutboundAddress } from "@hypermarket/core/OutboundAddress"
+import { OutboundHttp } from "@hypermarket/core/OutboundHttp"
 import * as RequestChain from "@hypermarket/core/RequestChain"
 import * as Storage from "@hypermarket/core/Storage"
 import { AllTenants } from "@hypermarket/core/Tenant"
@@ -32,7 +35,9 @@ import * as Redacted from "effect/Redacted"
 import type { Feedback } from "./internal/feedback/feedback.ts"
 import * as MailReport from "./internal/feedback/mailReport.ts"
 import * as Providers from "./internal/feedback/providers.ts"
+import * as Ses from "./internal/feedback/ses.ts"
 import * as Signatures from "./internal/feedback/signatures.ts"
+import * as Sns from "./internal/feedback/sns.ts"
 import { NotificationFeedback } from "./NotificationFeedback.ts"
 import * as Settings from "./NotificationsSettings.ts"
 
@@ -69,6 +74,16 @@ export class CallbackNotConfigured extends HttpApiError.Problem<CallbackNotConfi
   }
 ) {}
 
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export class CallbackUnverified extends HttpApiError.Problem<CallbackUnverified>()("CallbackUnverified", {
+  type: "urn:hypermarket:problem:notifications:callback-unverified",
+  status: 503,
+  title: "The provider's certificate or subscription is not available"
+}) {}
+
 type Headers = Readonly<Record<string, string | undefined>>
 
 interface Source {
@@ -79,7 +94,7 @@ interface Source {
     readonly headers: Headers
     readonly body: Uint8Array
     readonly key: string
-  }) => Effect.Effect<ReadonlyArray<Feedback>, CallbackUnsigned | CallbackMalformed>
+  }) => Effect.Effect<ReadonlyArray<Feedback>, CallbackUnsigned | CallbackMalformed | CallbackUnverified>
 }
 
 const readAs = <A>(
@@ -98,6 +113,8 @@ const readReports = readAs(Providers.decode(Providers.Reports), Providers.ofRepo
 
 const sources = Effect.gen(function* () {
   const secret = yield* Settings.callbackSecret.config
+  const topic = yield* Settings.sesTopic.config
+  const sns = Sns.make(yield* OutboundHttp)
   const list: ReadonlyArray<Source> = [
     {
       name: "mailgun",
@@ -118,6 +135,23 @@ const sources = Effect.gen(function* () {
         return Signatures.isSendGrid(headers, body, key)
           ? yield* readSendGrid(body)
           : yield* new CallbackUnsigned()
+      })
+    },
+    {
+      name: "ses",
+      // The name of the topic is no secret: SNS signs for it.
+      key: topic === undefined ? undefined : Redacted.make(topic),
+      read: Effect.fnUntraced(function* ({ body, key }) {
+        const envelope = Sns.decode(body)
+        if (Option.isNone(envelope)) return yield* new CallbackMalformed()
+        const message = yield* sns
+          .open(key, envelope.value)
+          .pipe(
+            Effect.mapError((fault) =>
+              fault === "unsigned" ? new CallbackUnsigned() : new CallbackUnverified()
+            )
+          )
+        return message === undefined ? [] : Ses.read(message)
       })
     },
     {
@@ -161,13 +195,15 @@ const identify = Effect.succeed({
 } as const)
 
 /**
+ * The routes, with another way to the certificates of a provider.
+ *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<
+export const layerWithoutOutbound: Layer.Layer<
   never,
   Config.ConfigError,
-  RequestChain.RequestChain | HttpRouter.HttpRouter | NotificationFeedback
+  RequestChain.RequestChain | HttpRouter.HttpRouter | NotificationFeedback | OutboundHttp
 > = Layer.effectDiscard(
   Effect.gen(function* () {
     const chain = yield* RequestChain.RequestChain
@@ -190,3 +226,15 @@ export const layer: Layer.Layer<
     }
   })
 )
+
+/**
+ * The routes.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<
+  never,
+  Config.ConfigError,
+  RequestChain.RequestChain | HttpRouter.HttpRouter | NotificationFeedback
+> = layerWithoutOutbound.pipe(Layer.provide(Layer.provide(OutboundHttp.layer, OutboundAddress.layer)))

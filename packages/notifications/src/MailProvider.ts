@@ -70,12 +70,17 @@ export class MailProvider extends Context.Service<
   ).pipe(Layer.provide(CircuitBreaker.layerStoreMemory()))
 }
 
-const hasPostmark = (url: Redacted.Redacted | undefined): boolean => {
-  const host = url === undefined ? "" : (URL.parse(Redacted.value(url))?.hostname ?? "")
-  return host === postmarkHost || host.endsWith(`.${postmarkHost}`)
-}
+/** Headers with the message's id by the host of a mail server that replaces Message-ID and returns these in its callbacks. */
+const idHeaders: ReadonlyArray<readonly [RegExp, (id: string) => readonly [string, string]]> = [
+  [/^(?:.+\.)?postmarkapp\.com$/, (id) => [`X-PM-Metadata-${Feedback.metadataKey}`, id]],
+  [
+    /^email-smtp(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/,
+    (id) => ["X-SES-MESSAGE-TAGS", `${Feedback.metadataKey}=${id}`]
+  ]
+]
 
-const postmarkHost = "postmarkapp.com"
+const hostOf = (url: Redacted.Redacted | undefined): string =>
+  url === undefined ? "" : (URL.parse(Redacted.value(url))?.hostname ?? "")
 
 const make = Effect.gen(function* () {
   const from = yield* Settings.from.config
@@ -85,8 +90,8 @@ const make = Effect.gen(function* () {
   const domainName = yield* Settings.dkimDomain.config
   const keySelector = yield* Settings.dkimSelector.config
   const key = yield* Settings.dkimKey.config
-  // Postmark takes it out of the message, and returns it in its callbacks.
-  const isPostmark = [url, fallbackUrl].some(hasPostmark)
+  const hosts = [url, fallbackUrl].map(hostOf)
+  const idHeadersOf = idHeaders.filter(([pattern]) => hosts.some((name) => pattern.test(name)))
   const host = from.slice(from.lastIndexOf("@") + 1)
   const composer = createTransport({
     streamTransport: true,
@@ -116,7 +121,7 @@ const make = Effect.gen(function* () {
         xMailer: false,
         headers: {
           "Auto-Submitted": "auto-generated",
-          ...(isPostmark ? { [`X-PM-Metadata-${Feedback.postmarkKey}`]: mail.id } : {}),
+          ...Object.fromEntries(idHeadersOf.map(([, make]) => make(mail.id))),
           ...(mail.unsubscribeUrl === undefined
             ? {}
             : {

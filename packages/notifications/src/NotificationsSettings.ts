@@ -8,6 +8,7 @@ import * as Config from "effect/Config"
 import * as EmailAddress from "@hypermarket/core/EmailAddress"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Sns from "./internal/feedback/sns.ts"
 
 /**
  * Modes of delivery: all caught, all but those to allowed addresses caught, or all sent.
@@ -129,6 +130,26 @@ export const sendGridKey = Setting.optionalSecret({
   doc: "The public key of SendGrid's event webhook, for `/v1/notifications/callbacks/sendgrid`."
 })
 
+const Topic = Schema.String.check(
+  Schema.makeFilter((text: string) =>
+    Sns.hostOf(text) === undefined
+      ? "Expected the ARN of a topic, such as arn:aws:sns:eu-central-1:123456789012:mail"
+      : undefined
+  )
+)
+
+/**
+ * @category settings
+ * @since 0.1.0
+ */
+export const sesTopic = Setting.make<string | undefined>({
+  name: "HM_NOTIFICATIONS_SES_TOPIC",
+  doc: "The ARN of the SNS topic to which Amazon SES publishes bounces, complaints and deliveries, for `/v1/notifications/callbacks/ses`. A subscription of this topic confirms itself.",
+  read: (name) => Config.schema(Topic, name),
+  defaultValue: undefined,
+  defaultText: ""
+})
+
 /**
  * @category settings
  * @since 0.1.0
@@ -187,6 +208,7 @@ export const settings: ReadonlyArray<Setting.Any> = [
   callbackSecret,
   mailgunKey,
   sendGridKey,
+  sesTopic,
   publicUrl,
   dkimDomain,
   dkimSelector,

@@ -98,40 +98,50 @@ layer(TestLayer, { excludeTestServices: true })("Callbacks", (it) => {
     }).pipe(Laboratory.inAcme)
   )
 
-  it.effect("postmark: mail for its server has the message's id as metadata, and other mail has not", () =>
-    Effect.gen(function* () {
-      const id = "019ac3f0-7d2b-7cc1-9d0e-1f2a3b4c5d6e"
-      const headersOf = (url: string) =>
-        Effect.gen(function* () {
-          const provider = yield* MailProvider
-          const message = yield* provider.compose({
-            id,
-            to: { address: "ann@mail.example", name: undefined },
-            fromName: undefined,
-            replyTo: undefined,
-            subject: "s",
-            text: "t",
-            html: undefined,
-            unsubscribeUrl: undefined,
-            date: new Date(0)
-          })
-          return Buffer.from(message).toString("utf8")
-        }).pipe(
-          Effect.provide(
-            Layer.fresh(MailProvider.layer).pipe(
-              Layer.provide(
-                ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_NOTIFICATIONS_SMTP_URL: url }))
+  it.effect(
+    "mail for Postmark and SES has the message's id in a header of theirs, and other mail has not",
+    () =>
+      Effect.gen(function* () {
+        const id = "019ac3f0-7d2b-7cc1-9d0e-1f2a3b4c5d6e"
+        const headersOf = (url: string) =>
+          Effect.gen(function* () {
+            const provider = yield* MailProvider
+            const message = yield* provider.compose({
+              id,
+              to: { address: "ann@mail.example", name: undefined },
+              fromName: undefined,
+              replyTo: undefined,
+              subject: "s",
+              text: "t",
+              html: undefined,
+              unsubscribeUrl: undefined,
+              date: new Date(0)
+            })
+            return Buffer.from(message).toString("utf8")
+          }).pipe(
+            Effect.provide(
+              Layer.fresh(MailProvider.layer).pipe(
+                Layer.provide(
+                  ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_NOTIFICATIONS_SMTP_URL: url }))
+                )
               )
             )
           )
-        )
-      const header = `X-PM-Metadata-hm-notification: ${id}`.toLowerCase()
-      const composed = yield* headersOf("smtp://key:key@smtp.postmarkapp.com:587")
-      assert.include(composed.toLowerCase(), header)
-      for (const url of ["smtp://mail.example:25", "smtp://postmarkapp.com.evil.example:25"]) {
-        assert.notInclude((yield* headersOf(url)).toLowerCase(), "x-pm-metadata")
-      }
-    })
+        const header = `X-PM-Metadata-hm-notification: ${id}`.toLowerCase()
+        const composed = yield* headersOf("smtp://key:key@smtp.postmarkapp.com:587")
+        assert.include(composed.toLowerCase(), header)
+        const tag = `X-SES-MESSAGE-TAGS: hm-notification=${id}`.toLowerCase()
+        const ses = yield* headersOf("smtp://user:key@email-smtp.eu-central-1.amazonaws.com:587")
+        assert.include(ses.toLowerCase().replaceAll("\r\n ", " "), tag)
+        assert.notInclude(composed.toLowerCase(), "x-ses-")
+        for (const url of [
+          "smtp://mail.example:25",
+          "smtp://postmarkapp.com.evil.example:25",
+          "smtp://email-smtp.eu-central-1.amazonaws.com.evil.example:587"
+        ]) {
+          assert.notMatch((yield* headersOf(url)).toLowerCase(), /x-pm-metadata|x-ses-/)
+        }
+      })
   )
 
   it.effect("a body that the source does not send is refused, and one beyond a mebibyte too", () =>

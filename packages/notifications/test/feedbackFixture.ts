@@ -4,6 +4,7 @@ import { assert } from "@effect/vitest"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import { Credentials } from "@hypermarket/core/Credentials"
+import { OutboundFailed, OutboundHttp } from "@hypermarket/core/OutboundHttp"
 import * as RequestChain from "@hypermarket/core/RequestChain"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as CallbackProtocol from "@hypermarket/notifications/CallbackProtocol"
@@ -24,9 +25,11 @@ export const ecdsa = generateKeyPairSync("ec", {
   privateKeyEncoding: { type: "pkcs8", format: "pem" }
 })
 
-/** Callbacks over HTTP, with settings beside those of the laboratory. */
-export const layerWith = (settings: Readonly<Record<string, string>>) =>
-  ApiServer.layer(CallbackProtocol.layer.pipe(Layer.provide(RequestChain.layer))).pipe(
+/** Callbacks over HTTP, with settings beside those of the laboratory and a client of certificates. */
+export const layerUnder = (settings: Readonly<Record<string, string>>, outbound: Layer.Layer<OutboundHttp>) =>
+  ApiServer.layer(
+    CallbackProtocol.layerWithoutOutbound.pipe(Layer.provide([RequestChain.layer, outbound]))
+  ).pipe(
     Layer.provide([
       AccessLog.layerDiscard,
       Shutdown.layer,
@@ -44,6 +47,14 @@ export const layerWith = (settings: Readonly<Record<string, string>>) =>
     ),
     Layer.provideMerge(MailServer.layer())
   )
+
+/** Nothing is fetched. */
+const Unconnected = Layer.succeed(OutboundHttp, {
+  check: () => Effect.void,
+  send: () => Effect.fail(new OutboundFailed({ reason: "connect", isSent: false }))
+})
+
+export const layerWith = (settings: Readonly<Record<string, string>>) => layerUnder(settings, Unconnected)
 
 export const TestLayer = layerWith({})
 

@@ -32,5 +32,5 @@ export const idOfSender = (text: string): string | undefined => {
   return parts === null ? undefined : parts.slice(1).join("-").toLowerCase()
 }
 
-/** The key of Postmark's metadata with the message's id: it replaces the Message-ID, and returns metadata. */
-export const postmarkKey = "hm-notification"
+/** The key of Postmark's metadata and of SES's tag with the message's id: both replace the Message-ID, and return these. */
+export const metadataKey = "hm-notification"

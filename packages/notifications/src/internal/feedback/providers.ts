@@ -3,7 +3,7 @@ import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { lineOf } from "../line.ts"
 import * as Mailbox from "../mail/mailbox.ts"
-import { type Feedback, idOfMessageId, postmarkKey } from "./feedback.ts"
+import { type Feedback, idOfMessageId, metadataKey } from "./feedback.ts"
 
 /** Events of one request. Providers send at most some hundreds. */
 const eventsMax = 1_000
@@ -150,7 +150,7 @@ const postmarkBounces: Readonly<Record<string, { readonly isMissing: boolean }>>
 }
 
 export const ofPostmark = (record: typeof Postmark.Type): ReadonlyArray<Feedback> => {
-  const notificationId = record.Metadata?.[postmarkKey] ?? ""
+  const notificationId = record.Metadata?.[metadataKey] ?? ""
   if (!notificationIdPattern.test(notificationId)) return []
   const text = record.Details ?? record.Description ?? ""
   const address = record.Email ?? record.Recipient
