@@ -50,10 +50,13 @@ if (decision.effect === "deny") console.log("refused:", decision.because) // [{ 
 await hm.transaction("acme", async (tx) => {
   await tx.query("CREATE TABLE listing (id text PRIMARY KEY, state text NOT NULL)")
   await tx.query("INSERT INTO listing VALUES ($1, 'refused')", ["l-1"])
+  await tx.policies.decideNow({ ...question, reference: "l-1" }) // is in the log of decisions if this commits
   const target = { type: "listing", id: "l-1" }
   const [before, after] = [{ state: "draft" }, { state: "refused" }]
   await tx.audit.record({ actor, action: "listing.refused", target, before, after })
 })
+const [logged] = (await acme.policies.decisions({ reference: "l-1" })).items
+console.log(logged?.effect, "by version", logged?.because[0]?.version, "of", logged?.because[0]?.policyKey)
 const { items } = await acme.audit.list({})
 console.log(items.map(({ action, actorType }) => `${action} by ${actorType}`))
 await hm.close()

@@ -42,14 +42,6 @@ import {
   type RegionPolicyChange
 } from "./RegionPolicy.ts"
 
-/**
- * The compiled policies of the installation and of a tenant.
- *
- * @category models
- * @since 0.1.0
- */
-export type PolicyPair = Pair
-
 const cursors = Cursor.make({
   list: "platform.policyDecisions",
   key: Schema.Tuple([Schema.DateTimeUtcFromString, PolicyDecisionId])
@@ -96,13 +88,8 @@ const engineQuestion = (question: PolicyQuestion, nowMillis: number): Engine.Que
 
 const revisionOf = (pair: Pair): bigint => pair.installation.revision + pair.tenant.revision
 
-/**
- * Decides by the compiled policies. Pure. The lists of the decision are frozen: later ones share them.
- *
- * @category accessors
- * @since 0.1.0
- */
-export const decideBy = (
+/** Decides by the compiled policies. Pure. The lists of the decision are frozen: later ones share them. */
+const decideBy = (
   pair: Pair,
   tenantId: string,
   question: PolicyQuestion,

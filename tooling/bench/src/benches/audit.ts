@@ -7,7 +7,7 @@ import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import { ActivityLog } from "@hypermarket/platform/ActivityLog"
 import { ActivitySeals } from "@hypermarket/platform/ActivitySeals"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
-import { decideBy, RegionPolicies } from "@hypermarket/platform/RegionPolicies"
+import { RegionPolicies } from "@hypermarket/platform/RegionPolicies"
 import { NewRegionPolicy, PolicyQuestion } from "@hypermarket/platform/RegionPolicy"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -165,7 +165,7 @@ const decideVaried = Effect.fnUntraced(
     for (let place = 0; place < policiesMax; place++) {
       yield* policies.create(yield* decodePolicy(variedPolicy(place)))
     }
-    const latest = yield* policies.follow
+    const decideAt = yield* policies.follow
     const now = yield* Clock.currentTimeMillis
     const micros: Array<number> = []
     const count = Math.ceil(variedQuestionsMax * scale)
@@ -178,7 +178,7 @@ const decideVaried = Effect.fnUntraced(
         (asked) => decodeQuestion(asked)
       )
       const before = process.cpuUsage()
-      for (const asked of questions) decideBy(latest(), variedTenant, asked, now)
+      for (const asked of questions) decideAt(asked, now)
       const { system, user } = process.cpuUsage(before)
       micros.push((user + system) / questions.length)
     }
@@ -199,21 +199,19 @@ const repeats = 100
 const decide = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
   const policies = yield* RegionPolicies
   for (let place = 0; place < policiesMax; place++) yield* policies.create(yield* decodePolicy(policy(place)))
-  const latest = yield* policies.follow
+  const decideAt = yield* policies.follow
   const questions = yield* Effect.forEach(
     Array.from({ length: policiesMax }, (_, place) => question(place)),
     (asked) => decodeQuestion(asked)
   )
   const now = yield* Clock.currentTimeMillis
-  const fewest = Math.min(
-    ...questions.map((asked) => decideBy(latest(), Setup.tenantId, asked, now).because.length)
-  )
+  const fewest = Math.min(...questions.map((asked) => decideAt(asked, now).because.length))
   const micros: Array<number> = []
   for (let round = 0; round < rounds; round++) {
     const before = process.cpuUsage()
     const times = Math.max(1, Math.ceil(repeats * scale))
     for (let time = 0; time < times; time++) {
-      for (const asked of questions) decideBy(latest(), Setup.tenantId, asked, now)
+      for (const asked of questions) decideAt(asked, now)
     }
     const { system, user } = process.cpuUsage(before)
     micros.push((user + system) / (times * questions.length))
