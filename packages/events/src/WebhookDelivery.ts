@@ -37,7 +37,7 @@ export const replayMax = 10_000
 const replayIdsMax = 1_000
 
 /**
- * `waiting` is due at `nextAt`, or waits for its endpoint. `dead` has used up its attempts.
+ * `waiting` is due at `nextAt`, or waits for its endpoint. `dead` has used up its attempts, or was held for too long.
  *
  * @category schemas
  * @since 0.1.0

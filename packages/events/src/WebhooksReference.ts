@@ -48,12 +48,12 @@ export const reference = Reference.make(
       pauseWebhook: {
         summary: "Pause a webhook endpoint",
         description:
-          "Holds the deliveries of the endpoint until it is enabled. Attempts that run finish, and events are still collected. Pausing a paused endpoint changes nothing."
+          "Holds the deliveries of the endpoint until it is enabled, for 30 days and at most 100,000 of them. Beyond that the oldest are dead, and `lastError` has the reason. Attempts that run finish, and events are still collected. Pausing a paused endpoint changes nothing."
       },
       enableWebhook: {
         summary: "Enable a webhook endpoint",
         description:
-          "Ends a pause or a disablement. Everything that waits is sent, in the order of publishing, with all attempts. So is every delivery that died since the endpoint began to fail. Enabling an enabled endpoint changes nothing."
+          "Ends a pause or a disablement. Everything that waits is sent, in the order of publishing, with all attempts. So is every delivery that used up its attempts since the endpoint began to fail. Enabling an enabled endpoint changes nothing."
       },
       testWebhook: {
         summary: "Send a test event",

@@ -4427,11 +4427,11 @@ export interface Operations {
         readonly revoke?: boolean
       }
     }, options?: CallOptions): Promise<IssuedWebhook>
-    /** Pause a webhook endpoint. Holds the deliveries of the endpoint until it is enabled. Attempts that run finish, and events are still collected. Pausing a paused endpoint changes nothing. */
+    /** Pause a webhook endpoint. Holds the deliveries of the endpoint until it is enabled, for 30 days and at most 100,000 of them. Beyond that the oldest are dead, and `lastError` has the reason. Attempts that run finish, and events are still collected. Pausing a paused endpoint changes nothing. */
     pause(input: {
       readonly endpointId: string
     }, options?: CallOptions): Promise<WebhookEndpoint>
-    /** Enable a webhook endpoint. Ends a pause or a disablement. Everything that waits is sent, in the order of publishing, with all attempts. So is every delivery that died since the endpoint began to fail. Enabling an enabled endpoint changes nothing. */
+    /** Enable a webhook endpoint. Ends a pause or a disablement. Everything that waits is sent, in the order of publishing, with all attempts. So is every delivery that used up its attempts since the endpoint began to fail. Enabling an enabled endpoint changes nothing. */
     enable(input: {
       readonly endpointId: string
     }, options?: CallOptions): Promise<WebhookEndpoint>
