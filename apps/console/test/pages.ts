@@ -180,6 +180,20 @@ export const pages: ReadonlyArray<Expected> = [
     requires: "observability:read"
   },
   {
+    path: "/releases",
+    heading: "Releases",
+    shows: ["storefront@4.1.0"],
+    requires: "observability:read",
+    empties: true
+  },
+  {
+    path: "/monitors",
+    heading: "Monitors",
+    shows: ["close-baskets", "15 4 * * *, Europe/Berlin"],
+    requires: "observability:read",
+    empties: true
+  },
+  {
     path: "/audit?targetType=flag",
     heading: "Audit log",
     shows: ["flag.created", "pay-later", "checkpoint 1"],

@@ -27,6 +27,7 @@ import * as Maintenance from "./internal/maintenance.ts"
 import * as MonitorSweep from "./internal/monitorSweep.ts"
 import * as Overview from "./internal/overview.ts"
 import * as Sampling from "./internal/sampling.ts"
+import { timeline } from "./internal/timeline.ts"
 import { InstallationIssueFilter, IssueFilter, IssueId, NewMute, Reason, Resolve } from "./Issue.ts"
 import { Issues } from "./Issues.ts"
 import error from "./migrations/0001_error.ts"
@@ -35,6 +36,7 @@ import monitor from "./migrations/0004_monitor.ts"
 import systemProject from "./migrations/0003_system_project.ts"
 import groupingRule from "./migrations/0006_grouping_rule.ts"
 import sampledEvent from "./migrations/0007_sampled_event.ts"
+import tagOfSubject from "./migrations/0008_tag_of_subject.ts"
 import upload from "./migrations/0005_upload.ts"
 import { MonitorName } from "./Monitor.ts"
 import { Monitors } from "./Monitors.ts"
@@ -130,7 +132,8 @@ export const domain = Domain.make({
       "0004_monitor": monitor,
       "0005_upload": upload,
       "0006_grouping_rule": groupingRule,
-      "0007_sampled_event": sampledEvent
+      "0007_sampled_event": sampledEvent,
+      "0008_tag_of_subject": tagOfSubject
     },
     { release: manifest.version }
   ),
@@ -181,5 +184,6 @@ export const domain = Domain.make({
   checks: [Checks.waiting, Checks.spooled, Checks.stored],
   settings: Settings.settings,
   alerts: Overview.alerts,
+  timeline,
   subjectData: ObservabilitySubjectData.subjectData
 })

@@ -142,7 +142,10 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("A dead writ
       assert.match(yield* readiness, /^200/)
       isHanging = true
       const stuck = yield* Effect.forkChild(capture(tenant, project, eventOf({})))
-      yield* waitFor(Effect.sync(() => isReached), (reached) => reached)
+      yield* waitFor(
+        Effect.sync(() => isReached),
+        (reached) => reached
+      )
       isHanging = false
       yield* clock.adjust("2 minutes")
       yield* waitFor(readiness, (answer) => answer.startsWith("503"))

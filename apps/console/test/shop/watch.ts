@@ -56,6 +56,17 @@ const makeErrors = Effect.fnUntraced(function* (secret: string) {
       if (answer.status !== 200) return yield* Effect.die(new Error(yield* answer.text))
     }
   }
+  const checkIn = {
+    monitor_slug: "close-baskets",
+    environment: "live",
+    status: "ok",
+    monitor_config: { schedule: { type: "crontab", value: "15 4 * * *" }, timezone: "Europe/Berlin" }
+  }
+  yield* HttpClient.execute(
+    HttpClientRequest.post(`/sentry/api/${projectId}/envelope/?sentry_key=${secret}`).pipe(
+      HttpClientRequest.bodyText(`{}\n{"type":"check_in"}\n${JSON.stringify(checkIn)}\n`)
+    )
+  )
 })
 
 export const notificationId = "0199b000-0000-7000-8000-00000000000a"

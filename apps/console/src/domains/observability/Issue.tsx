@@ -152,7 +152,10 @@ export default function IssuePage() {
                       {data.culprit ?? "unknown"}
                     </span>
                   ],
-                  ["Events", `${count(data.eventCount)}, for ${counted(data.userCount, "user")}`],
+                  [
+                    "Events",
+                    `${count(data.eventCount)}, for ${counted(data.userCount, "user")}${data.sampledCount === 0 ? "" : `; ${count(data.sampledCount)} are only counted`}`
+                  ],
                   ["First seen", <Time key="first" at={data.firstSeen} />],
                   ["Last seen", <Time key="last" at={data.lastSeen} />],
                   ["Releases", `${data.firstRelease ?? "unknown"} to ${data.lastRelease ?? "unknown"}`],

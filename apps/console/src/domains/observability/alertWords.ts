@@ -17,7 +17,7 @@ const ofMonitor =
   (alert: AlertItem): AlertWords => ({
     title: `The monitor ${member(alert.data, "title") ?? alert.subject} ${condition}`,
     detail: `In the environment ${alert.subject.split("/").at(-1) ?? ""}. The next check-in that succeeds ends this.`,
-    act: { label: "See the errors", place: { to: "/errors" } }
+    act: { label: "See the monitors", place: { to: "/monitors" } }
   })
 
 export const alerts: Readonly<Record<string, (alert: AlertItem) => AlertWords>> = {
