@@ -107,6 +107,18 @@ export const pages: ReadonlyArray<Expected> = [
     requires: "flags:read"
   },
   {
+    path: "/flag-requests",
+    heading: "Flag changes",
+    shows: [
+      "live: neighbours to 70 %",
+      "scheduled",
+      "Wider before the holidays",
+      "None: flags change at once."
+    ],
+    requires: "flags:read",
+    empties: true
+  },
+  {
     path: "/experiments",
     heading: "Experiments",
     shows: ["Larger photos", "small 50.0%, large 50.0%"],

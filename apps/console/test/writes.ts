@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Page } from "playwright-core"
 import { cancelledId, endpointId } from "./shop/events.ts"
-import { killedFlag } from "./shop/release.ts"
+import { closedFlag, killedFlag } from "./shop/release.ts"
 import { resolvedTitle } from "./shop/watch.ts"
 
 export interface Write {
@@ -83,6 +83,27 @@ export const writes: ReadonlyArray<Write> = [
       `
     ),
     expected: [{ action: "flag.killed", actor_type: "key" }]
+  },
+  {
+    title: "closes a change of a flag that waits for an approval, with a reason",
+    path: "/flag-requests",
+    act: async (page) => {
+      await page.getByRole("group", { name: "Status" }).getByRole("button", { name: "pending" }).click()
+      await page.getByText("archived: Nobody asks for it").waitFor()
+      await page.getByRole("button", { name: "Close", exact: true }).click()
+      const dialog = page.getByRole("alertdialog")
+      await dialog.getByLabel("Reason").fill("Evenings are asked for again")
+      await dialog.getByRole("button", { name: "Close it" }).click()
+      await page.getByText("There is no change request").waitFor()
+    },
+    proof: query(
+      (sql) => sql`
+        SELECT status, reason
+          FROM hm_platform_flag_request
+         WHERE flag_key = ${closedFlag}
+      `
+    ),
+    expected: [{ status: "closed", reason: "Evenings are asked for again" }]
   },
   {
     title: "finds an issue by a part of its title, shows its stack, and resolves it",

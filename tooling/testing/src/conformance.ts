@@ -37,13 +37,16 @@ const suites = {
   "packages/risk": ["Cel.conformance.test.ts"]
 } as const
 
+/** A comparison at full size takes minutes on a busy machine. A guard against hanging, never a statement about speed. */
+const hangGuardMillis = 3_600_000
+
 const runSuite = Effect.fnUntraced(function* (folder: string, files: ReadonlyArray<string>) {
   yield* Console.log(`${folder}: ${files.join(", ")}`)
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   return yield* spawner.exitCode(
     ChildProcess.make(
       resolve(folder, "node_modules/.bin/vitest"),
-      ["run", ...files.map((file) => `test/${file}`)],
+      ["run", "--testTimeout", String(hangGuardMillis), ...files.map((file) => `test/${file}`)],
       {
         cwd: folder,
         env: { HM_TEST_FLAGS: "full" },

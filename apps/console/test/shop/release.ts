@@ -5,6 +5,8 @@ import { Effect, Schema } from "effect"
 import { post } from "./door.ts"
 
 export const killedFlag = "gift-wrap"
+/** A flag with a change that a test closes. */
+export const closedFlag = "courier-evening"
 
 const flag = (flagKey: string) => ({
   flagKey,
@@ -82,6 +84,21 @@ export const make = Effect.fnUntraced(function* (secret: string) {
   const experimentId = yield* makeExperiment(secret)
   yield* post(secret, "/v1/platform/flags", flag("pay-later"))
   yield* post(secret, "/v1/platform/flags", flag(killedFlag))
+  yield* post(secret, "/v1/platform/flag-requests", {
+    flagKey: "pay-later",
+    baseVersion: 1,
+    description: "Wider before the holidays",
+    steps: [
+      { at: "2098-11-02T07:00:00Z", does: { environment: "live", ruleId: "neighbours", percentage: 70 } },
+      { at: "2098-12-05T07:00:00Z", does: { environment: "live", isEnabled: false } }
+    ]
+  })
+  yield* post(secret, "/v1/platform/flags", flag(closedFlag))
+  yield* post(secret, "/v1/platform/flag-requests", {
+    flagKey: closedFlag,
+    baseVersion: 1,
+    steps: [{ does: { archive: "Nobody asks for it" } }]
+  })
   const seals = yield* ActivitySeals
   yield* seals.seal.pipe(Effect.provideService(AllTenants, { actor: "test" }))
   return experimentId

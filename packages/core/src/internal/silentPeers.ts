@@ -76,7 +76,7 @@ const readTable = async (path: string, silent: Set<string>): Promise<void> => {
       const { bytesRead } = await file.read(buffer, 0, chunkBytes)
       if (bytesRead === 0) break
       read += bytesRead
-      const rows = (rest + buffer.latin1Slice(0, bytesRead)).split("\n")
+      const rows = (rest + buffer.toString("latin1", 0, bytesRead)).split("\n")
       rest = rows.pop() ?? ""
       for (const row of rows) {
         const key = silentIn(row)

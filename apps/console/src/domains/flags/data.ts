@@ -1,5 +1,6 @@
 /** Flags, and their rules as sentences. */
 import type { Success } from "../../api/Endpoints.ts"
+import type { Tone } from "../../ui/Badge.tsx"
 import { conditionWords } from "../../ui/condition.ts"
 
 export type Flag = Success<"GET /v1/platform/flags">["items"][number]
@@ -29,4 +30,27 @@ export const environmentWords = ({ isEnabled, otherwise, rules }: Environment): 
   if (!isEnabled) return "off"
   const rest = otherwise === null ? "the code's own value" : serveWords(otherwise)
   return rules.length === 0 ? rest : `${rules.length} ${rules.length === 1 ? "rule" : "rules"}, else ${rest}`
+}
+
+export type ChangeRequest = Success<"GET /v1/platform/flag-requests">["items"][number]
+type StepChange = ChangeRequest["steps"][number]["does"]
+
+export const isOpen = ({ status }: ChangeRequest): boolean => status === "pending" || status === "scheduled"
+
+export const requestTones: Readonly<Record<ChangeRequest["status"], Tone>> = {
+  pending: "warn",
+  scheduled: "accent",
+  applied: "good",
+  conflict: "bad",
+  closed: "plain"
+}
+
+/** Returns what a step does to the flag. */
+export const stepWords = (does: StepChange): string => {
+  if ("state" in does) return `${does.environment}: ${environmentWords(does.state)}`
+  if ("isEnabled" in does) return `${does.environment}: ${does.isEnabled ? "on" : "off"}`
+  if ("percentage" in does) return `${does.environment}: ${does.ruleId} to ${does.percentage} %`
+  if ("rollBackTo" in does) return `back to version ${does.rollBackTo}`
+  if ("archive" in does) return `archived: ${does.archive}`
+  return `${Object.keys(does.change).join(", ")} in all environments`
 }

@@ -1,4 +1,4 @@
-import { Flag } from "lucide-react"
+import { CalendarClock, Flag } from "lucide-react"
 import { domain } from "../../Console.ts"
 
 export const flags = domain({
@@ -12,6 +12,14 @@ export const flags = domain({
       key: "f",
       requires: "flags:read",
       load: () => import("./Flags.tsx")
+    },
+    {
+      path: "/flag-requests",
+      label: "Flag changes",
+      icon: CalendarClock,
+      key: "d",
+      requires: "flags:read",
+      load: () => import("./Requests.tsx")
     },
     { path: "/flags/$flagKey", requires: "flags:read", load: () => import("./Flag.tsx") }
   ],
