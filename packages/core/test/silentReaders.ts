@@ -103,8 +103,8 @@ const server = Effect.gen(function* () {
       Layer.provide(Shutdown.layer)
     )
   )
-  const connections = Effect.callback<number>((resume) =>
-    http.getConnections((_, open) => resume(Effect.succeed(open)))
+  const connections = Effect.callback<number>(
+    (resume) => void http.getConnections((_, open) => resume(Effect.succeed(open)))
   )
   const until = (open: number) =>
     Effect.sync(() => counts.of("tenant acme")).pipe(

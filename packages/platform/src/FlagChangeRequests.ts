@@ -331,9 +331,8 @@ export class FlagChangeRequests extends Context.Service<
       })
 
       const isReadable = (featureId: string) =>
-        Effect.flatMap(statements.keyOf(featureId), (flagKey) =>
-          flagKey === undefined ? Effect.void : statements.find(flagKey)
-        ).pipe(
+        statements.keyOf(featureId).pipe(
+          Effect.flatMap((flagKey) => statements.find(flagKey ?? "")),
           Effect.as(true),
           Effect.catchDefect(() => Effect.succeed(false))
         )
