@@ -43,6 +43,8 @@ const pieces = [
 
 const Spelling = Schema.Array(Schema.Literals(pieces)).check(Schema.isMinLength(2), Schema.isMaxLength(9))
 
+const runs = Number(process.env["HM_NOTIFICATIONS_ADDRESSES"] ?? 2_000)
+
 /** Composes the envelope and header as the worker does, without a server. */
 const transport = createTransport({ jsonTransport: true })
 
@@ -67,10 +69,13 @@ describe("The spelling of an address", () => {
           })
         )
         assert.deepStrictEqual(
-          (info.envelope.to ?? []).map((address) => address.slice(address.lastIndexOf("@") + 1)),
+          // The transport writes some domains in Unicode.
+          (info.envelope.to ?? []).map((address) =>
+            domainToASCII(address.slice(address.lastIndexOf("@") + 1))
+          ),
           [domain]
         )
       }),
-    { arbitrary: { runs: 2_000 } }
+    { arbitrary: { runs } }
   )
 })
