@@ -1,4 +1,4 @@
-import { assert, layer } from "@effect/vitest"
+import { assert, layer, type Vitest } from "@effect/vitest"
 import * as EmailAddress from "@hypermarket/core/EmailAddress"
 import { NotificationProfiles } from "@hypermarket/notifications/NotificationProfiles"
 import { NotificationSuppressions } from "@hypermarket/notifications/NotificationSuppressions"
@@ -16,11 +16,15 @@ const key = generateKeyPairSync("rsa", {
   privateKeyEncoding: { type: "pkcs8", format: "pem" }
 })
 
-const TestLayer = Laboratory.layer({
+const signed = Laboratory.layer({
   HM_NOTIFICATIONS_DKIM_DOMAIN: "shop.example",
   HM_NOTIFICATIONS_DKIM_SELECTOR: "s1",
   HM_NOTIFICATIONS_DKIM_KEY: key.privateKey
-}).pipe(Layer.provideMerge(MailServer.layer()))
+})
+
+const TestLayer = signed.pipe(Layer.provideMerge(MailServer.layer()))
+
+type Services = Layer.Success<typeof TestLayer>
 
 /** The DNS of the test: the DKIM record alone. */
 const resolver = (name: string, type: string): Promise<Array<Array<string>>> =>
@@ -44,61 +48,77 @@ const publish = (template: string, subject: string, text: string, html: string) 
     yield* templates.publish(template, templateVersion)
   })
 
-layer(TestLayer, { excludeTestServices: true })("Mail", (it) => {
+/** Claims of what a server has received, of whatever kind it is. */
+const claims = (it: Vitest.MethodsNonLive<Services>) => {
+  const received = Effect.gen(function* () {
+    const profiles = yield* NotificationProfiles
+    yield* Laboratory.seed
+    const long = "wörter ".repeat(250).trim()
+    const title = "日本語のとても長い件名".repeat(6)
+    yield* publish(
+      "meant",
+      "{{ title }} – Bestätigung 🎉 مرحبا",
+      "{{ long }}\n🎉 مرحبا\n",
+      "<p>{{ long }}</p><p>🎉 مرحبا {{ markup }}</p>"
+    )
+    yield* profiles.set({
+      to: { customer: "meant" },
+      email: "meant@bücher.example",
+      name: 'Zoë Bäcker, "Z"'
+    })
+    yield* Laboratory.trigger(
+      "meant",
+      { customer: "meant" },
+      { template: "meant", payload: { title, long, markup: "<b>&amp;</b>" } }
+    )
+    yield* Laboratory.work
+    return { long, title, mail: yield* mailTo("meant@xn--bcher-kva.example") }
+  }).pipe(Laboratory.inAcme)
+
   it.effect("arrives as it was meant: emoji, right-to-left text, long lines, names outside ASCII", () =>
     Effect.gen(function* () {
-      const profiles = yield* NotificationProfiles
-      yield* Laboratory.seed
-      const long = "wörter ".repeat(250).trim()
-      yield* publish(
-        "meant",
-        "{{ title }} – Bestätigung 🎉 مرحبا",
-        "{{ long }}\n🎉 مرحبا\n",
-        "<p>{{ long }}</p><p>🎉 مرحبا {{ markup }}</p>"
-      )
-      yield* profiles.set({
-        to: { customer: "meant" },
-        email: "meant@bücher.example",
-        name: 'Zoë Bäcker, "Z"'
-      })
-      const title = "日本語のとても長い件名".repeat(6)
-      yield* Laboratory.trigger(
-        "meant",
-        { customer: "meant" },
-        {
-          template: "meant",
-          payload: { title, long, markup: "<b>&amp;</b>" }
-        }
-      )
-      yield* Laboratory.work
-      const mail = yield* mailTo("meant@xn--bcher-kva.example")
+      const { long, mail, title } = yield* received
       const email = yield* MailServer.read(mail)
       assert.strictEqual(email.subject, `${title} – Bestätigung 🎉 مرحبا`)
       assert.strictEqual(email.to?.[0]?.name, 'Zoë Bäcker, "Z"')
+      assert.strictEqual(email.to?.[0]?.address, "meant@xn--bcher-kva.example")
       assert.strictEqual(email.text?.trim(), `${long}\n🎉 مرحبا`)
       assert.include(email.html, `<p>${long}</p>`)
       assert.include(email.html, "&lt;b&gt;&amp;amp;&lt;/b&gt;")
-      // Lines are at most 998 octets before DKIM signs.
-      for (const line of mail.raw.toString("latin1").split("\r\n")) assert.isAtMost(line.length, 998)
-      // An encoded word never splits a character: each decodes alone.
-      const words = mail.raw.toString("latin1").match(/=\?UTF-8\?[BQ]\?[^?]*\?=/gi) ?? []
-      assert.isAbove(words.length, 2)
-      for (const word of words) {
-        const [, , encoding = "", body = ""] = word.split("?")
-        const bytes =
-          encoding.toUpperCase() === "B"
-            ? Buffer.from(body, "base64")
-            : Buffer.from(
-                body
-                  .replaceAll("_", " ")
-                  .replaceAll(/=([0-9A-F]{2})/gi, (_, hex: string) =>
-                    String.fromCharCode(Number.parseInt(hex, 16))
-                  ),
-                "latin1"
-              )
-        assert.notInclude(bytes.toString("utf8"), "\ufffd", word)
-      }
-    }).pipe(Laboratory.inAcme)
+      assert.lengthOf(email.attachments, 0)
+      const types = Array.from(
+        mail.raw.toString("latin1").matchAll(/^Content-Type: ([a-z/]+)/gim),
+        ([, type]) => type
+      )
+      assert.deepStrictEqual(types, ["multipart/alternative", "text/plain", "text/html"])
+    })
+  )
+
+  it.effect(
+    "has lines of at most 998 octets before DKIM signs, and encoded words that split no character",
+    () =>
+      Effect.gen(function* () {
+        const { mail } = yield* received
+        for (const line of mail.raw.toString("latin1").split("\r\n")) assert.isAtMost(line.length, 998)
+        const words = mail.raw.toString("latin1").match(/=\?UTF-8\?[BQ]\?[^?]*\?=/gi) ?? []
+        assert.isAbove(words.length, 2)
+        // Each decodes alone.
+        for (const word of words) {
+          const [, , encoding = "", body = ""] = word.split("?")
+          const bytes =
+            encoding.toUpperCase() === "B"
+              ? Buffer.from(body, "base64")
+              : Buffer.from(
+                  body
+                    .replaceAll("_", " ")
+                    .replaceAll(/=([0-9A-F]{2})/gi, (_, hex: string) =>
+                      String.fromCharCode(Number.parseInt(hex, 16))
+                    ),
+                  "latin1"
+                )
+          assert.notInclude(bytes.toString("utf8"), "\ufffd", word)
+        }
+      })
   )
 
   it.effect("has both one-click headers under a DKIM signature that verifies, unless it is required", () =>
@@ -134,6 +154,10 @@ layer(TestLayer, { excludeTestServices: true })("Mail", (it) => {
       assert.notInclude(owed.raw.toString("utf8"), "List-Unsubscribe")
     }).pipe(Laboratory.inAcme)
   )
+}
+
+layer(TestLayer, { excludeTestServices: true })("Mail", (it) => {
+  claims(it)
 
   it.effect("a provider block suppresses no customer, and a missing mailbox is suppressed", () =>
     Effect.gen(function* () {
@@ -218,6 +242,37 @@ layer(TestLayer, { excludeTestServices: true })("Mail", (it) => {
     }).pipe(Laboratory.inAcme)
   )
 
+  it.effect("a soft bounce never becomes a hard one by counting attempts", () =>
+    Effect.gen(function* () {
+      const server = yield* MailServer.MailServer
+      const suppressions = yield* NotificationSuppressions
+      const sql = yield* SqlClient.SqlClient
+      yield* Laboratory.seed
+      yield* Laboratory.customer("soft")
+      server.behaviour.current = {
+        ...MailServer.plain,
+        refuse: () => ({ code: 452, text: "4.2.2 Mailbox full" })
+      }
+      yield* Laboratory.trigger("soft", { customer: "soft" })
+      yield* Laboratory.work
+      const delivery = yield* Laboratory.delivery
+      const states = new Set<string | undefined>()
+      for (let attempt = 2; attempt <= 12; attempt++) {
+        const rows = yield* sql<{ readonly id: string }>`
+          UPDATE hm_notification_queue
+             SET due_at = now() - interval '1 hour'
+           WHERE recipient_id = 'soft'
+          RETURNING notification_id::text AS id
+        `
+        yield* delivery.send(rows.map(({ id }) => id))
+        states.add((yield* Laboratory.explain("soft", "soft"))[0]?.state)
+      }
+      server.behaviour.current = MailServer.plain
+      assert.deepStrictEqual(Array.from(states), ["retry", "dead"])
+      assert.isTrue(yield* Effect.isFailure(suppressions.find("soft@mail.example")))
+    }).pipe(Laboratory.inAcme)
+  )
+
   it.effect("40 spellings of a recipient reach the parsed mailbox or are refused with a reason", () =>
     Effect.gen(function* () {
       const refused = [
@@ -288,9 +343,11 @@ layer(TestLayer, { excludeTestServices: true })("Mail", (it) => {
   )
 })
 
-const Ascii = Laboratory.layer().pipe(Layer.provideMerge(MailServer.layer({ isAsciiOnly: true })))
+const Ascii = signed.pipe(Layer.provideMerge(MailServer.layer({ isAsciiOnly: true })))
 
-layer(Ascii, { excludeTestServices: true })("A server without SMTPUTF8", (it) => {
+layer(Ascii, { excludeTestServices: true })("Mail at a server without SMTPUTF8", (it) => {
+  claims(it)
+
   it.effect("fails a non-ASCII local part as address_unsupported, and takes a non-ASCII domain", () =>
     Effect.gen(function* () {
       const profiles = yield* NotificationProfiles
@@ -305,6 +362,33 @@ layer(Ascii, { excludeTestServices: true })("A server without SMTPUTF8", (it) =>
         reason: "address_unsupported"
       })
       assert.deepInclude((yield* Laboratory.explain("domain", "domain"))[0], { state: "accepted" })
+    }).pipe(Laboratory.inAcme)
+  )
+})
+
+const HangingUp = signed.pipe(Layer.provideMerge(MailServer.layer({ hangsUp: () => true })))
+
+layer(HangingUp, { excludeTestServices: true })("Mail at a server that closes after DATA", (it) => {
+  claims(it)
+
+  it.effect("is in doubt, counted, and never said to be accepted", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* Laboratory.seed
+      yield* Laboratory.customer("cut")
+      yield* Laboratory.trigger("cut", { customer: "cut" })
+      yield* Laboratory.work
+      assert.deepInclude((yield* Laboratory.explain("cut", "cut"))[0], {
+        state: "retry",
+        reason: "outcome-unknown"
+      })
+      const rows = yield* sql`
+        SELECT uncertain
+          FROM hm_notification_queue
+         WHERE recipient_id = 'cut'
+      `
+      assert.deepStrictEqual(rows, [{ uncertain: 1 }])
+      yield* mailTo("cut@mail.example")
     }).pipe(Laboratory.inAcme)
   )
 })
