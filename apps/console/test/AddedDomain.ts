@@ -1,4 +1,6 @@
-/** The console with a domain more, added as the README says. */
+/** The console with two domains more: one added as the README says, one as `pnpm new-domain` adds it. */
+import { NodeServices } from "@effect/platform-node"
+import * as Skeleton from "@hypermarket/testing/Skeleton"
 import { Effect } from "effect"
 import { existsSync } from "node:fs"
 import { cp, mkdtemp, readFile, rm, symlink, writeFile, mkdir } from "node:fs/promises"
@@ -16,25 +18,38 @@ const blocksUnder = async (heading: string): Promise<ReadonlyArray<string>> => {
   return Array.from(section.matchAll(/```tsx?\n([\s\S]*?)```/g), ([, block = ""]) => block)
 }
 
-/** Copies the sources, adds the folder and the line, and builds. Returns the folder of the files. */
-export const built = Effect.acquireRelease(
-  Effect.promise(async () => {
-    const folder = await mkdtemp(join(tmpdir(), "hm-console-"))
-    for (const name of ["src", "public", "index.html", "package.json", "vite.config.ts"]) {
-      await cp(join(root, name), join(folder, name), { recursive: true })
-    }
-    await symlink(join(root, "node_modules"), join(folder, "node_modules"))
-    const [registration = "", page = "", line = ""] = await blocksUnder("Add the pages of a domain")
-    const parcels = join(folder, "src/domains/parcels")
-    await mkdir(parcels)
-    await writeFile(join(parcels, "index.ts"), registration)
-    await writeFile(join(parcels, "Parcels.tsx"), page)
-    await writeFile(join(folder, "src/domains.ts"), line, { flag: "a" })
-    await build({ root: folder, configFile: join(folder, "vite.config.ts"), logLevel: "error" })
-    return folder
-  }),
-  (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-).pipe(Effect.map((folder) => join(folder, "dist")))
+/** The domain of the skeleton. */
+export const made = "crates"
+
+/** Copies the sources, adds each folder and line, and builds. Returns the folder of the files. */
+const addedTo = (pages: Effect.Success<ReturnType<typeof Skeleton.renderConsole>>) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const folder = await mkdtemp(join(tmpdir(), "hm-console-"))
+      for (const name of ["src", "public", "index.html", "package.json", "vite.config.ts"]) {
+        await cp(join(root, name), join(folder, name), { recursive: true })
+      }
+      await symlink(join(root, "node_modules"), join(folder, "node_modules"))
+      const [registration = "", page = "", line = ""] = await blocksUnder("Add the pages of a domain")
+      const parcels = join(folder, "src/domains/parcels")
+      await mkdir(parcels)
+      await writeFile(join(parcels, "index.ts"), registration)
+      await writeFile(join(parcels, "Parcels.tsx"), page)
+      const own = join(folder, "src/domains", made)
+      await mkdir(own)
+      for (const { path, text } of pages) await writeFile(join(own, path), text)
+      await writeFile(join(folder, "src/domains.ts"), line + Skeleton.consoleLine(made), { flag: "a" })
+      await build({ root: folder, configFile: join(folder, "vite.config.ts"), logLevel: "error" })
+      return folder
+    }),
+    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
+  )
+
+export const built = Skeleton.renderConsole(made).pipe(
+  Effect.provide(NodeServices.layer),
+  Effect.flatMap(addedTo),
+  Effect.map((folder) => join(folder, "dist"))
+)
 
 const types: Readonly<Record<string, string>> = {
   ".css": "text/css",
@@ -44,14 +59,14 @@ const types: Readonly<Record<string, string>> = {
   ".woff2": "font/woff2"
 }
 
-/** Lets a page load these files, and its session name the domain as one that is installed. The rest is the API's. */
-export const serve = async (page: Page, dist: string, domain: string): Promise<void> => {
+/** Lets a page load these files, and its session name the domains as ones that are installed. The rest is the API's. */
+export const serve = async (page: Page, dist: string, domains: ReadonlyArray<string>): Promise<void> => {
   await page.route("**/console/**", async (route) => {
     const { pathname } = new URL(route.request().url())
     if (pathname === "/console/session") {
       const answer = await route.fetch()
       const session: { readonly domains: ReadonlyArray<string> } = await answer.json()
-      return route.fulfill({ json: { ...session, domains: [...session.domains, domain] } })
+      return route.fulfill({ json: { ...session, domains: [...session.domains, ...domains] } })
     }
     const file = join(dist, pathname.replace("/console/", ""))
     const path = extname(file) !== "" && existsSync(file) ? file : join(dist, "index.html")

@@ -181,32 +181,43 @@ describe.skipIf(!isAvailable)(`The console in Chromium${isAvailable ? "" : `: ${
         })
       )
 
-      it.effect("shows the page of a domain that was added by its folder and one line", () =>
-        Effect.gen(function* () {
-          const { url, wide } = yield* Console
-          const dist = yield* AddedDomain.built
-          const { faults, page } = yield* wide
-          yield* Effect.promise(async () => {
-            await AddedDomain.serve(page, dist, "parcels")
-            await page.goto(`${url}t/acme/queues`)
-            // The session's key has no scope of the domain, and is told so.
-            await page.getByRole("link", { name: "Parcels" }).click()
-            await page.getByText("Its key lacks the scope parcels:read").waitFor()
-            await page.route("**/console/session", async (route) => {
-              const session = await (await route.fetch()).text()
-              const body = session.replaceAll('"events:admin"', '"events:admin","parcels:read"')
-              return route.fulfill({
-                contentType: "application/json",
-                body: body.replace('"domains":[', '"domains":["parcels",')
+      it.effect(
+        "shows the page of a domain that was added by its folder and one line, by hand or by new-domain",
+        () =>
+          Effect.gen(function* () {
+            const { url, wide } = yield* Console
+            const dist = yield* AddedDomain.built
+            const { faults, page } = yield* wide
+            const added = ["parcels", AddedDomain.made]
+            yield* Effect.promise(async () => {
+              await AddedDomain.serve(page, dist, added)
+              await page.goto(`${url}t/acme/queues`)
+              // The session's key has no scope of either domain, and is told so.
+              await page.getByRole("link", { name: "Parcels" }).click()
+              await page.getByText("Its key lacks the scope parcels:read").waitFor()
+              await page.getByRole("link", { name: "Crates" }).click()
+              await page.getByText("Its key lacks the scope crates:read").waitFor()
+              await page.route("**/console/session", async (route) => {
+                const session = await (await route.fetch()).text()
+                const body = session.replaceAll(
+                  '"events:admin"',
+                  '"events:admin","parcels:read","crates:read"'
+                )
+                return route.fulfill({
+                  contentType: "application/json",
+                  body: body.replace('"domains":[', '"domains":["parcels","crates",')
+                })
               })
+              await page.goto(`${url}t/acme/parcels`)
+              await page.getByText("There is no parcel").waitFor()
+              assert.deepStrictEqual(await violations(page), [])
+              await page.getByRole("link", { name: "Crates" }).click()
+              await page.getByText("This page shows nothing yet").waitFor()
+              assert.deepStrictEqual(await violations(page), [])
+              await page.close()
             })
-            await page.goto(`${url}t/acme/parcels`)
-            await page.getByText("There is no parcel").waitFor()
-            assert.deepStrictEqual(await violations(page), [])
-            await page.close()
-          })
-          assert.deepStrictEqual(faults, [])
-        }).pipe(Effect.scoped)
+            assert.deepStrictEqual(faults, [])
+          }).pipe(Effect.scoped)
       )
 
       it.effect("redrives the jobs of one error and says how many they were", () =>

@@ -1,9 +1,10 @@
-/** The package that `pnpm new-domain` writes, from the templates in `skeleton/`. */
+/** The package that `pnpm new-domain` writes, and its page in the console, from the templates in `skeleton/` and `skeleton-console/`. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "node:path"
 
 const folder = Path.resolve(import.meta.dirname, "../skeleton")
+const consoleFolder = Path.resolve(import.meta.dirname, "../skeleton-console")
 const suffix = ".template"
 
 export const capitalize = (name: string): string => name.slice(0, 1).toUpperCase() + name.slice(1)
@@ -34,3 +35,18 @@ export const render = Effect.fn("Skeleton.render")(function* (name: string) {
       }))
   )
 })
+
+/** Returns the files of a domain's folder in the console, not yet formatted. */
+export const renderConsole = Effect.fn("Skeleton.renderConsole")(function* (name: string) {
+  const fs = yield* FileSystem.FileSystem
+  const { inFile, inText } = wordsOf(name)
+  return yield* Effect.forEach(yield* fs.readDirectory(consoleFolder), (file) =>
+    Effect.map(fs.readFileString(`${consoleFolder}/${file}`), (text) => ({
+      path: inFile(file.slice(0, -suffix.length)),
+      text: inText(text)
+    }))
+  )
+})
+
+/** Returns the line that registers this folder in the console. */
+export const consoleLine = (name: string): string => `export { ${name} } from "./domains/${name}/index.ts"\n`

@@ -162,13 +162,19 @@ const enter = Effect.fnUntraced(function* (name: string) {
             `\n| ${name} | [\`@hypermarket/${name}\`](packages/${name}/README.md) | ${name} items | items work |${match}`
         )
   )
-  const written = [
+  yield* edit("apps/console/src/domains.ts", (text) => {
+    const [comment = "", ...lines] = text.trimEnd().split("\n")
+    return [comment, ...[...lines, Skeleton.consoleLine(name).trimEnd()].toSorted(), ""].join("\n")
+  })
+  const pages = yield* Skeleton.renderConsole(name)
+  const written: ReadonlyArray<readonly [file: string, text: string]> = [
+    ...pages.map(({ path, text }) => [`apps/console/src/domains/${name}/${path}`, text] as const),
     [`apps/cli/src/quickstart/parts/${name}.ts`, part(name)],
     [
       `.changeset/${name}-first.md`,
       `---\n"@hypermarket/${name}": minor\n---\n\nAdd \`@hypermarket/${name}\`: items of a tenant, as a service and over HTTP.\n`
     ]
-  ] as const
+  ]
   for (const [file, text] of written) {
     yield* fs.makeDirectory(Path.dirname(`${root}/${file}`), { recursive: true })
     yield* fs.writeFileString(`${root}/${file}`, text)
