@@ -5,14 +5,14 @@
  *
  * @since 0.1.0
  */
-import type * as Function from "./Function.ts"
+import type { Implementation, Spend } from "./Implementation.ts"
 import * as V from "./Value.ts"
 
 /** The values that a run reads: those of variables, and those of loops. */
 export interface Frame {
   values: ReadonlyArray<V.Value | undefined>
   readonly locals: Array<V.Outcome>
-  readonly spend: Function.Spend
+  readonly spend: Spend
 }
 
 export type Run = (frame: Frame) => V.Outcome
@@ -115,12 +115,7 @@ const tests: ReadonlyMap<string, (left: bigint | number, right: bigint | number)
 ])
 
 /** Returns a comparison of two expressions, undefined for other operators. */
-export const ofSame = (
-  name: string,
-  first: Run,
-  second: Run,
-  general: Function.Implementation
-): Run | undefined => {
+export const ofSame = (name: string, first: Run, second: Run, general: Implementation): Run | undefined => {
   const test = tests.get(name)
   if (test === undefined) return undefined
   return (frame) => {

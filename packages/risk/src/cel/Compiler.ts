@@ -7,6 +7,7 @@ import * as Ast from "./Ast.ts"
 import * as Comparison from "./Comparison.ts"
 import type { Frame, Run } from "./Comparison.ts"
 import * as Function from "./Function.ts"
+import { type Implementation, overBudget } from "./Implementation.ts"
 import * as V from "./Value.ts"
 
 /**
@@ -230,7 +231,7 @@ export const compile = (root: Ast.Ast, variables: ReadonlyArray<string>): Progra
             const elements = isMap ? over.keys() : over
             frame.locals[accu] = init(frame)
             for (const [place, element] of elements.entries()) {
-              if (!frame.spend(weight)) return Function.overBudget
+              if (!frame.spend(weight)) return overBudget
               frame.locals[iter] = hasTwo && !isMap ? BigInt(place) : element
               if (hasTwo) frame.locals[iter2] = isMap ? (over.get(element) ?? null) : element
               const goesOn = condition(frame)
@@ -318,7 +319,7 @@ export const compile = (root: Ast.Ast, variables: ReadonlyArray<string>): Progra
 }
 
 const binaryOf =
-  (implementation: Function.Implementation, first: Run, second: Run): Run =>
+  (implementation: Implementation, first: Run, second: Run): Run =>
   (frame) => {
     const left = first(frame)
     if (left instanceof V.Failure) return left
