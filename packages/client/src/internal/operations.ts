@@ -356,6 +356,13 @@ export type ErrorProject = {
   readonly name: string
   readonly status: "active" | "closed"
   readonly keepsAddresses: boolean
+  readonly groupingRules: ReadonlyArray<{
+    readonly match: ReadonlyArray<{
+      readonly field: "type" | "message" | "function" | "file"
+      readonly pattern: string
+    }>
+    readonly fingerprint: ReadonlyArray<string>
+  }>
   readonly version: number
   readonly recordedAt: string
   readonly updatedAt: string
@@ -1139,6 +1146,7 @@ export type Issue = {
   readonly mergedInto: string | null
   readonly assignee: string | null
   readonly eventCount: number
+  readonly sampledCount: number
   readonly userCount: number
   readonly firstSeen: string
   readonly lastSeen: string
@@ -1261,7 +1269,7 @@ export type IssuedWebhook = {
 export type ItemCount = {
   readonly day: string
   readonly category: string
-  readonly outcome: "stored" | "counted" | "dropped" | "client"
+  readonly outcome: "stored" | "counted" | "dropped" | "client" | "sampled" | "removed"
   readonly reason: string
   readonly quantity: number
 }
@@ -6191,7 +6199,7 @@ export interface Operations {
     get(input: {
       readonly projectId: number
     }, options?: CallOptions): Promise<ErrorProject>
-    /** Change an error project. Changes the name, closes or opens the project, or keeps IP addresses of users from now on. A closed project refuses events with 403. Send the version in `If-Match`. */
+    /** Change an error project. Changes the name, closes or opens the project, keeps IP addresses of users from now on, or replaces the grouping rules. A closed project refuses events with 403. Of the rules the first that matches an event decides, before the fingerprint of the SDK. `{{ default }}` in a fingerprint stands for the grouping without rules, and `{{ type }}`, `{{ message }}` and `{{ function }}` for those of the event. Events before the rule stay in their issues. Send the version in `If-Match`. */
     change(input: {
       readonly projectId: number
       /** The version that was read. */
@@ -6200,6 +6208,13 @@ export interface Operations {
         readonly name?: string
         readonly status?: "active" | "closed"
         readonly keepsAddresses?: boolean
+        readonly groupingRules?: ReadonlyArray<{
+          readonly match: ReadonlyArray<{
+            readonly field: "type" | "message" | "function" | "file"
+            readonly pattern: string
+          }>
+          readonly fingerprint: ReadonlyArray<string>
+        }>
       }
     }, options?: CallOptions): Promise<ErrorProject>
     /** Count what was sent and dropped. Returns what became of the items of the last 30 days, per day, category, outcome and reason. `stored` items can be read, `counted` ones are not kept, `dropped` ones were refused for the reason, and `client` ones were discarded by the SDK. */
