@@ -72,6 +72,7 @@ export const holdingNobody = `
   hm_ranking_signal
   hm_rate_denial
   hm_rate_policy
+  hm_rate_presence
   hm_rate_revision
   hm_risk_attribute
   hm_risk_rule_set

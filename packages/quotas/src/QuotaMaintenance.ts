@@ -20,6 +20,7 @@ import * as QuotaCatalog from "./internal/quotaCatalog.ts"
 import { periodOf } from "./internal/quotaPeriod.ts"
 import * as Statements from "./internal/quotaStatements.ts"
 import { thresholdEvents } from "./internal/quotaThreshold.ts"
+import * as RatePresence from "./internal/ratePresence.ts"
 import { RateClock } from "./RateClock.ts"
 
 const foldFailures = Metric.counter("hm_quota_fold_failures_total", {
@@ -58,6 +59,8 @@ export class QuotaMaintenance extends Context.Service<
   {
     /** Deletes the rows of full buckets and returns how many. Walks the table by its primary key, 2,000 rows per statement. */
     readonly sweep: Effect.Effect<number, SqlError, AllTenants>
+    /** Records unlogged tables that lost their rows, for doctor. */
+    readonly watch: Effect.Effect<void, SqlError, AllTenants>
     /**
      * Folds balances that have changes and expires reservations, at most 1,000 balances per call and 100 per tenant. Each
      * balance has its own transaction: one that fails is logged and counted, and the others go on.
@@ -276,7 +279,12 @@ export class QuotaMaintenance extends Context.Service<
         }
       })
 
-      return QuotaMaintenance.of({ sweep: sweep(), fold: fold(), prune: prune() })
+      const watch = Effect.fn("QuotaMaintenance.watch")(function* () {
+        yield* AllTenants
+        yield* RatePresence.watch(sql)
+      })
+
+      return QuotaMaintenance.of({ sweep: sweep(), watch: watch(), fold: fold(), prune: prune() })
     })
   )
 }

@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import manifest from "../package.json" with { type: "json" }
+import * as RatePresence from "./internal/ratePresence.ts"
 import { InstallationLimits } from "./InstallationLimits.ts"
 import rateLimit from "./migrations/0001_rate_limit.ts"
 import tenantQuota from "./migrations/0002_tenant_quota.ts"
@@ -25,6 +26,7 @@ import rateLease from "./migrations/0003_rate_lease.ts"
 import rateStore from "./migrations/0004_rate_store.ts"
 import grantOrder from "./migrations/0005_grant_order.ts"
 import flexibleStore from "./migrations/0006_flexible_store.ts"
+import ratePresence from "./migrations/0007_rate_presence.ts"
 import { QuotaMaintenance } from "./QuotaMaintenance.ts"
 import * as Settings from "./QuotasSettings.ts"
 import * as RateLimitHandle from "./RateLimitHandle.ts"
@@ -82,6 +84,12 @@ const sweep = Job.scheduled<QuotaMaintenance | AllTenants>({
   every: "10 minutes",
   deadline: "5 minutes",
   run: Effect.flatMap(QuotaMaintenance, (maintenance) => maintenance.sweep)
+})
+
+const watch = Job.scheduled<QuotaMaintenance | AllTenants>({
+  name: "quotas.table.watch",
+  every: "1 minute",
+  run: Effect.flatMap(QuotaMaintenance, (maintenance) => maintenance.watch)
 })
 
 const fold = Job.scheduled<QuotaMaintenance | AllTenants>({
@@ -148,7 +156,8 @@ export const domain = Domain.make({
       "0003_rate_lease": rateLease,
       "0004_rate_store": rateStore,
       "0005_grant_order": grantOrder,
-      "0006_flexible_store": flexibleStore
+      "0006_flexible_store": flexibleStore,
+      "0007_rate_presence": ratePresence
     },
     { release: manifest.version }
   ),
@@ -192,8 +201,8 @@ export const domain = Domain.make({
   },
   internalServices: [QuotaMaintenance, UsageFacts.UsageFacts],
   subscriptions: [facts],
-  jobs: [sweep, fold, prune],
-  checks: [changesFolded],
+  jobs: [sweep, watch, fold, prune],
+  checks: [changesFolded, RatePresence.check],
   partitions: [
     Partitions.make({
       table: "hm_quota_ledger",

@@ -3,7 +3,8 @@ import { assert, it } from "@effect/vitest"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
 import * as Migrations from "@hypermarket/core/Migrations"
-import { provide, TenantId } from "@hypermarket/core/Tenant"
+import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { QuotaMaintenance } from "@hypermarket/quotas/QuotaMaintenance"
 import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
 import { RateLimits } from "@hypermarket/quotas/RateLimits"
 import { TenantQuotas } from "@hypermarket/quotas/TenantQuotas"
@@ -101,6 +102,8 @@ it.live("after kill -9 of Postgres the ledger has each acknowledged reserve and 
     yield* Effect.gen(function* () {
       yield* quotas.createFeature({ feature: "calls", kind: "metered" })
       yield* quotas.grant("calls", { source: "plan", amount: 3 * pairs })
+      const maintenance = Context.get(context, QuotaMaintenance)
+      yield* maintenance.watch.pipe(Effect.provideService(AllTenants, { actor: "test" }))
       const acknowledged = yield* Ref.make(0)
       /** A caller that is not answered asks again with the same key. */
       const persist = <A, E>(self: Effect.Effect<A, E, Effect.Services<ReturnType<typeof quotas.reserve>>>) =>
@@ -136,6 +139,16 @@ it.live("after kill -9 of Postgres the ledger has each acknowledged reserve and 
       `
       assert.deepStrictEqual({ ...ledger }, { reserves: pairs, commits: pairs, keys: pairs, used: 2 * pairs })
       assert.deepInclude(yield* quotas.usage({ feature: "calls" }), { used: 2 * pairs, held: 0 })
+      // The unlogged tables are empty, and doctor says so.
+      const check = QuotasDomain.domain.checks.find(({ name }) => name === "unlogged tables")
+      const findings = yield* (check?.run ?? Effect.succeed([])).pipe(Effect.provideContext(context))
+      assert.deepStrictEqual(
+        findings.map(({ message, status }) => [status, message.split(" ")[0]]),
+        [
+          ["warn", "hm_api_rate_limit"],
+          ["warn", "hm_rate_store"]
+        ]
+      )
     }).pipe(asTenant)
   }).pipe(Effect.scoped)
 )
