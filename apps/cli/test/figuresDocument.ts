@@ -105,7 +105,10 @@ export const Document = Schema.Struct({
       ordersUsed: Schema.Int,
       ordersRemaining: Schema.Int,
       checksAllowed: Schema.Literal(5),
-      checksDenied: Schema.Literal(3)
+      checksDenied: Schema.Literal(3),
+      requestsAnswered: Schema.Literal(5),
+      requestsRefused: Schema.Literal(3),
+      softLimitEvents: Schema.Tuple([Schema.Literal("com.hypermarket.quotas.threshold.reached.v1")])
     }),
     experiments: Schema.Struct({
       units: Schema.Array(Schema.Int),
