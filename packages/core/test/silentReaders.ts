@@ -1,5 +1,5 @@
 /**
- * A server of streams whose readers vanish without closing their connections, in a network of its own: `unshare -rn` makes one
+ * A server of streams whose readers vanish without closing their connections, in a separate network: `unshare -rn` makes one
  * without privileges. The readers are another process. Prints memory and time.
  */
 import { NodeHttpServer } from "@effect/platform-node"
@@ -27,7 +27,7 @@ const nowhere = "10.9.9.8"
 
 const ip = (...args: ReadonlyArray<string>) => Effect.sync(() => execFileSync("ip", args))
 
-/** What is sent to the address is lost from now on: it goes to a link at whose end nobody has it. Nothing is answered. */
+/** What is sent to the address is lost from now on: it goes to a link whose other end does not have it. Nothing is answered. */
 const vanish = (address: string) =>
   Effect.gen(function* () {
     yield* ip("addr", "del", `${address}/32`, "dev", "lo")

@@ -14,6 +14,7 @@ import {
   type Spend,
   spendSingle,
   spendUnits,
+  uintOf,
   unitsPerStep,
   zoneSteps
 } from "./Implementation.ts"
