@@ -1,5 +1,5 @@
 /**
- * Whether the unlogged tables still have their rows. A crash or failover of Postgres empties them: each then has lost the row that the
+ * Finds unlogged tables that lost their rows. A crash or failover of Postgres empties them: each then has lost the row that the
  * worker put into it, which a logged table remembers.
  */
 import * as Check from "@hypermarket/core/Check"
