@@ -1527,6 +1527,7 @@ export type NotificationContent = {
   readonly subject: string
   readonly text: string
   readonly html?: string
+  readonly mjml?: string
 }
 
 export type NotificationDefaults = {
@@ -6493,7 +6494,7 @@ export interface Operations {
       readonly items: ReadonlyArray<NotificationTemplate>
       readonly nextCursor: string | null
     }>
-    /** Draft a template. Adds a version as a draft: subject, text and HTML by locale, of which one has no locale. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. Publish it next. */
+    /** Draft a template. Adds a version as a draft: subject, text and `html` or `mjml` by locale, of which one has no locale. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. Publish it next. */
     draft(input: {
       readonly body: {
         readonly template: string
@@ -6506,7 +6507,7 @@ export interface Operations {
       readonly template: string
       readonly templateVersion: string
     }, options?: CallOptions): Promise<NotificationTemplate>
-    /** Publish a template. Publishes the draft and archives the version before it. Triggers pin the published version; messages that wait keep theirs. Publishing it again changes nothing. */
+    /** Publish a template. Publishes the draft, with its MJML compiled to HTML, and archives the version before it. Triggers pin the published version; messages that wait keep theirs. Publishing it again changes nothing. */
     publish(input: {
       readonly template: string
       readonly templateVersion: string
