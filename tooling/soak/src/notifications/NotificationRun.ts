@@ -95,6 +95,9 @@ const messages = Effect.gen(function* () {
   `
 })
 
+/** A run of 200 incidents takes an hour on a busy machine. */
+const incidentsPerLine = 10
+
 /** Messages that are not final, and those that no expansion has reached yet. */
 const openCount = (mails: number) =>
   Effect.gen(function* () {
@@ -222,8 +225,11 @@ export const run = Effect.fn("NotificationRun.run")(function* (seed: number, siz
       (one, other) => one - other
     )
     let postgresKills = 0
-    for (const moment of moments) {
+    for (const [index, moment] of moments.entries()) {
       yield* waitFor(moment)
+      if ((index + 1) % incidentsPerLine === 0) {
+        yield* Run.say(`incident ${index + 1} of ${size.incidents}: ${sink.total()} of ${mails} mails`)
+      }
       if (chance.happens(postgresShare)) {
         postgresKills++
         yield* cluster.killAndStart
