@@ -15,9 +15,11 @@ const compileMillisMax = 20_000
 /** The compiler's own memory grows by some 30 MB for the longest text. */
 const resourceLimits = { maxOldGenerationSizeMb: 128, stackSizeMb: 4 }
 
-const threadUrl = pathToFileURL(
-  createRequire(import.meta.url).resolve("@hypermarket/notifications/internal/template/mjmlThread")
-)
+/** Its own package finds the module both in the sources and in the build. A bundle that never publishes may lack it. */
+const threadUrl = () =>
+  pathToFileURL(
+    createRequire(import.meta.url).resolve("@hypermarket/notifications/internal/template/mjmlThread")
+  )
 
 /** The elements of MJML 4 and 5 but for `mj-include` and `mj-font`: a template loads nothing from elsewhere but images. */
 const elements = new Set(
@@ -129,7 +131,7 @@ const htmlOf = (
 /** Runs the compiler. Undefined when it takes too long, or needs too much memory. */
 const answersOf = (sources: ReadonlyArray<string>) =>
   Effect.acquireUseRelease(
-    Effect.sync(() => new Worker(threadUrl, { resourceLimits, workerData: sources })),
+    Effect.sync(() => new Worker(threadUrl(), { resourceLimits, workerData: sources })),
     (thread) =>
       Effect.callback<ReadonlyArray<Answer> | undefined>((resume) => {
         thread.once("message", (answers) => resume(Effect.succeed(answers)))
