@@ -1,5 +1,5 @@
 /** Makes things of the shop through the API, as its own server would. */
-import { Effect, identity } from "effect"
+import { Effect, identity, Schedule } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 
 type Headers = Readonly<Record<string, string>>
@@ -14,10 +14,11 @@ const send = Effect.fnUntraced(function* (
   const answer = yield* HttpClient.execute(
     HttpClientRequest.make(method)(path).pipe(
       HttpClientRequest.bearerToken(secret),
-      HttpClientRequest.setHeaders(headers),
+      HttpClientRequest.setHeaders({ "idempotency-key": crypto.randomUUID(), ...headers }),
       body === undefined ? identity : HttpClientRequest.bodyJsonUnsafe(body)
     )
-  )
+    // On a machine that is busy a request may pass its deadline.
+  ).pipe(Effect.repeat({ while: ({ status }) => status === 503, schedule: Schedule.spaced("1 second") }))
   if (answer.status >= 300) return yield* Effect.die(new Error(`${path}: ${yield* answer.text}`))
   const made: unknown = answer.status === 204 ? undefined : yield* answer.json
   return made
