@@ -1,7 +1,7 @@
 /**
- * `pnpm bench experiments [--only assign,analysis,raw,exposures] [--scale 0.05]`: assignments in process, and a look over 90 days
- * of moments. `raw` is an experiment of two million exposures and over three million facts, from raw rows to its decision. The
- * result is compared with SQL over the raw rows. `exposures` is the same with a fifth of the facts, and runs only when it is named.
+ * `pnpm bench experiments [--only assign,analysis,raw,exposures] [--scale 0.05]`: assignments in process, and a look over 90 days of
+ * moments. `raw` takes an experiment of two million exposures and three million facts from raw rows to its decision, and compares it
+ * with SQL over the raw rows. `exposures` is the same with a fifth of the facts, and runs only when it is named.
  */
 import * as Database from "@hypermarket/core/Database"
 import { Currency } from "@hypermarket/core/Money"
