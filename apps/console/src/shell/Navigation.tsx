@@ -39,7 +39,7 @@ export function Navigation({ onAdd, onFind }: { readonly onFind: () => void; rea
       <Account onAdd={onAdd} />
       <button
         type="button"
-        className="field text-soft mt-2.5 flex w-full items-center gap-2"
+        className="field text-soft mt-2.5 flex w-full shrink-0 items-center gap-2"
         onClick={onFind}
       >
         <Search size={14} aria-hidden />

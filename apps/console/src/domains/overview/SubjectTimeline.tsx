@@ -198,7 +198,9 @@ export default function SubjectTimeline() {
           <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_300px]">
             <div>
               <Timeline label={`What happened to the ${kind}`} moments={fold(shown)} zone={zone} />
-              <p className="text-soft mt-2 text-xs">Days and times in {zone}, in UTC on hover.</p>
+              <p className="text-soft mt-2 text-xs">
+                Days and times in {zone === "UTC" ? "UTC" : `${zone}, in UTC on hover`}.
+              </p>
               <More list={list} />
             </div>
             <div className="space-y-4">
