@@ -1,4 +1,4 @@
-/** What keeps the API closed, tried on every endpoint of it. */
+/** Requests that must not open the API, tried on every endpoint of it. */
 import { assert, layer } from "@effect/vitest"
 import * as AccessScope from "@hypermarket/core/AccessScope"
 import { provide } from "@hypermarket/core/Tenant"
