@@ -235,6 +235,28 @@ describe("A flag", () => {
     assert.deepInclude(setOf(unknownFlag, needing).evaluate("g", {}), { reason: "ERROR" })
   })
 
+  it("takes `not in segments` for in none of them, and errs where one of them is unknown", () => {
+    const segments = new Map<string, unknown>([
+      ["gold", { attribute: "plan", operator: "in", values: ["gold"] }],
+      ["alpine", { attribute: "country", operator: "in", values: ["AT", "CH"] }]
+    ])
+    const variantOf = (names: ReadonlyArray<string>, attributes: { readonly [name: string]: string }) => {
+      const condition = { not: { any: names.map((segment) => ({ segment })) } }
+      const flag = flagOf("f", { rules: [{ ruleId: "r", condition, serve: { variant: "a" } }] })
+      const set = FlagEvaluator.make({ environment: "live", revision: 3n, flags: [flag], segments })
+      const { errorCode, variant } = set.evaluate("f", attributes)
+      return errorCode ?? variant
+    }
+    const both = ["gold", "alpine"]
+    assert.strictEqual(variantOf(both, { plan: "gold", country: "AT" }), "c")
+    assert.strictEqual(variantOf(both, { plan: "gold", country: "FR" }), "c")
+    assert.strictEqual(variantOf(both, { plan: "free", country: "CH" }), "c")
+    assert.strictEqual(variantOf(both, { plan: "free", country: "FR" }), "a")
+    // Whoever has neither attribute is in none of them either.
+    assert.strictEqual(variantOf(both, {}), "a")
+    assert.strictEqual(variantOf([...both, "silver"], { plan: "free" }), "PARSE_ERROR")
+  })
+
   it("errs in a cycle of prerequisites and beside it, and does not hang", () => {
     const needs = (flagKey: string, ...flags: ReadonlyArray<string>) =>
       flagOf(flagKey, {
