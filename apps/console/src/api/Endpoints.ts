@@ -13,6 +13,7 @@ import type { ExperimentsApi } from "@hypermarket/experiments/ExperimentsApi"
 import type { NotificationsApi } from "@hypermarket/notifications/NotificationsApi"
 import type { ObservabilityApi } from "@hypermarket/observability/ObservabilityApi"
 import type { ActivityApi } from "@hypermarket/platform/ActivityApi"
+import type { FlagRequestsApi } from "@hypermarket/platform/FlagRequestsApi"
 import type { FlagsApi } from "@hypermarket/platform/FlagsApi"
 import type { PlatformApi } from "@hypermarket/platform/PlatformApi"
 import type { PolicyApi } from "@hypermarket/platform/PolicyApi"
@@ -30,6 +31,7 @@ type Apis =
   | typeof AnalyticsApi
   | typeof EventsApi
   | typeof ExperimentsApi
+  | typeof FlagRequestsApi
   | typeof FlagsApi
   | typeof NotificationsApi
   | typeof ObservabilityApi

@@ -77,7 +77,7 @@ function Close({ onClose, request }: { readonly request: ChangeRequest; readonly
 function Environments() {
   const environments = useQuery({
     queryKey: ["flag-environments"],
-    queryFn: ({ signal }) => call("GET /v1/platform/flag-environments", { query: { limit: 100 }, signal })
+    queryFn: ({ signal }) => call("GET /v1/platform/flag-environments", { query: { limit: "100" }, signal })
   })
   const guarded = (environments.data?.items ?? []).filter(({ requiresApproval }) => requiresApproval)
   if (environments.isError) return <Failure error={environments.error} />
