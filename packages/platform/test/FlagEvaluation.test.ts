@@ -252,7 +252,7 @@ describe("A flag", () => {
     assert.strictEqual(variantOf(both, { plan: "gold", country: "FR" }), "c")
     assert.strictEqual(variantOf(both, { plan: "free", country: "CH" }), "c")
     assert.strictEqual(variantOf(both, { plan: "free", country: "FR" }), "a")
-    // Whoever has neither attribute is in none of them either.
+    // A user without either attribute is in none of them too.
     assert.strictEqual(variantOf(both, {}), "a")
     assert.strictEqual(variantOf([...both, "silver"], { plan: "free" }), "PARSE_ERROR")
   })
