@@ -1,6 +1,7 @@
 /**
- * A response of server-sent events (WHATWG HTML, 9.2): heartbeats, a cap per tenant and credential, an end for readers that
- * do not read or are gone without a word, and one for all when the process stops. It knows no cursor: resuming is the caller's.
+ * A response of server-sent events (WHATWG HTML, 9.2) with heartbeats and a cap per tenant and credential. A stream ends for
+ * a reader that does not read or is gone without closing anything, and for all when the process stops. It knows no cursor:
+ * resuming is the caller's.
  *
  * @since 0.1.0
  */

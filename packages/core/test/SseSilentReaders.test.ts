@@ -10,7 +10,7 @@ const script = Path.join(import.meta.dirname, "silentReaders.ts")
 const count = 2_000
 const staying = 25
 
-/** A network of its own, with a link: neither needs privileges, but a sandbox may forbid both. */
+/** A separate network, with a link: neither needs privileges, but a sandbox may forbid both. */
 const isAvailable =
   spawnSync("unshare", ["-rn", "ip", "link", "add", "hole", "type", "veth", "peer", "name", "end"]).status ===
   0

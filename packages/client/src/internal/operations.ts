@@ -1117,6 +1117,7 @@ export type FraudSignal = {
   readonly entities: ReadonlyArray<"account" | "card" | "ip" | "device" | "email" | "emailBase" | "phone" | "address" | "seller">
   readonly attributes: { readonly [key: string]: Json }
   readonly recordedAt: string
+  readonly withheld?: ReadonlyArray<"events:payload" | "customers:contact">
 }
 
 export type IdempotencyKeyReused = {
@@ -5968,12 +5969,12 @@ export interface Operations {
         }>
       }
     }, options?: CallOptions): Promise<SignalsRecorded>
-    /** Get a signal. Returns the signal of a subject. Of its entities it has the kinds: values are stored as keyed hashes. */
+    /** Get a signal. Returns the signal of a subject. Of its entities it has the kinds: values are stored as keyed hashes. Without the scope `customers:contact` its `attributes` are empty, and `withheld` says so. A reading through the console is in the activity log, once per view. */
     getSignal(input: {
       readonly kind: "order" | "payment" | "login" | "listing" | "payout" | "message" | "return"
       readonly subject: string
     }, options?: CallOptions): Promise<FraudSignal>
-    /** Complete a signal. Adds what became known later, such as the result of a payment. The signal stays one event of each entity and counts under its new result. */
+    /** Complete a signal. Adds what became known later, such as the result of a payment. The signal stays one event of each entity and counts under its new result. The answer shows the attributes to a key with the scope `customers:contact`. */
     completeSignal(input: {
       readonly kind: "order" | "payment" | "login" | "listing" | "payout" | "message" | "return"
       readonly subject: string
