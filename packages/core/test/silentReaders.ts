@@ -27,7 +27,7 @@ const nowhere = "10.9.9.8"
 
 const ip = (...args: ReadonlyArray<string>) => Effect.sync(() => execFileSync("ip", args))
 
-/** What is sent to the address is lost from now on: it goes to a link whose other end does not have it. Nothing is answered. */
+/** Packets to the address are lost from now on: they go to a link whose other end does not have it. No host answers. */
 const vanish = (address: string) =>
   Effect.gen(function* () {
     yield* ip("addr", "del", `${address}/32`, "dev", "lo")
@@ -46,7 +46,7 @@ const network = Effect.gen(function* () {
 v8.setFlagsFromString("--expose-gc")
 const collect: unknown = vm.runInNewContext("gc")
 
-/** What is in use, and what is resident: the least of some readings, each after a collection. */
+/** Memory in use, and resident: the least of some readings, each after a collection. */
 const memory = Effect.gen(function* () {
   const least = { used: Infinity, resident: Infinity }
   for (let reading = 0; reading < 8; reading++) {

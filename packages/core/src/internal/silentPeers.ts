@@ -52,7 +52,7 @@ const keyOf = (localPort: number, remoteAddress: string, remotePort: number): st
   `${localPort} ${remoteAddress} ${remotePort}`
 
 /** Returns the key of the connection of a row, where what it sent is being sent again. */
-export const silentIn = (row: string): string | undefined => {
+const silentIn = (row: string): string | undefined => {
   const match = outstanding.exec(row)
   if (match === null) return undefined
   const [, localPort = "", remoteAddress = "", remotePort = "", repeats = "", probes = ""] = match
@@ -61,7 +61,7 @@ export const silentIn = (row: string): string | undefined => {
 }
 
 /** Returns the key of a connection, or undefined for one that has none: it is closed, or no TCP. */
-export const keyOfSocket = ({ localPort, remoteAddress, remotePort }: Socket): string | undefined =>
+const keyOfSocket = ({ localPort, remoteAddress, remotePort }: Socket): string | undefined =>
   localPort === undefined || remoteAddress === undefined || remotePort === undefined
     ? undefined
     : keyOf(localPort, addressOf(remoteAddress), remotePort)
