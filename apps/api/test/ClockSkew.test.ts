@@ -100,7 +100,10 @@ describe("API processes and a worker whose clocks are 45 days ahead and 12 behin
       })
       yield* ServiceProcess.answers(worker, `http://127.0.0.1:${workerPort}/health/ready`)
       const runs = sql<{ readonly name: string }>`
-        SELECT name FROM hm_job_scheduler WHERE tenant_id = 'skewed' AND last_at IS NOT NULL ORDER BY name
+        SELECT name
+          FROM hm_job_scheduler
+         WHERE tenant_id = 'skewed' AND last_at IS NOT NULL
+         ORDER BY name
       `
       yield* Effect.repeat(runs, {
         until: (rows) => rows.length > 0,
