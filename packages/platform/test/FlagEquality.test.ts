@@ -9,9 +9,8 @@ import { expectedOf, flagsOf, operators, segmentsOf, usersOf } from "./generated
 
 const seed = Number(process.env["HM_TEST_SEED"] ?? 11)
 const isFull = process.env["HM_TEST_FLAGS"] === "full"
-const flagsCount = isFull ? 200 : 80
-/** 200 flags for 500 users take a minute on a busy machine. */
-const usersCount = isFull ? 500 : 60
+const flagsCount = isFull ? 1_000 : 80
+const usersCount = isFull ? 1_000 : 60
 
 const tenantId = TenantId.make("generated")
 

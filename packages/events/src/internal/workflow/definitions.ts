@@ -95,7 +95,7 @@ const backOff = (millis: number): Effect.Effect<void, never, Run> =>
       Effect.repeat({ until: (isCancelled) => isCancelled, schedule: Schedule.spaced(cancelInterval) })
     )
     const isCancelled = yield* Effect.raceFirst(Effect.as(Effect.sleep(millis), false), cancelled)
-    if (isCancelled) yield* Workflow.suspend(instance)
+    if (isCancelled) return yield* Workflow.suspend(instance)
   })
 
 /** Runs a function as an activity with attempts, and waits before each but the first. */
