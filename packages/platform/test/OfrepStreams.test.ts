@@ -158,20 +158,21 @@ layer(layerServer, { excludeTestServices: true })("The stream of OFREP", (it) =>
       yield* flags.create(flagOf("banner", {})).pipe(provide(tenantId))
       const [{ endpoint }] = (yield* all(yield* keyOf(tenantId), {})).eventStreams
       const target = new URL(`${yield* baseUrl}${endpoint.requestUri}`)
+      const server = { host: target.hostname, port: Number(target.port) }
       const wires = new Set<Socket>()
       // A line between reader and server, which can be cut and held open again.
       const line = yield* Effect.acquireRelease(
         Effect.callback<Server>((resume) => {
-          const server = createServer((reader) => {
-            const wire = connect(Number(target.port), target.hostname)
+          const proxy = createServer((reader) => {
+            const wire = connect(server)
             for (const socket of [reader, wire]) wires.add(socket.on("error", () => undefined))
             reader.pipe(wire).pipe(reader)
           })
-          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+          proxy.listen(0, "127.0.0.1", () => resume(Effect.succeed(proxy)))
         }),
-        (server) =>
+        (proxy) =>
           Effect.sync(() => {
-            server.close()
+            proxy.close()
             for (const socket of wires) socket.destroy()
           })
       )
