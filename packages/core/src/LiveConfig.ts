@@ -162,7 +162,7 @@ export const make = Effect.fn("LiveConfig.make")(function* <A, E, R>(options: {
         const exit = yield* Effect.exit(permits.withPermit(readNewest(entry)))
         if (Exit.isSuccess(exit)) succeeded(entry, exit.value, startedAt)
         else yield* failed(entry, exit.cause)
-      } while (entry.isStale && entry.failures < 0)
+      } while (entry.isStale && entry.failures === 0)
       entry.isReading = false
     })
 

@@ -35,6 +35,7 @@ export const subjectData = SubjectTables.make({
     nothing("hm_quota_feature", "the catalogue of features"),
     nothing("hm_rate_denial", "counts by policy"),
     nothing("hm_rate_policy", "configuration of the tenant"),
+    nothing("hm_rate_presence", "names of tables of the installation"),
     nothing("hm_rate_revision", "a counter")
   ]
 })
