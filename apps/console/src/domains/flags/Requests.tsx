@@ -181,7 +181,7 @@ export default function Requests() {
             },
             {
               name: "acts",
-              label: "",
+              label: "Actions",
               width: "180px",
               cell: (request) =>
                 isOpen(request) ? (
