@@ -49,7 +49,7 @@ const hold = (port: number) =>
 /**
  * Without the tables of the queue at work: scheduled jobs come and go in them all the time. Counts of denials are written by the
  * minute, uses of keys and moments of experiments in batches. Entries of the activity log are sealed each minute. Each run
- * delivers the webhook again.
+ * delivers the webhook again, and asks the policy again.
  */
 const settled = (tables: typeof Document.Type.tables) => {
   const atWork = ["queue", "lease", "delayed", "key", "keyed", "body", "history"].map(
@@ -64,7 +64,8 @@ const settled = (tables: typeof Document.Type.tables) => {
     "hm_api_key_use",
     "hm_experiment_delta",
     "hm_experiment_moment",
-    "hm_webhook_attempt"
+    "hm_webhook_attempt",
+    "hm_platform_policy_decision"
   ]
   const audit = ["log", "checkpoint", "key"].map((name) => `hm_platform_activity_${name}`)
   return tables.filter(({ name }) => !atWork.includes(name) && !later.includes(name) && !audit.includes(name))

@@ -45,7 +45,7 @@ describe("the metrics", () => {
     for (const name of metrics)
       assert.match(
         name,
-        /^(?:(?:hm_[a-z]+|process|nodejs)_[a-z0-9_]+_(?:total|seconds|bytes|jobs|closed|open|waiting|fds)|hm_build_info)$/
+        /^(?:(?:hm_[a-z]+|process|nodejs)_[a-z0-9_]+_(?:total|seconds|bytes|jobs|closed|open|failing|waiting|fds)|hm_build_info)$/
       )
   })
 })
