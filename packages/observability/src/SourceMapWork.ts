@@ -55,18 +55,17 @@ export class SourceMapWork extends Context.Service<
       const extract = BundleWork.make(sql)
 
       /** Returns the rules of the tenant's projects. */
-      const rulesOf = (tenantId: string) =>
-        Effect.map(
-          sql<{ readonly projectId: number; readonly rules: unknown }>`
-            SELECT project_id AS "projectId", grouping_rules AS rules
+      const rulesOf = Effect.fnUntraced(function* (tenantId: string) {
+        const rules = yield* LiveProjects.rulesOf(
+          tenantId,
+          yield* sql<{ readonly projectId: number; readonly groupingRules: unknown }>`
+            SELECT project_id AS "projectId", grouping_rules AS "groupingRules"
               FROM hm_error_project
              WHERE tenant_id = ${tenantId} AND grouping_rules <> '[]'
-          `,
-          (rows) => {
-            const byProject = new Map(rows.map((row) => [row.projectId, LiveProjects.rulesOf(row.rules)]))
-            return (projectId: number) => byProject.get(projectId) ?? []
-          }
+          `
         )
+        return (projectId: number) => rules.get(projectId) ?? []
+      })
 
       /** Undefined for an event that a map breaks: it stays as it came. */
       const translate = (

@@ -231,7 +231,9 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("Issues", (i
         // Another process knows the rule when it has read the project again.
         let issues = 0
         yield* Effect.gen(function* () {
-          yield* send(["connect", `dial${"abcdefghijklmnop"[issues++ % 16]}`], "cannot reach port 4711")
+          // Letters, as digits in a function's name are no part of its group.
+          const name = Array.from(String(issues++), (digit) => "abcdefghij"[Number(digit)]).join("")
+          yield* send(["connect", `dial${name}`], "cannot reach port 4711")
           return (yield* issuesOf(shop.tenant)).filter(({ title }) => title.includes("port 4711"))
         }).pipe(Effect.repeat({ until: (found) => found.some(({ eventCount }) => eventCount > 1) }))
         const before = (yield* issuesOf(shop.tenant)).length
@@ -241,6 +243,27 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("Issues", (i
         yield* send(["flush"], "the line is closed")
         assert.lengthOf(yield* issuesOf(shop.tenant), before + 1)
       })
+  )
+
+  it.effect("rules that this release cannot read stop neither their project's errors nor another's", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const tenant = `issue${++tenants}`
+      const ahead = yield* projectOf(tenant, "ahead")
+      const other = yield* projectOf(tenant, "other")
+      yield* sql`
+        UPDATE hm_error_project
+           SET grouping_rules = ${JSON.stringify([{ match: [{ field: "module", pattern: "*" }], fingerprint: ["x"] }])}::text::jsonb,
+               version = version + 1
+         WHERE tenant_id = ${tenant} AND project_id = ${ahead.projectId}
+      `
+      yield* capture(tenant, ahead, eventOf({ type: "AheadError" }))
+      yield* capture(tenant, other, eventOf({ type: "OtherError" }))
+      assert.sameMembers(
+        (yield* issuesOf(tenant)).map(({ title }) => title.split(":")[0]),
+        ["AheadError", "OtherError"]
+      )
+    })
   )
 
   it.effect("a crash between hash and issue, or a deleted issue, splits nothing", () =>

@@ -21,10 +21,29 @@ export interface LiveProject {
   readonly groupingRules: ReadonlyArray<GroupingRule>
 }
 
-const decodeRules = Schema.decodeUnknownSync(GroupingRules)
+const decodeRules = Schema.decodeUnknownOption(GroupingRules)
 
-/** Returns the rules of a row. One of ours that does not decode is a defect. */
-export const rulesOf = (column: unknown): ReadonlyArray<GroupingRule> => decodeRules(Columns.jsonOf(column))
+/**
+ * Returns the rules of each project. Those that a newer release wrote and this one cannot read are logged and left out: the
+ * project's errors are stored under the usual groups.
+ */
+export const rulesOf = Effect.fnUntraced(function* (
+  tenantId: string,
+  rows: ReadonlyArray<{ readonly projectId: number; readonly groupingRules: unknown }>
+) {
+  const rules = new Map<number, ReadonlyArray<GroupingRule>>()
+  for (const { groupingRules, projectId } of rows) {
+    const decoded = decodeRules(Columns.jsonOf(groupingRules))
+    if (Option.isSome(decoded)) rules.set(projectId, decoded.value)
+    else {
+      yield* Effect.logWarning(
+        "The grouping rules of a project cannot be read: its errors are stored without them",
+        { tenantId, projectId }
+      )
+    }
+  }
+  return rules
+})
 
 /** Past it the least recently used tenant is dropped, and read again when it sends. */
 const tenantsMax = 5_000
@@ -50,16 +69,20 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
       `
       return BigInt(row?.revision ?? "0")
     }),
-    read: (tenantId) =>
-      Effect.map(
-        sql<Omit<LiveProject, "groupingRules"> & { readonly groupingRules: unknown }>`
-          SELECT project_id AS "projectId", keeps_addresses AS "keepsAddresses", grouping_rules AS "groupingRules"
-            FROM hm_error_project
-           WHERE tenant_id = ${tenantId} AND status = 'active'
-        `,
-        (rows): ReadonlyMap<number, LiveProject> =>
-          new Map(rows.map((row) => [row.projectId, { ...row, groupingRules: rulesOf(row.groupingRules) }]))
-      ),
+    read: Effect.fnUntraced(function* (tenantId: string) {
+      const rows = yield* sql<Omit<LiveProject, "groupingRules"> & { readonly groupingRules: unknown }>`
+        SELECT project_id AS "projectId", keeps_addresses AS "keepsAddresses", grouping_rules AS "groupingRules"
+          FROM hm_error_project
+         WHERE tenant_id = ${tenantId} AND status = 'active'
+      `
+      const rules = yield* rulesOf(tenantId, rows)
+      return new Map(
+        rows.map((row): [number, LiveProject] => [
+          row.projectId,
+          { ...row, groupingRules: rules.get(row.projectId) ?? [] }
+        ])
+      )
+    }),
     poll: Option.isSome(listening) ? poll.withWakeup : poll.withoutWakeup,
     tenantsMax
   }).pipe(Effect.provide(yield* Layer.build(layerWakeup)))

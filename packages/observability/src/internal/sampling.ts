@@ -12,7 +12,7 @@ const hourMillis = 3_600_000
 /** An hour is thinned when it is over, and not later than this. */
 const lookBackMillis = 26 * hourMillis
 const roundLimit = "60 seconds"
-/** Events that one statement deletes. An hour with more has several turns. */
+/** Events that one statement deletes. An hour with more has several turns, and a tenant's next hour its next turn. */
 const eventsMax = 20_000
 
 export const sample = Effect.gen(function* () {
@@ -21,28 +21,38 @@ export const sample = Effect.gen(function* () {
   if (kept === 0) return
   const now = yield* Now.now
   const currentHour = new Date(Math.floor(now.getTime() / hourMillis) * hourMillis)
-  const due = yield* sql<{
-    readonly tenantId: string
-    readonly issueId: string
-    readonly projectId: number
-    readonly hour: Date
-  }>`
-    SELECT h.tenant_id AS "tenantId", h.issue_id::text AS "issueId", i.project_id AS "projectId", h.hour
+  const isDue = sql`
+    h.hour >= ${new Date(now.getTime() - lookBackMillis)}
+    AND h.hour < ${currentHour}
+    AND h.events > ${kept}
+    AND NOT h.is_sampled
+  `
+  const tenants = yield* sql<{ readonly tenantId: string }>`
+    SELECT DISTINCT h.tenant_id AS "tenantId"
       FROM hm_error_hour h
-      JOIN hm_error_issue i ON i.tenant_id = h.tenant_id AND i.issue_id = h.issue_id
-     WHERE h.hour >= ${new Date(now.getTime() - lookBackMillis)}
-       AND h.hour < ${currentHour}
-       AND h.events > ${kept}
-       AND NOT h.is_sampled
-     ORDER BY h.hour
+     WHERE ${isDue}
   `
   yield* EachTenant.run({
     loop: "observability.event.sample",
-    items: due,
+    items: tenants,
     limit: roundLimit,
-    turn: ({ hour, issueId, projectId, tenantId }) =>
+    turn: ({ tenantId }) =>
       sql.withTransaction(
         Effect.gen(function* () {
+          const [due] = yield* sql<{
+            readonly issueId: string
+            readonly projectId: number
+            readonly hour: Date
+          }>`
+            SELECT h.issue_id::text AS "issueId", i.project_id AS "projectId", h.hour
+              FROM hm_error_hour h
+              JOIN hm_error_issue i ON i.tenant_id = h.tenant_id AND i.issue_id = h.issue_id
+             WHERE h.tenant_id = ${tenantId} AND ${isDue}
+             ORDER BY h.hour, h.issue_id
+             LIMIT 1
+          `
+          if (due === undefined) return { count: 0, hasMore: false }
+          const { hour, issueId, projectId } = due
           const until = new Date(hour.getTime() + hourMillis)
           const [row] = yield* sql<{ readonly events: number }>`
             WITH placed AS (
@@ -71,7 +81,7 @@ export const sample = Effect.gen(function* () {
               FROM thinned
           `
           const events = row?.events ?? 0
-          const hasMore = events === eventsMax
+          const isDone = events < eventsMax
           // Intake changes the rows that follow, under this lock.
           yield* sql`
             SELECT
@@ -82,7 +92,7 @@ export const sample = Effect.gen(function* () {
           yield* sql`
             WITH thinned_hour AS (
               UPDATE hm_error_hour
-                 SET is_sampled = ${!hasMore}
+                 SET is_sampled = ${isDone}
                WHERE tenant_id = ${tenantId} AND issue_id = ${issueId}::uuid AND hour = ${hour}
             ),
             -- The issue that shows a merged one counts for it too.
@@ -101,7 +111,7 @@ export const sample = Effect.gen(function* () {
                 ON CONFLICT (tenant_id, project_id, day, category, outcome, reason)
                 DO UPDATE SET quantity = c.quantity + excluded.quantity
           `
-          return { count: events, hasMore }
+          return { count: events, hasMore: true }
         })
       )
   })
