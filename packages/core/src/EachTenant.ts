@@ -192,7 +192,7 @@ const tenantOf = (tenantId: string): Tenant["Service"] => ({
 
 /**
  * Runs turns of a loop, item by item, until no item has more to do or the time limit is reached. A turn that takes longer
- * than the limit is interrupted and counts as failed. Inside an open transaction each turn has a savepoint.
+ * than its own limit is interrupted and counts as failed. Inside an open transaction each turn has a savepoint.
  *
  * @category running
  * @since 0.1.0
@@ -201,10 +201,13 @@ export const run = Effect.fn("EachTenant.run")(function* <A extends Item, E, R>(
   /** The name of the job, `<domain>.<noun>.<verb>`. */
   readonly loop: string
   readonly items: ReadonlyArray<A>
+  /** No turn starts after it. */
   readonly limit: Duration.Input
+  /** Of one turn, when a single item may take longer than a round. Default: `limit`. */
+  readonly turnLimit?: Duration.Input
   readonly turn: (item: A) => Effect.Effect<Turn, E, R>
 }): Effect.fn.Return<Round, SqlError, Exclude<R, Tenant> | SqlClient.SqlClient> {
-  const { limit, loop, turn } = options
+  const { limit, loop, turn, turnLimit = limit } = options
   if (options.items.length === 0) return { count: 0, failed: 0, left: 0 }
   const known = yield* failing(loop, options.items)
   const due = (yield* Random.shuffle(options.items)).filter(({ tenantId }) => known.get(tenantId) !== false)
@@ -222,7 +225,7 @@ export const run = Effect.fn("EachTenant.run")(function* <A extends Item, E, R>(
     const item = queue.shift()
     if (item === undefined) break
     const exit = yield* turn(item).pipe(
-      Effect.timeout(limit),
+      Effect.timeout(turnLimit),
       Effect.provideService(Tenant, tenantOf(item.tenantId)),
       isolated
     )

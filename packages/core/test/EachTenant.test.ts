@@ -106,6 +106,19 @@ layer(TestLayer, { excludeTestServices: true })("A loop over all tenants", (it) 
     })
   )
 
+  it.effect("lets a turn with a limit of its own end after the round's, and starts no other", () =>
+    Effect.gen(function* () {
+      const round = yield* EachTenant.run({
+        loop: "test.long",
+        items: itemsOf("ann", "bert"),
+        limit: "20 millis",
+        turnLimit: "10 minutes",
+        turn: () => Effect.as(Effect.sleep("100 millis"), once)
+      })
+      assert.deepStrictEqual(round, { count: 1, failed: 0, left: 1 })
+    })
+  )
+
   it.effect("leaves what its time limit does not allow, and says how much", () =>
     Effect.gen(function* () {
       const round = yield* EachTenant.run({

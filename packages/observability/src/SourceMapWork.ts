@@ -11,6 +11,7 @@ import type { Tenant } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -30,6 +31,8 @@ import * as Writer from "./internal/writer.ts"
 
 /** A round of the loop. A tenant with more to do has its next turn after the others. */
 const roundLimit = "20 seconds"
+/** An upload with 512 MiB of files takes some ten seconds of a fast processor, and begins again when it is interrupted. */
+const uploadLimit = "10 minutes"
 /** Events that are translated in one transaction. */
 const eventsMax = 100
 /**
@@ -190,16 +193,24 @@ export class SourceMapWork extends Context.Service<
       const round = <E>(
         loop: string,
         items: ReadonlyArray<{ readonly tenantId: string }>,
-        turn: (tenantId: string) => Effect.Effect<EachTenant.Turn, E, Tenant>
+        turn: (tenantId: string) => Effect.Effect<EachTenant.Turn, E, Tenant>,
+        turnLimit: Duration.Input = roundLimit
       ) =>
-        EachTenant.run({ loop, items, limit: roundLimit, turn: ({ tenantId }) => turn(tenantId) }).pipe(
-          Effect.provideService(SqlClient.SqlClient, sql)
-        )
+        EachTenant.run({
+          loop,
+          items,
+          limit: roundLimit,
+          turnLimit,
+          turn: ({ tenantId }) => turn(tenantId)
+        }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
 
       return SourceMapWork.of({
         run: Effect.gen(function* () {
-          yield* round(BundleWork.loop, yield* tenantsWith("hm_error_bundle"), (tenantId) =>
-            extract(tenantId).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+          yield* round(
+            BundleWork.loop,
+            yield* tenantsWith("hm_error_bundle"),
+            (tenantId) => extract(tenantId).pipe(Effect.provideService(SqlClient.SqlClient, sql)),
+            uploadLimit
           )
           yield* round("observability.event.translate", yield* tenantsWith("hm_error_pending"), (tenantId) =>
             pending(tenantId).pipe(Effect.provideService(SqlClient.SqlClient, sql))
