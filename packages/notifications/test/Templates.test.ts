@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as Message from "@hypermarket/notifications/internal/template/message"
 import type { TemplateFault } from "@hypermarket/notifications/internal/template/place"
+import * as MjmlSource from "@hypermarket/notifications/internal/template/mjmlSource"
 import * as Render from "@hypermarket/notifications/internal/template/render"
 
 const place = { locale: "en", timeZone: "UTC" }
@@ -164,5 +165,32 @@ describe("Templates", () => {
     })
     const missing = render("text", "eins\n{{ order.id }}", { order: {} })
     assert.deepInclude(Result.isFailure(missing) ? missing.failure : {}, { line: 2 })
+  })
+
+  // Work that grows with the square of these lengths would take an hour each.
+  it("are read in time that grows with their length, whatever they repeat", () => {
+    const units = ["{{", "{%", "{% if", "<!--", "<", '<a"', "<a '\"", "<style", "<style>", " onx"]
+    const sources = [...units.map((unit) => unit.repeat(300_000)), `<${" ".repeat(1_000_000)}`]
+    for (const source of sources) {
+      Render.parse("html", source)
+      const prepared = MjmlSource.prepare(source)
+      // The quotes of an attribute are escaped for the compiler.
+      assert.isAtLeast(prepared.restore(prepared.text).length, source.length)
+    }
+  })
+
+  it("find an event attribute and an output in a style, also after many tags", () => {
+    const many = '<p title="a">b</p><style>a</style>'.repeat(1_000)
+    const faults = [
+      ['<p a="1"\nonclick = "x">', "Expected no event attribute"],
+      ["<style type='a'>p { color: {{ c }} }</style>", "Expected no output in a style element"],
+      ["<style>{% if a %}</style>", "Expected no output in a style element"],
+      ["< / script>", "Expected no <script> element"]
+    ] as const
+    for (const [source, message] of faults) {
+      const fault = Render.parse("html", many + source)
+      assert.deepInclude(Result.isFailure(fault) ? fault.failure : {}, { message, column: 34_001 })
+    }
+    assert.isTrue(Result.isSuccess(Render.parse("html", "<p>a</p> onclick = b <style>a</style> {{ c }}")))
   })
 })

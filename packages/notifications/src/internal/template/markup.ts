@@ -1,15 +1,48 @@
 /** Checks of HTML: of a template where values go, of a rendering where links lead. */
+import * as Spans from "./spans.ts"
 
 export interface Fault {
   readonly offset: number
   readonly message: string
 }
 
-const forbidden = /<\s*\/?\s*(script|iframe|object|embed|form|base|meta|link|svg|math)\b/i
+const forbidden = /<\s*(?:\/\s*)?(script|iframe|object|embed|form|base|meta|link|svg|math)\b/i
 /** A compiler writes `meta` itself. */
-const forbiddenGenerated = /<\s*\/?\s*(script|iframe|object|embed|form|base|link|svg|math)\b/i
-const handler = /<[^>]*\son[a-z]+\s*=/i
-const styled = /<(?:mj-)?style\b[^>]*>([\s\S]*?)<\/(?:mj-)?style/gi
+const forbiddenGenerated = /<\s*(?:\/\s*)?(script|iframe|object|embed|form|base|link|svg|math)\b/i
+const handler = /\son[a-z]+\s*=/gi
+const styleOpening = /<(?:mj-)?style\b/gi
+const styleClosing = /<\/(?:mj-)?style/gi
+
+/** Returns where the first tag with an event attribute begins. */
+const handlerIn = (source: string): number | undefined => {
+  let tag: number | undefined
+  let at = 0
+  for (const { index } of source.matchAll(handler)) {
+    for (; at <= index; at++) {
+      if (source[at] === "<") tag ??= at
+      else if (source[at] === ">") tag = undefined
+    }
+    if (tag !== undefined) return tag
+  }
+  return undefined
+}
+
+/** Returns where the first style element with a tag of Liquid begins. */
+const styleWithOutput = (source: string): number | undefined => {
+  styleOpening.lastIndex = 0
+  for (;;) {
+    const opening = styleOpening.exec(source)
+    if (opening === null) return undefined
+    const start = source.indexOf(">", styleOpening.lastIndex)
+    if (start < 0) return undefined
+    styleClosing.lastIndex = start
+    const closing = styleClosing.exec(source)
+    if (closing === null) return undefined
+    const css = source.slice(start, closing.index)
+    if (css.includes(Spans.outputs[0]) || css.includes(Spans.tags[0])) return opening.index
+    styleOpening.lastIndex = styleClosing.lastIndex
+  }
+}
 
 export interface Options {
   /** HTML that was compiled from a source which was checked. */
@@ -20,13 +53,10 @@ export interface Options {
 export const faultOf = (source: string, { isGenerated = false }: Options = {}): Fault | undefined => {
   const element = (isGenerated ? forbiddenGenerated : forbidden).exec(source)
   if (element !== null) return { offset: element.index, message: `Expected no <${element[1] ?? ""}> element` }
-  const attribute = handler.exec(source)
-  if (attribute !== null) return { offset: attribute.index, message: "Expected no event attribute" }
-  for (const style of source.matchAll(styled)) {
-    if (/\{[{%]/.test(style[1] ?? "")) {
-      return { offset: style.index, message: "Expected no output in a style element" }
-    }
-  }
+  const attribute = handlerIn(source)
+  if (attribute !== undefined) return { offset: attribute, message: "Expected no event attribute" }
+  const style = styleWithOutput(source)
+  if (style !== undefined) return { offset: style, message: "Expected no output in a style element" }
   return outputInTag(source)
 }
 

@@ -2,6 +2,7 @@
  * Prepares MJML for the compiler: each tag of Liquid becomes a placeholder that passes through every part of a document, and
  * positions lead back to the source of the author.
  */
+import * as Spans from "./spans.ts"
 
 interface Piece {
   readonly at: number
@@ -17,13 +18,13 @@ interface Rewritten {
 
 const rewrite = (
   source: string,
-  pattern: RegExp,
+  spans: Iterable<Spans.Span>,
   replace: (found: string, offset: number) => string
 ): Rewritten => {
   const pieces: Array<Piece> = []
   let text = ""
   let end = 0
-  for (const { 0: found, index } of source.matchAll(pattern)) {
+  for (const { index, text: found } of spans) {
     const replacement = replace(found, index)
     if (replacement === found) continue
     text += source.slice(end, index)
@@ -44,8 +45,6 @@ const sourceOffset = ({ pieces }: Rewritten, offset: number): number => {
   return offset + shift
 }
 
-const liquid = /\{\{[\s\S]*?\}\}|\{%[\s\S]*?%\}/g
-
 /**
  * A placeholder is a hexagram (U+4DC0 to U+4DFF) and three more, digits of its number. The compiler writes attributes with
  * escapes for what it takes to be unprintable, such as the private use area.
@@ -65,16 +64,12 @@ const numberOf = (digits: ReadonlyArray<string>): number =>
 const placeholderOf = (index: number): string =>
   start + digit(Math.floor(index / base / base)) + digit(Math.floor(index / base)) + digit(index)
 
-const opening = /<[a-z](?:"[^"]*"|'[^']*'|[^<>"'])*>/gi
-const quoted = /"[^"]*"|'[^']*'/g
 /** Characters that the compiler escapes in attributes as a programming language would. */
 const escapes = /[\\"\p{C}\p{M}]|(?! )\p{Z}/gu
 
-const commentPattern = /<!--[\s\S]*?-->/g
-
 /** Blanks out comments, in which elements mean nothing. */
 export const withoutComments = (text: string): string =>
-  text.replaceAll(commentPattern, (inner) => " ".repeat(inner.length))
+  rewrite(text, Spans.find(text, [Spans.comments]), (inner) => " ".repeat(inner.length)).text
 
 export interface Tag {
   readonly text: string
@@ -95,12 +90,23 @@ export interface Prepared {
 const indexesIn = (text: string): ReadonlySet<number> =>
   new Set(Array.from(text.matchAll(placeholder), ([, ...digits]) => numberOf(digits)))
 
+const letter = /[a-z]/i
+
 /** True for each place within the quotes of an attribute. */
 const valuesIn = (text: string): ReadonlyArray<boolean> => {
   const inside = Array.from({ length: text.length }, () => false)
-  for (const { 0: tag, index } of text.matchAll(opening)) {
-    for (const value of tag.matchAll(quoted)) {
-      inside.fill(true, index + value.index + 1, index + value.index + value[0].length - 1)
+  let isTag = false
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at] ?? ""
+    if (character === "<") isTag = letter.test(text[at + 1] ?? "")
+    else if (character === ">") isTag = false
+    else if (isTag && (character === '"' || character === "'")) {
+      const end = text.indexOf(character, at + 1)
+      if (end < 0) isTag = false
+      else {
+        inside.fill(true, at + 1, end)
+        at = end
+      }
     }
   }
   return inside
@@ -108,9 +114,12 @@ const valuesIn = (text: string): ReadonlyArray<boolean> => {
 
 export const prepare = (source: string): Prepared => {
   const tags: Array<Tag> = []
-  const masked = rewrite(source, liquid, (text, offset) => placeholderOf(tags.push({ text, offset }) - 1))
+  const masked = rewrite(source, Spans.find(source, [Spans.outputs, Spans.tags]), (text, offset) =>
+    placeholderOf(tags.push({ text, offset }) - 1)
+  )
   const inside = valuesIn(masked.text)
-  const { text, pieces } = rewrite(masked.text, escapes, (character, offset) =>
+  const characters = Array.from(masked.text.matchAll(escapes), ({ 0: text, index }) => ({ text, index }))
+  const { text, pieces } = rewrite(masked.text, characters, (character, offset) =>
     inside[offset] === true ? `&#${character.codePointAt(0)};` : character
   )
   return {

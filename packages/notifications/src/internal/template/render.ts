@@ -24,6 +24,7 @@ import { arrayMax, BoundedEmitter, BudgetExceeded, charge, chargeValue } from ".
 import { escapeHtml, filtersOf, Markup, type Place, setPlace, textOf } from "./filters.ts"
 import * as MarkupCheck from "./markup.ts"
 import { placeAt, type TemplateFault } from "./place.ts"
+import * as Spans from "./spans.ts"
 
 export type Format = "html" | "text"
 
@@ -117,15 +118,14 @@ const engines = { html: makeEngine("html"), text: makeEngine("text") } as const
 
 const opening = /\{%-?\s*(if|unless|for|case|capture)\b/
 const closing = /\{%-?\s*end(?:if|unless|for|case|capture)\b/
-const tagPattern = /\{%[\s\S]*?%\}/g
 
 const tooDeep = (source: string): TemplateFault | undefined => {
   let depth = 0
-  for (const tag of source.matchAll(tagPattern)) {
-    if (opening.test(tag[0])) depth++
-    else if (closing.test(tag[0])) depth--
+  for (const { index, text } of Spans.find(source, [Spans.tags])) {
+    if (opening.test(text)) depth++
+    else if (closing.test(text)) depth--
     if (depth > depthMax) {
-      return { ...placeAt(source, tag.index), message: `Expected at most ${depthMax} blocks in blocks` }
+      return { ...placeAt(source, index), message: `Expected at most ${depthMax} blocks in blocks` }
     }
   }
   return undefined
