@@ -1,29 +1,22 @@
 /** The shop's facts, published once each, and what a handler of the shop's own has made of them. */
 import * as Effect from "effect/Effect"
-import * as ApiClient from "../../ApiClient.ts"
 import * as CustomerOrders from "../CustomerOrders.ts"
-import type { Installation, Part } from "../Part.ts"
+import type { Part } from "../Part.ts"
 import { thousands } from "../Screen.ts"
+import * as Subscriptions from "../Subscriptions.ts"
 
+/** The sample has no event of its type. */
 const subscription = {
   name: "Returns for the warehouse",
   queue: "warehouse",
   filters: [{ exact: { type: "com.example.order.returned" } }]
 }
 
-/** Makes the tenant's subscription once. The sample has no event of its type. */
-const ensureSubscription = Effect.fnUntraced(function* (installation: Installation) {
-  const call = ApiClient.make(installation)
-  const { items } = yield* call(({ subscriptions }, options) => subscriptions.list({}, options))
-  if (items.some(({ name }) => name === subscription.name)) return
-  yield* call(({ subscriptions }, options) => subscriptions.create({ body: subscription }, options))
-}, ApiClient.orCommandFailed("Subscribing"))
-
 export const events: Part = {
   domain: "events",
   title: "Events and handlers",
   run: Effect.fnUntraced(function* (installation, { facts: told }) {
-    yield* ensureSubscription(installation)
+    yield* Subscriptions.ensure(installation, subscription)
     const { customers, orders, top } = yield* CustomerOrders.read(installation.tenantId)
     const facts = Object.values(told).reduce((sum, count) => sum + count, 0)
     const [first] = top

@@ -14,6 +14,7 @@ import * as ApiClient from "../../ApiClient.ts"
 import { failed } from "../../CommandFailed.ts"
 import type { Installation, Part } from "../Part.ts"
 import { thousands } from "../Screen.ts"
+import * as Subscriptions from "../Subscriptions.ts"
 
 /** Orders of the plan: more than the sample has, so that the rest is a figure too. */
 const ordersQuota = 6_000
@@ -68,10 +69,7 @@ const passSoftLimit = Effect.fnUntraced(function* (installation: Installation) {
   const api = ApiClient.make(installation)
   const call = <A>(run: Parameters<typeof api<A>>[0]) =>
     api(run).pipe(ApiClient.orCommandFailed("A soft limit"))
-  const { items } = yield* call(({ subscriptions }, options) => subscriptions.list({}, options))
-  if (!items.some(({ name }) => name === alerts.name)) {
-    yield* call(({ subscriptions }, options) => subscriptions.create({ body: alerts }, options))
-  }
+  yield* Subscriptions.ensure(installation, alerts)
   const soft = { feature: softFeature, kind: "metered", soft: true, thresholds: [100] }
   const made = yield* send(installation, "features", soft, [201, 409])
   if (made.status === 201) {

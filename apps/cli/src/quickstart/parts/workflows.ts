@@ -10,10 +10,10 @@ import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import * as ApiClient from "../../ApiClient.ts"
 import { failed } from "../../CommandFailed.ts"
 import { layerWorker, name, paid } from "../OrderWorkflow.ts"
 import type { Installation, Part } from "../Part.ts"
+import * as Subscriptions from "../Subscriptions.ts"
 
 const send = Effect.fnUntraced(function* (
   { apiKey, apiUrl }: Installation,
@@ -42,13 +42,6 @@ const payments = {
   filters: [{ exact: { type: settled } }],
   workflow: { name, key: "subject", signal: paid.name }
 }
-
-const ensurePayments = Effect.fnUntraced(function* (installation: Installation) {
-  const call = ApiClient.make(installation)
-  const { items } = yield* call(({ subscriptions }, options) => subscriptions.list({}, options))
-  if (items.some((subscription) => subscription.name === payments.name)) return
-  yield* call(({ subscriptions }, options) => subscriptions.create({ body: payments }, options))
-}, ApiClient.orCommandFailed("Subscribing an order to its payment"))
 
 /** The script of the worker: a bundle has it in a folder beside this code. */
 const script = fileURLToPath(
@@ -114,7 +107,7 @@ export const workflows: Part = {
       yield* Effect.scoped(
         Effect.andThen(workerToKill(databaseUrl), until(paidOrder.executionId, "suspended"))
       )
-      yield* ensurePayments(installation)
+      yield* Subscriptions.ensure(installation, payments)
       yield* send(
         installation,
         "POST",

@@ -13,6 +13,7 @@ import { date } from "../../ui/Format.ts"
 import { pageQuery, useList } from "../../ui/lists.ts"
 import { Loaded } from "../../ui/Loaded.tsx"
 import { Page, Section } from "../../ui/Page.tsx"
+import { Reason } from "../../ui/Reason.tsx"
 import { Empty, Listed } from "../../ui/States.tsx"
 import { Time } from "../../ui/Time.tsx"
 import { type Environment, type Flag, ruleWords, serveWords } from "./data.ts"
@@ -80,15 +81,7 @@ function Kill({
       error={killing.error}
     >
       <p>Every customer gets the value for off within seconds, whatever the rules say. The rules stay.</p>
-      <label className="text-ink block">
-        Reason
-        <input
-          className="field mt-1 block w-full"
-          value={reason}
-          maxLength={500}
-          onChange={(event) => setReason(event.target.value)}
-        />
-      </label>
+      <Reason value={reason} onChange={setReason} max={500} />
     </Dialog>
   )
 }

@@ -7,6 +7,7 @@ import { DataTable, More } from "../../ui/DataTable.tsx"
 import { Dialog } from "../../ui/Dialog.tsx"
 import { pageQuery, useList } from "../../ui/lists.ts"
 import { Page, Section } from "../../ui/Page.tsx"
+import { Reason } from "../../ui/Reason.tsx"
 import { Segments } from "../../ui/Segments.tsx"
 import { Empty, Failure, Listed } from "../../ui/States.tsx"
 import { Time } from "../../ui/Time.tsx"
@@ -60,15 +61,7 @@ function Close({ onClose, request }: { readonly request: ChangeRequest; readonly
       error={closing.error}
     >
       <p>No further step is applied. Steps that are in the flag stay.</p>
-      <label className="text-ink block">
-        Reason
-        <input
-          className="field mt-1 block w-full"
-          value={reason}
-          maxLength={500}
-          onChange={(event) => setReason(event.target.value)}
-        />
-      </label>
+      <Reason value={reason} onChange={setReason} max={500} />
     </Dialog>
   )
 }

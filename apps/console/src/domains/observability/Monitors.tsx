@@ -3,10 +3,9 @@ import type { Success } from "../../api/Endpoints.ts"
 import { Badge, type Tone } from "../../ui/Badge.tsx"
 import { DataTable, More } from "../../ui/DataTable.tsx"
 import { pageQuery, useList } from "../../ui/lists.ts"
-import { Page } from "../../ui/Page.tsx"
 import { Empty, Listed } from "../../ui/States.tsx"
 import { Time } from "../../ui/Time.tsx"
-import { ChooseProject, type Project, useProject } from "./projects.tsx"
+import { type Project, ProjectPage } from "./projects.tsx"
 
 type Monitor = Success<"GET /v1/observability/projects/:projectId/monitors">["items"][number]
 
@@ -87,20 +86,9 @@ function MonitorsOf({ project }: { readonly project: Project }) {
 
 /** The tasks that report their runs, and what became of the last. */
 export default function Monitors() {
-  const { choose, list, project } = useProject()
   return (
-    <Page name="Monitors" lead="Tasks that report their runs with check-ins">
-      <Listed
-        list={list}
-        empty={<Empty title="There is no project">Create one, and point the DSN of an SDK at it.</Empty>}
-      >
-        {project === undefined ? null : (
-          <>
-            <ChooseProject projects={list.items} project={project} choose={choose} />
-            <MonitorsOf project={project} />
-          </>
-        )}
-      </Listed>
-    </Page>
+    <ProjectPage name="Monitors" lead="Tasks that report their runs with check-ins">
+      {(project) => <MonitorsOf project={project} />}
+    </ProjectPage>
   )
 }

@@ -2,10 +2,9 @@ import { call } from "../../api/call.ts"
 import { DataTable, More } from "../../ui/DataTable.tsx"
 import { count } from "../../ui/Format.ts"
 import { pageQuery, useList } from "../../ui/lists.ts"
-import { Page } from "../../ui/Page.tsx"
 import { Empty, Listed } from "../../ui/States.tsx"
 import { Time } from "../../ui/Time.tsx"
-import { ChooseProject, type Project, useProject } from "./projects.tsx"
+import { type Project, ProjectPage } from "./projects.tsx"
 
 function ReleasesOf({ project }: { readonly project: Project }) {
   const list = useList(["error-releases", String(project.projectId)], (cursor, signal) =>
@@ -57,20 +56,9 @@ function ReleasesOf({ project }: { readonly project: Project }) {
 
 /** The releases of a project by their first event. */
 export default function Releases() {
-  const { choose, list, project } = useProject()
   return (
-    <Page name="Releases" lead="Releases under which errors were reported, the newest first">
-      <Listed
-        list={list}
-        empty={<Empty title="There is no project">Create one, and point the DSN of an SDK at it.</Empty>}
-      >
-        {project === undefined ? null : (
-          <>
-            <ChooseProject projects={list.items} project={project} choose={choose} />
-            <ReleasesOf project={project} />
-          </>
-        )}
-      </Listed>
-    </Page>
+    <ProjectPage name="Releases" lead="Releases under which errors were reported, the newest first">
+      {(project) => <ReleasesOf project={project} />}
+    </ProjectPage>
   )
 }

@@ -13,6 +13,7 @@ import { DataTable, More } from "../../ui/DataTable.tsx"
 import { Dialog } from "../../ui/Dialog.tsx"
 import { pageQuery, useList } from "../../ui/lists.ts"
 import { Page } from "../../ui/Page.tsx"
+import { Reason } from "../../ui/Reason.tsx"
 import { Empty, Listed } from "../../ui/States.tsx"
 import { Time } from "../../ui/Time.tsx"
 import { NewKey } from "./NewKey.tsx"
@@ -51,14 +52,7 @@ function Revoke({ apiKey, onClose }: { readonly apiKey: Key; readonly onClose: (
       error={revoking.error}
     >
       <p>What uses it is refused within 5 seconds, everywhere. This cannot be undone.</p>
-      <label className="text-ink block">
-        Reason
-        <input
-          className="field mt-1 block w-full"
-          value={reason}
-          onChange={(event) => setReason(event.target.value)}
-        />
-      </label>
+      <Reason value={reason} onChange={setReason} />
     </Dialog>
   )
 }
