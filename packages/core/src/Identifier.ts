@@ -77,9 +77,13 @@ const randomBytes = (length: number): Uint8Array => {
 
 const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
 
+/** The millisecond of the last ids, and how many of it there are. */
+let lastMillis = -1
+let placesOfLast = 0
+
 /**
- * Several UUIDv7 at once, growing in their order, with 60 random bits each: one by one they cost more than the rest of a
- * bulk insert's preparation.
+ * Several UUIDv7 at once, with 60 random bits each: one by one they cost more than the rest of a bulk insert's preparation.
+ * They grow in their order, and from call to call: up to 16,384 of a process per millisecond.
  *
  * @category constructors
  * @since 0.1.0
@@ -90,11 +94,15 @@ export const nextMany = (count: number): Effect.Effect<ReadonlyArray<string>> =>
     const byte = (at: number) => hexOf[random[at] ?? 0] ?? ""
     const time = millis.toString(16).padStart(12, "0")
     const head = `${time.slice(0, 8)}-${time.slice(8)}-7`
+    const first = millis === lastMillis ? placesOfLast : 0
+    lastMillis = millis
+    placesOfLast = first + count
     return Array.from({ length: count }, (_, index) => {
       // Fourteen bits of place: twelve in front of the variant, two behind it.
-      const high = ((index >> 2) & 0xfff).toString(16).padStart(3, "0")
+      const place = first + index
+      const high = ((place >> 2) & 0xfff).toString(16).padStart(3, "0")
       const at = index * randomBytesOfId
-      const variant = hexOf[0x80 | ((index & 3) << 4) | ((random[at] ?? 0) & 0x0f)] ?? ""
+      const variant = hexOf[0x80 | ((place & 3) << 4) | ((random[at] ?? 0) & 0x0f)] ?? ""
       const tail = byte(at + 2) + byte(at + 3) + byte(at + 4) + byte(at + 5) + byte(at + 6) + byte(at + 7)
       return `${head}${high}-${variant}${byte(at + 1)}-${tail}`
     })

@@ -27,6 +27,11 @@ describe("Identifier.nextMany", () => {
       assert.deepStrictEqual(ids.toSorted(), ids)
       for (const id of ids)
         assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+      // The clock of this test stands still: all of these are of one millisecond.
+      const single = (yield* Effect.forEach(Array.from({ length: 1_000 }), () =>
+        Identifier.nextMany(1)
+      )).flat()
+      assert.deepStrictEqual([...ids, ...single].toSorted(), [...ids, ...single])
       assert.lengthOf(yield* Identifier.nextMany(0), 0)
     })
   )

@@ -79,10 +79,11 @@ layer(TestLayer, { excludeTestServices: true })("policies in shadow", (it) => {
       // One lease for both: the slot in shadow and the other.
       yield* release(first.lease, "trial", "slots")
       yield* untilSlots(0)
+      // A transaction sees one state of pg_stat_activity, however often it asks.
       const waiting = sql<{ readonly count: number }>`
         SELECT count(*)::int AS count
-          FROM pg_stat_activity
-         WHERE datname = current_database() AND wait_event_type = 'Lock'
+          FROM pg_locks
+         WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
       `
       // The row of the one that counts is held by another transaction: the slot in shadow is taken, and the caller leaves.
       yield* sql.withTransaction(
