@@ -13,7 +13,7 @@ export const ensure = Effect.fnUntraced(
   function* (installation: Installation, body: Body) {
     const call = ApiClient.make(installation)
     const { items } = yield* call(({ subscriptions }, options) =>
-      subscriptions.list({ query: { limit: pageMax } }, options)
+      subscriptions.list({ limit: pageMax }, options)
     )
     if (items.some(({ name }) => name === body.name)) return
     yield* call(({ subscriptions }, options) => subscriptions.create({ body }, options))

@@ -32,6 +32,10 @@ export const write = (value: Schema.Json): string => {
   return `{${text}}`
 }
 
+/** Only objects can be the same without being equal. */
+const isSame = (one: Schema.Json, other: Schema.Json | undefined): boolean =>
+  one === other || (typeof one === "object" && typeof other === "object" && write(one) === write(other))
+
 /** The members of two objects that differ; both as they are when one of them is no object. */
 export const differences = (
   before: Schema.Json | undefined,
@@ -44,7 +48,7 @@ export const differences = (
     Object.fromEntries(
       Object.entries(from).filter(([name, member]) => {
         const counterpart = Object.hasOwn(other, name) ? other[name] : undefined
-        return member !== counterpart && (counterpart === undefined || write(member) !== write(counterpart))
+        return !isSame(member, counterpart)
       })
     )
   return { before: pick(before, after), after: pick(after, before) }
