@@ -256,12 +256,14 @@ describe("quickstart", () => {
       })
   )
 
-  it.live("ends with the figures of an undisturbed run after a kill -9 at each of its steps", () =>
+  it.live("ends with the figures of an undisturbed run after a kill -9 at any of its steps", () =>
     Effect.gen(function* () {
       const undisturbed = figuresOf(yield* Cli.decode(Document)(yield* quickstart(yield* Cli.folder)))
       const directory = yield* Cli.folder
       const args = ["quickstart", "--orders", "50", "--data-dir", directory, "--port", "0"]
-      for (const step of steps) {
+      // Every other step, which takes half the time: which half is drawn for each run.
+      const half = Math.random() < 0.5 ? 0 : 1
+      for (const step of steps.filter((_, place) => place % 2 === half)) {
         const killed = yield* Cli.start(args)
         // What a run before has done is not done again, and its step may not come.
         yield* Cli.until(() => killed.log().includes(step) || killed.output().includes("Ctrl-C"))
@@ -270,7 +272,7 @@ describe("quickstart", () => {
       }
       const last = yield* quickstart(directory)
       assert.strictEqual(last.code, 0, last.stderr)
-      assert.deepStrictEqual(figuresOf(yield* Cli.decode(Document)(last)), undisturbed)
+      assert.deepStrictEqual(figuresOf(yield* Cli.decode(Document)(last)), undisturbed, `half ${half}`)
       yield* Cli.until(() => Cli.processesIn(directory).length === 0)
     })
   )
