@@ -1,6 +1,6 @@
 /**
  * A domain as `pnpm new-domain parcels` writes it uses or fills each contract of core. Its package is in `parcels/`, where
- * the compiler checks it; what needs no Postgres is tested without one.
+ * the compiler checks it; what needs no Postgres is tested without one. Longer than 400 lines, since it meets every contract once.
  */
 import { NodeHttpServer, NodeServices } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
