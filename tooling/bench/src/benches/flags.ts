@@ -1,6 +1,7 @@
 /**
- * `pnpm bench flags`: the processor time of an evaluation in process, with the variant, the reason and the rule, beside the clients of
- * Unleash, GrowthBook and flagd. Each has the same flags and users. They take turns in one process.
+ * `pnpm bench flags [--only evaluate,outage]`: the processor time of an evaluation in process, with the variant, the reason and the rule,
+ * beside the clients of Unleash, GrowthBook and flagd. Each has the same flags and users. They take turns in one process. Then
+ * evaluations over HTTP while the database is shut down.
  */
 import * as FlagEvaluator from "@hypermarket/platform/FlagEvaluator"
 import type { Attributes } from "@hypermarket/platform/FlagEvaluation"
@@ -9,6 +10,7 @@ import type { Condition } from "@hypermarket/core/Condition"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Bench from "../Bench.ts"
+import { outage } from "../flags/outage.ts"
 import * as Setup from "../Setup.ts"
 
 const flagsMax = 60
@@ -40,7 +42,7 @@ interface Engine {
   readonly close: () => void
 }
 
-class PeersWrong extends Schema.TaggedError<PeersWrong>()("PeersWrong", { message: Schema.String }) {}
+export class PeersWrong extends Schema.TaggedError<PeersWrong>()("PeersWrong", { message: Schema.String }) {}
 
 const countries = ["AT", "DE", "CH", "FR", "IT", "ES", "NL", "BE", "PL", "US"]
 const plans = ["free", "pro", "team"]
@@ -134,51 +136,62 @@ const turn = (
 
 const shareDifferenceMax = 0.03
 
+const evaluations = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
+  yield* Setup.installPeers
+  const peers = yield* Effect.tryPromise(async (): Promise<Readonly<Record<string, Engine>>> =>
+    (await import(Setup.peerScript("flags.js"))).make(flags)
+  )
+  const engines: Readonly<Record<string, Engine>> = { ours: ours(), ...peers }
+  const measured = new Map<string, Array<number>>()
+  const shares = new Map<string, number>()
+  const times = Math.max(1, Math.round(repeats * scale))
+  const contexts = new Map(
+    Object.entries(engines).map(([name, engine]) => [name, users.map((user) => engine.contextOf(user))])
+  )
+  for (let round = -warmUps; round < rounds * 5; round++) {
+    for (const [name, engine] of Object.entries(engines)) {
+      const { nanos, share } = turn(engine.evaluate, contexts.get(name) ?? [], times)
+      shares.set(name, share)
+      if (round >= 0) measured.set(name, [...(measured.get(name) ?? []), nanos])
+    }
+  }
+  for (const engine of Object.values(engines)) engine.close()
+  const ownShare = shares.get("ours") ?? 0
+  for (const [name, share] of shares) {
+    yield* Bench.say(`${name}: ${(100 * share).toFixed(1)} % on`)
+    if (Math.abs(share - ownShare) > shareDifferenceMax) {
+      return yield* new PeersWrong({ message: `${name} does not evaluate the same flags` })
+    }
+  }
+  const medianOf = (name: string): number => Bench.median(measured.get(name) ?? [])
+  // Evaluations per second of processor time: more is better, as in the targets.
+  const rateOf = (name: string): number => 1e9 / medianOf(name)
+  return [
+    {
+      figure: "evaluation: per second of processor time",
+      unit: "1/s",
+      ours: rateOf("ours"),
+      peers: Object.fromEntries(Object.keys(peers).map((name) => [name, rateOf(name)]))
+    },
+    {
+      figure: "evaluation: processor time",
+      unit: "ns",
+      ours: medianOf("ours"),
+      peers: Object.fromEntries(Object.keys(peers).map((name) => [name, medianOf(name)]))
+    }
+  ]
+})
 export const flagsBench = {
   name: "flags",
-  run: Effect.fn("bench flags")(function* ({ rounds, scale }: Bench.Options) {
-    yield* Setup.installPeers
-    const peers = yield* Effect.tryPromise(async (): Promise<Readonly<Record<string, Engine>>> =>
-      (await import(Setup.peerScript("flags.js"))).make(flags)
-    )
-    const engines: Readonly<Record<string, Engine>> = { ours: ours(), ...peers }
-    const measured = new Map<string, Array<number>>()
-    const shares = new Map<string, number>()
-    const times = Math.max(1, Math.round(repeats * scale))
-    const contexts = new Map(
-      Object.entries(engines).map(([name, engine]) => [name, users.map((user) => engine.contextOf(user))])
-    )
-    for (let round = -warmUps; round < rounds * 5; round++) {
-      for (const [name, engine] of Object.entries(engines)) {
-        const { nanos, share } = turn(engine.evaluate, contexts.get(name) ?? [], times)
-        shares.set(name, share)
-        if (round >= 0) measured.set(name, [...(measured.get(name) ?? []), nanos])
-      }
-    }
-    for (const engine of Object.values(engines)) engine.close()
-    const ownShare = shares.get("ours") ?? 0
-    for (const [name, share] of shares) {
-      yield* Bench.say(`${name}: ${(100 * share).toFixed(1)} % on`)
-      if (Math.abs(share - ownShare) > shareDifferenceMax) {
-        return yield* new PeersWrong({ message: `${name} does not evaluate the same flags` })
-      }
-    }
-    const medianOf = (name: string): number => Bench.median(measured.get(name) ?? [])
-    // Evaluations per second of processor time: more is better, as in the targets.
-    const rateOf = (name: string): number => 1e9 / medianOf(name)
-    return [
-      {
-        figure: "evaluation: per second of processor time",
-        unit: "1/s",
-        ours: rateOf("ours"),
-        peers: Object.fromEntries(Object.keys(peers).map((name) => [name, rateOf(name)]))
-      },
-      {
-        figure: "evaluation: processor time",
-        unit: "ns",
-        ours: medianOf("ours"),
-        peers: Object.fromEntries(Object.keys(peers).map((name) => [name, medianOf(name)]))
-      }
-    ]
+  run: Effect.fn("bench flags")(function* (options: Bench.Options) {
+    const run = <E, R>(name: string, part: Effect.Effect<ReadonlyArray<Bench.Figure>, E, R>) =>
+      options.only.length > 0 && !options.only.includes(name)
+        ? Effect.succeed<ReadonlyArray<Bench.Figure>>([])
+        : Effect.tap(part, options.measured)
+    const figures = yield* Effect.all([
+      run("evaluate", evaluations(options)),
+      run("outage", outage(options.scale))
+    ])
+    return figures.flat()
   })
 }
