@@ -1,5 +1,5 @@
 /** The console's files over raw HTTP, from a small folder. */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Files from "@hypermarket/api/console/Files"
 import * as AccessLog from "@hypermarket/core/AccessLog"

@@ -4,7 +4,7 @@
  * With `HM_UPDATE_EXAMPLES=1` the responses that differ are written to the `XApi.examples.json` of their domain. A status is
  * written by hand, because a change of it is a change of the API.
  */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { coreProblems } from "@hypermarket/api/coreProblems"
 import { Api, references } from "@hypermarket/api/endpoints"

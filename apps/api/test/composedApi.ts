@@ -1,5 +1,5 @@
 /** The composed API as a server, its endpoints one by one, and keys to walk them with. */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert } from "@effect/vitest"
 import { Api } from "@hypermarket/api/endpoints"
 import * as Server from "@hypermarket/api/Server"

@@ -1,5 +1,5 @@
 /** A server with sessions of the console, and what a browser and its enemies send to it. */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert } from "@effect/vitest"
 import * as Session from "@hypermarket/api/console/Session"
 import * as AccessLog from "@hypermarket/core/AccessLog"

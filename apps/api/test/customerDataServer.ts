@@ -1,5 +1,5 @@
 /** The API with a database, secrets and a time that tests move. */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Server from "@hypermarket/api/Server"
 import * as Now from "@hypermarket/core/Now"
 import { Shutdown } from "@hypermarket/core/Shutdown"

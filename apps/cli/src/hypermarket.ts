@@ -1,5 +1,5 @@
 /** The command `hypermarket`: it loads the modules of the command that it runs. */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Actor from "@hypermarket/core/Actor"
 import * as Main from "@hypermarket/core/Main"
 import * as StandardError from "@hypermarket/core/StandardError"

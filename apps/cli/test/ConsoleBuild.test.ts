@@ -1,5 +1,5 @@
 /** The build of the console in a checkout, with a script in place of Vite that writes one page. */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs"

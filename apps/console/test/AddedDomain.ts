@@ -1,5 +1,5 @@
 /** The console with two domains more: one added as the README says, one as `pnpm new-domain` adds it. */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Skeleton from "@hypermarket/testing/Skeleton"
 import { Effect } from "effect"
 import { existsSync } from "node:fs"

@@ -1,5 +1,5 @@
 /** The console at its address, in a real browser, against the real API. */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Server from "@hypermarket/api/Server"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as Wakeup from "@hypermarket/core/Wakeup"

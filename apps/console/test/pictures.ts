@@ -3,7 +3,7 @@
  * user asks. The pages on the way become `docs/console/*.png`, in both themes, with the clock of the browser fixed. It ends with 1 when
  * an answer is not found.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Main from "@hypermarket/core/Main"
 import { Effect } from "effect"
 import * as EffectConsole from "effect/Console"

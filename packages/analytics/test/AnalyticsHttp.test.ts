@@ -1,4 +1,4 @@
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, layer } from "@effect/vitest"
 import { AnalyticsApi } from "@hypermarket/analytics/AnalyticsApi"
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"

@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import * as Command from "@hypermarket/testing/Command"
 import { TestDatabase } from "@hypermarket/testing/TestDatabase"

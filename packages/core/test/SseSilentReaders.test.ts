@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Command from "@hypermarket/testing/Command"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Schema } from "effect"
 import { spawnSync } from "node:child_process"
 import * as Path from "node:path"

@@ -2,7 +2,7 @@
  * A server of streams whose readers vanish without closing their connections, in a separate network: `unshare -rn` makes one
  * without privileges. The readers are another process. Prints memory and time.
  */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Main from "@hypermarket/core/Main"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as Sse from "@hypermarket/core/Sse"

@@ -1,5 +1,5 @@
 /** The server of the tests over HTTP. */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import * as RequestChain from "@hypermarket/core/RequestChain"

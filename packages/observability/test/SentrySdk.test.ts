@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import { ErrorProjects } from "@hypermarket/observability/ErrorProjects"

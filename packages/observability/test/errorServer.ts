@@ -1,6 +1,6 @@
 /** The groups and the Sentry routes on a listening server. A key `acme` is a server key, `acme_client_1` one for project 1,
  * `_system` the tenant-less one. */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as AccessScope from "@hypermarket/core/AccessScope"
 import * as ApiServer from "@hypermarket/core/ApiServer"

@@ -1,5 +1,5 @@
 /** The HTTP server of this package over a database, and an index with documents. */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import { Credentials, type Credential } from "@hypermarket/core/Credentials"

@@ -3,7 +3,7 @@
  * own lockfile, against one Postgres. Prints one line a check and exits with 1 when one fails. `node src/main.ts pg drizzle`
  * runs the checks whose names hold one of these words.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { PgClient } from "@effect/sql-pg"
 import * as Main from "@hypermarket/core/Main"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"

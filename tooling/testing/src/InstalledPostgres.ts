@@ -2,7 +2,7 @@
  * Servers of their own, and the programs of an installed Postgres. The binaries that tests use come without `pg_dump`, so a
  * test of a dump is skipped where no Postgres is installed.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as Effect from "effect/Effect"
 import { existsSync, readdirSync } from "node:fs"

@@ -4,7 +4,7 @@
  * Who may do what is the platform's own test. Here the key `acme` has every scope that the API asks for, and the key
  * `_system` is the tenant-less credential.
  */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as AccessScope from "@hypermarket/core/AccessScope"
 import * as ApiServer from "@hypermarket/core/ApiServer"

@@ -3,7 +3,7 @@
  * size. They need `HM_TEST_DATABASE_URL`. Each prints how many cases ran; without the data beside the repository those tests
  * say that it is absent.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Main from "@hypermarket/core/Main"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

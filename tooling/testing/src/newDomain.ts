@@ -2,7 +2,7 @@
  * `pnpm new-domain <name>`: writes the package of a domain from `skeleton/` and enters it in every list that a domain
  * must be in. What it writes passes lint, check, test and hygiene as it is.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Main from "@hypermarket/core/Main"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

@@ -8,7 +8,7 @@
  *
  * Prints one line a check and exits with 1 when one fails.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { PgClient } from "@effect/sql-pg"
 import * as Main from "@hypermarket/core/Main"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"

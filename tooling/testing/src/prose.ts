@@ -5,7 +5,7 @@
  *   pnpm prose --update        lowers the counts; without a baseline, writes it
  *   pnpm prose packages/core   lists every finding in a folder or file
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Main from "@hypermarket/core/Main"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

@@ -2,7 +2,7 @@
  * Records the quickstart's screen as a picture: runs it in an empty folder, and writes what it printed to `docs/quickstart.svg`.
  * `pnpm recording`, when the screen has changed.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Main from "@hypermarket/core/Main"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"

@@ -13,7 +13,7 @@
  *
  * Exits with 1 when turbo fails, when a test fails, or when a package that has tests wrote no report.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
 import * as Main from "@hypermarket/core/Main"
 import * as Console from "effect/Console"

@@ -5,7 +5,7 @@
  * Prints one line a case and exits with 1 when a fault goes unnoticed, is noticed for another reason, or the sound
  * package is red.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Main from "@hypermarket/core/Main"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"

@@ -1,5 +1,5 @@
 /** The guards of every test run can fail: each of them is shown a file that breaks what it guards. */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import * as Command from "@hypermarket/testing/Command"
 import { Report } from "@hypermarket/testing/VitestReport"

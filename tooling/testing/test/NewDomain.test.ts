@@ -2,7 +2,8 @@
  * A domain as `pnpm new-domain parcels` writes it uses or fills each contract of core. Its package is in `parcels/`, where
  * the compiler checks it; what needs no Postgres is tested without one. Longer than 400 lines, since it meets every contract once.
  */
-import { NodeHttpServer, NodeServices } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as Actor from "@hypermarket/core/Actor"

@@ -1,7 +1,7 @@
 /**
  * `hypermarket quickstart`: the whole installation on this machine, with a separate Postgres, and a first real call.
  */
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Server from "@hypermarket/api/Server"
 import * as Database from "@hypermarket/core/Database"
 import * as Migrations from "@hypermarket/core/Migrations"

@@ -5,7 +5,7 @@
  * `node apps/cli/test/oracle/superstore.ts [seed]`; ends with 1 when anything differs. DuckDB is a peer with its own
  * lockfile (tooling/bench/peers), so no ordinary test needs it.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import { OrderFact } from "@hypermarket/analytics/OrderFact"
 import { OrderFacts } from "@hypermarket/analytics/OrderFacts"

@@ -1,6 +1,6 @@
 /** Drills that are tests of their packages, run together on a server of production durability. */
 import * as Command from "@hypermarket/testing/Command"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
 
