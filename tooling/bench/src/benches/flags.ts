@@ -8,7 +8,6 @@ import type { Attributes } from "@hypermarket/platform/FlagEvaluation"
 import type { FlagEnvironment } from "@hypermarket/platform/FeatureFlag"
 import type { Condition } from "@hypermarket/core/Condition"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Bench from "../Bench.ts"
 import { outage } from "../flags/outage.ts"
 import * as Setup from "../Setup.ts"
@@ -41,8 +40,6 @@ interface Engine {
   readonly evaluate: (key: string, context: Attributes) => boolean
   readonly close: () => void
 }
-
-export class PeersWrong extends Schema.TaggedError<PeersWrong>()("PeersWrong", { message: Schema.String }) {}
 
 const countries = ["AT", "DE", "CH", "FR", "IT", "ES", "NL", "BE", "PL", "US"]
 const plans = ["free", "pro", "team"]
@@ -160,7 +157,7 @@ const evaluations = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Option
   for (const [name, share] of shares) {
     yield* Bench.say(`${name}: ${(100 * share).toFixed(1)} % on`)
     if (Math.abs(share - ownShare) > shareDifferenceMax) {
-      return yield* new PeersWrong({ message: `${name} does not evaluate the same flags` })
+      return yield* new Setup.SetupFailed({ message: `${name} does not evaluate the same flags` })
     }
   }
   const medianOf = (name: string): number => Bench.median(measured.get(name) ?? [])

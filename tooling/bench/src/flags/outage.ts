@@ -1,7 +1,6 @@
 /** Evaluations over HTTP while the database is shut down: they go on at the last revision, and limits are asked for each. */
 import * as DatabaseOutage from "@hypermarket/testing/DatabaseOutage"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Bench from "../Bench.ts"
 import * as Load from "../Load.ts"
 import * as Setup from "../Setup.ts"
@@ -11,10 +10,6 @@ const warmUpMillis = 3_000
 /** In the first second a process finds out that limits cannot be asked. */
 const firstMillis = 1_000
 const outageMillis = 60_000
-
-export class FlagRefused extends Schema.TaggedError<FlagRefused>()("FlagRefused", {
-  message: Schema.String
-}) {}
 
 const flag = {
   flagKey: "new-checkout",
@@ -42,7 +37,7 @@ export const outage = Effect.fnUntraced(function* (scale: number) {
       body: JSON.stringify(flag)
     }).then(async (answer) => ({ status: answer.status, text: await answer.text() }))
   )
-  if (made.status !== 201) return yield* new FlagRefused({ message: made.text })
+  if (made.status !== 201) return yield* new Setup.SetupFailed({ message: made.text })
   const evaluate = (millis: number) =>
     Load.run({
       port: api.port,

@@ -13,7 +13,7 @@ export type Project = Success<"GET /v1/observability/projects">["items"][number]
 const projectsMax = 200
 
 /** The projects, the one that the address names, and else the first. */
-export function useProject() {
+function useProject() {
   const [raw, change] = useAddress()
   const list = useList(["error-projects"], (cursor, signal) =>
     call("GET /v1/observability/projects", { query: pageQuery(cursor, projectsMax), signal })
@@ -23,7 +23,7 @@ export function useProject() {
   return { list, project, choose: (projectId: string) => change({ project: projectId }) }
 }
 
-export function ChooseProject({
+function ChooseProject({
   choose,
   project,
   projects
