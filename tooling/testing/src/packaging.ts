@@ -208,8 +208,12 @@ const runExample = Effect.fnUntraced(function* (
   })
 })
 
+/** Enough for every part of it. `.ci/run` replays the whole sample in a step of its own. */
+const ordersReplayed = "100"
+
 const runQuickstart = Effect.fnUntraced(function* (project: string) {
-  const stdout = yield* mustRun("npx", ["hypermarket", "quickstart", "--exit", "--json"], project)
+  const args = ["hypermarket", "quickstart", "--exit", "--json", "--orders", ordersReplayed]
+  const stdout = yield* mustRun("npx", args, project)
   yield* Schema.decodeEffect(Quickstart)(stdout)
 })
 
