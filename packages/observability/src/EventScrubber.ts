@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import type * as Schema from "effect/Schema"
+import * as RecurringText from "./internal/recurringText.ts"
 
 /**
  * The text in place of a secret.
@@ -24,6 +25,8 @@ const itemsMax = 500
 const textLengthMax = 16_384
 /** Shorter values, such as `1` or `true`, recur everywhere without being secret. */
 const recurringLengthMin = 5
+/** The shortest text with a secret in it is a name of three characters, a sign and a value. */
+const pairLengthMin = 5
 /** Secret values that are looked for in the rest of an event. */
 const recurringMax = 200
 
@@ -84,7 +87,9 @@ const isAddressName = (name: string): boolean =>
 /** Values that are secret wherever they are. The part in the first group is the secret. */
 const forms: ReadonlyArray<RegExp> = [
   /\b(?:bearer|basic|token|digest)\s+([A-Za-z0-9._~+/=-]{6,})/gi,
-  /\b(eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*)/g,
+  /(?<![A-Za-z0-9_-])(eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*)/g,
+  // Within a word, which would be read from each of its hyphens: as far as a header without certificates goes.
+  /(?<=-)(eyJ[A-Za-z0-9_-]{5,500}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*)/g,
   /\b(hm_[0-9a-f]{32}_[A-Za-z0-9]{43})\b/g,
   /\b((?:sk|rk|pk|whsec|ghp|gho|ghs|glpat|xox[abprs])[-_][A-Za-z0-9_-]{10,})/g,
   /\b(AKIA[0-9A-Z]{16})\b/g,
@@ -179,6 +184,7 @@ export interface Options {
  */
 export class Scrubber {
   readonly #values = new Set<string>()
+  #withoutRecurring: ((text: string) => string) | undefined
   readonly #options: Options
 
   constructor(options: Options) {
@@ -190,6 +196,7 @@ export class Scrubber {
     if (bare.length < recurringLengthMin || bare === replacement || bare === "[Filtered]") return
     if (this.#values.size >= recurringMax) return
     this.#values.add(bare)
+    this.#withoutRecurring = undefined
   }
 
   #noteAll(value: unknown, depth: number): void {
@@ -204,6 +211,7 @@ export class Scrubber {
   }
 
   #collectText(text: string): void {
+    if (text.length < pairLengthMin) return
     for (const form of forms) for (const match of text.matchAll(form)) this.#note(match[1] ?? "")
     for (const [start, end] of secretPlaces(text)) this.#note(text.slice(start, end))
   }
@@ -229,12 +237,12 @@ export class Scrubber {
 
   /** Removes secrets from a text. */
   text(text: string): string {
-    let result = cleaned(text)
-    for (const value of this.#values) {
-      if (result.includes(value)) result = result.replaceAll(value, replacement)
-      const encoded = encodeURIComponent(value.toWellFormed())
-      if (encoded !== value && result.includes(encoded)) result = result.replaceAll(encoded, replacement)
-    }
+    this.#withoutRecurring ??= RecurringText.replacer(
+      Array.from(this.#values).flatMap((value) => [value, encodeURIComponent(value.toWellFormed())]),
+      replacement
+    )
+    let result = this.#withoutRecurring(cleaned(text))
+    if (result.length < pairLengthMin) return result
     for (const form of forms) {
       result = result.replaceAll(form, (match: string, secret: string) =>
         match.replace(secret, () => replacement)
