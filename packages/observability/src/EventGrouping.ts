@@ -68,18 +68,34 @@ const hashOf = (parts: ReadonlyArray<string>): string =>
 const anonymous =
   /^(?:\??|<?anonymous>?|\(anonymous(?: function)?\)|global code|module code|eval code|eval|<unknown>|null)$/i
 
+/** A longer name or file is none that a person wrote. */
+const nameLengthMax = 1_000
+
+/** Without a bracket at the end, such as `[as d]` or `(anonymous)`. An expression would try each of many that open. */
+const withoutBracket = (text: string, opening: string, closing: string): string => {
+  if (!text.endsWith(closing)) return text
+  // The first that opens after the last one that closed.
+  const closed = closing === "]" ? text.lastIndexOf(closing, text.length - 2) : -1
+  const at = text.indexOf(opening, closed + 1)
+  return at < 0 ? text : text.slice(0, at).trimEnd()
+}
+
+const withoutSlashes = (text: string): string => {
+  let end = text.length
+  while (text[end - 1] === "/") end--
+  return text.slice(0, end)
+}
+
 /**
  * `Object.async new a.b.c [as d]` of Chrome, `a/b</c` and `async*c` of Firefox, `c@` of Safari: the last name. `a/<` of Firefox
  * is a function without a name in `a`.
  */
 const functionOf = (name: string): string => {
-  let text = name
-    .trim()
-    .replace(/\s*\[as [^\]]*\]$/, "")
-    .replace(/\s*\(.*\)$/, "")
+  let text = withoutBracket(name.slice(0, nameLengthMax).trim(), "[as ", "]")
+  text = withoutBracket(text, "(", ")")
   text = text.replace(/^(?:async\*|async |new |get |set |static |bound )+/, "")
   if (text.endsWith("/<")) return ""
-  text = text.replaceAll(/\/</g, "/").replace(/<$/, "").replace(/\/+$/, "")
+  text = withoutSlashes(text.replaceAll("/<", "/").replace(/<$/, ""))
   const last = text.split(/[./#]|::/).findLast((part) => part !== "" && part !== "prototype") ?? ""
   // Names that a compiler makes: lambda$12, _callee3$, $anonfun$1, func_0x1234, __webpack_require__.
   const bare = last
@@ -93,7 +109,8 @@ const functionOf = (name: string): string => {
 const fileOf = (path: string): string => {
   const base =
     path
-      .replace(/[?#].*$/, "")
+      .replace(/[?#][\s\S]*$/, "")
+      .slice(-nameLengthMax)
       .replaceAll("\\", "/")
       .split("/")
       .at(-1) ?? ""
@@ -123,7 +140,7 @@ const moduleOf = (frame: Frame): string => {
   const path = frame.filename ?? frame.absPath
   // SDKs for Node make a module of the path of the installation: the base name is the same in both.
   if (path !== undefined && path !== "") return fileOf(path)
-  return (frame.module ?? "").replace(/:.*$/, "")
+  return (frame.module ?? "").slice(0, nameLengthMax).replace(/:[\s\S]*$/, "")
 }
 
 const partOf = (frame: Frame): string => {

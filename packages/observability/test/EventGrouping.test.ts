@@ -217,6 +217,22 @@ describe("Grouping", () => {
   })
 })
 
+describe("A name of a million characters", () => {
+  // Trying each bracket or sign in it, to the end and back, would take an hour.
+  for (const unit of ["(", "[as ", "/", "?\n", ":\n"]) {
+    it(`that repeats ${JSON.stringify(unit)} is grouped at once`, () => {
+      const name = `${unit.repeat(1_000_000 / unit.length)}x`
+      const frames = [
+        { ...frame("f@a.js"), function: name },
+        { ...frame("f@a.js"), filename: name },
+        { ...frame("f@"), function: name, module: name }
+      ]
+      const [hash] = hashesOf(thrown({ ...exception("Error"), frames }))
+      assert.match(hash ?? "", /^[0-9a-f]{32}$/)
+    })
+  }
+})
+
 describe("Rules of a project", () => {
   const timeout = (stack: string) => event({ exceptions: [exception("TimeoutError", stack)] })
   const rules = [
