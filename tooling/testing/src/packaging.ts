@@ -208,7 +208,7 @@ const runExample = Effect.fnUntraced(function* (
   })
 })
 
-/** Enough for every part of it. `.ci/run` replays the whole sample in a step of its own. */
+/** Enough for every part of it. `.ci/run` replays the whole sample in another step. */
 const ordersReplayed = "100"
 
 const runQuickstart = Effect.fnUntraced(function* (project: string) {
