@@ -70,7 +70,7 @@ export const layerIntake = ErrorIntake.layer
 const endMutes = Job.scheduled<AllTenants | SqlClient.SqlClient>({
   name: "observability.mute.end",
   every: "30 seconds",
-  run: Effect.asVoid(Maintenance.endMutes)
+  run: Maintenance.endMutes
 })
 
 const judgeMonitors = Job.scheduled<AllTenants | SqlClient.SqlClient>({

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { eventOf } from "./issueAlert.ts"
+import * as UnreadableRow from "./unreadableRow.ts"
 
 /** Events of a quarter. */
 export const eventsKeepDays = 90
@@ -23,17 +24,51 @@ const rowsMax = 5_000
 /** Statements per round. */
 const roundsMax = 200
 
+const mutesUnread = "observability.mute.read"
+
+/** Records the tenants with a mute whose end is no instant: it never comes. */
+const recordUnread = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const tenants = yield* sql<{ readonly tenantId: string; readonly issueId: string | null }>`
+    SELECT tenant_id AS "tenantId", min(issue_id::text) AS "issueId"
+      FROM (
+           SELECT tenant_id, issue_id
+             FROM hm_error_issue
+            WHERE status = 'muted' AND jsonb_typeof(mute -> 'untilMillis') NOT IN ('number', 'null')
+            UNION ALL
+           SELECT tenant_id, NULL
+             FROM hm_loop_failure
+            WHERE loop = ${mutesUnread}
+           ) tenants
+     GROUP BY tenant_id
+  `
+  yield* UnreadableRow.record(
+    mutesUnread,
+    tenants.map(({ issueId, tenantId }) => ({
+      tenantId,
+      row: issueId === null ? undefined : `the end of the mute of issue ${issueId}`
+    }))
+  )
+})
+
 /** Ends the mutes whose time has come, and publishes each once. */
 export const endMutes = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const now = yield* Now.now
   const outbox = yield* Outbox.Outbox
+  // The cast of one tenant's text would fail the statement over all tenants.
+  const isOver = sql`
+    CASE WHEN jsonb_typeof(mute -> 'untilMillis') = 'number'
+         THEN (mute ->> 'untilMillis')::numeric <= ${now.getTime()}::float8::numeric
+         ELSE false
+    END
+  `
   const due = yield* sql<{ readonly tenantId: string; readonly projectId: number }>`
     SELECT DISTINCT tenant_id AS "tenantId", project_id AS "projectId"
       FROM hm_error_issue
-     WHERE status = 'muted' AND (mute ->> 'untilMillis')::float8 <= ${now.getTime()}
+     WHERE status = 'muted' AND ${isOver}
   `
-  return yield* EachTenant.run({
+  yield* EachTenant.run({
     loop: "observability.mute.end",
     items: due,
     limit: roundLimit,
@@ -61,7 +96,7 @@ export const endMutes = Effect.gen(function* () {
                       AND project_id = ${projectId}
                       AND status = 'muted'
                       AND merged_into IS NULL
-                      AND (mute ->> 'untilMillis')::float8 <= ${now.getTime()}
+                      AND ${isOver}
                     LIMIT ${issuesMax}
                    )
             RETURNING issue_id::text AS "issueId", title, level, last_release AS release
@@ -74,6 +109,7 @@ export const endMutes = Effect.gen(function* () {
         })
       )
   })
+  yield* recordUnread
 })
 
 /** Deletes rows that are older than they are kept: of all tables in one statement, a few thousand rows of each. */

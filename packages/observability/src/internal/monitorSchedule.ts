@@ -19,16 +19,21 @@ const unitMillis = new Map([
 const intervalMax = 10_000
 /** A day: past it a task has failed however long it may run. */
 const minutesMax = 24 * 60
+/** The longest margin, in milliseconds. */
+export const marginMillisMax = minutesMax * minuteMillis
 /** Sentry's defaults, in minutes. */
 const marginDefault = 1
 const runtimeDefault = 30
 
+const Minutes = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: marginMillisMax }))
+
+/** The bounds hold for stored ones too: with an interval or a margin below zero, a monitor would be due for ever. */
 export const Schedule = Schema.Struct({
   cron: Schema.NullOr(Schema.String),
   timeZone: Schema.String,
-  intervalMillis: Schema.NullOr(Schema.Int),
-  marginMillis: Schema.Int,
-  runtimeMillis: Schema.Int
+  intervalMillis: Schema.NullOr(Schema.Int.check(Schema.isGreaterThanOrEqualTo(minuteMillis))),
+  marginMillis: Minutes,
+  runtimeMillis: Minutes
 })
 export type Schedule = typeof Schedule.Type
 

@@ -6,6 +6,7 @@ import * as Now from "@hypermarket/core/Now"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as MonitorWriter from "./monitorWriter.ts"
+import * as UnreadableRow from "./unreadableRow.ts"
 
 const roundLimit = "20 seconds"
 
@@ -17,12 +18,13 @@ export const sweep = Effect.gen(function* () {
   const due = yield* sql<{ readonly tenantId: string; readonly projectId: number }>`
     SELECT tenant_id AS "tenantId", project_id AS "projectId"
       FROM hm_error_monitor
-     WHERE next_due + (schedule ->> 'marginMillis')::float8 * interval '1 millisecond' < ${now}
+     WHERE ${MonitorWriter.isOverdue(sql, now)}
      UNION
     SELECT tenant_id, project_id
       FROM hm_error_check_in
      WHERE ends_by < ${now}
   `
+  const judged = new Map<string, string | undefined>()
   yield* EachTenant.run({
     loop: "observability.monitor.judge",
     items: due,
@@ -39,8 +41,18 @@ export const sweep = Effect.gen(function* () {
           const timedOut = yield* monitors.timeOut(place, now)
           const overdue = yield* monitors.overdue(place, now)
           yield* Effect.forEach(overdue, (monitor) => monitors.miss(place, monitor, now), { discard: true })
+          const unreadable = overdue.find(({ schedule }) => schedule === null)
+          judged.set(
+            place.tenantId,
+            judged.get(place.tenantId) ??
+              (unreadable && `the schedule of monitor ${unreadable.slug} of project ${place.projectId}`)
+          )
           return { count: timedOut + overdue.length, hasMore: false }
         })
       )
   })
+  yield* UnreadableRow.record(
+    "observability.monitor.read",
+    Array.from(judged, ([tenantId, row]) => ({ tenantId, row }))
+  )
 })

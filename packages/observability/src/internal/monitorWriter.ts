@@ -44,6 +44,18 @@ const monitorOf = ({ schedule, ...row }: Row): Monitor => ({
   schedule: Option.getOrNull(decodeSchedule(Columns.jsonOf(schedule)))
 })
 
+/**
+ * The condition of a monitor whose margin has passed. A margin that is no number, or out of bounds, is none: the turn of the
+ * tenant reads the row, and no row fails the statement over all tenants.
+ */
+export const isOverdue = (sql: SqlClient.SqlClient, now: Date) => sql`
+  next_due < ${now}::timestamptz
+             - CASE WHEN jsonb_typeof(schedule -> 'marginMillis') IS DISTINCT FROM 'number' THEN 0
+                    WHEN (schedule ->> 'marginMillis')::numeric NOT BETWEEN 0 AND ${MonitorSchedule.marginMillisMax}::int4 THEN 0
+                    ELSE (schedule ->> 'marginMillis')::float8
+               END * interval '1 millisecond'
+`
+
 export const make = (sql: SqlClient.SqlClient) => {
   const publish = Effect.fnUntraced(function* (
     { projectId, tenantId }: Place,
@@ -248,7 +260,7 @@ export const make = (sql: SqlClient.SqlClient) => {
           FROM hm_error_monitor
          WHERE tenant_id = ${place.tenantId}
            AND project_id = ${place.projectId}
-           AND next_due + (schedule ->> 'marginMillis')::float8 * interval '1 millisecond' < ${now}
+           AND ${isOverdue(sql, now)}
       `,
       (rows) => rows.map(monitorOf)
     )
