@@ -25,6 +25,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { createHash, timingSafeEqual } from "node:crypto"
 import type { ApiKeyId } from "./ApiKey.ts"
 import { type ConsoleSession, ConsoleSessionEnded, ConsoleSessionFull } from "./ConsoleSession.ts"
+import * as BatchedDelete from "./internal/batchedDelete.ts"
 import { credentialOf, type KeyRow } from "./internal/keyRow.ts"
 import * as RememberedReads from "./internal/rememberedReads.ts"
 import * as Settings from "./PlatformSettings.ts"
@@ -311,16 +312,12 @@ export class ConsoleSessions extends Context.Service<
       const prune = Effect.gen(function* () {
         yield* AllTenants
         const now = yield* Now.now
-        yield* sql`
-          DELETE FROM hm_console_code
-           WHERE expires_at <= ${now}
-        `
-        const ended = yield* sql`
-          DELETE FROM hm_console_session
-           WHERE expires_at <= ${now} OR used_at <= ${new Date(now.getTime() - idleMillis)}
-          RETURNING session_id
-        `
-        return ended.length
+        yield* BatchedDelete.deleteFrom(sql, "hm_console_code", sql`expires_at <= ${now}`)
+        return yield* BatchedDelete.deleteFrom(
+          sql,
+          "hm_console_session",
+          sql`expires_at <= ${now} OR used_at <= ${new Date(now.getTime() - idleMillis)}`
+        )
       }).pipe(Effect.withSpan("ConsoleSessions.prune"))
 
       const writeUses = Effect.suspend(() => {

@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { FlagKey } from "./FeatureFlag.ts"
+import * as BatchedDelete from "./internal/batchedDelete.ts"
 
 /**
  * Evaluations of a flag since an SDK's last report.
@@ -78,10 +79,11 @@ export class FlagUsage extends Context.Service<
       const prune = Effect.gen(function* () {
         yield* AllTenants
         const now = yield* Now.now
-        yield* sql`
-          DELETE FROM hm_platform_flag_usage
-           WHERE used_on < (${now}::timestamptz AT TIME ZONE 'UTC')::date - ${keptDays}::integer
-        `
+        yield* BatchedDelete.deleteFrom(
+          sql,
+          "hm_platform_flag_usage",
+          sql`used_on < (${now}::timestamptz AT TIME ZONE 'UTC')::date - ${keptDays}::integer`
+        )
       }).pipe(Effect.withSpan("FlagUsage.prune"))
 
       return FlagUsage.of({ record, prune })

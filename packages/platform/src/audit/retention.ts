@@ -11,6 +11,7 @@ import { system, Tenant } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as BatchedDelete from "../internal/batchedDelete.ts"
 import { activityKeepDaysMin } from "../PlatformSettings.ts"
 import { droppedAction } from "./drops.ts"
 import type * as Sealing from "./sealing.ts"
@@ -137,23 +138,32 @@ export const make = (sql: SqlClient.SqlClient, sealRows: ReturnType<typeof Seali
   /** Removes the ids of rows from checkpoints whose rows are gone. */
   const empty = Effect.fnUntraced(function* (retention: Retention, now: Date) {
     const { droppedBefore } = retention
-    yield* sql`
-      DELETE FROM hm_platform_activity_log_default
-       WHERE recorded_at < ${droppedBefore}
-    `
+    yield* BatchedDelete.deleteFrom(
+      sql,
+      "hm_platform_activity_log_default",
+      sql`recorded_at < ${droppedBefore}`
+    )
     const [row] = yield* sql<{ readonly isThere: boolean }>`
       SELECT EXISTS (SELECT 1 FROM hm_platform_activity_log WHERE recorded_at < ${droppedBefore}) AS "isThere"
     `
     if (row?.isThere !== false) return
-    for (const { tenantId } of yield* statements.sealedOwners) {
-      yield* sql`
-        UPDATE hm_platform_activity_checkpoint
-           SET activity_ids = '{}'
-         WHERE tenant_id = ${tenantId} AND dropped_at IS NOT NULL AND last_recorded_at < ${droppedBefore}
-           AND activity_ids <> '{}'
-      `
-    }
-    yield* save({ droppedBefore, emptiedBefore: droppedBefore }, now)
+    const owners = yield* statements.sealedOwners
+    const { count } = yield* EachTenant.run({
+      loop: "platform.activity.empty",
+      items: owners,
+      limit: roundLimit,
+      turn: ({ tenantId }) =>
+        Effect.as(
+          sql`
+            UPDATE hm_platform_activity_checkpoint
+               SET activity_ids = '{}'
+             WHERE tenant_id = ${tenantId} AND dropped_at IS NOT NULL AND last_recorded_at < ${droppedBefore}
+               AND activity_ids <> '{}'
+          `,
+          { count: 1, hasMore: false }
+        )
+    }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+    if (count === owners.length) yield* save({ droppedBefore, emptiedBefore: droppedBefore }, now)
   })
 
   const retain = Effect.fnUntraced(function* (keepDays: number) {

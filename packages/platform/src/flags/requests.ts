@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { FlagChangeRequest, FlagStep, limits, type NewFlagChangeRequest } from "../FlagChangeRequest.ts"
+import * as BatchedDelete from "../internal/batchedDelete.ts"
 
 const Row = Schema.Struct({
   featureId: Schema.String,
@@ -179,11 +180,13 @@ export const make = (sql: SqlClient.SqlClient) => {
     `
   })
 
-  const prune = (now: Date) => sql`
-    DELETE FROM hm_platform_flag_request
-     WHERE status IN ('applied', 'conflict', 'closed')
-       AND updated_at < ${now}::timestamptz - make_interval(days => ${keptDays}::integer)
-  `
+  const prune = (now: Date) =>
+    BatchedDelete.deleteFrom(
+      sql,
+      "hm_platform_flag_request",
+      sql`status IN ('applied', 'conflict', 'closed')
+          AND updated_at < ${now}::timestamptz - make_interval(days => ${keptDays}::integer)`
+    )
 
   return { insert, lockCount, countOpen, find, lock, list, dueTenants, lockNextDue, update, prune }
 }

@@ -4,6 +4,7 @@ import * as SubjectData from "@hypermarket/core/SubjectData"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
+import * as BatchedDelete from "../internal/batchedDelete.ts"
 import { KeptRows, SubjectRequest } from "../SubjectRequest.ts"
 
 /** Requests that one round serves. The others come with the next one. */
@@ -12,6 +13,8 @@ const dueMax = 100
 /** Days that an export can be read. */
 const partsKeepDays = 7
 const dayMillis = 86_400_000
+/** Parts of one statement: each is the text of up to 500 rows. */
+const prunedPartsMax = 200
 
 /** The place that the next step continues from. */
 const Progress = Schema.Struct({
@@ -109,12 +112,16 @@ export const make = (sql: SqlClient.SqlClient) => {
       VALUES (${tenantId}, ${requestId}::uuid, ${number}, ${lines})
     `
 
+  /** A request of each owner first, and not always the same: those that fail stay due, and would be the first ones for ever. */
   const due = (now: Date) =>
     sql<{ readonly tenantId: string; readonly requestId: string }>`
       SELECT tenant_id AS "tenantId", request_id::text AS "requestId"
-        FROM hm_platform_subject_request
-       WHERE state = 'running' AND due_at <= ${now}
-       ORDER BY due_at
+        FROM (
+             SELECT tenant_id, request_id, row_number() OVER (PARTITION BY tenant_id ORDER BY random()) AS place
+               FROM hm_platform_subject_request
+              WHERE state = 'running' AND due_at <= ${now}
+             ) request
+       ORDER BY place, random()
        LIMIT ${dueMax}
     `
 
@@ -146,20 +153,43 @@ export const make = (sql: SqlClient.SqlClient) => {
        WHERE tenant_id = ${tenantId} AND request_id = ${work.requestId}::uuid
     `
 
-  /** Forgets exports that were done seven days ago: their lines, and whose they were. */
-  const prune = (now: Date) =>
-    sql`
-      WITH expired AS (
-        UPDATE hm_platform_subject_request
-           SET subject = NULL
-         WHERE kind = 'export' AND subject IS NOT NULL
-           AND finished_at < ${new Date(now.getTime() - partsKeepDays * dayMillis)}
-        RETURNING tenant_id, request_id
-      )
-      DELETE FROM hm_platform_subject_part AS part
-       USING expired
-       WHERE part.tenant_id = expired.tenant_id AND part.request_id = expired.request_id
+  /** Forgets exports that were done seven days ago: their lines, and then whose they were. */
+  const prune = Effect.fnUntraced(function* (now: Date) {
+    const isExpired = sql`
+      r.kind = 'export' AND r.subject IS NOT NULL
+      AND r.finished_at < ${new Date(now.getTime() - partsKeepDays * dayMillis)}
     `
+    yield* BatchedDelete.repeat(
+      sql`
+        DELETE FROM hm_platform_subject_part
+         WHERE ctid = ANY (ARRAY (
+               SELECT part.ctid
+                 FROM hm_platform_subject_request r
+                 JOIN hm_platform_subject_part part ON part.tenant_id = r.tenant_id AND part.request_id = r.request_id
+                WHERE ${isExpired}
+                LIMIT ${prunedPartsMax}
+               ))
+        RETURNING 1
+      `,
+      prunedPartsMax
+    )
+    yield* BatchedDelete.repeat(sql`
+      UPDATE hm_platform_subject_request
+         SET subject = NULL
+       WHERE ctid = ANY (ARRAY (
+             SELECT r.ctid
+               FROM hm_platform_subject_request r
+              WHERE ${isExpired}
+                AND NOT EXISTS (
+                    SELECT
+                      FROM hm_platform_subject_part part
+                     WHERE part.tenant_id = r.tenant_id AND part.request_id = r.request_id
+                    )
+              LIMIT ${BatchedDelete.rowsMax}
+             ))
+      RETURNING 1
+    `)
+  })
 
   return { insert, get, list, part, insertPart, due, lock, save, prune }
 }
