@@ -16,6 +16,7 @@ import type { Wakeup } from "@hypermarket/core/Wakeup"
 import type { QueueOverloaded } from "@hypermarket/queue/QueueJob"
 import * as WorkQueue from "@hypermarket/queue/WorkQueue"
 import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -140,11 +141,12 @@ const make = Effect.gen(function* () {
   const backoff = (attempts: number, now: Date): Date =>
     new Date(now.getTime() + Math.min(backoffMaxMillis, backoffBaseMillis * 2 ** Math.max(0, attempts - 1)))
 
-  /** Writes changes with the jobs of those that are due later, in one transaction. */
+  /** Writes changes with the jobs of those that are due later, in one transaction. The caller may have a job that is retried. */
   const write = Effect.fnUntraced(function* (
     from: "leased" | "sending",
     leaseId: string,
-    changes: ReadonlyArray<Statements.Change>
+    changes: ReadonlyArray<Statements.Change>,
+    jobs: "enqueued" | "retried" = "enqueued"
   ) {
     if (changes.length === 0) return
     const tenant = yield* Tenant
@@ -156,13 +158,15 @@ const make = Effect.gen(function* () {
         )
         const due = new Map<number, Array<string>>()
         for (const { dueAt, id } of changes) {
-          if (dueAt === null || !written.has(id)) continue
+          if (jobs === "retried" || dueAt === null || !written.has(id)) continue
           const list = due.get(dueAt.getTime()) ?? []
           list.push(id)
           due.set(dueAt.getTime(), list)
         }
-        const jobs = Array.from(due).flatMap(([at, ids]) => Jobs.emailJobs(ids, new Date(at)))
-        yield* Jobs.enqueue(queue, jobs)
+        yield* Jobs.enqueue(
+          queue,
+          Array.from(due).flatMap(([at, ids]) => Jobs.emailJobs(ids, new Date(at)))
+        )
       })
     )
     yield* Effect.forEach(
@@ -241,18 +245,20 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** Returns messages to the queue, each with a new job. What was cancelled, or is another worker's by now, is left alone. */
+  /** Ends the lease of messages. What was cancelled, or is another worker's by now, is left alone. */
   const release = Effect.fnUntraced(function* (
     leaseId: string,
     rows: ReadonlyArray<Statements.ClaimedRow>,
-    afterMillis: number
+    afterMillis: number,
+    jobs: "enqueued" | "retried" = "enqueued"
   ) {
     const now = yield* Now.now
     const dueAt = new Date(now.getTime() + afterMillis)
     yield* write(
       "leased",
       leaseId,
-      rows.map(({ notificationId }) => ({ id: notificationId, state: "pending", reason: null, dueAt }))
+      rows.map(({ notificationId }) => ({ id: notificationId, state: "pending", reason: null, dueAt })),
+      jobs
     )
   })
 
@@ -368,10 +374,16 @@ const make = Effect.gen(function* () {
         }
       }
     })
-    // The rest goes back at once when the worker stops, or a statement fails.
+    // The rest goes back at once when the worker stops. After a failure the chunk's job is retried: with a new job per failure
+    // too, one message that cannot be sent would double its jobs with each attempt.
     yield* work.pipe(
-      Effect.onError(() =>
-        Effect.ignore(Effect.suspend(() => release(leaseId, Array.from(left.values()), 0)))
+      Effect.onError((cause) =>
+        Effect.ignore(
+          Effect.suspend(() => {
+            const jobs = Cause.hasInterruptsOnly(cause) ? "enqueued" : "retried"
+            return release(leaseId, Array.from(left.values()), 0, jobs)
+          })
+        )
       )
     )
   })

@@ -1,6 +1,9 @@
 /** Renders a claimed message and composes its mail, with the link to unsubscribe. */
+import * as EachTenant from "@hypermarket/core/EachTenant"
 import * as Now from "@hypermarket/core/Now"
 import type { SignedToken } from "@hypermarket/core/SignedToken"
+import { Tenant } from "@hypermarket/core/Tenant"
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -27,6 +30,15 @@ const caughtUrl = "https://caught.hypermarket.example"
 /** A message waits for a setting of the installation that is missing, and asks again after this time. */
 const unconfiguredMillis = 3_600_000
 
+/**
+ * A message waits this long for a worker of a release that can read its template. Long enough that it costs nothing, short enough
+ * that a deployment delays no mail for long.
+ */
+const unreadableMillis = 300_000
+
+/** The name of this work in logs and metrics. */
+const loop = "notifications.message.compose"
+
 /** A message that is ready to go. */
 export interface Ready {
   readonly row: Statements.ClaimedRow
@@ -45,8 +57,7 @@ export const make = (options: {
 }) => {
   const { isSent, provider, publicUrl, templates, tokens } = options
 
-  /** Renders and composes a claimed message, or returns the change that its failure is. */
-  const prepare = Effect.fnUntraced(function* (
+  const compose = Effect.fnUntraced(function* (
     row: Statements.ClaimedRow,
     payload: Readonly<Record<string, unknown>>,
     defaults: Statements.DefaultsRow
@@ -123,6 +134,29 @@ export const make = (options: {
     })
     return Result.succeed<Ready>({ row, address, subject, message })
   })
+
+  /**
+   * Renders and composes a claimed message, or returns the change that its failure is. A row that this release cannot read
+   * delays its own message, with the reason, and no other one of the chunk.
+   */
+  const prepare = (...parameters: Parameters<typeof compose>) =>
+    compose(...parameters).pipe(
+      Effect.catchDefect(
+        Effect.fnUntraced(function* (defect) {
+          const [{ notificationId, template, templateVersion }] = parameters
+          const tenant = yield* Tenant
+          const now = yield* Now.now
+          const { text } = yield* EachTenant.report(loop, tenant.id, Cause.die(defect))
+          return Result.fail<Statements.Change>({
+            id: notificationId,
+            // Without an entry in its history: there may be hundreds.
+            state: "pending",
+            reason: lineOf(`template ${template} ${templateVersion} cannot be used: ${text}`, reasonMax),
+            dueAt: new Date(now.getTime() + unreadableMillis)
+          })
+        })
+      )
+    )
 
   return { prepare }
 }
