@@ -17,7 +17,7 @@ const roundLimit = "30 seconds"
 
 /**
  * Returns tenants with a message that was due before an instant: two look-ups per tenant with open messages, and not one row
- * per message as `DISTINCT` reads. Written as EXISTS, the second one became a hash join that reads the table.
+ * per message as `DISTINCT` reads. In random order, those that fail do not hide the others from every round. Written as EXISTS, the second one became a hash join that reads the table.
  */
 export const tenantsWithDue = (sql: SqlClient.SqlClient, before: Date, max: number) => sql<{
   readonly tenantId: string
@@ -50,6 +50,7 @@ export const tenantsWithDue = (sql: SqlClient.SqlClient, before: Date, max: numb
             AND due_at < ${before}
           ORDER BY due_at
           LIMIT 1) late
+   ORDER BY random()
    LIMIT ${max}
 `
 
@@ -101,35 +102,69 @@ const tables = [
   { table: "hm_notification_caught", days: caughtDays }
 ] as const
 
+/** Deletes rows whose time has passed, the oldest first. */
+const deleteOldest = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  table: string,
+  column: string,
+  before: Date
+) {
+  for (let round = 0; round < roundsMax; round++) {
+    const deleted = yield* sql`
+      DELETE FROM ${sql(table)}
+       WHERE ctid = ANY (ARRAY (
+               SELECT ctid
+                 FROM ${sql(table)}
+                WHERE ${sql(column)} <= ${before}
+                ORDER BY ${sql(column)}
+                LIMIT ${pruneRowsMax}))
+         -- Another transaction may have prolonged it.
+         AND ${sql(column)} <= ${before}
+      RETURNING 1
+    `
+    if (deleted.length < pruneRowsMax) break
+  }
+})
+
+/** Deletes caught messages of a tenant. The newest stay. */
+const pruneCaught = (sql: SqlClient.SqlClient, tenantId: string) => sql`
+  DELETE FROM hm_notification_caught
+   WHERE tenant_id = ${tenantId}
+     AND notification_id = ANY (ARRAY (
+           SELECT notification_id
+             FROM hm_notification_caught
+            WHERE tenant_id = ${tenantId}
+            ORDER BY recorded_at DESC
+           OFFSET ${caughtMax}
+            LIMIT ${pruneRowsMax}))
+  RETURNING 1
+`
+
+const countOf = ({ length }: ReadonlyArray<unknown>): EachTenant.Turn => ({
+  count: length,
+  hasMore: length >= pruneRowsMax
+})
+
 /** Deletes what is no longer kept, in batches that commit one by one. */
 export const prune = (sql: SqlClient.SqlClient) =>
   Effect.gen(function* () {
     const now = yield* Now.now
     for (const { days, table } of tables) {
       const before = new Date(now.getTime() - days * dayMillis)
-      for (let round = 0; round < roundsMax; round++) {
-        const deleted = yield* sql`
-          DELETE FROM ${sql(table)}
-           WHERE ctid = ANY (ARRAY (
-                   SELECT ctid
-                     FROM ${sql(table)}
-                    WHERE recorded_at < ${before}
-                    ORDER BY recorded_at
-                    LIMIT ${pruneRowsMax}))
-          RETURNING 1
-        `
-        if (deleted.length < pruneRowsMax) break
-      }
+      yield* deleteOldest(sql, table, "recorded_at", before)
     }
-    yield* sql`
-      DELETE FROM hm_notification_suppression
-       WHERE expires_at <= ${now}
-    `
-    // The newest of each tenant stay.
-    yield* sql`
-      DELETE FROM hm_notification_caught c
-       USING (SELECT tenant_id, notification_id, row_number() OVER (PARTITION BY tenant_id ORDER BY recorded_at DESC) AS place
-                FROM hm_notification_caught) p
-       WHERE c.tenant_id = p.tenant_id AND c.notification_id = p.notification_id AND p.place > ${caughtMax}
-    `
-  })
+    yield* deleteOldest(sql, "hm_notification_suppression", "expires_at", now)
+    yield* EachTenant.run({
+      loop: "notifications.caught.prune",
+      items: yield* sql<{ readonly tenantId: string }>`
+        SELECT tenant_id AS "tenantId"
+          FROM hm_notification_caught
+         GROUP BY tenant_id
+        HAVING count(*) > ${caughtMax}
+         ORDER BY random()
+         LIMIT ${tenantsMax}
+      `,
+      limit: roundLimit,
+      turn: ({ tenantId }) => Effect.map(pruneCaught(sql, tenantId), countOf)
+    })
+  }).pipe(Effect.provideService(SqlClient.SqlClient, sql))

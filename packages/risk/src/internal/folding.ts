@@ -30,6 +30,7 @@ const prune = (sql: SqlClient.SqlClient, table: string, key: string, time: strin
   `
 
 export const make = (sql: SqlClient.SqlClient) => ({
+  /** In random order: in that of their ids, those that fail would hide the others from every round. */
   dueTenants: (tenantsMax: number) => sql<{ readonly tenantId: string }>`
     WITH RECURSIVE waiting AS (
       (
@@ -52,6 +53,7 @@ export const make = (sql: SqlClient.SqlClient) => ({
     SELECT tenant_id AS "tenantId"
       FROM waiting
      WHERE tenant_id IS NOT NULL
+     ORDER BY random()
      LIMIT ${tenantsMax}
   `,
 
