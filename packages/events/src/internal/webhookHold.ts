@@ -1,6 +1,7 @@
 /** Bounds the deliveries that wait for an endpoint that is paused or disabled: 30 days each, and a number per endpoint. */
+import * as EachTenant from "@hypermarket/core/EachTenant"
 import * as Effect from "effect/Effect"
-import type * as SqlClient from "effect/sql/SqlClient"
+import * as SqlClient from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 import { keepMillis, pruneMax } from "./webhookStatements.ts"
 
@@ -13,8 +14,17 @@ export const tooMany = `More than ${heldMax.toLocaleString("en")} deliveries wer
 /** Reasons by which enabling an endpoint leaves a dead delivery alone: a replay sends it. */
 export const reasons = [tooOld, tooMany]
 
-/** Ends held deliveries: of each endpoint, the rows that `held` selects from its waiting ones. */
-const endSome = (sql: SqlClient.SqlClient, now: Date, reason: string, held: Fragment) => sql`
+/** A round ends long before the job's deadline. */
+const roundLimit = "2 minutes"
+
+/** Ends held deliveries of a tenant: of each endpoint, the rows that `held` selects from its waiting ones. */
+const endSome = (
+  sql: SqlClient.SqlClient,
+  tenantId: string,
+  now: Date,
+  reason: string,
+  held: Fragment
+) => sql`
   UPDATE hm_webhook_delivery
      SET state = 'dead', finished_at = ${now}, last_error = ${reason}
    WHERE ctid = ANY (ARRAY (
@@ -25,7 +35,7 @@ const endSome = (sql: SqlClient.SqlClient, now: Date, reason: string, held: Frag
                   FROM hm_webhook_delivery
                  WHERE tenant_id = e.tenant_id AND endpoint_id = e.endpoint_id AND state = 'waiting' ${held}
                  LIMIT ${pruneMax}) d
-          WHERE e.status <> 'enabled'
+          WHERE e.tenant_id = ${tenantId} AND e.status <> 'enabled'
           LIMIT ${pruneMax}))
      -- An endpoint that is enabled meanwhile has taken its deliveries.
      AND state = 'waiting'
@@ -34,9 +44,27 @@ const endSome = (sql: SqlClient.SqlClient, now: Date, reason: string, held: Frag
 
 /** Ends what is held for too long, or too much of it. A dead delivery is deleted 30 days later. */
 export const end = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, now: Date, max = heldMax) {
-  const endAll = (reason: string, held: Fragment) =>
-    Effect.repeat(endSome(sql, now, reason, held), { while: (rows) => rows.length >= pruneMax })
-  yield* endAll(tooOld, sql`AND recorded_at < ${new Date(now.getTime() - keepMillis)}`)
-  // The oldest beyond the number, without a lock, which would be on the rows before the offset too.
-  yield* endAll(tooMany, sql`ORDER BY seq DESC OFFSET ${max}`)
+  const tenants = yield* sql<{ readonly tenantId: string }>`
+    SELECT DISTINCT tenant_id AS "tenantId"
+      FROM hm_webhook_endpoint
+     WHERE status <> 'enabled'
+  `
+  yield* EachTenant.run({
+    loop: "events.webhook.hold",
+    items: tenants,
+    limit: roundLimit,
+    turn: Effect.fnUntraced(function* ({ tenantId }) {
+      const old = yield* endSome(
+        sql,
+        tenantId,
+        now,
+        tooOld,
+        sql`AND recorded_at < ${new Date(now.getTime() - keepMillis)}`
+      )
+      // The oldest beyond the number, without a lock, which would be on the rows before the offset too.
+      const beyond = yield* endSome(sql, tenantId, now, tooMany, sql`ORDER BY seq DESC OFFSET ${max}`)
+      const count = old.length + beyond.length
+      return { count, hasMore: old.length >= pruneMax || beyond.length >= pruneMax }
+    })
+  }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
 })

@@ -7,7 +7,8 @@ const pruneMax = 5_000
 export const make = (sql: SqlClient.SqlClient) => {
   /**
    * The oldest instant whose facts are needed, of one tenant or, without one, of all. An experiment that runs, or stopped
-   * in the last 30 days, needs those from 30 days before its start: the longest time before an exposure that counts.
+   * in the last 30 days, needs those from 30 days before its start: the longest time before an exposure that counts. A start that
+   * is no instant would fail the retention of all tenants.
    */
   const oldestNeeded = (tenantId: string | undefined, keepDays: number, now: Date) => sql<{
     readonly oldest: Date
@@ -18,6 +19,7 @@ export const make = (sql: SqlClient.SqlClient) => {
              SELECT min(started_at) - interval '30 days'
                FROM hm_experiment
               WHERE (${tenantId ?? null}::text IS NULL OR tenant_id = ${tenantId ?? null})
+                AND isfinite(started_at)
                 AND (status IN ('running', 'paused') OR stopped_at > ${now}::timestamptz - interval '30 days')
              )
            ) AS oldest
