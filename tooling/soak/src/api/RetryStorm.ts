@@ -1,6 +1,7 @@
 /**
  * A hundred clients that try again every 100 ms while the process is held to a fifth of its processor by stopping and
- * continuing it, with a healthy Postgres. The gate must stay open and readiness must not fail.
+ * continuing it, with a healthy Postgres. The gate must stay open and readiness must not fail. Afterwards every client has its
+ * answer.
  */
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import * as Effect from "effect/Effect"
@@ -59,6 +60,15 @@ export const run = Effect.fn("RetryStorm.run")(function* (databaseUrl: string, a
   yield* Effect.forEach([...clients, probe], Fiber.join, { discard: true })
   yield* Fiber.interrupt(limit)
   yield* service.signal("SIGCONT")
+  // With its processor back, each client gets a good answer.
+  yield* Effect.forEach(
+    clients,
+    () =>
+      ApiProcess.request(agent, `${url}/v1/platform/tenant`, { method: "GET", headers }).pipe(
+        Effect.repeat({ until: ({ status }) => status === 200, schedule: Schedule.spaced("100 millis") })
+      ),
+    { concurrency: "unbounded", discard: true }
+  )
   yield* service.signal("SIGTERM")
   const { code } = yield* service.exit
   const gateClosed = service.log().includes("The database is unavailable")

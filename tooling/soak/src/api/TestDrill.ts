@@ -24,12 +24,14 @@ export const faults: ReadonlyArray<Suite> = [
 export const poison: ReadonlyArray<Suite> = [
   { folder: "packages/analytics", files: ["Poison"] },
   { folder: "packages/core", files: ["EachTenant"] },
-  { folder: "packages/events", files: ["ScheduleTick"] },
-  { folder: "packages/experiments", files: ["PlannedLooks"] },
-  { folder: "packages/observability", files: ["HostileUploads"] },
-  { folder: "packages/platform", files: ["FlagChangeRequests"] },
+  { folder: "packages/events", files: ["ScheduleTick", "WebhookPoison"] },
+  { folder: "packages/experiments", files: ["Poison", "PlannedLooks"] },
+  { folder: "packages/notifications", files: ["Poison"] },
+  { folder: "packages/observability", files: ["Poison", "HostileUploads"] },
+  { folder: "packages/platform", files: ["Poison", "FlagChangeRequests"] },
   { folder: "packages/queue", files: ["WorkQueueFailures", "WorkQueueRejections"] },
   { folder: "packages/quotas", files: ["TenantQuotas"] },
+  { folder: "packages/risk", files: ["Poison"] },
   { folder: "packages/search", files: ["Poison"] }
 ]
 

@@ -1,0 +1,19 @@
+/** The short form of the drill `storm` of `pnpm soak api`. */
+import { assert, it } from "@effect/vitest"
+import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
+import * as RetryStorm from "@hypermarket/soak/api/RetryStorm"
+import * as Effect from "effect/Effect"
+
+it.live(
+  "A hundred clients that retry meet an API with a fifth of a processor: the gate stays open, it stays ready, and it recovers",
+  () =>
+    Effect.gen(function* () {
+      const server = yield* EmbeddedPostgres.start()
+      const { answers, failures } = yield* RetryStorm.run(server.url, 300)
+      assert.deepStrictEqual(failures, [])
+      assert.isAbove(answers["200"] ?? 0, 0)
+      // No connection ends without an answer.
+      assert.isUndefined(answers["0"])
+      assert.isUndefined(answers["-1"])
+    }).pipe(Effect.scoped)
+)
