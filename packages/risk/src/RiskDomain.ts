@@ -26,6 +26,7 @@ import * as Commerce from "./internal/commerce.ts"
 import { timeline } from "./internal/overview.ts"
 import fraudSignal from "./migrations/0001_fraud_signal.ts"
 import ruleSet from "./migrations/0002_risk_rule_set.ts"
+import sampleOrder from "./migrations/0003_sample_order.ts"
 import { Risk } from "./Risk.ts"
 import { DecideOptions, DecisionId, NewLabel } from "./RiskDecision.ts"
 import { RingRequest } from "./RiskLink.ts"
@@ -141,7 +142,7 @@ export const domain = Domain.make({
   tables: ["hm_fraud_", "hm_risk_"],
   migrations: Migrations.make(
     "risk",
-    { "0001_fraud_signal": fraudSignal, "0002_risk_rule_set": ruleSet },
+    { "0001_fraud_signal": fraudSignal, "0002_risk_rule_set": ruleSet, "0003_sample_order": sampleOrder },
     { release: manifest.version }
   ),
   layer,
