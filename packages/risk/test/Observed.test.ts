@@ -209,7 +209,7 @@ layer(Scene.layer, { excludeTestServices: true })("facts of the shop", (it) => {
         "timestamp(subject) > at",
         "average('account', '30d') > 1.0"
       ]
-      yield* Scene.goLive({
+      const ruleSet = {
         rules: Array.from({ length: 500 }, (_, index) => ({
           key: `rule-${index}`,
           expression: failing[index % failing.length] ?? "",
@@ -217,7 +217,23 @@ layer(Scene.layer, { excludeTestServices: true })("facts of the shop", (it) => {
           outcome: "block" as const,
           kinds: ["order"] as const
         }))
-      })
+      }
+      // A pattern that the signal brings is refused where the rules are saved.
+      const dynamic = {
+        ...ruleSet.rules[0],
+        key: "dynamic",
+        reason: "ERROR",
+        expression: "subject.matches(source)"
+      }
+      const refused = yield* Effect.flip(rules.create({ rules: [...ruleSet.rules.slice(1), dynamic] }))
+      assert.deepInclude(refused, { _tag: "RuleSetInvalid" })
+      assert.deepStrictEqual(
+        refused._tag === "RuleSetInvalid"
+          ? refused.errors.map(({ column, message, rule }) => ({ column, message, rule }))
+          : [],
+        [{ column: 17, message: "Expected the pattern as a literal", rule: "dynamic" }]
+      )
+      yield* Scene.goLive(ruleSet)
       const answer = yield* risk.decide(
         { kind: "order", subject: "o-1", entities: { account: "a" }, attributes: { lines: 1, coupons: [] } },
         patient

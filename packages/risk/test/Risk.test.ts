@@ -5,7 +5,7 @@ import { transactionOf } from "@hypermarket/core/Transaction"
 import type { NewSignal } from "@hypermarket/risk/FraudSignal"
 import { Risk } from "@hypermarket/risk/Risk"
 import { RiskLists } from "@hypermarket/risk/RiskLists"
-import { ConfigProvider, Deferred, Effect, Fiber, Layer } from "effect"
+import { ConfigProvider, Deferred, Effect, Fiber, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Scene from "./Scene.ts"
 import { patient, payment, tenant } from "./Scene.ts"
@@ -142,6 +142,93 @@ layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
       const decision = yield* risk.explain(next.decisionId)
       assert.strictEqual(decision.frozen.features["count(account,24h)"], "1")
     }).pipe(tenant("one-event"))
+  )
+
+  it.effect(
+    "The same order by decide, order.placed and five order.changed, in any order, is one signal",
+    () =>
+      Effect.gen(function* () {
+        const risk = yield* Risk
+        const sql = yield* SqlClient
+        const now = yield* Now.now
+        const random = Scene.random(21)
+        yield* Scene.goLive({
+          rules: [{ key: "n", expression: 'count("account", "24h") >= 1000', reason: "N", outcome: "review" }]
+        })
+        const orders = Array.from({ length: 12 }, (_, index) => `o${index}`)
+        for (const [index, subject] of orders.entries()) {
+          const entities = { account: `a-${subject}` }
+          const observed = (version: number) => ({
+            version,
+            occurredAt: now,
+            signal: {
+              kind: "order",
+              subject,
+              source: "/shop",
+              entities,
+              attributes: { lines: version }
+            } satisfies NewSignal
+          })
+          const calls = [
+            risk.decide({ kind: "order", subject, entities }, patient).pipe(Effect.asVoid, Effect.orDie),
+            ...[1, 2, 3, 4, 5, 6].map((version) =>
+              risk.observe([observed(version)]).pipe(Effect.asVoid, Effect.orDie)
+            )
+          ]
+            .map((call) => ({ call, place: random() }))
+            .toSorted((left, right) => left.place - right.place)
+          // One after another, and all at once.
+          yield* Effect.forEach(calls, ({ call }) => call, {
+            concurrency: index % 2 === 0 ? 1 : "unbounded",
+            discard: true
+          })
+          assert.strictEqual((yield* risk.getSignal("order", subject)).attributes["lines"], 6)
+        }
+        const counted = yield* sql`
+        SELECT count(DISTINCT s.signal_id)::integer AS signals, count(e.signal_id)::integer AS events
+          FROM hm_fraud_signal s
+          LEFT JOIN hm_fraud_entity_event e
+            ON e.tenant_id = s.tenant_id
+           AND e.signal_id = s.signal_id
+         WHERE s.tenant_id = 'any-order'
+      `
+        assert.deepStrictEqual(counted, [{ signals: orders.length, events: orders.length }])
+      }).pipe(tenant("any-order"))
+  )
+
+  it.effect("answers with the fallback when the database is lost, and decides at the same key later", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const sql = yield* SqlClient
+      yield* Scene.goLive({ rules: [{ key: "any", expression: "true", reason: "ANY", outcome: "hold" }] })
+      const held = yield* Deferred.make<void>()
+      const release = yield* Deferred.make<void>()
+      const holder = yield* Effect.forkChild(
+        transactionOf(sql)(
+          sql`LOCK TABLE hm_risk_decision IN EXCLUSIVE MODE`.pipe(
+            Effect.andThen(Deferred.succeed(held, undefined)),
+            Effect.andThen(Deferred.await(release))
+          )
+        )
+      )
+      yield* Deferred.await(held)
+      const asked = yield* Effect.forkChild(
+        risk.decide(payment("lost"), { ...patient, fallback: "challenge" })
+      )
+      yield* sql`
+        SELECT pg_terminate_backend(pid)
+          FROM pg_locks
+         WHERE NOT granted AND relation = 'hm_risk_decision'::regclass
+      `.pipe(Effect.repeat({ schedule: Schedule.spaced("10 millis"), until: (rows) => rows.length > 0 }))
+      assert.deepInclude(yield* Fiber.join(asked), {
+        outcome: "challenge",
+        fallback: "unavailable",
+        decisionId: null
+      })
+      yield* Deferred.succeed(release, undefined)
+      yield* Fiber.join(holder)
+      assert.deepInclude(yield* risk.decide(payment("lost"), patient), { outcome: "hold", fallback: null })
+    }).pipe(tenant("lost"))
   )
 
   it.effect("Blocked kim@x.de is also KIM@X.DE, and a /64 is one address", () =>

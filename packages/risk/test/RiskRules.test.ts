@@ -2,7 +2,9 @@ import { assert, layer } from "@effect/vitest"
 import * as Now from "@hypermarket/core/Now"
 import { Risk } from "@hypermarket/risk/Risk"
 import { RiskRules } from "@hypermarket/risk/RiskRules"
-import { DateTime, Effect } from "effect"
+import * as RiskDomain from "@hypermarket/risk/RiskDomain"
+import * as Wakeup from "@hypermarket/core/Wakeup"
+import { DateTime, Effect, Layer, Schedule } from "effect"
 import * as Scene from "./Scene.ts"
 import { patient, payment, tenant } from "./Scene.ts"
 
@@ -86,7 +88,7 @@ layer(Scene.layer, { excludeTestServices: true })("RiskRules", (it) => {
   )
 
   it.effect(
-    "Backtesting the live version reproduces its decisions, and a label of tomorrow changes nothing today",
+    "Backtesting the live version reproduces its decisions, and one constant changes those it names",
     () =>
       Effect.gen(function* () {
         const risk = yield* Risk
@@ -114,18 +116,69 @@ layer(Scene.layer, { excludeTestServices: true })("RiskRules", (it) => {
           rules: live.rules.map((rule) => ({ ...rule, expression: rule.expression.replace(">= 3", ">= 2") }))
         })
         assert.deepInclude(yield* rules.backtest({ version: next, ...range }), { decisions: 6, different: 2 })
-        yield* risk.label([
-          {
-            kind: "payment",
-            subject: "p5",
-            label: "chargeback",
-            availableAt: DateTime.makeUnsafe(now.getTime() + 86_400_000)
-          }
-        ])
-        assert.deepInclude(yield* rules.backtest({ version, ...range }), { labelled: 0, precision: null })
-        const asOf = DateTime.makeUnsafe(now.getTime() + 2 * 86_400_000)
-        assert.deepInclude(yield* rules.backtest({ version, ...range, asOf }), { labelled: 1, bad: 1 })
       }).pipe(tenant("backtest"))
+  )
+
+  it.effect("A backtest never sees a label before it was known", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const rules = yield* RiskRules
+      const version = yield* Scene.goLive({
+        rules: [{ key: "card", expression: 'count("card", "1h") >= 2', reason: "CARD", outcome: "review" }]
+      })
+      for (let index = 0; index < 6; index++) yield* risk.decide(payment(`p${index}`), patient)
+      const now = (yield* Now.now).getTime()
+      const tomorrow = now + 86_400_000
+      const range = {
+        version,
+        from: DateTime.makeUnsafe(now - 60_000),
+        to: DateTime.makeUnsafe(now + 60_000)
+      }
+      const asOf = (millis: number) => rules.backtest({ ...range, asOf: DateTime.makeUnsafe(millis) })
+      yield* risk.label([{ kind: "payment", subject: "p1", label: "legitimate" }])
+      const today = yield* rules.backtest(range)
+      const figures = { labelled: 1, bad: 0, labelledAlerts: 0, precision: null, recall: null }
+      assert.deepInclude(today, figures)
+      yield* risk.label(
+        ["p3", "p4", "p5"].map((subject) => ({
+          kind: "payment" as const,
+          subject,
+          label: "chargeback" as const,
+          availableAt: DateTime.makeUnsafe(tomorrow)
+        }))
+      )
+      // No figure of today differs, nor one of any instant before.
+      assert.deepStrictEqual(yield* rules.backtest(range), today)
+      assert.deepStrictEqual(yield* asOf(tomorrow - 1), today)
+      assert.deepInclude(yield* asOf(tomorrow), {
+        labelled: 4,
+        bad: 3,
+        labelledAlerts: 3,
+        precision: 1,
+        recall: 1
+      })
+    }).pipe(tenant("labels"))
+  )
+
+  it.effect("is decided by in another process too, which names the version", () =>
+    Effect.gen(function* () {
+      const first = yield* Scene.goLive({ rules: [{ key: "a", expression: "true", reason: "FIRST" }] })
+      // Without a signal of the other process, as when the connection that listens is lost.
+      const other = yield* Layer.build(
+        Layer.fresh(RiskDomain.layer).pipe(Layer.provide(Scene.config), Layer.provide(Wakeup.layerSilent))
+      )
+      let tries = 0
+      const decideThere = Effect.suspend(() =>
+        Effect.flatMap(Risk, (risk) => risk.decide(payment(`there-${tries++}`), patient))
+      ).pipe(Effect.provide(other))
+      assert.deepInclude(yield* decideThere, { version: first, reasons: ["FIRST"] })
+      const second = yield* Scene.goLive({ rules: [{ key: "b", expression: "true", reason: "SECOND" }] })
+      const answer = yield* Effect.repeat(decideThere, {
+        schedule: Schedule.spaced("50 millis"),
+        until: ({ version }) => version !== first
+      })
+      assert.deepInclude(answer, { version: second, reasons: ["SECOND"] })
+    }).pipe(Effect.scoped, tenant("processes"))
   )
 
   it.effect("reports where a version in shadow differs from what was decided", () =>

@@ -23,10 +23,9 @@ const program = Effect.gen(function* () {
      WHERE tenant_id = 'replayed'
   `
   const compiled = set === undefined ? undefined : Rows.compiledOf(set)
-  const equal = decisions.filter(({ frozen, verdict }) =>
-    isDeepStrictEqual(
-      JSON.parse(JSON.stringify(Engine.evaluate(compiled, JSON.parse(frozen)))),
-      JSON.parse(verdict)
+  const equal = yield* Effect.filter(decisions, ({ frozen, verdict }) =>
+    Effect.map(Engine.evaluate(compiled, JSON.parse(frozen)), (again) =>
+      isDeepStrictEqual(JSON.parse(JSON.stringify(again)), JSON.parse(verdict))
     )
   )
   const report = yield* rules

@@ -95,9 +95,16 @@ export const make = (
     const entities = stored.flatMap((signal) => signal.entities)
     const listed = entities.length === 0 ? [] : yield* decisions.listed(tenantId, entities, now)
     const nowNanos = yield* Clock.currentTimeNanos
-    const made = stored.map((signal, index): Decisions.NewDecision => {
+    const made: Array<Decisions.NewDecision> = []
+    for (const [index, signal] of stored.entries()) {
       const frozen = frozenOf(signal, reads[index] ?? { values: {}, hot: [] }, listed)
-      return {
+      const verdict = yield* Engine.evaluate(live.live, frozen)
+      const shadow: Array<Decisions.NewDecision["shadow"][number]> = []
+      for (const set of live.shadow) {
+        const { outcome, score } = yield* Engine.evaluate(set, frozen)
+        shadow.push({ version: set.version, outcome, score })
+      }
+      made.push({
         decisionId: options.decisionIds[index] ?? "",
         signalId: signal.signalId,
         occurredAt: signal.occurredAt,
@@ -105,15 +112,12 @@ export const make = (
         subject: signal.subject,
         observed: options.observed,
         version: live.live?.version,
-        verdict: Engine.evaluate(live.live, frozen),
+        verdict,
         frozen,
-        shadow: live.shadow.map((set) => {
-          const { outcome, score } = Engine.evaluate(set, frozen)
-          return { version: set.version, outcome, score }
-        }),
+        shadow,
         latencyMicros: Number((nowNanos - options.startedNanos) / 1_000n)
-      }
-    })
+      })
+    }
     yield* decisions.insert(tenantId, made, now)
     yield* publish(made, now)
     const hot = Array.from(new Set(reads.flatMap((read) => read.hot)))

@@ -174,7 +174,7 @@ export const make = (sql: SqlClient.SqlClient) => {
       `
       for (const row of rows) {
         const frozen: Engine.Frozen = typeof row.frozen === "string" ? JSON.parse(row.frozen) : row.frozen
-        const verdict = Engine.evaluate(set, frozen)
+        const verdict = yield* Engine.evaluate(set, frozen)
         const place = `${row.outcome}/${verdict.outcome}`
         const cell = outcomes.get(place) ?? { decided: row.outcome, version: verdict.outcome, decisions: 0 }
         outcomes.set(place, { ...cell, decisions: cell.decisions + 1 })
