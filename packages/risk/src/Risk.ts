@@ -35,6 +35,7 @@ import * as Decisions from "./internal/decisionStatements.ts"
 import * as Entity from "./internal/entity.ts"
 import * as Judgement from "./internal/judgement.ts"
 import * as Attribute from "./internal/attribute.ts"
+import * as Opening from "./internal/opening.ts"
 import * as Samples from "./internal/sampleStatements.ts"
 import * as Admission from "./internal/signalAdmission.ts"
 import * as Signals from "./internal/signalStatements.ts"
@@ -178,7 +179,8 @@ export class Risk extends Context.Service<
           decisionRows,
           signals,
           callKeys,
-          judgement
+          judgement,
+          opening: Opening.make(sql, velocity, decisions)
         })
 
         const record = Effect.fn("Risk.record")(function* (batch: ReadonlyArray<NewSignal>) {

@@ -24,8 +24,9 @@ import type * as CallKeys from "./callKeys.ts"
 import * as DecisionRows from "./decisionRow.ts"
 import type * as Decisions from "./decisionStatements.ts"
 import type * as Entity from "./entity.ts"
-import type * as Judgement from "./judgement.ts"
+import * as Judgement from "./judgement.ts"
 import * as Attribute from "./attribute.ts"
+import type * as Opening from "./opening.ts"
 import * as Admission from "./signalAdmission.ts"
 import type * as Signals from "./signalStatements.ts"
 
@@ -72,8 +73,10 @@ export const make = (services: {
   readonly signals: ReturnType<typeof Signals.make>
   readonly callKeys: ReturnType<typeof CallKeys.make>
   readonly judgement: ReturnType<typeof Judgement.make>
+  readonly opening: ReturnType<typeof Opening.make>
 }) => {
-  const { callKeys, decisionRows, decisions, hasher, judgement, rules, scope, signals, sql } = services
+  const { callKeys, decisionRows, decisions, hasher, judgement, opening, rules, scope, signals, sql } =
+    services
   let pending = 0
 
   const decideNow = Effect.fnUntraced(function* (signal: NewSignal) {
@@ -85,39 +88,45 @@ export const make = (services: {
     const call = Admission.callOf(signal)
     const decisionId = yield* Identifier.next
     const decide = Effect.gen(function* () {
-      const started = yield* Now.now
-      const prepared = yield* Admission.prepare(signal, entities, hash, started)
-      const { existing, isNew } = yield* callKeys.claim(
-        tenant.id,
-        { ...call, signalId: prepared.signalId, decisionId },
-        started
-      )
-      if (!isNew) {
+      const strict = live.live?.strict ?? []
+      const locked = entities.filter(({ kind }) => strict.includes(kind))
+      if (locked.length > 0) {
+        yield* decisions.lockEntities(
+          tenant.id,
+          locked.map((entity) => hash(entity).hash)
+        )
+      }
+      // Behind the lock: of two tries the second one is the later one.
+      const now = yield* Now.now
+      const prepared = yield* Admission.prepare(signal, entities, hash, now)
+      const options = { observed: false, startedNanos, decisionIds: [decisionId] }
+      const claim = { ...call, signalId: prepared.signalId, decisionId }
+      const asked = Judgement.askedOf(prepared, live)
+      const { isNewKey, read } = yield* opening.open(tenant.id, claim, prepared, asked, now)
+      if (read !== undefined) {
+        const made = { ...prepared, result: prepared.result ?? "attempted", isNew: true }
+        const [decision] = yield* judgement.conclude(tenant.id, [made], live, {
+          ...options,
+          features: [read.features],
+          listed: read.listed,
+          isFirst: true
+        })
+        return decision === undefined
+          ? yield* Effect.die("a signal was not decided about")
+          : answerOf(decision)
+      }
+      if (!isNewKey) {
+        const existing = yield* callKeys.find(tenant.id, claim)
         if (existing?.decisionId != null) {
           const decision = yield* decisionRows.find(tenant.id, existing.decisionId)
           if (decision !== undefined) return storedAnswer(decision)
         }
         yield* decisions.setKeyDecision(tenant.id, call.source, call.key, decisionId)
       }
-      const strict = live.live?.strict ?? []
-      const locked = prepared.entities.filter(({ kind }) => strict.includes(kind))
-      if (locked.length > 0) {
-        yield* decisions.lockEntities(
-          tenant.id,
-          locked.map((entity) => entity.hash)
-        )
-      }
-      // Behind the lock: of two tries the second one is the later one.
-      const now = yield* Now.now
-      const occurredAt = signal.occurredAt === undefined ? now : prepared.occurredAt
       // A call that is repeated has had its effect, and may be older than what completed the signal since.
-      const effect = isNew ? {} : { result: undefined, attributes: {} }
-      const stored = yield* signals.store(tenant.id, [{ ...prepared, ...effect, occurredAt }], now)
-      const [decision] = yield* judgement.judge(tenant.id, stored, live, {
-        observed: false,
-        startedNanos,
-        decisionIds: [decisionId]
-      })
+      const effect = isNewKey ? {} : { result: undefined, attributes: {} }
+      const stored = yield* signals.store(tenant.id, [{ ...prepared, ...effect }], now)
+      const [decision] = yield* judgement.judge(tenant.id, stored, live, options)
       return decision === undefined
         ? yield* Effect.die(`the signal of ${signal.kind} ${signal.subject} is past its retention`)
         : answerOf(decision)

@@ -89,8 +89,15 @@ export const make = (sql: SqlClient.SqlClient) => ({
        AND s.until > ${now}
   `,
 
-  /** Writes decisions and numbers each within its signal. The caller holds the subjects' locks. */
-  insert: (tenantId: string, decisions: ReadonlyArray<NewDecision>, now: Date) => sql`
+  /**
+   * Writes decisions and numbers each within its signal. The caller holds the subjects' locks. With `isFirst` it has written the
+   * subjects too, with one decision each.
+   */
+  insert: (
+    tenantId: string,
+    decisions: ReadonlyArray<NewDecision>,
+    { isFirst, now }: { readonly isFirst: boolean; readonly now: Date }
+  ) => sql`
     WITH made AS (
       SELECT *
         FROM jsonb_to_recordset(${JSON.stringify(
@@ -114,11 +121,20 @@ export const make = (sql: SqlClient.SqlClient) => ({
           AS made (decision_id uuid, signal_id uuid, occurred_at timestamptz, kind text, subject text, outcome text, score integer, reasons jsonb, observed boolean, version integer, verdict jsonb, frozen jsonb, shadow jsonb, latency_micros integer)
     ),
     numbered AS (
+      ${
+        isFirst
+          ? sql`
+      SELECT made.signal_id, 1 AS decisions
+        FROM made
+      `
+          : sql`
       UPDATE hm_fraud_signal_subject s
          SET decisions = s.decisions + 1
         FROM made
        WHERE s.tenant_id = ${tenantId} AND s.kind = made.kind AND s.subject = made.subject
       RETURNING s.signal_id, s.decisions
+      `
+      }
     )
     INSERT INTO hm_risk_decision (
              tenant_id, decision_id, signal_id, occurred_at, kind, subject, number, outcome, score, reasons, observed, version,

@@ -34,6 +34,24 @@ const frozenOf = (
   }
 }
 
+/** The features that the live version and those in shadow read of a signal. */
+export const askedOf = (
+  signal: Pick<Signals.Stored, "signalId" | "kind" | "occurredAt" | "currency" | "entities">,
+  live: LiveRules
+): Velocity.Asked => ({
+  signalId: signal.signalId,
+  at: signal.occurredAt,
+  currency: signal.currency,
+  entities: signal.entities,
+  features: Array.from(
+    new Map(
+      [...(live.live === undefined ? [] : [live.live]), ...live.shadow]
+        .flatMap((set) => Engine.featuresOf(set, signal.kind))
+        .map((feature) => [feature.name, feature] as const)
+    ).values()
+  )
+})
+
 const isBad = (decision: Decisions.NewDecision) => decision.verdict.outcome !== "allow"
 
 const publish = Effect.fnUntraced(function* (made: ReadonlyArray<Decisions.NewDecision>, now: Date) {
@@ -58,6 +76,12 @@ const publish = Effect.fnUntraced(function* (made: ReadonlyArray<Decisions.NewDe
   if (events.length > 0) yield* outbox.publish(events)
 })
 
+export interface Options {
+  readonly observed: boolean
+  readonly startedNanos: bigint
+  readonly decisionIds: ReadonlyArray<string>
+}
+
 export const make = (
   sql: SqlClient.SqlClient,
   velocity: ReturnType<typeof Velocity.make>,
@@ -68,32 +92,32 @@ export const make = (
     tenantId: string,
     stored: ReadonlyArray<Signals.Stored>,
     live: LiveRules,
-    options: {
-      readonly observed: boolean
-      readonly startedNanos: bigint
-      readonly decisionIds: ReadonlyArray<string>
-    }
+    options: Options
   ) {
     const now = yield* Now.now
-    const sets = [...(live.live === undefined ? [] : [live.live]), ...live.shadow]
-    const reads = yield* velocity.read(
+    const features = yield* velocity.read(
       tenantId,
-      stored.map((signal) => ({
-        signalId: signal.signalId,
-        at: signal.occurredAt,
-        currency: signal.currency,
-        entities: signal.entities,
-        features: Array.from(
-          new Map(
-            sets
-              .flatMap((set) => Engine.featuresOf(set, signal.kind))
-              .map((feature) => [feature.name, feature] as const)
-          ).values()
-        )
-      }))
+      stored.map((signal) => askedOf(signal, live))
     )
     const entities = stored.flatMap((signal) => signal.entities)
     const listed = entities.length === 0 ? [] : yield* decisions.listed(tenantId, entities, now)
+    return yield* conclude(tenantId, stored, live, { ...options, features, listed, isFirst: false })
+  })
+
+  /** Evaluates the live version and those in shadow on what was read, and writes the decisions. */
+  const conclude = Effect.fnUntraced(function* (
+    tenantId: string,
+    stored: ReadonlyArray<Signals.Stored>,
+    live: LiveRules,
+    options: Options & {
+      readonly features: ReadonlyArray<Velocity.Read>
+      readonly listed: ReadonlyArray<Decisions.ListRow>
+      /** The subjects were written with one decision each. */
+      readonly isFirst: boolean
+    }
+  ) {
+    const { features: reads, isFirst, listed } = options
+    const now = yield* Now.now
     const nowNanos = yield* Clock.currentTimeNanos
     const made: Array<Decisions.NewDecision> = []
     for (const [index, signal] of stored.entries()) {
@@ -118,7 +142,7 @@ export const make = (
         latencyMicros: Number((nowNanos - options.startedNanos) / 1_000n)
       })
     }
-    yield* decisions.insert(tenantId, made, now)
+    yield* decisions.insert(tenantId, made, { isFirst, now })
     yield* publish(made, now)
     const hot = Array.from(new Set(reads.flatMap((read) => read.hot)))
     // After the commit, so that no decision waits for the note of another one.
@@ -128,5 +152,5 @@ export const make = (
     return made
   })
 
-  return { judge }
+  return { judge, conclude }
 }

@@ -44,7 +44,7 @@ const placeOf = ({ kind, subject }: { readonly kind: string; readonly subject: s
   JSON.stringify([kind, subject])
 
 /** Entities on the wire of jsonb: a bigint there would lose digits in a client. */
-const encodeEntities = (entities: ReadonlyArray<HashedEntity>) =>
+export const encodeEntities = (entities: ReadonlyArray<HashedEntity>) =>
   entities.map(({ hash, kind }) => ({ kind, hash: String(hash) }))
 
 interface EntityJson {
@@ -55,7 +55,7 @@ interface EntityJson {
 const decodeEntities = (entities: ReadonlyArray<EntityJson>): ReadonlyArray<HashedEntity> =>
   entities.map(({ hash, kind }) => ({ kind, hash: BigInt(hash) }))
 
-const parsed = <A>(json: A | string): A => (typeof json === "string" ? JSON.parse(json) : json)
+export const parsed = <A>(json: A | string): A => (typeof json === "string" ? JSON.parse(json) : json)
 
 /** Facts of one subject in one batch: the first makes the signal, the highest version says what is known. */
 const merged = (batch: ReadonlyArray<Prepared>): ReadonlyArray<Prepared> => {

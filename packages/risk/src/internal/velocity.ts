@@ -85,6 +85,42 @@ interface DistinctPair extends Pair {
   readonly other: number
 }
 
+/** The entities whose counts and sums are asked for. */
+const pairsOf = (asked: ReadonlyArray<Asked>): ReadonlyArray<Pair> =>
+  asked.flatMap((signal, item) =>
+    Array.from(
+      Map.groupBy(
+        signal.features.filter(({ aggregate }) => aggregate !== "distinct"),
+        ({ entity }) => entity
+      )
+    ).flatMap(([kind, features]) =>
+      signal.entities
+        .filter((entity) => entity.kind === kind)
+        .map(({ hash }): Pair => ({ item, entity: hash, signal, reach: reachOf(features) }))
+    )
+  )
+
+/** The pairs of entities and kinds whose distinct counts are asked for. */
+const distinctPairsOf = (asked: ReadonlyArray<Asked>): ReadonlyArray<DistinctPair> =>
+  asked.flatMap((signal, item) =>
+    Array.from(
+      Map.groupBy(
+        signal.features.flatMap((feature) => (feature.aggregate === "distinct" ? [feature] : [])),
+        ({ entity, other }) => `${entity}/${other}`
+      ).values()
+    ).flatMap((features) =>
+      signal.entities
+        .filter(({ kind }) => kind === features[0]?.entity)
+        .map(({ hash }): DistinctPair => ({
+          item,
+          entity: hash,
+          signal,
+          reach: reachOf(features),
+          other: Entity.numberOf(features[0]?.other ?? "account")
+        }))
+    )
+  )
+
 export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
   const cells = (tenantId: string, pairs: ReadonlyArray<Pair>) => {
     const edges = pairs.flatMap(edgesOf)
@@ -145,9 +181,22 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
                ) AS sums
          GROUP BY asked.item, asked.entity, sums.kind, sums.result, sums.currency
       ),
+      -- Most entities were never hot: they have no hours, and no folded row in the hours that windows cut.
+      folded AS (
+        SELECT asked.item, asked.entity
+          FROM asked
+         WHERE EXISTS (
+                 SELECT
+                   FROM hm_fraud_entity_hour h
+                  WHERE h.tenant_id = ${tenantId}
+                    AND h.entity = asked.entity
+                    AND h.hour >= asked.at - make_interval(hours => asked.reach)
+                    AND h.hour < asked.at + interval '1 hour'
+               )
+      ),
       -- The hours that windows cut.
-      edges AS (
-        SELECT *
+      edges AS MATERIALIZED (
+        SELECT cut.*
           FROM unnest(
                  ${edges.map(({ item }) => item)}::integer[],
                  ${edges.map(({ entity }) => String(entity))}::bigint[],
@@ -155,7 +204,10 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
                  ${edges.map(({ upTo }) => upTo.toISOString())}::timestamptz[],
                  ${edges.map(({ window }) => window)}::integer[],
                  ${edges.map(({ own }) => own)}::uuid[]
-               ) AS edges (item, entity, after, up_to, window_index, own)
+               ) AS cut (item, entity, after, up_to, window_index, own)
+          JOIN folded
+            ON folded.item = cut.item
+           AND folded.entity = cut.entity
       ),
       edge_rows AS (
         SELECT edges.item, edges.entity, event.kind, event.result, coalesce(event.currency, '') AS currency, true AS is_folded,
@@ -275,50 +327,37 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
     tenantId: string,
     asked: ReadonlyArray<Asked>
   ): Effect.fn.Return<ReadonlyArray<Read>, SqlError> {
-    const pairs = asked.flatMap((signal, item) =>
-      Array.from(
-        Map.groupBy(
-          signal.features.filter(({ aggregate }) => aggregate !== "distinct"),
-          ({ entity }) => entity
-        )
-      ).flatMap(([kind, features]) =>
-        signal.entities
-          .filter((entity) => entity.kind === kind)
-          .map(({ hash }): Pair => ({ item, entity: hash, signal, reach: reachOf(features) }))
-      )
+    const pairs = pairsOf(asked)
+    const distinctPairs = distinctPairsOf(asked)
+    return resultsOf(
+      asked,
+      pairs.length === 0 ? [] : yield* cells(tenantId, pairs),
+      distinctPairs.length === 0 ? [] : yield* distincts(tenantId, distinctPairs)
     )
-    const distinctPairs = asked.flatMap((signal, item) =>
-      Array.from(
-        Map.groupBy(
-          signal.features.flatMap((feature) => (feature.aggregate === "distinct" ? [feature] : [])),
-          ({ entity, other }) => `${entity}/${other}`
-        ).values()
-      ).flatMap((features) =>
-        signal.entities
-          .filter(({ kind }) => kind === features[0]?.entity)
-          .map(({ hash }): DistinctPair => ({
-            item,
-            entity: hash,
-            signal,
-            reach: reachOf(features),
-            other: Entity.numberOf(features[0]?.other ?? "account")
-          }))
-      )
-    )
-    const cellRows = pairs.length === 0 ? [] : yield* cells(tenantId, pairs)
-    const distinctRows = distinctPairs.length === 0 ? [] : yield* distincts(tenantId, distinctPairs)
-    return asked.map((signal, item) => ({
-      values: valuesOf(
-        signal,
-        cellRows.filter((row) => row.item === item),
-        distinctRows.filter((row) => row.item === item)
-      ),
-      hot: hotOf(
-        cellRows.filter((row) => row.item === item),
-        hotEvents
-      )
-    }))
   })
 
-  return { read }
+  const resultsOf = (
+    asked: ReadonlyArray<Asked>,
+    cellRows: ReadonlyArray<Cell>,
+    distinctRows: ReadonlyArray<DistinctRow>
+  ): ReadonlyArray<Read> =>
+    asked.map((signal, item) => {
+      const mine = cellRows.filter((row) => row.item === item)
+      return {
+        values: valuesOf(
+          signal,
+          mine,
+          distinctRows.filter((row) => row.item === item)
+        ),
+        hot: hotOf(mine, hotEvents)
+      }
+    })
+
+  return {
+    read,
+    resultsOf,
+    /** The statements of `read`, as parts of a larger one. */
+    cells: (tenantId: string, asked: ReadonlyArray<Asked>) => cells(tenantId, pairsOf(asked)),
+    distincts: (tenantId: string, asked: ReadonlyArray<Asked>) => distincts(tenantId, distinctPairsOf(asked))
+  }
 }
