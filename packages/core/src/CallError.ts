@@ -7,10 +7,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import type { InputError } from "./InputErrors.ts"
-
-/** More entries than a reader follows; `errors` has all of them. */
-const shownMax = 3
+import { type InputError, lineOf } from "./InputErrors.ts"
 
 /**
  * An argument is not valid, and nothing was sent to the database. Each path begins with the index of the argument, or with
@@ -29,12 +26,7 @@ export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("Inva
   )
 }) {
   override get message(): string {
-    const shown = this.errors
-      .slice(0, shownMax)
-      .map(({ message, path }) => `${path.join(".")}: ${message}`)
-      .join("; ")
-    const more = this.errors.length - shownMax
-    return `${this.method}: ${shown}${more > 0 ? ` (and ${more} more)` : ""}`
+    return `${this.method}: ${lineOf(this.errors)}`
   }
 }
 

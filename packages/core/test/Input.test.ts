@@ -314,6 +314,36 @@ describe("Reserved", () => {
 })
 
 describe("InputErrors", () => {
+  it.effect("names the fields that exist beside one that does not", () =>
+    Effect.gen(function* () {
+      const Query = Schema.Struct({
+        query: Schema.optionalKey(Schema.String),
+        limit: Schema.optionalKey(Schema.Int)
+      })
+      const options = { errors: "all", onExcessProperty: "error" } as const
+      const unknown = yield* Effect.flip(Schema.decodeUnknownEffect(Query, options)({ q: "chair" }))
+      assert.deepStrictEqual(errorsOf(unknown, [1]), [
+        { path: [1, "q"], message: "Expected no field of this name, but one of query, limit" }
+      ])
+    })
+  )
+
+  it.effect("names the fields of all members of a union in one entry", () =>
+    Effect.gen(function* () {
+      const Filter = Schema.Union([
+        Schema.Struct({ exact: Schema.String }),
+        Schema.Struct({ prefix: Schema.String })
+      ])
+      const error = yield* Effect.flip(
+        Schema.decodeUnknownEffect(Filter, { errors: "all", onExcessProperty: "error" })({ type: "a" })
+      )
+      assert.deepStrictEqual(
+        errorsOf(error).filter(({ path }) => path[0] === "type"),
+        [{ path: ["type"], message: "Expected no field of this name, but one of exact, prefix" }]
+      )
+    })
+  )
+
   it.effect("lists a hundred errors at most, and cuts the names that a caller made up", () =>
     Effect.gen(function* () {
       const decode = Schema.decodeUnknownEffect(Schema.Struct({ numbers: Schema.Array(Schema.Int) }), {

@@ -124,6 +124,22 @@ layer(Door.layerDatabase, { excludeTestServices: true })("A call that is wrong",
     })
   )
 
+  it.effect("names the field of a fact that its schema refuses, and the fields that exist", () =>
+    Effect.gen(function* () {
+      const hm = yield* Door.door()
+      const acme = hm.tenant("fields")
+      const type = "com.hypermarket.shop.order.placed.v1"
+      const fact = yield* Effect.promise(() =>
+        Door.rejection(acme.events.publish([{ id: "o-1:placed", type, data: { orderId: "o-1" } }]))
+      )
+      assert.match(inspect(fact), /^EventInvalid: An event is not valid: 0\.data\.\w+: .+ \(and \d+ more\)\n/)
+      const unknown = yield* Effect.promise(() =>
+        Door.rejection(Door.untyped(acme.search.search, "products", { qery: "x" }))
+      )
+      assert.match(String(unknown), /1\.qery: Expected no field of this name, but one of .*query/)
+    })
+  )
+
   it.effect("lists at most 100 entries", () =>
     Effect.gen(function* () {
       const hm = yield* Door.door()

@@ -6,7 +6,9 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { isSqlError } from "effect/sql/SqlError"
 import type * as Semaphore from "effect/Semaphore"
+import * as Schema from "effect/Schema"
 import * as CallError from "../../CallError.ts"
+import { lineOf } from "../../InputErrors.ts"
 import { toPlain } from "./values.ts"
 
 /** An effect of ours. The services that it requires are in the context of its place: the door has built them all. */
@@ -54,6 +56,22 @@ export class Thrown {
   }
 }
 
+/** A problem with entries by field, whose message is the title alone. A console prints the paths as `[Array]`. */
+const hasEntries = Schema.is(
+  Schema.Struct({
+    title: Schema.String,
+    errors: Schema.NonEmptyArray(
+      Schema.Struct({
+        path: Schema.Array(Schema.Union([Schema.String, Schema.Number])),
+        message: Schema.String
+      })
+    )
+  })
+)
+
+const messageOf = (error: Error): string =>
+  hasEntries(error) ? `${error.message}: ${lineOf(error.errors)}` : error.message
+
 const inspectHook = Symbol.for("nodejs.util.inspect.custom")
 
 /**
@@ -63,8 +81,10 @@ const inspectHook = Symbol.for("nodejs.util.inspect.custom")
 export const atSite = (error: unknown, site: Site): unknown => {
   if (!(error instanceof Error) || !Object.isExtensible(error)) return error
   const frames = site.stack?.indexOf("\n    at ") ?? -1
-  const header = error.message === "" ? error.name : `${error.name}: ${error.message}`
+  const message = messageOf(error)
+  const header = message === "" ? error.name : `${error.name}: ${message}`
   Object.defineProperties(error, {
+    message: { value: message, configurable: true, writable: true },
     stack: {
       value: header + (frames === -1 ? "" : (site.stack ?? "").slice(frames)),
       configurable: true,
