@@ -131,7 +131,9 @@ layer(TestServer, { excludeTestServices: true })("API", (it) => {
         yield* send(HttpClientRequest.bodyJsonUnsafe(post, { name: "x".repeat(2_000_000), scopes: [] }), key),
         413
       )
-      assertProblem(yield* send(HttpClientRequest.bodyText(post, "a,b", "text/csv"), key), 415)
+      const unsupported = yield* send(HttpClientRequest.bodyText(post, "a,b", "text/csv"), key)
+      assertProblem(unsupported, 415)
+      assert.include(unsupported.text, "usually to `application/json`")
     })
   )
 

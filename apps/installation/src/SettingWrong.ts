@@ -38,7 +38,7 @@ export const textOf = (
   const example = examplesByName[name] ?? examplesByForm.find(([word]) => issue.message.includes(word))?.[1]
   const advice =
     example === undefined ? "docs/operations.md has its form" : `for example ${name}="${example}"`
-  return (environment[name] ?? "") === ""
-    ? `${name} is not set: ${advice}`
-    : `${name} is wrong. ${issue.message}, ${advice}`
+  if ((environment[name] ?? "") === "") return `${name} is not set: ${advice}`
+  // A message with an example needs no other one.
+  return `${name} is wrong. ${issue.message}${issue.message.includes("such as") ? "" : `, ${advice}`}`
 }

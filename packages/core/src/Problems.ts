@@ -174,6 +174,9 @@ export const toResponse = (problem: Problem, detail?: string): HttpServerRespons
     contentType: ProblemDetails.contentType
   })
 
+/** The refusal of a body does not have the content types of the endpoint: nearly all accept this one. */
+const mediaTypeDetail = "Set the header `content-type`, usually to `application/json`"
+
 const byStatus = new Map(
   [notFound, methodNotAllowed, payloadTooLarge, mediaTypeUnsupported, badRequest, internal, stopping].map(
     (one) => [one.status, one]
@@ -193,7 +196,8 @@ export const inPlaceOf = (
   if (response.status < 400) return response
   const says = response.body._tag !== "Empty" && response.body.contentType !== "text/plain"
   const known = byStatus.get(response.status)
-  return says || known === undefined ? response : toResponse(known)
+  if (says || known === undefined) return response
+  return toResponse(known, known === mediaTypeUnsupported ? mediaTypeDetail : undefined)
 }
 
 /** A field of the body is named as it is; others with the part of the request that has them. */
