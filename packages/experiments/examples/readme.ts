@@ -1,7 +1,7 @@
 import { connect } from "@hypermarket/core/Promises"
 import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
 
-await using hm = await connect({ domains: [ExperimentsDomain] })
+const hm = await connect({ domains: [ExperimentsDomain] })
 await hm.migrate()
 const acme = hm.tenant("acme")
 
@@ -27,3 +27,4 @@ exposed() // when it is shown; once per unit, batched
 await experiments.record("revenue", customer.id, { amount: "129900", currency: "EUR" }, { key: order.id }) // or let order facts do it
 const look = await experiments.look<"revenue">("ranking-2027") // the next look: an immutable row
 console.log(look.decision, look.metrics.revenue.relative) // { estimate, low, high, method, flags }
+await hm.close()

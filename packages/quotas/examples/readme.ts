@@ -1,7 +1,7 @@
 import { connect } from "@hypermarket/core/Promises"
 import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
 
-await using hm = await connect({ domains: [QuotasDomain] })
+const hm = await connect({ domains: [QuotasDomain] })
 await hm.migrate()
 const acme = hm.tenant("acme")
 
@@ -19,3 +19,4 @@ const used = 1_250 // What the model used. No transaction is open meanwhile.
 await hm.transaction("acme", (tx) => tx.quotas.commit(permit.reservationId, used))
 const { remaining } = await acme.quotas.usage({ feature: "ai-tokens" })
 console.log("ai-tokens:", remaining, "remain")
+await hm.close()

@@ -128,7 +128,12 @@ const npmInstall = (cwd: string, packages: ReadonlyArray<string>) =>
 /** The version that the workspace's tests ran with. */
 const installedVersion = Effect.fnUntraced(function* (name: string, from: ReadonlyArray<Published>) {
   const fs = yield* FileSystem.FileSystem
-  for (const folder of [...from.map((one) => one.folder), `${root}/tooling/testing`, root]) {
+  for (const folder of [
+    ...from.map((one) => one.folder),
+    `${root}/tooling/testing`,
+    `${root}/tooling/adoption`,
+    root
+  ]) {
     const place = `${folder}/node_modules/${name}`
     if (yield* fs.exists(place)) return `${name}@${(yield* readManifest(place)).version}`
   }
@@ -166,13 +171,27 @@ const emptyProject = Effect.fnUntraced(function* (parent: string, name: string) 
   return folder
 })
 
+/** An example of a README. */
+interface Example {
+  readonly owner: Published
+  /** Its name in the folder `examples` of its package. */
+  readonly source: string
+  /** Its name in the adopter's project. */
+  readonly file: string
+}
+
 const examplesOf = Effect.fnUntraced(function* (published: ReadonlyArray<Published>) {
   const fs = yield* FileSystem.FileSystem
-  return yield* Effect.filter(published, ({ folder }) => fs.exists(`${folder}/examples/readme.ts`))
+  const found: Array<Example> = []
+  for (const owner of published) {
+    const folder = `${owner.folder}/examples`
+    if (!(yield* fs.exists(folder))) continue
+    for (const source of (yield* fs.readDirectory(folder)).filter((file) => file.endsWith(".ts"))) {
+      found.push({ owner, source, file: `${owner.name.slice(owner.name.indexOf("/") + 1)}-${source}` })
+    }
+  }
+  return found
 })
-
-/** The file in the adopter's project that is a package's README example. */
-const exampleFile = ({ name }: Published) => `${name.slice(name.indexOf("/") + 1)}-readme.ts`
 
 const writeProject = Effect.fnUntraced(function* (project: string, published: ReadonlyArray<Published>) {
   const fs = yield* FileSystem.FileSystem
@@ -185,23 +204,23 @@ const writeProject = Effect.fnUntraced(function* (project: string, published: Re
   ]
   yield* fs.writeFileString(`${project}/modules.ts`, `${lines.join("\n")}\n`)
   yield* fs.writeFileString(`${project}/tsconfig.json`, JSON.stringify({ compilerOptions: exact }))
-  for (const one of yield* examplesOf(published)) {
-    yield* fs.copyFile(`${one.folder}/examples/readme.ts`, `${project}/${exampleFile(one)}`)
+  for (const { file, owner, source } of yield* examplesOf(published)) {
+    yield* fs.copyFile(`${owner.folder}/examples/${source}`, `${project}/${file}`)
   }
 })
 
 const runExample = Effect.fnUntraced(function* (
   project: string,
   server: EmbeddedPostgres.Server,
-  one: Published
+  { file }: Example
 ) {
-  const database = one.name.replaceAll(/\W+/g, "_")
+  const database = file.replaceAll(/\W+/g, "_")
   yield* Effect.flatMap(PgClient.PgClient, (sql) => sql`CREATE DATABASE ${sql(database)}`).pipe(
     Effect.provide(PgClient.layer({ url: Redacted.make(server.url), maxConnections: 1 }))
   )
   const url = new URL(server.url)
   url.pathname = `/${database}`
-  yield* mustRun("node", [exampleFile(one)], project, {
+  yield* mustRun("node", [file], project, {
     DATABASE_URL: url.toString(),
     // A key of this run alone, for the domains that seal.
     HM_SECRETS_KEYS: `packaging:${randomBytes(32).toString("base64")}`
@@ -282,7 +301,10 @@ const program = Effect.gen(function* () {
         ...libraries.flatMap((one) => one.peers),
         "@effect/platform-node",
         "typescript",
-        "@types/node"
+        "@types/node",
+        // The driver of core's example.
+        "pg",
+        "@types/pg"
       ]),
       (name) => installedVersion(name, libraries)
     )
@@ -296,10 +318,10 @@ const program = Effect.gen(function* () {
     yield* check("every public module and example type-checks there", mustRun("npx", ["tsc"], project))
     yield* check("every public module loads there", mustRun("node", ["modules.ts"], project))
     const server = yield* EmbeddedPostgres.start({ durability: "fast" })
-    for (const one of yield* examplesOf(libraries)) {
+    for (const example of yield* examplesOf(libraries)) {
       yield* check(
-        `${one.name}: the README example runs there, against a Postgres`,
-        runExample(project, server, one)
+        `${example.owner.name}: examples/${example.source} runs there, against a Postgres`,
+        runExample(project, server, example)
       )
     }
   })

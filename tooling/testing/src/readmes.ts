@@ -1,5 +1,5 @@
 /**
- * Claims of a package's README that can be compared with its code: the first example, and the modules that its tables name.
+ * Claims of a package's README that can be compared with its code: its examples, and the modules that its tables name.
  */
 import type { Nodes, RootContent } from "mdast"
 import { fromMarkdown } from "mdast-util-from-markdown"
@@ -12,8 +12,8 @@ export type Modules = ReadonlyMap<string, ReadonlySet<string>>
 
 export interface Package {
   readonly readme: string
-  /** The text of `examples/readme.ts`. */
-  readonly example: string | undefined
+  /** The texts of the files in `examples/` by their names. */
+  readonly examples: ReadonlyMap<string, string>
   readonly modules: Modules
 }
 
@@ -38,20 +38,44 @@ const textOf = (node: Nodes): string => {
   return "children" in node ? node.children.map(textOf).join("") : ""
 }
 
-/** A README that names the file must show it; one that does not has no such file. */
-const exampleProblems = ({ example, readme }: Package): ReadonlyArray<string> => {
-  const names = readme.includes("examples/readme.ts")
-  if (example === undefined) return names ? ["examples/readme.ts is named and does not exist"] : []
-  if (!names) return ["examples/readme.ts is not named"]
-  const block = parse(readme).find((node) => node.type === "code" && node.lang === "ts")
-  const shown = block?.type === "code" ? block.value.split("\n") : []
-  const lines = example.trimEnd().split("\n")
+/** The first line in which a text differs from a block, from 0; undefined when it is the block. */
+const differenceOf = (lines: ReadonlyArray<string>, block: string): number | undefined => {
+  const shown = block.split("\n")
   const at = lines.findIndex((line, index) => line !== shown[index])
-  if (at === -1 && shown.length === lines.length) return []
-  const line = at === -1 ? lines.length : at
-  return [
-    `the first \`ts\` block is not examples/readme.ts: line ${line + 1} is "${shown[line] ?? ""}" and "${lines[line] ?? ""}"`
-  ]
+  if (at === -1) return shown.length === lines.length ? undefined : lines.length
+  return at
+}
+
+/** The example that a reader meets first. */
+const first = "readme.ts"
+
+/**
+ * A README names each file of `examples/` and shows it: `readme.ts`, a program without Effect, in its first `ts` block, others in
+ * any.
+ */
+const exampleProblems = ({ examples, readme }: Package): ReadonlyArray<string> => {
+  const blocks = parse(readme).flatMap((node) =>
+    node.type === "code" && node.lang === "ts" ? [node.value] : []
+  )
+  const named = new Set(Array.from(readme.matchAll(/\(examples\/(\w+\.ts)\)/g), ([, file]) => file ?? ""))
+  const absent = Array.from(named)
+    .filter((file) => !examples.has(file))
+    .map((file) => `examples/${file} is named and does not exist`)
+  const isOfEffect = examples.has("effect.ts") && /from "effect"/.test(examples.get(first) ?? "")
+  const late = isOfEffect ? [`examples/${first} is for programs without Effect: move it to effect.ts`] : []
+  const wrong = Array.from(examples).flatMap(([file, example]) => {
+    if (!named.has(file)) return [`examples/${file} is not named`]
+    const lines = example.trimEnd().split("\n")
+    const candidates = file === first ? blocks.slice(0, 1) : blocks
+    const differences = candidates.map((block) => differenceOf(lines, block))
+    if (differences.includes(undefined)) return []
+    // The block that is the file up to the latest line is the one that was meant.
+    const at = Math.max(0, ...differences.map((line) => line ?? 0))
+    const shown = candidates[differences.indexOf(at)]?.split("\n")[at] ?? ""
+    const which = file === first ? "the first `ts` block is not" : "no `ts` block is"
+    return [`${which} examples/${file}: line ${at + 1} is "${shown}" and "${lines[at] ?? ""}"`]
+  })
+  return [...absent, ...late, ...wrong]
 }
 
 /** A class, service or type; other code spans are methods, headers, paths. */

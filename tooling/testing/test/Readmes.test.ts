@@ -12,10 +12,11 @@ const folders = Fs.globSync("packages/*/README.md", { cwd: root })
   .toSorted()
 
 const packageOf = (folder: string): Package => {
-  const example = `${folder}/examples/readme.ts`
   return {
     readme: read(`${folder}/README.md`),
-    example: Fs.existsSync(Path.join(root, example)) ? read(example) : undefined,
+    examples: new Map(
+      Fs.globSync(`${folder}/examples/*.ts`, { cwd: root }).map((file) => [Path.basename(file), read(file)])
+    ),
     modules: new Map(
       Fs.globSync(`${folder}/src/*.ts`, { cwd: root }).map((file) => [
         Path.basename(file, ".ts"),
@@ -27,10 +28,14 @@ const packageOf = (folder: string): Package => {
 
 describe("the README of", () => {
   for (const folder of folders) {
-    it(`${folder} shows its example and names modules and exports that exist`, () => {
+    it(`${folder} shows its examples and names modules and exports that exist`, () => {
       assert.deepStrictEqual(problemsOf(packageOf(folder)), [])
     })
   }
+
+  it("the repository shows the example of core", () => {
+    assert.include(read("README.md"), `\`\`\`ts\n${read("packages/core/examples/readme.ts")}\`\`\``)
+  })
 
   it("every package is found", () => {
     const manifests = Fs.globSync("packages/*/package.json", { cwd: root }).map((file) => Path.dirname(file))
@@ -51,7 +56,7 @@ const a = 1
 | \`Notes\`        | service \`Notes\`, \`NoteTaken\` and \`ETag\`; see \`Books\` |
 | \`Books\`, \`Ink\` | services \`Shelf\`                                         |
 `,
-    example: "const a = 1\n",
+    examples: new Map([["readme.ts", "const a = 1\n"]]),
     modules: new Map([
       ["Notes", exportsOf("export class Notes {}\nexport interface NoteTaken {}")],
       ["Books", exportsOf("const Shelf = 1\nexport { Shelf }")],
@@ -66,13 +71,10 @@ const a = 1
   })
 
   it("finds an example that differs, is shorter, longer, missing or not named", () => {
-    for (const example of [
-      "const a = 2\n",
-      "const a = 1\nconst b = 2\n",
-      "const b = 0\nconst a = 1\n",
-      undefined
-    ])
-      assert.lengthOf(problemsOf({ ...sound, example }), 1, example)
+    for (const example of ["const a = 2\n", "const a = 1\nconst b = 2\n", "const b = 0\nconst a = 1\n"]) {
+      assert.lengthOf(problemsOf({ ...sound, examples: new Map([["readme.ts", example]]) }), 1, example)
+    }
+    assert.lengthOf(problemsOf({ ...sound, examples: new Map() }), 1)
     assert.lengthOf(
       problemsOf({ ...sound, readme: sound.readme.replaceAll("examples/readme.ts", "this") }),
       1
@@ -81,6 +83,26 @@ const a = 1
       problemsOf({ ...sound, readme: sound.readme.replace("= 1\n", "= 1\n\nconst b = 2\n") }),
       1
     )
+  })
+
+  it("finds a further example that is not shown, and a first one that is for Effect", () => {
+    const effect = 'import { Effect } from "effect"\n'
+    const examples = new Map([...sound.examples, ["effect.ts", effect]])
+    const named = sound.readme.replace("\n\n", "\n\nSee [examples/effect.ts](examples/effect.ts).\n\n")
+    assert.deepStrictEqual(problemsOf({ ...sound, examples }), ["examples/effect.ts is not named"])
+    assert.deepStrictEqual(problemsOf({ ...sound, examples, readme: named }), [
+      'no `ts` block is examples/effect.ts: line 1 is "const a = 1" and "import { Effect } from "effect""'
+    ])
+    const shown = `${named}\n\`\`\`ts\n${effect}\`\`\`\n`
+    assert.deepStrictEqual(problemsOf({ ...sound, examples, readme: shown }), [])
+    const both = new Map([
+      ["readme.ts", effect],
+      ["effect.ts", effect]
+    ])
+    const late = { ...sound, examples: both, readme: shown.replace("const a = 1\n", effect) }
+    assert.deepStrictEqual(problemsOf(late), [
+      "examples/readme.ts is for programs without Effect: move it to effect.ts"
+    ])
   })
 
   it("finds a module that does not exist", () => {
