@@ -23,7 +23,7 @@ const placeOrder = Database.transaction(
   })
 )
 
-/** What it writes to this database commits together with the acknowledgement: exactly once. */
+/** Writes to this database commit together with the acknowledgement: exactly once. */
 const mails = (done: Deferred.Deferred<void>): QueueJob.Handler<never> => ({
   queue: "mails",
   batchMax: 100,
