@@ -117,7 +117,7 @@ const decodeExamples = Schema.decodeUnknownSync(Examples, { onExcessProperty: "e
  * Makes the reference of a domain. `examples` is the content of its `XApi.examples.json`, and `problems` has the problems that
  * the domain declares.
  *
- * Throws when a summary does not fit the sidebar, an operation has no example or two of one name, or examples are for an
+ * Throws when a text is empty, a summary does not fit the sidebar, an operation has no example or two of one name, or examples are for an
  * operation that does not exist. All of these are mistakes in the code.
  *
  * @category constructors
@@ -141,7 +141,8 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
       examples: decoded[`${group}.${endpoint}`] ?? []
     }))
   )
-  for (const { examples, name, summary } of operations) {
+  for (const { description, examples, name, summary } of operations) {
+    if (summary.trim() === "" || description.trim() === "") throw new TypeError(`${name} has no prose`)
     if (summary.length > summaryLengthMax || summary.endsWith(".")) {
       throw new TypeError(
         `${name}: "${summary}" is no summary: at most ${summaryLengthMax} characters, without a full stop`
