@@ -7,7 +7,7 @@ import { createServer } from "node:net"
 import { createInterface } from "node:readline"
 import { setTimeout } from "node:timers/promises"
 
-const freePort = async (): Promise<number> => {
+export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
   const address = server.address()
@@ -17,7 +17,7 @@ const freePort = async (): Promise<number> => {
 }
 
 /** Asks again until the answer is as it should be: handlers work after the commit. */
-const eventually = async <A>(ask: () => Promise<A>, isRight: (answer: A) => boolean): Promise<A> => {
+export const eventually = async <A>(ask: () => Promise<A>, isRight: (answer: A) => boolean): Promise<A> => {
   for (;;) {
     const answer = await ask().catch(() => undefined)
     if (answer !== undefined && isRight(answer)) return answer
@@ -49,14 +49,23 @@ const orderOf = (orderId: string, quantity: number) => ({
 /** A recipe is as long as a reader takes in at once, and needs no other library than those it is about. */
 const lineCountMax = 40
 
-export const shopCheck = async (): Promise<void> => {
+/** What runs beside the shop, and the environment that leads to it. */
+interface Beside {
+  readonly env: Readonly<Record<string, string>>
+  readonly stop: () => Promise<void>
+}
+
+const nothing = async (): Promise<Beside> => ({ env: {}, stop: async () => {} })
+
+export const shopCheck = async (begin: (port: number) => Promise<Beside> = nothing): Promise<void> => {
   const source = readFileSync("main.ts", "utf8")
   assert.ok(source.split("\n").filter((line) => line.trim() !== "").length <= lineCountMax)
   assert.doesNotMatch(source, /effect/i)
   const port = await freePort()
+  const beside = await begin(port)
   const server = spawn(process.execPath, ["main.ts"], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, PORT: String(port) }
+    env: { ...process.env, ...beside.env, PORT: String(port) }
   })
   const exit = once(server, "exit")
   try {
@@ -102,5 +111,6 @@ export const shopCheck = async (): Promise<void> => {
     console.log(`found ${found.body.hits[0].id}, sold ${JSON.stringify(sales.body.rows[0])}`)
   } finally {
     server.kill("SIGKILL")
+    await beside.stop()
   }
 }
