@@ -49,7 +49,7 @@ const orderOf = (orderId: string, quantity: number) => ({
 /** A recipe is as long as a reader takes in at once, and needs no other library than those it is about. */
 const lineCountMax = 40
 
-/** What runs beside the shop, and the environment that leads to it. */
+/** The services beside the shop, and the environment that leads to them. */
 interface Beside {
   readonly env: Readonly<Record<string, string>>
   readonly stop: () => Promise<void>
