@@ -120,18 +120,8 @@ export const make = Effect.fn("WorkQueue.make")(function* (options: {
     }
     const now = yield* Now.now
     const jobIds = yield* Identifier.nextMany(jobs.length)
-    const prepared: Array<PreparedJob.PreparedJob> = []
-    for (const [index, job] of jobs.entries()) {
-      const payload = PreparedJob.payloadOf(job)
-      if (payload === undefined) {
-        return yield* new JobInvalid({ index, field: "payload", message: "Expected JSON" })
-      }
-      const problem = PreparedJob.problemOf(job, payload, now)
-      if (problem !== undefined) {
-        return yield* new JobInvalid({ index, field: problem[0], message: problem[1] })
-      }
-      prepared.push(PreparedJob.prepare(tenant.id, job, jobIds[index] ?? "", payload, now))
-    }
+    const prepared = PreparedJob.prepareAll(tenant.id, jobs, jobIds, now)
+    if (prepared instanceof JobInvalid) return yield* prepared
     if (jobs.length > gatheredMax || (yield* isOpen(sql))) yield* insert(prepared)
     else {
       const gathered = batcher.add(prepared)

@@ -25,7 +25,12 @@ export interface Notifications {
 export const make = (wakeup: Wakeup["Service"], prefix: string): Notifications => ({
   enqueued: (flows) => {
     const payloads = new Set<string>()
-    for (const { priority, queue, tenantId } of flows) {
+    let last: FlowRow | undefined
+    for (const flow of flows) {
+      const { priority, queue, tenantId } = flow
+      // Thousands of jobs in a row have the same flow.
+      if (last?.tenantId === tenantId && last.queue === queue && last.priority === priority) continue
+      last = flow
       if (payloads.size >= flowsMax) {
         payloads.add(anyFlow)
         break

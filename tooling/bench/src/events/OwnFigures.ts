@@ -4,7 +4,6 @@
 import * as Database from "@hypermarket/core/Database"
 import * as Tenant from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import { prefix } from "@hypermarket/events/Events"
 import { ClaimClient } from "@hypermarket/queue/ClaimClient"
 import * as WorkQueue from "@hypermarket/queue/WorkQueue"
 import * as Statements from "@hypermarket/queue/internal/statements"
@@ -17,6 +16,7 @@ import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Bench from "../Bench.ts"
 import type * as Engine from "./Engine.ts"
+import { prefix } from "./ownTables.ts"
 
 const deadEntries = 500_000
 const claimJobs = 100_000

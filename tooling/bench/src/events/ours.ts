@@ -1,7 +1,6 @@
 /**
  * Our queue in `bench events`: the process that the harness forks, beside `peers/graphileWorker.js` and `peers/pgBoss.js`.
  */
-import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
 import * as Job from "@hypermarket/core/Job"
 import * as Main from "@hypermarket/core/Main"
@@ -9,8 +8,6 @@ import * as Migrations from "@hypermarket/core/Migrations"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as Tenant from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
-import { prefix } from "@hypermarket/events/Events"
-import { migrations } from "@hypermarket/events/EventsMigrations"
 import { ClaimClient } from "@hypermarket/queue/ClaimClient"
 import type * as QueueJob from "@hypermarket/queue/QueueJob"
 import * as WorkQueue from "@hypermarket/queue/WorkQueue"
@@ -20,6 +17,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { migrations, prefix } from "./ownTables.ts"
 import { payloadOf } from "./payload.ts"
 
 const Settings = Schema.Struct({
@@ -187,7 +185,7 @@ const program = Effect.gen(function* () {
   const url = yield* Config.String("DATABASE_URL")
   const settings = yield* Config.schema(Schema.fromJsonString(Settings), "BENCH_SETTINGS")
   if (settings.command === "setup") {
-    yield* Migrations.run([CoreDomain.migrations, migrations], "public").pipe(
+    yield* Migrations.run([migrations], "public").pipe(
       Effect.provide(Database.layerDirect(TestDatabase.optionsOf(url)))
     )
     return yield* send({ _tag: "Took", millis: 0, jobs: 0 })

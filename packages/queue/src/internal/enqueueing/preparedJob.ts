@@ -1,7 +1,6 @@
 /** Checks new jobs, and turns them into columns. */
 import * as Duration from "effect/Duration"
-import * as Result from "effect/Result"
-import { type NewJob, payloadBytesMax } from "../../QueueJob.ts"
+import { JobInvalid, type NewJob, payloadBytesMax } from "../../QueueJob.ts"
 import { inlineBytesMax, type JobOptions } from "../jobRow.ts"
 import type { AlikeJobs, NewJobs } from "../statements/enqueue.ts"
 
@@ -38,12 +37,13 @@ const millisOf = (input: Duration.Input): number => {
 }
 
 /** Returns the JSON of a payload; undefined for what has none: a function, a cycle, a bigint, thousands of levels. */
-export const payloadOf = (job: NewJob): string | undefined =>
-  Result.getOrElse(
-    // The declared type of `JSON.stringify` leaves out that it may return undefined.
-    Result.try((): string | undefined => JSON.stringify(job.payload)),
-    () => undefined
-  )
+const payloadOf = (job: NewJob): string | undefined => {
+  try {
+    return JSON.stringify(job.payload)
+  } catch {
+    return undefined
+  }
+}
 
 /** Callers without types may pass anything. */
 const isDate = (value: unknown): value is Date => value instanceof Date && !Number.isNaN(value.getTime())
@@ -89,7 +89,7 @@ const headersProblem = ({ headers }: NewJob): Problem | undefined => {
 }
 
 /** Returns the first problem of a job; undefined when it is valid. */
-export const problemOf = (job: NewJob, payload: string, now: Date): Problem | undefined => {
+const problemOf = (job: NewJob, payload: string, now: Date): Problem | undefined => {
   if (!queuePattern.test(job.queue)) return ["queue", "Expected 1 to 127 of a-z, 0-9, '.', '_' and '-'"]
   if (!isName(job.type)) return ["type", named]
   if (!isWholeBetween(job.priority ?? 0, -priorityMax, priorityMax)) {
@@ -140,13 +140,7 @@ const optionsOf = ({ expiresAt, retry }: NewJob): string | null => {
   return JSON.stringify(options)
 }
 
-export const prepare = (
-  tenantId: string,
-  job: NewJob,
-  jobId: string,
-  payload: string,
-  now: Date
-): PreparedJob => ({
+const prepare = (tenantId: string, job: NewJob, jobId: string, payload: string, now: Date): PreparedJob => ({
   tenantId,
   queue: job.queue,
   priority: job.priority ?? 0,
@@ -161,6 +155,24 @@ export const prepare = (
   dedupeKey: job.dedupe?.key ?? null,
   dedupeUntil: job.dedupe === undefined ? null : new Date(now.getTime() + millisOf(job.dedupe.window))
 })
+
+/** Returns the rows of jobs, or the first problem of the first job that is invalid. */
+export const prepareAll = (
+  tenantId: string,
+  jobs: ReadonlyArray<NewJob>,
+  jobIds: ReadonlyArray<string>,
+  now: Date
+): ReadonlyArray<PreparedJob> | JobInvalid => {
+  const prepared: Array<PreparedJob> = []
+  for (const [index, job] of jobs.entries()) {
+    const payload = payloadOf(job)
+    if (payload === undefined) return new JobInvalid({ index, field: "payload", message: "Expected JSON" })
+    const problem = problemOf(job, payload, now)
+    if (problem !== undefined) return new JobInvalid({ index, field: problem[0], message: problem[1] })
+    prepared.push(prepare(tenantId, job, jobIds[index] ?? "", payload, now))
+  }
+  return prepared
+}
 
 /** True when the jobs differ only in id and payload. */
 const areAlike = (jobs: ReadonlyArray<PreparedJob>, first: PreparedJob): boolean =>
