@@ -245,7 +245,9 @@ export class RequestChain extends Context.Service<
           const address = addressOf(request)
           const admission = yield* admit(passage.guard, address)
           if (!admission.allowed) return limited(admission)
-          const { actor, context, tenantId } = yield* measured(identify)
+          const { actor, context, tenantId } = yield* measured(identify).pipe(
+            Effect.provideService(ClientAddress.TrustedProxies, trusted)
+          )
           const facts = yield* AccessLog.CurrentRequest
           return yield* handle(
             request,

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -13,8 +14,11 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as AccessLog from "./AccessLog.ts"
+import * as ClientAddress from "./ClientAddress.ts"
 import * as Cors from "./Cors.ts"
+import * as TokenUses from "./internal/tokenUses.ts"
 import type * as Limits from "./Limits.ts"
+import * as Now from "./Now.ts"
 import * as RequestChain from "./RequestChain.ts"
 import { SignedToken, TokenInvalid } from "./SignedToken.ts"
 import * as Storage from "./Storage.ts"
@@ -57,6 +61,11 @@ export interface Options<Claims> {
    * @default false
    */
   readonly stream?: boolean
+  /**
+   * Requests with one token from one address in any minute, counted per process over all methods of its purpose. One more
+   * is refused as `limited`, with `Retry-After`. Without it they are not counted.
+   */
+  readonly perMinuteMax?: number
   readonly refuse: (reason: Reason) => HttpServerResponse.HttpServerResponse
 }
 
@@ -81,7 +90,8 @@ export interface TokenRoute {
   /** Serves one request. */
   readonly run: (
     chain: RequestChain.RequestChain["Service"],
-    tokens: SignedToken["Service"]
+    tokens: SignedToken["Service"],
+    uses: TokenUses.TokenUses
   ) => Effect.Effect<
     HttpServerResponse.HttpServerResponse,
     never,
@@ -102,6 +112,8 @@ const reasons = {
   SecretsNotConfigured: "not-configured",
   StorageUnavailable: "storage-unavailable"
 } as const satisfies Record<string, Reason>
+
+class TokenLimited extends Data.TaggedError("TokenLimited")<{ readonly waitMillis: number }> {}
 
 const reasonOf = (error: TokenInvalid | { readonly _tag: keyof typeof reasons }): Reason =>
   error._tag === "TokenInvalid" ? `token-${error.reason}` : reasons[error._tag]
@@ -124,7 +136,20 @@ export const make = <Claims>(
   const decodeClaims = Schema.decodeEffect(options.claims)
   const limited = (verdict: Limits.Verdict) =>
     HttpServerResponse.setHeaders(refuse("limited"), verdict.headers)
-  const run: TokenRoute["run"] = (chain, tokens) =>
+  /** Of a token that is valid: others open nothing, and would fill the memory. */
+  const count = Effect.fnUntraced(function* (
+    uses: TokenUses.TokenUses,
+    request: HttpServerRequest,
+    token: { readonly tenant: string; readonly claims: Schema.Json; readonly expiresAt: Date }
+  ) {
+    if (options.perMinuteMax === undefined) return
+    const { bucket } = yield* ClientAddress.of(request)
+    // What was signed, since one signature may be spelled in several ways.
+    const key = JSON.stringify([bucket, purpose, token.tenant, token.expiresAt, token.claims])
+    const waitMillis = uses.take(key, options.perMinuteMax, (yield* Now.now).getTime())
+    if (waitMillis > 0) return yield* new TokenLimited({ waitMillis })
+  })
+  const run: TokenRoute["run"] = (chain, tokens, uses) =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest
       const params = yield* HttpRouter.params
@@ -138,6 +163,7 @@ export const make = <Claims>(
             () => new TokenInvalid({ reason: "invalid" })
           )
           yield* AccessLog.noteTenant(tenant)
+          yield* count(uses, request, { tenant, claims, expiresAt })
           return { tenant, claims: decoded, expiresAt }
         })
       )
@@ -158,7 +184,18 @@ export const make = <Claims>(
         },
         Effect.flatMap(opened, ({ claims, expiresAt }) => handler({ request, claims, expiresAt }))
       )
-    }).pipe(Effect.catch((error) => Effect.succeed(refuse(reasonOf(error)))))
+    }).pipe(
+      Effect.catchTag("TokenLimited", ({ waitMillis }) =>
+        Effect.succeed(
+          HttpServerResponse.setHeader(
+            refuse("limited"),
+            "retry-after",
+            String(Math.max(1, Math.ceil(waitMillis / 1_000)))
+          )
+        )
+      ),
+      Effect.catch((error) => Effect.succeed(refuse(reasonOf(error))))
+    )
   return { method, path, purpose, run }
 }
 
@@ -189,10 +226,11 @@ export const layer = (
       const router = yield* HttpRouter.HttpRouter
       const secretParameters = yield* AccessLog.SecretParameters
       const openRoutes = yield* Cors.OpenRoutes
+      const uses = TokenUses.make()
       for (const route of routes) {
         secretParameters.set(route.path, [parameter])
         openRoutes.add(`${route.method} ${route.path}`)
-        yield* router.add(route.method, route.path, route.run(chain, tokens))
+        yield* router.add(route.method, route.path, route.run(chain, tokens, uses))
       }
       return { list: routes }
     })

@@ -48,6 +48,22 @@ const leave = TokenRoute.make(
     })
 )
 
+/** Two routes of one link, whose requests are counted together. */
+const counted = (["GET", "POST"] as const).map((method) =>
+  TokenRoute.make(
+    {
+      method,
+      path: "/v1/test/counted/:token",
+      purpose: "counted",
+      claims: Claims,
+      bodyBytesMax: 100,
+      perMinuteMax: 4,
+      refuse
+    },
+    ({ claims }) => Effect.succeed(HttpServerResponse.jsonUnsafe(claims))
+  )
+)
+
 class OpenGroup extends Endpoint.publicGroup(
   "open",
   { title: "Open", description: "Anybody may read it." },
@@ -70,7 +86,7 @@ const layerLimits = Layer.succeed(Limits.Limits, {
 })
 
 const routes = Layer.mergeAll(
-  TokenRoute.layer([leave]),
+  TokenRoute.layer([leave, ...counted]),
   HttpApiBuilder.layer(OpenApi).pipe(
     Layer.provide(
       HttpApiBuilder.group(OpenApi, "open", (handlers) => handlers.handleAll({ open: () => Actor.Actor }))
@@ -160,6 +176,39 @@ layer(TestServer, { excludeTestServices: true })("A token route", (it) => {
       assert.deepStrictEqual(limited.body, { refused: "limited" })
       assert.strictEqual(limited.headers["retry-after"], "4")
     })
+  )
+
+  it.effect(
+    "takes no more requests per minute than it states with one token from one address, over both methods",
+    () =>
+      Effect.gen(function* () {
+        const statusOf = (method: "GET" | "POST", token: string, address: string) =>
+          Effect.map(
+            send(HttpClientRequest.make(method)(`/v1/test/counted/${token}`), { "x-forwarded-for": address }),
+            ({ headers, status }) => ({ status, retryAfter: headers["retry-after"] })
+          )
+        const token = yield* tokenOf(acme, { recipient: "r-1" }, "counted")
+        // Neither method alone reaches the maximum, and tokens that open nothing are not counted.
+        for (const method of ["GET", "POST", "GET", "POST"] as const) {
+          assert.deepInclude(yield* statusOf(method, `${token}x`, "192.0.2.1"), { status: 400 })
+          assert.deepInclude(yield* statusOf(method, token, "192.0.2.1"), { status: 200 })
+        }
+        for (const method of ["GET", "POST"] as const) {
+          const { retryAfter, status } = yield* statusOf(method, token, "192.0.2.1")
+          assert.strictEqual(status, 429)
+          assert.isAtLeast(Number(retryAfter), 1)
+          assert.isAtMost(Number(retryAfter), 60)
+        }
+        const other = yield* tokenOf(acme, { recipient: "r-2" }, "counted")
+        assert.deepInclude(yield* statusOf("POST", other, "192.0.2.1"), { status: 200 })
+        assert.deepInclude(yield* statusOf("POST", token, "192.0.2.2"), { status: 200 })
+        const now = yield* Now.TestNow
+        yield* now.adjust("1 minute")
+        for (const status of [200, 200, 200, 200, 429]) {
+          assert.deepInclude(yield* statusOf("POST", token, "192.0.2.1"), { status })
+        }
+        yield* now.adjust("-1 minute")
+      })
   )
 
   it.effect("leaves no token in the log, and names the tenant there", () =>

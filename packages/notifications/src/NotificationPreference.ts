@@ -25,6 +25,15 @@ const freshnessSecondsMin = 60
  */
 export const CategoryKind = Schema.Literals(["required", "service", "marketing"])
 
+/**
+ * The category of the mail that follows a change in the preference centre. It is there from a tenant's first one on, and is
+ * always required: who has found a link may not switch it off.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const noticeCategory = "preference-changes"
+
 const categoryFields = {
   name: headerText(nameMax),
   kind: CategoryKind,
@@ -66,10 +75,15 @@ export const NewNotificationCategory = Schema.Struct({
   heedsQuiet: Schema.optionalKey(Schema.Boolean)
 }).check(
   Schema.makeFilter(
-    ({ heedsQuiet, kind }) =>
-      kind !== "required" && heedsQuiet === false
+    ({ category, heedsQuiet, kind }) => {
+      if (kind === "required") return undefined
+      if (category === noticeCategory) {
+        return { path: ["kind"], issue: `Expected required: ${noticeCategory} is owed` }
+      }
+      return heedsQuiet === false
         ? { path: ["heedsQuiet"], issue: "Expected true: only a required category ignores quiet hours" }
-        : undefined,
+        : undefined
+    },
     { expected: "a category", toJsonSchema: () => ({}) }
   )
 )

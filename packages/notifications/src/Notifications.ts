@@ -29,6 +29,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
 import * as Expansion from "./internal/expansion.ts"
 import * as Jobs from "./internal/jobs.ts"
+import * as BuiltIn from "./internal/template/builtIn.ts"
 import {
   Channel,
   durationOf,
@@ -188,7 +189,9 @@ const makeService = Effect.gen(function* () {
     if (row?.kind === null || row === undefined) {
       return yield* new NotificationRefused({ field: "category", reason: "category-unknown" })
     }
-    if (row.version === null) {
+    const version =
+      row.version ?? (BuiltIn.get(notification.template) === undefined ? undefined : BuiltIn.builtInVersion)
+    if (version === undefined) {
       return yield* new NotificationRefused({ field: "template", reason: "template-unknown" })
     }
     if (notification.critical === true && row.kind === "marketing") {
@@ -215,7 +218,7 @@ const makeService = Effect.gen(function* () {
                                                audience_kind, recipient_kind, recipient_id, list, payload, locale, critical,
                                                subject, state, send_at, expires_at, recorded_at, updated_at)
           VALUES (${tenant.id}, ${triggerId}::uuid, ${key}, ${hash}, ${notification.category}, ${notification.template},
-                  ${row.version}, ${audienceKind}, ${kind}, ${recipient?.id ?? null}, ${"list" in to ? to.list : null},
+                  ${version}, ${audienceKind}, ${kind}, ${recipient?.id ?? null}, ${"list" in to ? to.list : null},
                   ${JSON.stringify(notification.payload)}::text::jsonb, ${notification.locale ?? null},
                   ${notification.critical ?? false}, ${notification.subject ?? null}, 'expanding', ${sendAt ?? null},
                   ${expiresAt}, ${now}, ${now})

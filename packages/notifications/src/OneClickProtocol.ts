@@ -7,7 +7,7 @@
 import * as Storage from "@hypermarket/core/Storage"
 import * as TokenRoute from "@hypermarket/core/TokenRoute"
 import * as Effect from "effect/Effect"
-import { page, refusals, refuse } from "./internal/page.ts"
+import { page, perMinuteMax, refusals, refuse } from "./internal/page.ts"
 import { unsubscribePurpose, UnsubscribeClaims } from "./NotificationPreference.ts"
 import { NotificationPreferences } from "./NotificationPreferences.ts"
 
@@ -25,6 +25,7 @@ const options = {
   purpose: unsubscribePurpose,
   claims: UnsubscribeClaims,
   bodyBytesMax,
+  perMinuteMax,
   refuse
 } as const
 

@@ -1,6 +1,6 @@
 /**
  * The preference centre: a page on which a recipient sees and changes what it gets. The link is a signed token of one recipient,
- * valid for 30 days. GET shows a form and changes nothing; POST records the choices that differ.
+ * valid for 30 days. GET shows a form and changes nothing; POST records the choices that differ, and mails them to the recipient.
  *
  * @since 0.1.0
  */
@@ -10,8 +10,9 @@ import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as ChoiceNotice from "./internal/choiceNotice.ts"
 import { startOf } from "./internal/line.ts"
-import { escaped, page, refusals, refuse } from "./internal/page.ts"
+import { escaped, page, perMinuteMax, refusals, refuse } from "./internal/page.ts"
 import {
   type NotificationCategory,
   type NotificationPreference,
@@ -21,6 +22,7 @@ import {
 import { NotificationPreferences } from "./NotificationPreferences.ts"
 import { NotificationProfiles } from "./NotificationProfiles.ts"
 import { make as recipientOf, type Recipient } from "./NotificationRecipient.ts"
+import { Notifications } from "./Notifications.ts"
 
 /** 200 categories of 64 characters, named twice. */
 const bodyBytesMax = 65_536
@@ -66,6 +68,7 @@ const options = {
   purpose: preferencesPurpose,
   claims: PreferencesClaims,
   bodyBytesMax,
+  perMinuteMax,
   refuse
 } as const
 
@@ -78,11 +81,12 @@ const options = {
 export const routes: Effect.Effect<
   ReadonlyArray<TokenRoute.TokenRoute>,
   never,
-  SqlClient.SqlClient | NotificationPreferences | NotificationProfiles
+  SqlClient.SqlClient | Notifications | NotificationPreferences | NotificationProfiles
 > = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const preferences = yield* NotificationPreferences
   const profiles = yield* NotificationProfiles
+  const mail = ChoiceNotice.make(sql, yield* Notifications)
 
   const read = Effect.fnUntraced(function* (to: Recipient) {
     const categories = yield* preferences.categories
@@ -103,10 +107,11 @@ export const routes: Effect.Effect<
     const on = new Set(form.getAll("on"))
     const shown = new Set(form.getAll("shown"))
     const { categories, choices } = yield* read(to)
+    const changed: Array<ChoiceNotice.Choice> = []
     for (const { category, kind, name } of categories) {
       const enabled = on.has(category)
       if (kind === "required" || !shown.has(category) || choices.get(category)?.enabled === enabled) continue
-      yield* preferences
+      const isSet = yield* preferences
         .set({
           to,
           category,
@@ -117,13 +122,18 @@ export const routes: Effect.Effect<
           textVersion: startOf(name, 100)
         })
         .pipe(
-          Effect.catchTag(["NotificationCategoryNotFound", "NotificationCategoryRequired"], () => Effect.void)
+          Effect.as(true),
+          Effect.catchTag(["NotificationCategoryNotFound", "NotificationCategoryRequired"], () =>
+            Effect.succeed(false)
+          )
         )
+      if (isSet) changed.push({ category, name, enabled })
     }
+    yield* mail(to, changed)
     return yield* read(to)
   })
 
-  /** The form is saved as a whole or not at all, by one commit. */
+  /** The form is saved as a whole, with its mail, or not at all. */
   const save = (to: Recipient, form: URLSearchParams) => transactionOf(sql)(saveAll(to, form))
 
   const orLater = <E extends { readonly _tag: string }, R>(

@@ -3,17 +3,19 @@ import { assert, layer } from "@effect/vitest"
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
 import { Credentials } from "@hypermarket/core/Credentials"
+import * as Now from "@hypermarket/core/Now"
 import * as RequestChain from "@hypermarket/core/RequestChain"
 import * as Secrets from "@hypermarket/core/Secrets"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import { SignedToken } from "@hypermarket/core/SignedToken"
 import { provide } from "@hypermarket/core/Tenant"
 import * as LinkProtocol from "@hypermarket/notifications/LinkProtocol"
+import { NewNotificationCategory } from "@hypermarket/notifications/NotificationPreference"
 import { NotificationPreferences } from "@hypermarket/notifications/NotificationPreferences"
 import * as PreferenceCentreProtocol from "@hypermarket/notifications/PreferenceCentreProtocol"
 import * as TenantIsolation from "@hypermarket/testing/TenantIsolation"
 import { NotificationTemplates } from "@hypermarket/notifications/NotificationTemplates"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer, Option, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { SqlClient } from "effect/sql"
 import { createHash } from "node:crypto"
@@ -175,6 +177,136 @@ layer(TestLayer, { excludeTestServices: true })("The preference centre", (it) =>
         assert.strictEqual((yield* HttpClient.get(wrong)).status, 404)
       }
       assert.deepInclude(yield* enabled("kept"), before)
+    }).pipe(Laboratory.inAcme)
+  )
+
+  const noticesTo = (address: string) =>
+    Effect.gen(function* () {
+      const server = yield* MailServer.MailServer
+      yield* Laboratory.work
+      const mails = yield* Effect.forEach(
+        server.received.filter(({ to }) => to.includes(address)),
+        MailServer.read
+      )
+      return mails.map(({ headers, html = "", subject = "", text = "" }) => ({
+        headers: headers.map(({ key }) => key),
+        html,
+        subject,
+        text
+      }))
+    })
+
+  it.effect("mails what was changed to the recipient, with a link back, and nothing that was not", () =>
+    Effect.gen(function* () {
+      yield* Laboratory.seed
+      yield* Laboratory.customer("told")
+      const url = yield* linkOf("told")
+      yield* HttpClient.get(url)
+      yield* save(url, "shown=news&shown=reviews&on=reviews")
+      assert.deepStrictEqual(yield* noticesTo("told@mail.example"), [])
+      yield* save(url, "shown=news&shown=reviews&on=news")
+      const [notice, ...more] = yield* noticesTo("told@mail.example")
+      assert.deepStrictEqual(more, [])
+      assert.strictEqual(notice?.subject, "Your notification choices were changed")
+      assert.include(notice?.text, "- News: on\n- Reviews: off\n")
+      assert.include(notice?.html, "<li>News: on</li><li>Reviews: off</li>")
+      // It is owed: no link in it turns it off.
+      assert.notInclude(notice?.headers ?? [], "list-unsubscribe")
+      const [, path = ""] = /https:\/\/api\.shop\.example(\S+)/.exec(notice?.text ?? "") ?? []
+      yield* save(path, "shown=news&shown=reviews&on=reviews")
+      assert.deepInclude(yield* enabled("told"), before)
+      const [, back] = yield* noticesTo("told@mail.example")
+      assert.include(back?.text, "- News: off\n- Reviews: on\n")
+    }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("mails in the recipient's language", () =>
+    Effect.gen(function* () {
+      yield* Laboratory.seed
+      yield* Laboratory.customer("german", { locale: "de-AT" })
+      yield* save(yield* linkOf("german"), "shown=reviews")
+      const [german] = yield* noticesTo("german@mail.example")
+      assert.include(german?.subject, "Einstellungen")
+      assert.include(german?.text, "- Reviews: aus\n")
+    }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("mails by the tenant's own template when it has published one", () =>
+    Effect.gen(function* () {
+      const templates = yield* NotificationTemplates
+      yield* Laboratory.seed
+      yield* Laboratory.customer("branded")
+      const { templateVersion } = yield* templates.draft({
+        template: "preference-changes",
+        contents: [{ subject: "Ours", text: "{% for choice in choices %}{{ choice.category }}{% endfor %}" }]
+      })
+      yield* templates.publish("preference-changes", templateVersion)
+      yield* save(yield* linkOf("branded"), "shown=reviews")
+      const [branded] = yield* noticesTo("branded@mail.example")
+      assert.deepInclude(branded, { subject: "Ours", text: "reviews\n" })
+    }).pipe(provide(Laboratory.globex))
+  )
+
+  it.effect("mails nothing of a change that was not saved, and saves without an address too", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* Laboratory.seed
+      yield* Laboratory.customer("undone")
+      yield* save(yield* linkOf("unaddressed"), "shown=reviews")
+      assert.deepInclude(yield* enabled("unaddressed"), { reviews: false })
+      yield* sql`
+        ALTER TABLE hm_notification_trigger
+          ADD CONSTRAINT nothing_for_undone CHECK (recipient_id <> 'undone')
+      `
+      const answer = yield* save(yield* linkOf("undone"), "shown=reviews")
+      yield* sql`ALTER TABLE hm_notification_trigger DROP CONSTRAINT nothing_for_undone`
+      assert.isAtLeast(answer.status, 500)
+      assert.deepInclude(yield* enabled("undone"), before)
+      assert.deepStrictEqual(yield* noticesTo("undone@mail.example"), [])
+    }).pipe(Laboratory.inAcme)
+  )
+
+  it.effect("keeps its mail required, whatever a tenant makes of the category", () =>
+    Effect.gen(function* () {
+      const decode = Schema.decodeUnknownEffect(NewNotificationCategory)
+      const category = { category: "preference-changes", name: "Your choices" }
+      yield* decode({ ...category, kind: "required", heedsQuiet: true })
+      for (const kind of ["service", "marketing"]) {
+        const error = yield* Effect.flip(decode({ ...category, kind }))
+        assert.include(error.message, "Expected required")
+      }
+    })
+  )
+
+  it.effect("takes ten requests per minute with one link from one address, and changes nothing by more", () =>
+    Effect.gen(function* () {
+      yield* Laboratory.seed
+      const url = yield* linkOf("hasty")
+      for (let n = 0; n < 5; n++) {
+        assert.strictEqual((yield* HttpClient.get(url)).status, 200)
+        assert.strictEqual((yield* save(url, "shown=news")).status, 200)
+      }
+      const refused = yield* save(url, "shown=reviews")
+      assert.strictEqual(refused.status, 429)
+      assert.include(yield* refused.text, "Too many requests")
+      assert.isAtLeast(Number(refused.headers["retry-after"]), 1)
+      assert.strictEqual((yield* HttpClient.get(url)).status, 429)
+      assert.deepInclude(yield* enabled("hasty"), before)
+      const tokens = yield* SignedToken
+      const token = yield* tokens.make({
+        purpose: "unsubscribe",
+        claims: { kind: "customer", id: "hasty", category: "reviews", message: "m" },
+        expiresIn: "1 day"
+      })
+      const oneClick = `/v1/notifications/unsubscribe/${token}`
+      for (let n = 0; n < 10; n++) assert.strictEqual((yield* HttpClient.get(oneClick)).status, 200)
+      assert.strictEqual((yield* HttpClient.post(oneClick)).status, 429)
+      assert.deepInclude(yield* enabled("hasty"), before)
+      const now = yield* Now.TestNow
+      yield* now.adjust("1 minute")
+      assert.strictEqual((yield* HttpClient.post(oneClick)).status, 200)
+      assert.strictEqual((yield* save(url, "shown=news&on=news")).status, 200)
+      assert.deepInclude(yield* enabled("hasty"), { news: true, reviews: false })
     }).pipe(Laboratory.inAcme)
   )
 

@@ -54,3 +54,6 @@ export const refusals = {
 } as const satisfies Record<TokenRoute.Reason, HttpServerResponse.HttpServerResponse>
 
 export const refuse = (reason: TokenRoute.Reason): HttpServerResponse.HttpServerResponse => refusals[reason]
+
+/** A person reads and saves in fewer; a script that has found a link is slowed down. More are answered 429. */
+export const perMinuteMax = 10

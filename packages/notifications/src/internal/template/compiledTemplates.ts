@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { NotificationContent } from "../../NotificationTemplate.ts"
+import * as BuiltIn from "./builtIn.ts"
 import * as Message from "./message.ts"
 
 /** Versions in memory per process, some 100 KB each at most; the least recently used goes. */
@@ -30,6 +31,7 @@ export class CompiledTemplates extends Context.Service<
       const compiled = new Map<string, Message.Compiled>()
       return {
         get: Effect.fnUntraced(function* (template: string, version: number) {
+          if (version === BuiltIn.builtInVersion) return BuiltIn.get(template)
           const tenant = yield* Tenant
           const name = `${tenant.id} ${template} ${version}`
           const existing = compiled.get(name)
