@@ -308,3 +308,28 @@ export class NotificationRefused extends HttpApiError.Problem<NotificationRefuse
     reason: Schema.Literals(["category-unknown", "template-unknown", "critical-marketing"])
   }
 ) {}
+
+/**
+ * The payload does not fit the schema of the template's version. `errors` are at most 20, with the way to each field.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotificationPayloadInvalid extends HttpApiError.Problem<NotificationPayloadInvalid>()(
+  "NotificationPayloadInvalid",
+  {
+    type: "urn:hypermarket:problem:notifications:payload-invalid",
+    status: 422,
+    title: "The payload does not fit its schema"
+  },
+  {
+    template: Schema.String,
+    templateVersion: Schema.Int,
+    errors: Schema.Array(
+      Schema.Struct({
+        path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
+        message: Schema.String
+      })
+    )
+  }
+) {}

@@ -25,6 +25,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
 import * as Jobs from "./internal/jobs.ts"
 import { startOf } from "./internal/line.ts"
+import * as PayloadCheck from "./internal/payloadCheck.ts"
 import { NotificationRefused, payloadCharactersMax } from "./Notification.ts"
 import {
   MappedFact,
@@ -32,6 +33,7 @@ import {
   NotificationMapping,
   NotificationMappingNotFound
 } from "./NotificationMapping.ts"
+import type { Rule } from "./NotificationPayloadSchema.ts"
 import { NotificationLimit } from "./NotificationPreference.ts"
 
 /** Mappings per tenant. */
@@ -73,10 +75,18 @@ interface MappedRow {
   readonly delaySeconds: number
   readonly freshnessSeconds: number
   readonly templateVersion: number
+  readonly payloadSchema: Schema.Json
 }
 
 /** Characters of a key or subject: the rest of a longer one is cut off. */
 const keyMax = 200
+
+/** Why a payload is not sent by a template, null when it is. A fact is not refused: what became of it is recorded. */
+const unfit = (rule: MappedRow, payload: Rule): string | null => {
+  if (JSON.stringify(payload).length > payloadCharactersMax) return "payload-too-large"
+  const [fault] = rule.payloadSchema === null ? [] : PayloadCheck.faultsOf(rule.payloadSchema, payload)
+  return fault === undefined ? null : startOf(`payload-invalid: ${fault.path.join(".")}`, keyMax)
+}
 
 const subjectOf = (orderId: string): string => startOf(`order/${orderId}`, keyMax)
 
@@ -209,7 +219,7 @@ const makeService = Effect.gen(function* () {
     return yield* sql<MappedRow>`
       SELECT m.mapping, m.fact, m.template, m.category, m.delay_seconds AS "delaySeconds",
              coalesce(m.freshness_seconds, c.freshness_seconds) AS "freshnessSeconds",
-             t.template_version AS "templateVersion"
+             t.template_version AS "templateVersion", t.payload_schema AS "payloadSchema"
         FROM hm_notification_mapping m
         JOIN hm_notification_category c ON c.tenant_id = m.tenant_id AND c.category = m.category
         JOIN hm_notification_template t
@@ -230,14 +240,14 @@ const makeService = Effect.gen(function* () {
         const fact = factByType.get(event.type)
         const order = Option.getOrUndefined(decodeOrder(event.data))
         if (fact === undefined || order?.customerId === undefined) continue
-        const payload = JSON.stringify({ order: event.data })
+        const payload = { order: event.data }
         for (const rule of rules) {
           if (rule.fact !== fact) continue
           const key = startOf(`${rule.mapping}/${order.orderId}`, keyMax)
           const isStale = event.time.getTime() < now.getTime() - rule.freshnessSeconds * 1_000
           const sendAt =
             rule.delaySeconds === 0 ? null : new Date(event.time.getTime() + rule.delaySeconds * 1_000)
-          const isTooLarge = payload.length > payloadCharactersMax
+          const reason = isStale ? "freshness" : unfit(rule, payload)
           rows.push({
             trigger_id: yield* Identifier.next,
             key,
@@ -246,10 +256,10 @@ const makeService = Effect.gen(function* () {
             template: rule.template,
             template_version: rule.templateVersion,
             recipient_id: order.customerId,
-            payload: isStale || isTooLarge ? "{}" : payload,
+            payload: reason === null ? JSON.stringify(payload) : "{}",
             subject: subjectOf(order.orderId),
-            state: isStale || isTooLarge ? "expired" : "expanding",
-            reason: isStale ? "freshness" : isTooLarge ? "payload-too-large" : null,
+            state: reason === null ? "expanding" : "expired",
+            reason,
             send_at: sendAt
           })
         }

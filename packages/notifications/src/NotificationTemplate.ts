@@ -7,6 +7,7 @@ import * as Text from "@hypermarket/core/Text"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 import { Locale, Payload } from "./Notification.ts"
+import { PayloadSchema } from "./NotificationPayloadSchema.ts"
 import { Name } from "./NotificationRecipient.ts"
 import { TimeZone } from "./NotificationProfile.ts"
 
@@ -49,6 +50,15 @@ export const NotificationContent = Schema.Struct({
  */
 export type NotificationContent = typeof NotificationContent.Type
 
+/**
+ * The template of the mail that follows a change in the preference centre. A tenant's own takes the place of the built-in one.
+ * Its payload: `choices`, each with `category`, `name`, `enabled`.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const noticeTemplate = "preference-changes"
+
 const Contents = Schema.Array(NotificationContent).check(
   Schema.isMinLength(1),
   Schema.isMaxLength(contentsMax),
@@ -69,7 +79,8 @@ const Contents = Schema.Array(NotificationContent).check(
 )
 
 /**
- * A new draft. `strict`: a variable that the payload lacks fails the message; without it, it is empty text.
+ * A new draft. `strict`: a variable that the payload lacks fails the message; without it, it is empty text. A trigger whose
+ * payload does not fit `payloadSchema` is refused.
  *
  * @category models
  * @since 0.1.0
@@ -77,8 +88,21 @@ const Contents = Schema.Array(NotificationContent).check(
 export const NewNotificationTemplate = Schema.Struct({
   template: Name,
   contents: Contents,
-  strict: Schema.optionalKey(Schema.Boolean)
-})
+  strict: Schema.optionalKey(Schema.Boolean),
+  payloadSchema: Schema.optionalKey(PayloadSchema)
+}).check(
+  Schema.makeFilter(
+    ({ payloadSchema, template }) =>
+      // A schema that our payload does not fit would keep every recipient from changing its choices.
+      template === noticeTemplate && payloadSchema !== undefined
+        ? {
+            path: ["payloadSchema"],
+            issue: `Expected none: the payload of ${noticeTemplate} is not the tenant's`
+          }
+        : undefined,
+    { expected: "a template", toJsonSchema: () => ({}) }
+  )
+)
 
 /**
  * @category models
@@ -100,6 +124,8 @@ export class NotificationTemplate extends Schema.Class<NotificationTemplate>(
   state: Schema.Literals(["draft", "published", "archived"]),
   strict: Schema.Boolean,
   contents: Schema.Array(NotificationContent),
+  /** Null: any payload fits. */
+  payloadSchema: Schema.NullOr(Schema.Json),
   recordedAt: Schema.DateTimeUtcFromString,
   publishedAt: Schema.NullOr(Schema.DateTimeUtcFromString)
 }) {}

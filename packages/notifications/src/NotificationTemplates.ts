@@ -18,8 +18,10 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as PayloadCheck from "./internal/payloadCheck.ts"
 import * as Contents from "./internal/template/contents.ts"
 import * as Message from "./internal/template/message.ts"
+import type { NotificationPayloadInvalid } from "./Notification.ts"
 import { NotificationLimit } from "./NotificationPreference.ts"
 import {
   type NewNotificationTemplate,
@@ -41,6 +43,7 @@ const templateRow = Row.make(NotificationTemplate, {
   state: Schema.Literals(["draft", "published", "archived"]),
   strict: Schema.Boolean,
   contents: Schema.Array(NotificationContent),
+  payloadSchema: Schema.NullOr(Schema.Json),
   recordedAt: Column.Timestamp,
   publishedAt: Schema.NullOr(Column.Timestamp)
 })
@@ -99,7 +102,7 @@ export class NotificationTemplates extends Context.Service<
       request: PreviewRequest
     ) => Effect.Effect<
       NotificationPreview,
-      NotificationTemplateNotFound | NotificationTemplateInvalid | SqlError,
+      NotificationTemplateNotFound | NotificationTemplateInvalid | NotificationPayloadInvalid | SqlError,
       Tenant
     >
   }
@@ -121,9 +124,11 @@ export class NotificationTemplates extends Context.Service<
               SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', current_schema(), 'hm_notification_template', ${tenant.id}::text), 0))::text
             `
             const [row] = yield* sql`
-              INSERT INTO hm_notification_template (tenant_id, template, template_version, state, strict, contents, recorded_at)
+              INSERT INTO hm_notification_template (tenant_id, template, template_version, state, strict, contents,
+                                                    payload_schema, recorded_at)
               SELECT ${tenant.id}, ${template.template}, coalesce(max(template_version) FILTER (WHERE template = ${template.template}), 0) + 1,
-                     'draft', ${template.strict ?? true}, ${JSON.stringify(template.contents)}::text::jsonb, ${now}
+                     'draft', ${template.strict ?? true}, ${JSON.stringify(template.contents)}::text::jsonb,
+                     ${template.payloadSchema === undefined ? null : JSON.stringify(template.payloadSchema)}::text::jsonb, ${now}
                 FROM hm_notification_template
                WHERE tenant_id = ${tenant.id}
               HAVING count(*) < ${versionsMax}
@@ -211,6 +216,7 @@ export class NotificationTemplates extends Context.Service<
         request: PreviewRequest
       ) {
         const version = yield* get(template, templateVersion)
+        yield* PayloadCheck.check(version, request.payload)
         const { compiled } = yield* built(version)
         const rendered = yield* Effect.fromResult(
           Result.mapError(

@@ -29,6 +29,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
 import * as Expansion from "./internal/expansion.ts"
 import * as Jobs from "./internal/jobs.ts"
+import * as PayloadCheck from "./internal/payloadCheck.ts"
 import * as BuiltIn from "./internal/template/builtIn.ts"
 import {
   Channel,
@@ -41,6 +42,7 @@ import {
   NotificationKeyReused,
   NotificationMessage,
   NotificationNotFound,
+  type NotificationPayloadInvalid,
   NotificationRefused,
   NotificationTrigger,
   type TriggerState
@@ -50,6 +52,7 @@ import { make as recipientOf, partsOf, RecipientKind } from "./NotificationRecip
 interface Known {
   readonly kind: string | null
   readonly version: number | null
+  readonly payloadSchema: Schema.Json
 }
 
 interface TriggerRow {
@@ -128,7 +131,7 @@ export class Notifications extends Context.Service<
       notification: NewNotification
     ) => Effect.Effect<
       NotificationTrigger,
-      NotificationRefused | NotificationKeyReused | QueueOverloaded | SqlError,
+      NotificationRefused | NotificationPayloadInvalid | NotificationKeyReused | QueueOverloaded | SqlError,
       Tenant
     >
     /** Cancels what is not being sent yet. A second call changes nothing. */
@@ -169,11 +172,12 @@ const makeService = Effect.gen(function* () {
              FROM hm_notification_category c
             WHERE c.tenant_id = ${tenant} AND c.category = ${notification.category}
            ) AS kind,
-           (
-           SELECT t.template_version
-             FROM hm_notification_template t
-            WHERE t.tenant_id = ${tenant} AND t.template = ${notification.template} AND t.state = 'published'
-           ) AS version
+           t.template_version AS version, t.payload_schema AS "payloadSchema"
+      FROM (VALUES (1)) AS one (n)
+      LEFT JOIN hm_notification_template t
+        ON t.tenant_id = ${tenant}
+       AND t.template = ${notification.template}
+       AND t.state = 'published'
   `
 
   const existing = (tenant: string, key: string, hash: Uint8Array) => sql<TriggerRow>`
@@ -200,6 +204,17 @@ const makeService = Effect.gen(function* () {
     const now = yield* Now.now
     const triggerId = yield* Identifier.next
     const hash = hashOf(notification)
+    yield* PayloadCheck.check(
+      { template: notification.template, templateVersion: version, payloadSchema: row.payloadSchema },
+      notification.payload
+    ).pipe(
+      Effect.catch((invalid) =>
+        // A trigger that is repeated stays a duplicate, whatever the template has become since.
+        Effect.flatMap(existing(tenant.id, key, hash), ([first]) =>
+          first?.isSame === true ? Effect.void : Effect.fail(invalid)
+        )
+      )
+    )
     const sendAt = notification.sendAt === undefined ? undefined : DateTime.toDateUtc(notification.sendAt)
     const from = Math.max(now.getTime(), sendAt?.getTime() ?? 0)
     const expiresIn =

@@ -25,6 +25,7 @@ import {
   NotificationKeyReused,
   NotificationMessage,
   NotificationNotFound,
+  NotificationPayloadInvalid,
   NotificationRefused,
   NotificationTrigger
 } from "./Notification.ts"
@@ -92,7 +93,7 @@ export class NotificationsGroup extends Endpoint.group(
   HttpApiEndpoint.post("trigger", "/v1/notifications/triggers", {
     payload: NewNotification,
     success: NotificationTrigger.pipe(accepted),
-    error: [NotificationRefused, NotificationKeyReused, Overloaded]
+    error: [NotificationRefused, NotificationPayloadInvalid, NotificationKeyReused, Overloaded]
   })
     .annotate(RequiredScope, "notifications:write")
     .annotate(NotAudited, "a trigger is its own record"),
@@ -188,7 +189,7 @@ export class NotificationTemplatesGroup extends Endpoint.group(
     params: versionParams,
     payload: PreviewRequest,
     success: NotificationPreview,
-    error: [NotificationTemplateNotFound, NotificationTemplateInvalid]
+    error: [NotificationTemplateNotFound, NotificationTemplateInvalid, NotificationPayloadInvalid]
   })
     .annotate(RequiredScope, "notifications:read")
     .annotate(NotAudited, "reads only")

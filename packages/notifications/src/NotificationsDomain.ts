@@ -56,6 +56,7 @@ import notification from "./migrations/0001_notification.ts"
 import feedback from "./migrations/0002_feedback.ts"
 import feedbackIndex from "./migrations/0003_feedback_index.ts"
 import dueByTenant from "./migrations/0004_due_by_tenant.ts"
+import payloadSchema from "./migrations/0005_payload_schema.ts"
 import * as NotificationsSubjectData from "./NotificationsSubjectData.ts"
 
 /**
@@ -151,7 +152,8 @@ export const domain = Domain.make({
       "0001_notification": notification,
       "0002_feedback": feedback,
       "0003_feedback_index": feedbackIndex,
-      "0004_due_by_tenant": dueByTenant
+      "0004_due_by_tenant": dueByTenant,
+      "0005_payload_schema": payloadSchema
     },
     { release: manifest.version }
   ),

@@ -54,7 +54,7 @@ export const reference = Reference.make(
       draftTemplate: {
         summary: "Draft a template",
         description:
-          "Adds a version as a draft: subject, text and `html` or `mjml` by locale, of which one has no locale. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. Publish it next."
+          "Adds a version as a draft: subject, text and `html` or `mjml` by locale, of which one has no locale. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. With `payloadSchema` a trigger is refused whose payload does not fit. It is JSON Schema without references, combinations and patterns: `type`, `properties`, `required`, `additionalProperties`, `items`, `const`, `enum`, `format`, and bounds of lengths, items and numbers. Publish it next."
       },
       listTemplates: {
         summary: "List templates",
@@ -135,6 +135,10 @@ export const reference = Reference.make(
         cause: "The category or the template does not exist, or a marketing message is to be critical.",
         remedy:
           "Correct the field that `field` names: set the category, or publish a version of the template."
+      },
+      "urn:hypermarket:problem:notifications:payload-invalid": {
+        cause: "The payload does not fit the `payloadSchema` of the template's version.",
+        remedy: "Correct the fields that `errors` names, or publish a version with another schema."
       },
       "urn:hypermarket:problem:notifications:key-reused": {
         cause: "The key was triggered with another body within 90 days.",

@@ -1621,6 +1621,20 @@ export type NotificationNotFound = {
   readonly title: "Not found"
 }
 
+export type NotificationPayloadInvalid = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly template: string
+  readonly templateVersion: number
+  readonly errors: ReadonlyArray<{
+    readonly path: ReadonlyArray<string | number>
+    readonly message: string
+  }>
+  readonly type: "urn:hypermarket:problem:notifications:payload-invalid"
+  readonly status?: 422
+  readonly title: "The payload does not fit its schema"
+}
+
 export type NotificationPreference = {
   readonly category: string
   readonly channel: "email"
@@ -1708,6 +1722,7 @@ export type NotificationTemplate = {
   readonly state: "draft" | "published" | "archived"
   readonly strict: boolean
   readonly contents: ReadonlyArray<NotificationContent>
+  readonly payloadSchema: Json | null
   readonly recordedAt: string
   readonly publishedAt: string | null
 }
@@ -3411,6 +3426,7 @@ export type KnownProblem =
   | NotificationLimit
   | NotificationMappingNotFound
   | NotificationNotFound
+  | NotificationPayloadInvalid
   | NotificationProfileNotFound
   | NotificationRefused
   | NotificationSuppressionNotFound
@@ -6495,12 +6511,13 @@ export interface Operations {
       readonly items: ReadonlyArray<NotificationTemplate>
       readonly nextCursor: string | null
     }>
-    /** Draft a template. Adds a version as a draft: subject, text and `html` or `mjml` by locale, of which one has no locale. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. Publish it next. */
+    /** Draft a template. Adds a version as a draft: subject, text and `html` or `mjml` by locale, of which one has no locale. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. With `payloadSchema` a trigger is refused whose payload does not fit. It is JSON Schema without references, combinations and patterns: `type`, `properties`, `required`, `additionalProperties`, `items`, `const`, `enum`, `format`, and bounds of lengths, items and numbers. Publish it next. */
     draft(input: {
       readonly body: {
         readonly template: string
         readonly contents: ReadonlyArray<NotificationContent>
         readonly strict?: boolean
+        readonly payloadSchema?: { readonly [key: string]: unknown }
       }
     }, options?: CallOptions): Promise<NotificationTemplate>
     /** Get a version of a template. Returns the version. */

@@ -7,7 +7,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import { noticeCategory } from "../NotificationPreference.ts"
 import type { Recipient } from "../NotificationRecipient.ts"
 import type { Notifications } from "../Notifications.ts"
-import { choiceNotice } from "./template/builtIn.ts"
+import { noticeTemplate } from "../NotificationTemplate.ts"
 
 export interface Choice {
   readonly category: string
@@ -29,11 +29,16 @@ export const make = (sql: SqlClient.SqlClient, notifications: Notifications["Ser
     `
     yield* notifications
       .trigger({
-        key: `${choiceNotice}/${yield* Identifier.next}`,
+        key: `${noticeTemplate}/${yield* Identifier.next}`,
         category: noticeCategory,
-        template: choiceNotice,
+        template: noticeTemplate,
         to,
         payload: { choices: choices.map((choice) => ({ ...choice })) }
       })
-      .pipe(Effect.catchTag(["NotificationRefused", "NotificationKeyReused"], (error) => Effect.die(error)))
+      .pipe(
+        Effect.catchTag(
+          ["NotificationRefused", "NotificationPayloadInvalid", "NotificationKeyReused"],
+          (error) => Effect.die(error)
+        )
+      )
   })

@@ -1,15 +1,13 @@
 /** Templates that every tenant has, until it publishes one of the same name. */
 import * as Result from "effect/Result"
+import { noticeTemplate } from "../../NotificationTemplate.ts"
 import * as Message from "./message.ts"
-
-/** The mail that follows a change in the preference centre. Its payload: `choices`, each with `category`, `name`, `enabled`. */
-export const choiceNotice = "preference-changes"
 
 /** The version that a trigger pins. Those of tenants begin at 1. */
 export const builtInVersion = 0
 
 const sources = {
-  [choiceNotice]: [
+  [noticeTemplate]: [
     {
       subject: "Your notification choices were changed",
       text:
