@@ -1,6 +1,8 @@
 import { pg } from "@hypermarket/core/Drivers"
 import { connect } from "@hypermarket/core/Promises"
+// @boundaries-ignore a program of its reader
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
+// @boundaries-ignore a program of its reader
 import { Pool } from "pg"
 
 const pool = new Pool({ connectionString: process.env["DATABASE_URL"] })

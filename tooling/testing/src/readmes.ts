@@ -46,6 +46,9 @@ const differenceOf = (lines: ReadonlyArray<string>, block: string): number | und
   return at
 }
 
+/** What a reader is shown of an example: without the marks for packages that this one must not depend on. */
+export const shownOf = (example: string): string => example.replaceAll(/^\/\/ @boundaries-ignore .*\n/gm, "")
+
 /** The example that a reader meets first. */
 const first = "readme.ts"
 
@@ -65,7 +68,7 @@ const exampleProblems = ({ examples, readme }: Package): ReadonlyArray<string> =
   const late = isOfEffect ? [`examples/${first} is for programs without Effect: move it to effect.ts`] : []
   const wrong = Array.from(examples).flatMap(([file, example]) => {
     if (!named.has(file)) return [`examples/${file} is not named`]
-    const lines = example.trimEnd().split("\n")
+    const lines = shownOf(example).trimEnd().split("\n")
     const candidates = file === first ? blocks.slice(0, 1) : blocks
     const differences = candidates.map((block) => differenceOf(lines, block))
     if (differences.includes(undefined)) return []
