@@ -12,6 +12,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { type ChildProcess, fork } from "node:child_process"
 import * as Path from "node:path"
 import * as Setup from "../Setup.ts"
+import * as Fairness from "./Fairness.ts"
 
 export interface Engine {
   readonly name: string
@@ -48,14 +49,12 @@ export const pgBoss: Engine = {
   settings: { batchSize: 1_000, localConcurrency: 2 }
 }
 
-/** Options that a worker of ours sets when it starts (`Main.boundYoungGeneration`, `Main.boundHeapGrowth`). */
-const ownFlags = ["--semi-space-growth-factor=1", "--heap-growing-percent=100"]
 /** Ends the name of a peer with the options of ours. */
 export const flaggedSuffix = ", our V8 options"
 const withOwnFlags = (engine: Engine): Engine => ({
   ...engine,
   name: `${engine.name}${flaggedSuffix}`,
-  flags: ownFlags
+  flags: Fairness.ownFlags
 })
 export const graphileWorkerFlagged = withOwnFlags(graphileWorker)
 export const pgBossFlagged = withOwnFlags(pgBoss)
@@ -93,13 +92,7 @@ export const start = (engine: Engine, url: string, settings: Readonly<Record<str
   Effect.acquireRelease(
     Effect.sync((): Process => {
       const forked = fork(engine.script, [], {
-        execArgv: [...process.execArgv, ...(engine.flags ?? [])],
-        env: {
-          ...process.env,
-          NODE_ENV: "production",
-          DATABASE_URL: url,
-          BENCH_SETTINGS: JSON.stringify({ ...engine.settings, ...settings })
-        },
+        ...Fairness.processOptions(engine, url, settings),
         stdio: ["ignore", "ignore", "pipe", "ipc"]
       })
       let errors = ""
@@ -165,6 +158,12 @@ export const make = Effect.fn("Engine.make")(function* (adminUrl: string) {
     if (templates.has(name)) return name
     yield* sql`CREATE DATABASE ${sql(name)}`
     yield* once(engine, urlOf(name), { command: "setup" })
+    const undurable = yield* Fairness.undurable.pipe(Effect.provide(adminLayer(urlOf(name))), Effect.scoped)
+    if (undurable.length > 0) {
+      return yield* new EngineFailed({
+        message: `${engine.name} could lose committed jobs: ${undurable.join(", ")}`
+      })
+    }
     templates.add(name)
     return name
   })

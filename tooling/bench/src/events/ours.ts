@@ -17,6 +17,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Fairness from "./Fairness.ts"
 import { migrations, prefix } from "./ownTables.ts"
 import { payloadOf } from "./payload.ts"
 
@@ -112,14 +113,7 @@ const worker = (onJob: (job: QueueJob.LeasedJob | undefined) => void, { batchMax
     ...(batchMax === undefined ? {} : { batchMax })
   })
 
-const heapGrowingPercent = 100
-
-/** As the worker app does. */
-const runWorker = (...args: Parameters<typeof worker>) =>
-  Main.boundYoungGeneration.pipe(
-    Effect.andThen(Main.boundHeapGrowth(heapGrowingPercent)),
-    Effect.andThen(worker(...args))
-  )
+const runWorker = (...args: Parameters<typeof worker>) => Effect.andThen(Fairness.boundHeap, worker(...args))
 
 const timed = <A, E, R>(jobs: () => number, self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
