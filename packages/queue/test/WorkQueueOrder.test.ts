@@ -208,6 +208,31 @@ layer(TestLayer, { excludeTestServices: true })("The order of a queue", (it) => 
     }).pipe(Tenant.provide(acme))
   )
 
+  it.effect("refuses values that the types forbid with the field, and stores nothing", () =>
+    Effect.gen(function* () {
+      const queue = yield* queueOf
+      const good = { queue: "untyped", type: "t", payload: null }
+      const cases: ReadonlyArray<readonly [field: string, value: unknown, named?: string]> = [
+        ["payload", undefined],
+        ["payload", 90_071n],
+        ["payload", () => "later"],
+        ["payload", { at: Symbol("now") }.at],
+        ["runAt", "2027-03-04T05:06:07Z"],
+        ["runAt", 1_800_000_000_000],
+        ["expiresAt", "tomorrow"],
+        ["headers", { retries: 3 }, "headers.retries"],
+        ["headers", { trace: null }, "headers.trace"]
+      ]
+      for (const [field, value, named = field] of cases) {
+        const job: QueueJob.NewJob = { ...good }
+        Reflect.set(job, field, value)
+        const error = yield* Effect.flip(queue.enqueue([good, good, job]))
+        assert.deepInclude(error, { _tag: "JobInvalid", index: 2, field: named })
+      }
+      assert.strictEqual((yield* standing("untyped")).ready, 0)
+    }).pipe(Tenant.provide(acme))
+  )
+
   it.effect("refuses a malformed job with its index and field, and stores nothing", () =>
     Effect.gen(function* () {
       const queue = yield* queueOf
