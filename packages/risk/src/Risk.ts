@@ -15,6 +15,7 @@ import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import {
@@ -53,6 +54,12 @@ import type {
 import { RiskRules } from "./RiskRules.ts"
 import type { RiskSample, SampleRequest } from "./RiskSample.ts"
 import * as Settings from "./RiskSettings.ts"
+
+/** Facts of orders from before the longest time that a signal may be late: they complete a signal and make none. */
+const tooLateTotal = Metric.counter("hm_risk_facts_too_late_total", {
+  description: "facts that happened too long ago to make a signal",
+  incremental: true
+})
 
 /** Signals that one statement judges. */
 const judgedMax = 100
@@ -225,6 +232,8 @@ export class Risk extends Context.Service<
               )
             )
             const stored = yield* signals.store(tenant.id, prepared, now)
+            const tooLate = prepared.filter(({ mayMake }) => !mayMake).length
+            if (tooLate > 0) yield* sql.afterCommit(Metric.update(tooLateTotal, tooLate))
             const fresh = stored.filter(({ isNew }) => isNew)
             if (live.live === undefined && live.shadow.length === 0) return recordedOf(stored)
             for (let start = 0; start < fresh.length; start += judgedMax) {

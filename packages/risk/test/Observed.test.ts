@@ -8,6 +8,7 @@ import * as RiskDomain from "@hypermarket/risk/RiskDomain"
 import { RiskRules } from "@hypermarket/risk/RiskRules"
 import { starterRules } from "@hypermarket/risk/StarterRules"
 import { DateTime, Effect, type Schema } from "effect"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Scene from "./Scene.ts"
 
 const tenant = (name: string) => provide(TenantId.make(name))
@@ -100,17 +101,25 @@ layer(Scene.layer, { excludeTestServices: true })("facts of the shop", (it) => {
     }).pipe(Effect.provideService(AllTenants, { actor: "test" }), Effect.scoped, tenant("facts"))
   )
 
-  it.effect("that are more than 30 days late make no signal and complete the one that exists", () =>
-    Effect.gen(function* () {
-      const risk = yield* Risk
-      const now = yield* Now.now
-      const old = new Date(now.getTime() - 31 * 86_400_000)
-      yield* handle([event("order.placed", "e1", now, orderData("o-old", 1, old))])
-      assert.strictEqual((yield* Effect.flip(risk.getSignal("order", "o-old")))._tag, "SignalNotFound")
-      yield* risk.decide({ kind: "order", subject: "o-known", entities: {} }, patient)
-      yield* handle([event("order.changed", "e2", now, orderData("o-known", 2, old))])
-      assert.strictEqual((yield* risk.getSignal("order", "o-known")).attributes["quantity"], 2)
-    }).pipe(tenant("late"))
+  const tooLate = Effect.map(PrometheusMetrics.format(), (text) =>
+    Number(/^hm_risk_facts_too_late_total (\d+)$/m.exec(text)?.[1] ?? 0)
+  )
+
+  it.effect(
+    "that are more than 30 days late make no signal, complete the one that exists, and are counted",
+    () =>
+      Effect.gen(function* () {
+        const risk = yield* Risk
+        const before = yield* tooLate
+        const now = yield* Now.now
+        const old = new Date(now.getTime() - 31 * 86_400_000)
+        yield* handle([event("order.placed", "e1", now, orderData("o-old", 1, old))])
+        assert.strictEqual((yield* Effect.flip(risk.getSignal("order", "o-old")))._tag, "SignalNotFound")
+        yield* risk.decide({ kind: "order", subject: "o-known", entities: {} }, patient)
+        yield* handle([event("order.changed", "e2", now, orderData("o-known", 2, old))])
+        assert.strictEqual((yield* risk.getSignal("order", "o-known")).attributes["quantity"], 2)
+        assert.strictEqual((yield* tooLate) - before, 2)
+      }).pipe(tenant("late"))
   )
 
   it.effect("label an order by its chargeback, from the time that it was received", () =>
