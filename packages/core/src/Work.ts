@@ -55,6 +55,13 @@ export interface HandlerOptions {
    */
   readonly deadline?: number | string
   /**
+   * Runs each call in a transaction with the acknowledgement of its job: what `tenant` and `query` write is there exactly once,
+   * and a call that throws leaves nothing. The transaction is open during the call: call no other system in it.
+   *
+   * @default false
+   */
+  readonly transactional?: boolean
+  /**
    * Attempts in all, and the waits between them.
    *
    * @default 25 attempts, from one second to one hour
@@ -68,7 +75,9 @@ export interface HandlerOptions {
 }
 
 /**
- * A handler of one job at a time. Returning completes the job, throwing fails this attempt.
+ * A handler of one job at a time. Returning completes the job, throwing fails this attempt. Throwing `JobRejected` of
+ * `@hypermarket/queue/QueueJob` puts the job into the dead-letter queue at once; `JobSnoozed` tries it again after its `millis`, without a
+ * counted attempt.
  *
  * @category models
  * @since 0.1.0
@@ -77,8 +86,13 @@ export interface Handler<in TenantHandle> extends HandlerOptions {
   readonly run: (
     job: Job,
     context: {
-      /** The services of the job's tenant. */
+      /** The services of the job's tenant; in the transaction of the call when the handler is `transactional`. */
       readonly tenant: TenantHandle
+      /** Runs a statement of the program; in the same transaction when the handler is `transactional`. */
+      readonly query: (
+        text: string,
+        values?: ReadonlyArray<unknown>
+      ) => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
       /** Aborts at the deadline, when the lease is lost, and when the worker stops. */
       readonly signal: AbortSignal
     }
@@ -106,6 +120,7 @@ export interface Worker {
 export interface Runnable {
   readonly queue: string
   readonly concurrency: number
+  readonly transactional: boolean
   readonly deadlineMillis: number
   readonly retry: Retry
   readonly run: (job: Job) => Effect.Effect<unknown, unknown, Tenant>

@@ -14,7 +14,7 @@ const toHandler = (runnable: Work.Runnable): QueueJob.Handler<Tenant> => ({
   queue: runnable.queue,
   batchMax: 1,
   concurrency: runnable.concurrency,
-  transactional: false,
+  transactional: runnable.transactional,
   retry: runnable.retry,
   deadline: runnable.deadlineMillis,
   run: ([job]) => (job === undefined ? Effect.void : runnable.run(job))

@@ -144,11 +144,13 @@ const make = (
     return tenantHandle(options === undefined ? place : withOptions(place, "tenant", options, site))
   }
 
-  const transactionHandle = (place: Place): object => {
+  const queryOf = (place: Place) => {
     const query = (text: string, values: ReadonlyArray<unknown> = []) =>
       run(place, "query", siteOf(query), sql.unsafe(text, values))
-    return tenantHandle(place, { query })
+    return query
   }
+
+  const transactionHandle = (place: Place): object => tenantHandle(place, { query: queryOf(place) })
 
   const transaction = async (
     id: string,
@@ -241,17 +243,33 @@ const make = (
     return { transaction: inDriver }
   }
 
+  // A handler that is still running when the connection closes may finish its calls.
+  const workerPlace = (id: TenantId): Place => ({
+    ...base,
+    calls: { isClosed: false, fibers: new Set() },
+    context: Context.add(base.context, Tenant, { id })
+  })
+
+  const callContextOf = (place: Place, signal: AbortSignal): Workers.CallContext => {
+    const limited: Place = { ...place, signal }
+    return { tenant: tenantHandle(limited), query: queryOf(limited), signal }
+  }
+
   const workers = Workers.make({
     database: checked.database,
     domains,
     context: base.context,
-    // A handler that is still running when the connection closes may finish its calls.
-    handleOf: (id, signal) =>
-      tenantHandle({
-        ...base,
-        signal,
-        calls: { isClosed: false, fibers: new Set() },
-        context: Context.add(base.context, Tenant, { id })
+    call: (id, body) =>
+      Effect.tryPromise({
+        try: async (signal) => body(callContextOf(workerPlace(id), signal)),
+        catch: (error) => new Thrown(error)
+      }),
+    callInTransaction: (id, body) =>
+      Effect.suspend(() => {
+        const controller = new AbortController()
+        return inside(workerPlace(id), {}, (within) => body(callContextOf(within, controller.signal))).pipe(
+          Effect.onInterrupt(() => Effect.sync(() => controller.abort()))
+        )
       })
   })
 

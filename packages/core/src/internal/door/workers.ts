@@ -18,7 +18,7 @@ import * as Reserved from "../../Reserved.ts"
 import { Tenant, type TenantId } from "../../Tenant.ts"
 import type * as Work from "../../Work.ts"
 import { decoderOf } from "./arguments.ts"
-import { Thrown } from "./calls.ts"
+import type { Thrown } from "./calls.ts"
 
 const concurrencyDefault = 4
 const deadlineMillisDefault = 60_000
@@ -50,6 +50,7 @@ const Options = Schema.Struct({
   queue: Reserved.QueueName,
   concurrency: Schema.optionalKey(BoundedInt.make({ minimum: 1, maximum: 1_000 })),
   deadline: Schema.optionalKey(Time),
+  transactional: Schema.optionalKey(Schema.Boolean),
   retry: Schema.optionalKey(
     Schema.Struct({
       attempts: Schema.optionalKey(BoundedInt.make({ minimum: 1, maximum: 1_000 })),
@@ -61,10 +62,20 @@ const Options = Schema.Struct({
 })
 const decodeOptions = decoderOf(Options)
 
-type RunJob = (
-  job: Work.Job,
-  context: { readonly tenant: object; readonly signal: AbortSignal }
-) => PromiseLike<unknown>
+/** The second argument of a handler. */
+export interface CallContext {
+  readonly tenant: object
+  readonly query: (text: string, values?: ReadonlyArray<unknown>) => Promise<unknown>
+  readonly signal: AbortSignal
+}
+
+type RunJob = (job: Work.Job, context: CallContext) => PromiseLike<unknown>
+
+/** Runs a call of a handler for a tenant. */
+type RunCall = (
+  tenant: TenantId,
+  body: (context: CallContext) => PromiseLike<unknown>
+) => Effect.Effect<unknown, Thrown>
 
 /** Handlers and workflows that are valid. */
 export interface Checked {
@@ -122,12 +133,15 @@ export const make = (options: {
   readonly database: Database.Options
   readonly domains: ReadonlyArray<Domain.Any>
   readonly context: Context.Context<never>
-  readonly handleOf: (tenant: TenantId, signal: AbortSignal) => object
+  readonly call: RunCall
+  /** In the transaction of the effect's context. */
+  readonly callInTransaction: RunCall
 }) => {
   const running = new Set<Effect.Effect<void>>()
 
   const runnableOf = (handler: Checked["handlers"][number]): Work.Runnable => ({
     queue: handler.queue,
+    transactional: handler.transactional === true,
     concurrency: handler.concurrency ?? concurrencyDefault,
     deadlineMillis: millisOf(handler.deadline ?? deadlineMillisDefault),
     retry: {
@@ -137,12 +151,10 @@ export const make = (options: {
       ...(handler.retry?.backoff === undefined ? {} : { backoff: handler.retry.backoff })
     },
     run: (job) =>
-      Effect.flatMap(Tenant, ({ id }) =>
-        Effect.tryPromise({
-          try: async (signal) => handler.run(job, { tenant: options.handleOf(id, signal), signal }),
-          catch: (error) => new Thrown(error)
-        }).pipe(Effect.mapError(({ error }) => error))
-      )
+      Effect.flatMap(Tenant, ({ id }) => {
+        const call = handler.transactional === true ? options.callInTransaction : options.call
+        return call(id, (context) => handler.run(job, context)).pipe(Effect.mapError(({ error }) => error))
+      })
   })
 
   const start = Effect.fnUntraced(function* (
