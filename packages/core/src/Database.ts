@@ -260,8 +260,9 @@ export const layer = (
     Effect.gen(function* () {
       yield* EffectCopies.warnOfRuntime
       const shared = yield* PgClient.make(pool(sharedMax, true))
-      const exclusive = yield* PgClient.make(pool(options.poolMax - sharedMax, false))
-      return SplitPool.make(shared, exclusive)
+      const exclusiveMax = options.poolMax - sharedMax
+      const exclusive = yield* PgClient.make(pool(exclusiveMax, false))
+      return SplitPool.make(shared, exclusive, exclusiveMax)
     })
   )
 }

@@ -10,6 +10,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
 import { SqlError, UnknownError } from "effect/sql/SqlError"
 import { measured } from "./poolMetrics.ts"
+import * as SparseConnections from "./sparseConnections.ts"
 
 const control = (connection: Connection, statement: string) =>
   Effect.asVoid(connection.execute(statement, [], undefined))
@@ -31,13 +32,18 @@ const commit = (connection: Connection): Effect.Effect<void, SqlError> =>
   )
 
 /** Makes the shared client's transactions run on connections of the exclusive one. */
-export const make = (shared: PgClient.PgClient, exclusive: PgClient.PgClient): PgClient.PgClient =>
-  Object.assign(shared, {
-    reserve: measured(exclusive.reserve),
+export const make = (
+  shared: PgClient.PgClient,
+  exclusive: PgClient.PgClient,
+  exclusiveMax: number
+): PgClient.PgClient => {
+  const reserve = SparseConnections.make(exclusive.reserve, exclusiveMax)
+  return Object.assign(shared, {
+    reserve: measured(reserve),
     withTransaction: SqlClient.makeWithTransaction({
       transactionService: shared.transactionService,
       spanAttributes: [["db.system.name", "postgresql"]],
-      acquireConnection: (restore) => restore(measured(exclusive.reserve)),
+      acquireConnection: (restore) => restore(measured(reserve)),
       begin: (connection, statement) => control(connection, statement ?? "BEGIN"),
       savepoint: (connection, id) => control(connection, `SAVEPOINT hm_${id}`),
       releaseSavepoint: (connection, id) => control(connection, `RELEASE SAVEPOINT hm_${id}`),
@@ -46,3 +52,4 @@ export const make = (shared: PgClient.PgClient, exclusive: PgClient.PgClient): P
       rollbackSavepoint: (connection, id) => control(connection, `ROLLBACK TO SAVEPOINT hm_${id}`)
     })
   })
+}
