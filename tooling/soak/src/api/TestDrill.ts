@@ -30,7 +30,7 @@ export const poison: ReadonlyArray<Suite> = [
   { folder: "packages/observability", files: ["Poison", "HostileUploads"] },
   { folder: "packages/platform", files: ["Poison", "FlagChangeRequests"] },
   { folder: "packages/queue", files: ["WorkQueueFailures", "WorkQueueRejections"] },
-  { folder: "packages/quotas", files: ["TenantQuotas"] },
+  { folder: "packages/quotas", files: ["Poison", "TenantQuotas"] },
   { folder: "packages/risk", files: ["Poison"] },
   { folder: "packages/search", files: ["Poison"] }
 ]
