@@ -31,6 +31,7 @@ import * as Composition from "./internal/composition.ts"
 import * as Decision from "./internal/decision.ts"
 import * as Statements from "./internal/deliveryStatements.ts"
 import * as Jobs from "./internal/jobs.ts"
+import * as Outcomes from "./internal/outcomes.ts"
 import { CompiledTemplates } from "./internal/template/compiledTemplates.ts"
 import { MailProvider, type SendOutcome } from "./MailProvider.ts"
 import * as Settings from "./NotificationsSettings.ts"
@@ -217,10 +218,9 @@ const make = Effect.gen(function* () {
     }
   })
 
-  const sendOne = Effect.fnUntraced(function* (leaseId: string, ready: Composition.Ready) {
+  const sendOne = Effect.fnUntraced(function* (ready: Composition.Ready) {
     const outcome = yield* provider.send(ready.row.notificationId, ready.address, ready.message)
-    yield* write(options.marksSending ? "sending" : "leased", leaseId, [yield* changeOf(ready, outcome)])
-    return outcome
+    return { outcome, change: yield* changeOf(ready, outcome) }
   })
 
   const catchOne = Effect.fnUntraced(function* (leaseId: string, ready: Composition.Ready) {
@@ -284,11 +284,10 @@ const make = Effect.gen(function* () {
       group.flatMap(({ row }) => (marked.has(row.notificationId) ? [] : [row])),
       0
     )
-    // One that fails interrupts no other: their outcomes are written as they come.
-    const exits = yield* Effect.forEach(
+    const exits = yield* Outcomes.collect(
       group.filter(({ row }) => marked.has(row.notificationId)),
-      (ready) => Effect.exit(sendOne(leaseId, ready)),
-      { concurrency: "unbounded" }
+      sendOne,
+      (changes) => write(options.marksSending ? "sending" : "leased", leaseId, changes)
     )
     const sent = yield* Effect.forEach(exits, (exit) => exit)
     return sent.length === 0 || sent.some(({ isUnavailable }) => !isUnavailable)

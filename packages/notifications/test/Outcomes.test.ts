@@ -1,0 +1,38 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Outcomes from "@hypermarket/notifications/internal/outcomes"
+import { Deferred, Effect, Exit, Fiber } from "effect"
+
+describe("Outcomes of a group", () => {
+  it.live("are written in one commit, and before a slow send has ended", () =>
+    Effect.gen(function* () {
+      const slow = yield* Deferred.make<void>()
+      const commits: Array<ReadonlyArray<string>> = []
+      const send = (name: string) =>
+        Effect.as(name === "slow" ? Deferred.await(slow) : Effect.void, { outcome: name, change: name })
+      const write = (changes: ReadonlyArray<string>) => Effect.sync(() => void commits.push(changes))
+      const quick = yield* Outcomes.collect(["a", "b", "c"], send, write)
+      assert.deepStrictEqual(commits, [["a", "b", "c"]])
+      assert.deepStrictEqual(quick, [Exit.succeed("a"), Exit.succeed("b"), Exit.succeed("c")])
+      commits.length = 0
+      const held = yield* Effect.forkChild(Outcomes.collect(["a", "slow", "b"], send, write))
+      yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => commits.length > 0 })
+      assert.deepStrictEqual(commits, [["a", "b"]])
+      yield* Deferred.succeed(slow, undefined)
+      yield* Fiber.join(held)
+      assert.deepStrictEqual(commits, [["a", "b"], ["slow"]])
+    })
+  )
+
+  it.live("are written of the others when one send fails", () =>
+    Effect.gen(function* () {
+      const commits: Array<ReadonlyArray<string>> = []
+      const exits = yield* Outcomes.collect(
+        ["a", "bad", "b"],
+        (name) => (name === "bad" ? Effect.fail("bad") : Effect.succeed({ outcome: name, change: name })),
+        (changes) => Effect.sync(() => void commits.push(changes))
+      )
+      assert.deepStrictEqual(exits, [Exit.succeed("a"), Exit.fail("bad"), Exit.succeed("b")])
+      assert.deepStrictEqual(commits, [["a", "b"]])
+    })
+  )
+})
