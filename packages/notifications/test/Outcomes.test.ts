@@ -14,7 +14,9 @@ describe("Outcomes of a group", () => {
       assert.deepStrictEqual(commits, [["a", "b", "c"]])
       assert.deepStrictEqual(quick, [Exit.succeed("a"), Exit.succeed("b"), Exit.succeed("c")])
       commits.length = 0
-      const held = yield* Effect.forkChild(Outcomes.collect(["a", "slow", "b"], send, write))
+      const held = yield* Effect.forkChild(
+        Effect.uninterruptible(Outcomes.collect(["a", "slow", "b"], send, write))
+      )
       yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => commits.length > 0 })
       assert.deepStrictEqual(commits, [["a", "b"]])
       yield* Deferred.succeed(slow, undefined)
