@@ -46,7 +46,7 @@ const differenceOf = (lines: ReadonlyArray<string>, block: string): number | und
   return at
 }
 
-/** What a reader is shown of an example: without the marks for packages that this one must not depend on. */
+/** Returns what a reader is shown of an example: it is without the marks for packages that this one must not depend on. */
 export const shownOf = (example: string): string => example.replaceAll(/^\/\/ @boundaries-ignore .*\n/gm, "")
 
 /** The example that a reader meets first. */
