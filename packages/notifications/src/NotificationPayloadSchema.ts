@@ -26,8 +26,16 @@ const valuesMax = 100
 /** A level of rules is two of JSON (`properties` and a name), and `enum` is one more. */
 const jsonDepthMax = 2 * levelsMax + 3
 
-const types = ["string", "number", "integer", "boolean", "object", "array", "null"]
-const formats = ["date", "date-time", "email", "uri"]
+const types: ReadonlyArray<Schema.Json> = [
+  "string",
+  "number",
+  "integer",
+  "boolean",
+  "object",
+  "array",
+  "null"
+]
+const formats: ReadonlyArray<Schema.Json> = ["date", "date-time", "email", "uri"]
 
 /**
  * @category models
@@ -49,43 +57,36 @@ const isScalar = (value: Schema.Json): boolean => typeof value !== "object" || v
 const isCount = (value: Schema.Json): boolean => Number.isSafeInteger(value) && Number(value) >= 0
 const isNumber = (value: Schema.Json): boolean => Number.isFinite(value)
 const isArrayOf = (value: Schema.Json, isItem: (item: Schema.Json) => boolean, min: number): boolean =>
-  Array.isArray(value) &&
-  value.length >= min &&
-  value.length <= valuesMax &&
-  value.every((item: Schema.Json) => isItem(item))
-const isType = (value: Schema.Json): boolean => typeof value === "string" && types.includes(value)
+  Array.isArray(value) && value.length >= min && value.length <= valuesMax && value.every(isItem)
+const isType = (value: Schema.Json): boolean => types.includes(value)
+
+type Keyword = readonly [isValid: (value: Schema.Json) => boolean, expected: string]
+
+const scalars = "texts, numbers, true, false or null"
+const count: Keyword = [isCount, "a whole number from 0"]
+const number: Keyword = [isNumber, "a number"]
+const text: Keyword = [isText, "a text"]
 
 /** Every keyword that a rule may have; `properties` and `items` lead to more rules. */
-const keywords: ReadonlyMap<string, readonly [(value: Schema.Json) => boolean, string]> = new Map([
-  ["type", [(value: Schema.Json) => isType(value) || isArrayOf(value, isType, 1), types.join(", ")] as const],
-  ["properties", [isObject, "an object of schemas"] as const],
-  [
-    "required",
-    [(value: Schema.Json) => isArrayOf(value, isText, 0), `at most ${valuesMax} names of properties`] as const
-  ],
-  ["additionalProperties", [(value: Schema.Json) => typeof value === "boolean", "true or false"] as const],
-  ["items", [isObject, "a schema"] as const],
-  ["const", [isScalar, "a text, a number, true, false or null"] as const],
-  [
-    "enum",
-    [
-      (value: Schema.Json) => isArrayOf(value, isScalar, 1),
-      `1 to ${valuesMax} texts, numbers, true, false or null`
-    ] as const
-  ],
-  [
-    "format",
-    [
-      (value: Schema.Json) => typeof value === "string" && formats.includes(value),
-      formats.join(", ")
-    ] as const
-  ],
-  ...["minLength", "maxLength", "minItems", "maxItems"].map(
-    (name) => [name, [isCount, "a whole number from 0"] as const] as const
-  ),
-  ...["minimum", "maximum"].map((name) => [name, [isNumber, "a number"] as const] as const),
-  ...["title", "description", "$schema"].map((name) => [name, [isText, "a text"] as const] as const)
-])
+const keywords: Readonly<Record<string, Keyword>> = {
+  type: [(value) => isType(value) || isArrayOf(value, isType, 1), types.join(", ")],
+  properties: [isObject, "an object of schemas"],
+  required: [(value) => isArrayOf(value, isText, 0), `at most ${valuesMax} names`],
+  additionalProperties: [(value) => typeof value === "boolean", "true or false"],
+  items: [isObject, "a schema"],
+  const: [isScalar, `one of ${scalars}`],
+  enum: [(value) => isArrayOf(value, isScalar, 1), `1 to ${valuesMax} ${scalars}`],
+  format: [(value) => formats.includes(value), formats.join(", ")],
+  minLength: count,
+  maxLength: count,
+  minItems: count,
+  maxItems: count,
+  minimum: number,
+  maximum: number,
+  title: text,
+  description: text,
+  $schema: text
+}
 
 /**
  * A mistake in a schema, with the way to it.
@@ -98,6 +99,11 @@ export interface Fault {
   readonly message: string
 }
 
+const fault = (path: ReadonlyArray<string>, expected: string): Fault => ({
+  path,
+  message: `Expected ${expected}`
+})
+
 /**
  * Returns the first mistake of a schema. Walks without recursion.
  *
@@ -106,7 +112,7 @@ export interface Fault {
  */
 export const faultOf = (schema: Schema.Json): Fault | undefined => {
   if (!isObject(schema) || schema["type"] !== "object") {
-    return { path: ["type"], message: "Expected object: a payload is one" }
+    return fault(["type"], "object: a payload is one")
   }
   const rules: Array<{ readonly rule: Rule; readonly path: ReadonlyArray<string>; readonly level: number }> =
     [{ rule: schema, path: [], level: 1 }]
@@ -114,19 +120,18 @@ export const faultOf = (schema: Schema.Json): Fault | undefined => {
   for (let next = rules.pop(); next !== undefined; next = rules.pop()) {
     const { level, path, rule } = next
     const add = (child: Schema.Json, at: ReadonlyArray<string>): Fault | undefined => {
-      if (!isObject(child)) return { path: at, message: "Expected a schema" }
-      if (level >= levelsMax) return { path: at, message: `Expected at most ${levelsMax} levels` }
-      if (++count > rulesMax) return { path: at, message: `Expected at most ${rulesMax} schemas in all` }
+      if (!isObject(child)) return fault(at, "a schema")
+      if (level >= levelsMax) return fault(at, `at most ${levelsMax} levels`)
+      if (++count > rulesMax) return fault(at, `at most ${rulesMax} schemas in all`)
       rules.push({ rule: child, path: at, level: level + 1 })
       return undefined
     }
     for (const [name, value] of Object.entries(rule)) {
       const at = [...path, name]
-      const [isValid, expected] = keywords.get(name) ?? []
-      if (isValid === undefined) {
-        return { path: at, message: `Expected one of ${Array.from(keywords.keys()).join(", ")}` }
-      }
-      if (!isValid(value)) return { path: at, message: `Expected ${expected}` }
+      const keyword = Object.hasOwn(keywords, name) ? keywords[name] : undefined
+      if (keyword === undefined) return fault(at, `one of ${Object.keys(keywords).join(", ")}`)
+      const [isValid, expected] = keyword
+      if (!isValid(value)) return fault(at, expected)
       const children =
         name === "items"
           ? [[at, value] as const]
@@ -134,8 +139,8 @@ export const faultOf = (schema: Schema.Json): Fault | undefined => {
             ? Object.entries(value).map(([property, child]) => [[...at, property], child] as const)
             : []
       for (const [place, child] of children) {
-        const fault = add(child, place)
-        if (fault !== undefined) return fault
+        const found = add(child, place)
+        if (found !== undefined) return found
       }
     }
   }
@@ -151,8 +156,8 @@ export const faultOf = (schema: Schema.Json): Fault | undefined => {
 export const PayloadSchema = Json.make({ bytesMax: schemaBytesMax, depthMax: jsonDepthMax }).check(
   Schema.makeFilter(
     (schema: Schema.Json) => {
-      const fault = faultOf(schema)
-      return fault === undefined ? undefined : { path: fault.path, issue: fault.message }
+      const found = faultOf(schema)
+      return found && { path: found.path, issue: found.message }
     },
     { expected: "a schema of a payload", toJsonSchema: () => ({ type: "object" }) }
   )

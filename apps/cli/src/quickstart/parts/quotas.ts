@@ -41,6 +41,7 @@ const alerts = {
 }
 
 const poll = Schedule.spaced("50 millis")
+const refusedStatus = 429
 
 /** Sends a request; an answer of another status than the expected ones ends the part. */
 const send = Effect.fnUntraced(function* (
@@ -108,7 +109,11 @@ const readUntilRefused = Effect.fnUntraced(function* (installation: Installation
   const subject = { policy: routePolicy, subject: { route: "limits.getPolicy" } }
   const answers = yield* send(installation, "limits/reset", subject, [200]).pipe(
     Effect.andThen(Effect.forEach(Array.from({ length: reads }), () => read)),
-    Effect.repeat({ until: (answers) => answers.every(isLimited), schedule: poll })
+    Effect.repeat({
+      // A refusal of the round before is remembered for up to 500 ms, and the first answer is one then.
+      until: (answers) => answers.every(isLimited) && answers[0]?.status !== refusedStatus,
+      schedule: poll
+    })
   )
   const removed = yield* client.execute(
     HttpClientRequest.delete(`${policies}/${routePolicy}`).pipe(
@@ -165,7 +170,9 @@ export const quotas: Part = {
     const answers = yield* readUntilRefused(installation)
     const refused = answers.filter(
       ({ ratelimit, retryAfter, status }) =>
-        status === 429 && Number(retryAfter) > 0 && ratelimit?.includes(`"${routePolicy}";r=0;t=`) === true
+        status === refusedStatus &&
+        Number(retryAfter) > 0 &&
+        ratelimit?.includes(`"${routePolicy}";r=0;t=`) === true
     )
     const events = yield* passSoftLimit(installation)
     return {
