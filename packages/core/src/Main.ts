@@ -67,6 +67,31 @@ export const launch = <A, E, R>(layer: Layer.Layer<A, E, R>): Effect.Effect<neve
     )
   }).pipe(Effect.scoped)
 
+/**
+ * Ends the process when what it has written is with its readers. A pipe takes some 64 KiB at once: without the wait, a reader
+ * that is slower than that loses the end of a long result.
+ */
+const endWith = (code: number): void => {
+  const unread = [process.stdout, process.stderr].filter(
+    (stream) => stream.writableLength > 0 && !stream.destroyed
+  )
+  if (unread.length === 0) process.exit(code)
+  let left = unread.length
+  const done = () => {
+    if (--left === 0) process.exit(code)
+  }
+  for (const stream of unread) {
+    let isDone = false
+    const doneOnce = () => {
+      if (isDone) return
+      isDone = true
+      done()
+    }
+    // A reader that has gone ends the wait too.
+    stream.once("error", doneOnce).once("close", doneOnce).write("", doneOnce)
+  }
+}
+
 const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   let isSignalled = false
   const onSignal = () => {
@@ -78,8 +103,8 @@ const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
   process.on("SIGTERM", onSignal)
   fiber.addObserver((exit) => {
     const isStopped = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-    if (isSignalled && (Exit.isSuccess(exit) || isStopped)) return process.exit(0)
-    teardown(exit, (code) => process.exit(code))
+    if (isSignalled && (Exit.isSuccess(exit) || isStopped)) return endWith(0)
+    teardown(exit, endWith)
   })
 })
 
@@ -93,7 +118,7 @@ const report = <E>(cause: Cause.Cause<E>): Effect.Effect<void> =>
 
 /**
  * Runs the main effect of a process. SIGINT and SIGTERM interrupt it; when it has cleaned up, the exit code is 0. A
- * second signal ends the process at once with 130. A failure is written to standard error and ends it with 1, or with the
+ * second signal ends the process at once with 130. It ends when its readers have what it wrote. A failure is written to standard error and ends it with 1, or with the
  * code the error names by `Runtime.errorExitCode`.
  *
  * @category running

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import { Effect } from "effect"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import * as Path from "node:path"
 
 const script = Path.join(import.meta.dirname, "mainProcess.ts")
@@ -34,5 +36,28 @@ describe("a process that Main.run runs", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* runProgram("reported"), { code: 17, stdout: "7 parcels\n", stderr: "" })
     })
+  )
+
+  it.live("ends when a slow reader has all of a long result, or has gone", () =>
+    Effect.gen(function* () {
+      const start = Effect.acquireRelease(
+        Effect.sync(() => {
+          const child = spawn(process.execPath, [script, "long"], { stdio: ["ignore", "pipe", "ignore"] })
+          return { child, ended: once(child, "exit") }
+        }),
+        ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      const slow = yield* start
+      yield* Effect.sleep("1 second")
+      let length = 0
+      slow.child.stdout.on("data", (chunk: Buffer) => (length += chunk.length))
+      yield* Effect.promise(() => once(slow.child.stdout, "end"))
+      assert.deepStrictEqual(yield* Effect.promise(() => slow.ended), [0, null])
+      assert.strictEqual(length, "7 parcels\n".length + 2_000_001)
+
+      const left = yield* start
+      left.child.stdout.destroy()
+      yield* Effect.promise(() => left.ended)
+    }).pipe(Effect.scoped)
   )
 })

@@ -12,7 +12,8 @@ class Reported extends Schema.TaggedError<Reported>()("Reported", {}) {
 const endings: Readonly<Record<string, Effect.Effect<void, ParcelLost | Reported>>> = {
   failure: Effect.fail(new ParcelLost({ message: "The eighth parcel is lost" })),
   defect: Effect.die(new Error("The scales broke")),
-  reported: Effect.fail(new Reported())
+  reported: Effect.fail(new Reported()),
+  long: Console.log("x".repeat(2_000_000))
 }
 
 Main.run(Effect.andThen(Console.log("7 parcels"), endings[process.argv[2] ?? ""] ?? Effect.void))
