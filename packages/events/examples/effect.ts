@@ -14,7 +14,7 @@ import { Console, Deferred, Effect, Layer } from "effect"
 
 const type = "com.example.order.placed"
 
-/** The order's own writes stand in the same transaction: the event exists if and only if they commit. */
+/** The order is written in the same transaction: the event exists if and only if it commits. */
 const placeOrder = Database.transaction(
   Effect.gen(function* () {
     const events = yield* Events

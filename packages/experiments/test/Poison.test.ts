@@ -10,6 +10,8 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Laboratory from "./Laboratory.ts"
 
+const { count, update } = PoisonSuite
+
 const everySeconds = 7_200
 
 const as = (tenantId: string) => provide(TenantId.make(tenantId))
@@ -18,30 +20,6 @@ const overAll = Effect.provideService(AllTenants, { actor: "test" })
 const take = Effect.flatMap(ExperimentLooks, ({ takeDue }) => takeDue).pipe(overAll)
 const merge = Effect.flatMap(ExperimentUnits, ({ mergeDue }) => mergeDue).pipe(overAll)
 const prune = Effect.flatMap(ExperimentUnits, (units) => units.prune).pipe(overAll)
-
-const count = (table: string, tenantId: string, condition = "true") =>
-  Effect.map(
-    Effect.flatMap(
-      SqlClient.SqlClient,
-      (sql) => sql`
-        SELECT
-          FROM ${sql(table)}
-         WHERE tenant_id = ${tenantId}
-           AND ${sql.literal(condition)}
-      `
-    ),
-    (rows) => rows.length
-  )
-
-const update = (table: string, tenantId: string, change: string) =>
-  Effect.flatMap(
-    SqlClient.SqlClient,
-    (sql) => sql`
-      UPDATE ${sql(table)}
-         SET ${sql.literal(change)}
-       WHERE tenant_id = ${tenantId}
-    `
-  )
 
 const start = Laboratory.start("banner", [], { plan: { unitsPlanned: 700, lookEverySeconds: everySeconds } })
 

@@ -8,6 +8,8 @@ import { SqlClient } from "effect/sql"
 import * as Laboratory from "./Laboratory.ts"
 import * as MailServer from "./MailServer.ts"
 
+const { count } = PoisonSuite
+
 const as = (tenantId: string) => provide(TenantId.make(tenantId))
 const maintenance = <A, E>(
   use: (service: NotificationMaintenance["Service"]) => Effect.Effect<A, E, AllTenants>
@@ -15,20 +17,6 @@ const maintenance = <A, E>(
 
 const recover = maintenance(({ recover: all }) => all)
 const prune = maintenance(({ prune: all }) => all)
-
-const count = (table: string, tenantId: string, condition: string) =>
-  Effect.map(
-    Effect.flatMap(
-      SqlClient.SqlClient,
-      (sql) => sql`
-        SELECT
-          FROM ${sql(table)}
-         WHERE tenant_id = ${tenantId}
-           AND ${sql.literal(condition)}
-      `
-    ),
-    (rows) => rows.length
-  )
 
 /** A message of a customer, with its job. */
 const send = (tenantId: string) =>

@@ -9,6 +9,8 @@ import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 
+const { count, update } = PoisonSuite
+
 const layerTest = ObservabilityDomain.layer.pipe(
   Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, ObservabilityDomain.domain.migrations)),
   Layer.provideMerge(Layer.succeed(Outbox.Outbox, { publish: () => Effect.void })),
@@ -29,31 +31,6 @@ const run = (name: string) =>
     ),
     Effect.provideService(AllTenants, { actor: "test" }),
     Effect.scoped
-  )
-
-const update = (table: string, tenantId: string, change: string, condition = "true") =>
-  Effect.flatMap(
-    SqlClient.SqlClient,
-    (sql) => sql`
-      UPDATE ${sql(table)}
-         SET ${sql.literal(change)}
-       WHERE tenant_id = ${tenantId}
-         AND ${sql.literal(condition)}
-    `
-  )
-
-const count = (table: string, tenantId: string, condition: string) =>
-  Effect.map(
-    Effect.flatMap(
-      SqlClient.SqlClient,
-      (sql) => sql`
-        SELECT
-          FROM ${sql(table)}
-         WHERE tenant_id = ${tenantId}
-           AND ${sql.literal(condition)}
-      `
-    ),
-    (rows) => rows.length
   )
 
 const schedule = `{"cron":null,"timeZone":"UTC","intervalMillis":7200000,"marginMillis":180000,"runtimeMillis":600000}`

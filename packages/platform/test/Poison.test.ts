@@ -15,6 +15,8 @@ import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 
+const { count, update } = PoisonSuite
+
 const layerTest = Layer.mergeAll(
   ActivitySeals.layer,
   SubjectRequests.layer,
@@ -38,30 +40,6 @@ const refusing = new Set<string>()
 
 const as = (tenantId: string) => provide(TenantId.make(tenantId))
 const overAll = Effect.provideService(AllTenants, { actor: "test" })
-
-const update = (table: string, tenantId: string, change: string) =>
-  Effect.flatMap(
-    SqlClient.SqlClient,
-    (sql) => sql`
-      UPDATE ${sql(table)}
-         SET ${sql.literal(change)}
-       WHERE tenant_id = ${tenantId}
-    `
-  )
-
-const count = (table: string, tenantId: string, condition: string) =>
-  Effect.map(
-    Effect.flatMap(
-      SqlClient.SqlClient,
-      (sql) => sql`
-        SELECT
-          FROM ${sql(table)}
-         WHERE tenant_id = ${tenantId}
-           AND ${sql.literal(condition)}
-      `
-    ),
-    (rows) => rows.length
-  )
 
 const change = (tenantId: string) =>
   Effect.gen(function* () {

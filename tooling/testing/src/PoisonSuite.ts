@@ -36,6 +36,33 @@ export const loopFailure = (loop: string) => (tenantId: string) =>
     `
   ).pipe(Effect.map(([row]) => row?.lastError))
 
+/** Changes a tenant's rows, as no door would. */
+export const update = (table: string, tenantId: string, change: string, condition = "true") =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql`
+      UPDATE ${sql(table)}
+         SET ${sql.literal(change)}
+       WHERE tenant_id = ${tenantId}
+         AND ${sql.literal(condition)}
+    `
+  )
+
+/** Counts a tenant's rows. */
+export const count = (table: string, tenantId: string, condition = "true") =>
+  Effect.map(
+    Effect.flatMap(
+      SqlClient.SqlClient,
+      (sql) => sql`
+        SELECT
+          FROM ${sql(table)}
+         WHERE tenant_id = ${tenantId}
+           AND ${sql.literal(condition)}
+      `
+    ),
+    (rows) => rows.length
+  )
+
 /** A loop in order of ids meets the bad row before, between and after the others' rows. */
 const tenantsOf = (index: number) => ({
   poisoned: [`p${index}-0`, `p${index}-b`, `p${index}-z`],
