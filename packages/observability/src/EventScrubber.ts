@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import type * as Schema from "effect/Schema"
+import { isRecord } from "./internal/envelope.ts"
 import * as RecurringText from "./internal/recurringText.ts"
 
 /**
@@ -29,6 +30,8 @@ const recurringLengthMin = 5
 const pairLengthMin = 5
 /** Secret values that are looked for in the rest of an event. */
 const recurringMax = 200
+/** Results of longer texts are not kept. */
+const shortLengthMax = 64
 
 const secretParts = [
   "password",
@@ -62,10 +65,30 @@ const secretParts = [
 ]
 const secretNames = new Set(["auth", "pass", "pin", "otp", "ssn", "sid", "dsn", "mfa", "pan", "session"])
 
-const isSecretName = (name: string): boolean => {
-  const bare = name.toLowerCase().replaceAll(/[^a-z0-9]/g, "")
-  return secretNames.has(bare) || secretParts.some((part) => bare.includes(part))
+/** Names recur in every event. Longer ones are read each time, also because a part of a text keeps the whole text. */
+const rememberedLengthMax = 12
+const rememberedMax = 4_096
+
+/** Remembers the answers for short names. */
+const remembered = (answer: (name: string) => boolean): ((name: string) => boolean) => {
+  const known = new Map<string, boolean>()
+  return (name) => {
+    if (name.length > rememberedLengthMax) return answer(name)
+    const before = known.get(name)
+    if (before !== undefined) return before
+    const found = answer(name)
+    if (known.size >= rememberedMax) known.clear()
+    known.set(name, found)
+    return found
+  }
 }
+
+const bareOf = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "")
+
+const isSecretName = remembered((name) => {
+  const bare = bareOf(name)
+  return secretNames.has(bare) || secretParts.some((part) => bare.includes(part))
+})
 
 /** Fields with the address of a person, removed unless the project keeps addresses. */
 const addressNames = new Set([
@@ -81,8 +104,7 @@ const addressNames = new Set([
   "xclientip"
 ])
 
-const isAddressName = (name: string): boolean =>
-  addressNames.has(name.toLowerCase().replaceAll(/[^a-z0-9]/g, ""))
+const isAddressName = remembered((name) => addressNames.has(bareOf(name)))
 
 /** Values that are secret wherever they are. The part in the first group is the secret. */
 const forms: ReadonlyArray<RegExp> = [
@@ -96,6 +118,14 @@ const forms: ReadonlyArray<RegExp> = [
   /:\/\/[^\s:/?#@]*:([^\s/?#@]+)@/g,
   /(-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$))/g
 ]
+
+/** A text without one of these has none of the forms: most texts are read once and not once for each form. */
+const formHint =
+  /(?:bearer|basic|token|digest)\s|eyJ|hm_|(?:sk|rk|pk|whsec|ghp|gho|ghs|glpat|xox[abprs])[-_]|AKIA|@|-----BEGIN /i
+const formsIn = (text: string): ReadonlyArray<RegExp> => (formHint.test(text) ? forms : [])
+
+/** A text without one of these has no pair of a name and a value. */
+const hasSign = (text: string): boolean => text.includes("=") || text.includes(":") || text.includes("%3")
 
 /**
  * The name and the sign of `name=value` in a query, a cookie or a message, `"name":"value"` in JSON, also in JSON within
@@ -131,6 +161,7 @@ const pairFrom = (text: string, from: number): RegExpExecArray | null => {
 /** The places of secret values in a text. The values of other names are not read to their ends, again and again. */
 const secretPlaces = (text: string): ReadonlyArray<readonly [number, number]> => {
   const places: Array<readonly [number, number]> = []
+  if (!hasSign(text)) return places
   let match = pairFrom(text, 0)
   while (match !== null) {
     const at = match.index + match[0].length
@@ -149,6 +180,7 @@ const secretPlaces = (text: string): ReadonlyArray<readonly [number, number]> =>
 
 /** The digits of a card, and ids: some of one in a few thousand would pass for a card. */
 const cardDigits = /\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b\d(?:[ -]?\d){12,18}\b/gi
+const cardHint = /\d(?:[ -]?\d){12}/
 const idLength = 36
 
 const isCard = (text: string): boolean => {
@@ -162,6 +194,12 @@ const isCard = (text: string): boolean => {
   }
   return sum % 10 === 0
 }
+
+/** Cards among the digits are removed. */
+const withoutCards = (text: string): string =>
+  cardHint.test(text)
+    ? text.replaceAll(cardDigits, (digits) => (isCard(digits) ? replacement : digits))
+    : text
 
 const cleaned = (text: string): string => {
   const cut = text.length > textLengthMax ? `${text.slice(0, textLengthMax)}…` : text
@@ -184,6 +222,10 @@ export interface Options {
  */
 export class Scrubber {
   readonly #values = new Set<string>()
+  /** Texts in which the first walk found no secret. */
+  readonly #plain = new Set<string>()
+  /** Results of the second walk for short texts: names and levels recur in an event. */
+  readonly #short = new Map<string, string>()
   #withoutRecurring: ((text: string) => string) | undefined
   readonly #options: Options
 
@@ -195,8 +237,10 @@ export class Scrubber {
     const bare = value.trim()
     if (bare.length < recurringLengthMin || bare === replacement || bare === "[Filtered]") return
     if (this.#values.size >= recurringMax) return
+    if (this.#values.has(bare)) return
     this.#values.add(bare)
     this.#withoutRecurring = undefined
+    this.#short.clear()
   }
 
   #noteAll(value: unknown, depth: number): void {
@@ -211,9 +255,19 @@ export class Scrubber {
   }
 
   #collectText(text: string): void {
-    if (text.length < pairLengthMin) return
-    for (const form of forms) for (const match of text.matchAll(form)) this.#note(match[1] ?? "")
-    for (const [start, end] of secretPlaces(text)) this.#note(text.slice(start, end))
+    if (text.length < pairLengthMin || this.#plain.has(text)) return
+    let isPlain = true
+    for (const form of formsIn(text)) {
+      for (const match of text.matchAll(form)) {
+        isPlain = false
+        this.#note(match[1] ?? "")
+      }
+    }
+    for (const [start, end] of secretPlaces(text)) {
+      isPlain = false
+      this.#note(text.slice(start, end))
+    }
+    if (isPlain) this.#plain.add(text)
   }
 
   /** Finds the secrets of a value. Call it for every part of an event before {@link clean}. */
@@ -226,9 +280,10 @@ export class Scrubber {
       for (const item of value.slice(0, itemsMax)) this.collect(item, depth + 1)
       return
     }
-    const entries = Object.entries(value)
-    const named = nameOf(entries)
-    for (const [name, item] of entries.slice(0, namesMax)) {
+    if (!isRecord(value)) return
+    const named = nameOf(value)
+    for (const name of Object.keys(value).slice(0, namesMax)) {
+      const item = value[name]
       const isSecret = isSecretName(name) || (name === "value" && named !== undefined && isSecretName(named))
       if (isSecret) this.#noteAll(item, depth)
       this.collect(item, depth + 1)
@@ -237,13 +292,23 @@ export class Scrubber {
 
   /** Removes secrets from a text. */
   text(text: string): string {
+    if (text.length > shortLengthMax) return this.#read(text)
+    const before = this.#short.get(text)
+    if (before !== undefined) return before
+    const result = this.#read(text)
+    this.#short.set(text, result)
+    return result
+  }
+
+  #read(text: string): string {
     this.#withoutRecurring ??= RecurringText.replacer(
       Array.from(this.#values).flatMap((value) => [value, encodeURIComponent(value.toWellFormed())]),
       replacement
     )
     let result = this.#withoutRecurring(cleaned(text))
     if (result.length < pairLengthMin) return result
-    for (const form of forms) {
+    if (this.#plain.has(result)) return withoutCards(result)
+    for (const form of formsIn(result)) {
       result = result.replaceAll(form, (match: string, secret: string) =>
         match.replace(secret, () => replacement)
       )
@@ -254,9 +319,7 @@ export class Scrubber {
       parts.push(result.slice(kept, start), replacement)
       kept = end
     }
-    return [...parts, result.slice(kept)]
-      .join("")
-      .replaceAll(cardDigits, (digits) => (isCard(digits) ? replacement : digits))
+    return withoutCards([...parts, result.slice(kept)].join(""))
   }
 
   /** Returns the value without secrets, within bounds. */
@@ -280,16 +343,26 @@ export class Scrubber {
         return [this.text(name), null]
       return value.slice(0, itemsMax).map((item) => this.clean(item, depth + 1))
     }
-    const entries = Object.entries(value)
-    const named = nameOf(entries)
-    return Object.fromEntries(
-      entries.slice(0, namesMax).flatMap(([name, item]): ReadonlyArray<[string, Schema.Json]> => {
-        if (this.#isDropped(name)) return []
-        const isSecret =
-          isSecretName(name) || (name === "value" && named !== undefined && isSecretName(named))
-        return [[this.text(name), isSecret && item !== null ? replacement : this.clean(item, depth + 1)]]
-      })
-    )
+    if (!isRecord(value)) return null
+    const named = nameOf(value)
+    const fields: Record<string, Schema.Json> = {}
+    for (const name of Object.keys(value).slice(0, namesMax)) {
+      if (this.#isDropped(name)) continue
+      const item = value[name]
+      const isSecret = isSecretName(name) || (name === "value" && named !== undefined && isSecretName(named))
+      const shown = this.text(name)
+      const cleaned = isSecret && item !== null ? replacement : this.clean(item, depth + 1)
+      // An assignment would set the prototype.
+      if (shown === "__proto__") {
+        Object.defineProperty(fields, shown, {
+          value: cleaned,
+          enumerable: true,
+          configurable: true,
+          writable: true
+        })
+      } else fields[shown] = cleaned
+    }
+    return fields
   }
 
   #isDropped(name: string): boolean {
@@ -298,7 +371,9 @@ export class Scrubber {
 }
 
 /** The name beside a `value`, as lists of headers and attributes have it. */
-const nameOf = (entries: ReadonlyArray<[string, unknown]>): string | undefined => {
-  const named = entries.find(([name]) => name === "name" || name === "key")?.[1]
-  return typeof named === "string" && entries.some(([name]) => name === "value") ? named : undefined
+const nameOf = (value: Readonly<Record<string, unknown>>): string | undefined => {
+  if (!Object.hasOwn(value, "value")) return undefined
+  const first = Object.keys(value).find((name) => name === "name" || name === "key")
+  const named = first === undefined ? undefined : value[first]
+  return typeof named === "string" ? named : undefined
 }

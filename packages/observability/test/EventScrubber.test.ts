@@ -56,6 +56,22 @@ describe("Scrubbing", () => {
     for (const form of forms) assert.notInclude(scrubbed({ message: `it was ${form}.` }), form)
   })
 
+  it("removes a secret that is named after a text with it was read", () => {
+    const scrubber = new Scrubber({ keepsAddresses: false })
+    scrubber.collect("order 77-plum-88 failed")
+    assert.strictEqual(scrubber.text("77-plum-88"), "77-plum-88")
+    assert.strictEqual(scrubber.text("order 77-plum-88 failed"), "order 77-plum-88 failed")
+    scrubber.collect({ passphrase: "77-plum-88" })
+    assert.strictEqual(scrubber.text("77-plum-88"), "[scrubbed]")
+    assert.strictEqual(scrubber.text("order 77-plum-88 failed"), "order [scrubbed] failed")
+  })
+
+  it("removes the number of a card from a text without another secret", () => {
+    const card = "5500-0055-5555-5559"
+    const long = `${"a long line of a log ".repeat(9)} ${card}`
+    assert.notInclude(scrubbed({ message: `paid by ${card}`, extra: { line: long } }), card)
+  })
+
   it("keeps what is no secret", () => {
     const event = {
       message: "Order 1042 of the author failed: monkey=business",
@@ -121,8 +137,9 @@ describe("Scrubbing", () => {
   const secrets = Object.fromEntries(
     Array.from({ length: 200 }, (_, index) => [`password${index}`, `secret value ${index} ü`])
   )
+  // Each text differs: one that recurs is read once.
   const repeated = (unit: string) =>
-    Array.from({ length: 8 }, () => unit.repeat(Math.ceil(16_384 / unit.length)))
+    Array.from({ length: 8 }, (_, index) => `${index} ${unit.repeat(Math.ceil(16_384 / unit.length))}`)
   const lists = (text: string) =>
     Array.from({ length: 130 }, () =>
       Array.from({ length: Math.floor(1_000 / (text.length + 3)) }, () => text)
@@ -139,9 +156,10 @@ describe("Scrubbing", () => {
       })
     )
 
-  // Ratios of the same process: where the work grew with the square of a length, or with the number of secrets, these were 90 to 120.
+  // Ratios of the same process: where the work grew with the square of a length, or with the number of secrets, these were 250 to 500.
   it("takes hardly more of the processor for a hostile event than for another of its size", () => {
-    const plain = costOf(repeated("word "))
+    // Each form is looked for in it, and none is found.
+    const plain = costOf(repeated("token word "))
     const hostile = [
       repeated("-eyJaaaaa"),
       [secrets, lists("a")],
@@ -151,7 +169,7 @@ describe("Scrubbing", () => {
       repeated('password:"')
     ]
     for (const event of hostile) {
-      assert.isBelow(costOf(event) / plain, 30, JSON.stringify(event).slice(-60))
+      assert.isBelow(costOf(event) / plain, 100, JSON.stringify(event).slice(-60))
     }
   })
 })

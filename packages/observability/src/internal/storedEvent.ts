@@ -250,11 +250,10 @@ const decodeStored = Schema.decodeUnknownSync(
 /** The JSON of a stored event. */
 const expand = (data: Uint8Array): JsonFields => decodeStored(zstdDecompressSync(data).toString("utf8"))
 
-/** Makes the stored form of an event. The scrubber has seen the other items of its envelope. */
+/** Makes the stored form of an event. The scrubber has collected the secrets of all items of its envelope. */
 export const make = (sent: Fields, context: Context, scrubber: Scrubber): StoredEvent => {
   const { eventId, keepsAddresses, receivedAtMillis, rules, sentAtMillis, tenantId } = context
   const event = trimmed(keepsAddresses ? withAddress(sent, context.clientAddress) : sent)
-  scrubber.collect(event)
   const json = scrubber.clean(event)
   const cleaned: JsonFields = jsonFieldsOf(json)
   const grouped = groupedOf(cleaned)
