@@ -170,7 +170,8 @@ const bounded = <E>(
   bounds: Bounds,
   clock: Clock.Clock
 ): Pull.Pull<Chunks, E | TooLarge | TooSlow> => {
-  const tooSlow = Effect.fail(new TooSlow({ bytesPerSecondMin: bounds.minRate }))
+  // Made when it is needed: an error reads the stack.
+  const tooSlow = Effect.suspend(() => Effect.fail(new TooSlow({ bytesPerSecondMin: bounds.minRate })))
   const windowBytesMin = (bounds.minRate * rateWindowMillis) / 1_000
   let sentBytes = 0
   let windowBytes = 0
