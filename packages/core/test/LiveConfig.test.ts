@@ -15,7 +15,7 @@ const zeta = TenantId.make("zeta")
 const poison = TenantId.make("poison")
 
 /** Rows in memory that a test changes, breaks and counts the reads of. */
-const makeSource = Effect.gen(function* () {
+const makeSource = Effect.fnUntraced(function* (tenantsMax: number) {
   const heard = yield* PubSub.sliding<Wakeup.Signal | undefined>(1_024)
   const wakeup: Wakeup.Wakeup["Service"] = {
     signal: (channel, payload) => Effect.asVoid(PubSub.publish(heard, { channel, payload })),
@@ -40,7 +40,7 @@ const makeSource = Effect.gen(function* () {
     revision,
     read,
     poll: "5 seconds",
-    tenantsMax: 2
+    tenantsMax
   }).pipe(Effect.provideService(Wakeup.Wakeup, wakeup))
   const change = (tenant: TenantId, isSignalled = true) =>
     Effect.suspend(() => {
@@ -60,7 +60,7 @@ const reached = <A, E>(config: LiveConfig.LiveConfig<A, E>, tenant: TenantId, re
 describe("LiveConfig", () => {
   it.effect("has nothing before the first read, which callers at the same time share", () =>
     Effect.gen(function* () {
-      const { config, state } = yield* makeSource
+      const { config, state } = yield* makeSource(2)
       assert.isUndefined(config.current(acme))
       assert.isUndefined(yield* config.ageMillis(acme))
       const values = yield* Effect.all(
@@ -75,7 +75,7 @@ describe("LiveConfig", () => {
 
   it.effect("follows a wake-up at once, a lost one by polling, and a lost connection when it is back", () =>
     Effect.gen(function* () {
-      const { change, config, lost } = yield* makeSource
+      const { change, config, lost } = yield* makeSource(2)
       yield* config.ready(acme)
       yield* change(acme)
       yield* reached(config, acme, 1n)
@@ -94,7 +94,7 @@ describe("LiveConfig", () => {
 
   it.effect("reads nothing while the revision stays", () =>
     Effect.gen(function* () {
-      const { config, state } = yield* makeSource
+      const { config, state } = yield* makeSource(2)
       yield* config.ready(acme)
       const questions = state.questions
       yield* TestClock.adjust("1 minute")
@@ -107,7 +107,7 @@ describe("LiveConfig", () => {
     "keeps the last good value in an outage of 60 seconds, shows its age, and catches up after it",
     () =>
       Effect.gen(function* () {
-        const { change, config, state } = yield* makeSource
+        const { change, config, state } = yield* makeSource(2)
         yield* config.ready(acme)
         state.isAway = true
         yield* change(acme)
@@ -126,7 +126,7 @@ describe("LiveConfig", () => {
 
   it.effect("lets a tenant that hangs delay no other, and fails its first read at the deadline", () =>
     Effect.gen(function* () {
-      const { change, config, state } = yield* makeSource
+      const { change, config, state } = yield* makeSource(2)
       state.hanging.add(poison)
       const waiting = yield* Effect.forkChild(Effect.flip(config.ready(poison)))
       yield* config.ready(acme)
@@ -142,9 +142,23 @@ describe("LiveConfig", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("lets any number of tenants that hang again delay no other", () =>
+    Effect.gen(function* () {
+      const { change, config, state } = yield* makeSource(21)
+      const many = Array.from({ length: 20 }, (_, index) => TenantId.make(`poison-${index}`))
+      for (const tenant of [acme, ...many]) yield* config.ready(tenant)
+      for (const tenant of many) state.hanging.add(tenant)
+      // The reads of the first poll end at their deadline, 15 seconds on; those behind them begin then.
+      yield* TestClock.adjust("60 seconds")
+      yield* change(acme)
+      yield* reached(config, acme, 1n)
+      assert.strictEqual(yield* config.ready(many[7] ?? poison), "poison-7 0")
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("drops the least recently used tenant, and none whose changes are being read", () =>
     Effect.gen(function* () {
-      const { config } = yield* makeSource
+      const { config } = yield* makeSource(2)
       const [a, b, c] = [TenantId.make("a"), TenantId.make("b"), TenantId.make("c")]
       const following = yield* Deferred.make<void>()
       const follower = yield* config.changes(a).pipe(
@@ -169,7 +183,7 @@ describe("LiveConfig", () => {
     "brings a slow reader the newest revision, and a reader of a tenant that fails the first good one",
     () =>
       Effect.gen(function* () {
-        const { change, config, state } = yield* makeSource
+        const { change, config, state } = yield* makeSource(2)
         const release = yield* Deferred.make<void>()
         const started = yield* Deferred.make<void>()
         const slow = yield* config.changes(acme).pipe(
