@@ -1,13 +1,16 @@
 /**
- * The harness: a bench measures our figures and those of its peers in interleaved rounds. Targets are in
- * `targets/<bench>.json`, copied from the specification. The harness computes which are met; a figure without a
- * measurement is not met.
+ * The harness: a bench measures our figures and those of its peers in interleaved rounds. A file `benchmark/<name>.ts` of a
+ * package exports it as `bench`.
+ *
+ * Targets are beside it in `<name>.targets.json`, copied from the specification. The harness computes which are met; a figure
+ * without a measurement is not met.
  */
+import * as PackagePrograms from "@hypermarket/testing/PackagePrograms"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { readFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
-import * as Path from "node:path"
 
 export const Figure = Schema.Struct({
   figure: Schema.String,
@@ -27,6 +30,11 @@ export interface Options {
   readonly only: ReadonlyArray<string>
   /** Called with the figures of each part as it ends: a run that is cut short keeps them. */
   readonly measured: (figures: ReadonlyArray<Figure>) => Effect.Effect<void>
+}
+
+/** A benchmark: its name is that of its file. */
+export interface Bench {
+  readonly run: (options: Options) => Effect.Effect<ReadonlyArray<Figure>, unknown, Scope.Scope>
 }
 
 /**
@@ -56,10 +64,16 @@ export interface Row extends Figure {
   readonly met: boolean
 }
 
-export const readTargets = (name: string) =>
-  Effect.try(() => readFileSync(Path.join(import.meta.dirname, "../targets", `${name}.json`), "utf8")).pipe(
-    Effect.flatMap(Schema.decodeEffect(Targets))
-  )
+class NoSuchBench extends Schema.TaggedError<NoSuchBench>()("NoSuchBench", { message: Schema.String }) {}
+
+/** Reads the targets of a benchmark, which are beside it. */
+export const readTargets = Effect.fnUntraced(function* (name: string) {
+  const program = PackagePrograms.find("benchmark").find((candidate) => candidate.name === name)
+  if (program === undefined)
+    return yield* new NoSuchBench({ message: `no package brings a benchmark ${name}` })
+  const text = yield* Effect.try(() => readFileSync(program.file.replace(/\.ts$/, ".targets.json"), "utf8"))
+  return yield* Schema.decodeEffect(Targets)(text)
+})
 
 const boundPattern = /^(>=|<=|<|>)\s*([\d.]+)$/
 

@@ -2,16 +2,13 @@
  * Set-up of the benches: a separate Postgres with production durability, our built services, a tenant and a key.
  */
 import * as Database from "@hypermarket/core/Database"
-import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { TenantId } from "@hypermarket/core/Tenant"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
-import * as Startup from "@hypermarket/installation/Startup"
-import { ApiKeys } from "@hypermarket/platform/ApiKeys"
-import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
-import { TenantAccounts } from "@hypermarket/platform/TenantAccounts"
+import { repository as root } from "@hypermarket/testing/PackagePrograms"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
+import * as TenantKey from "@hypermarket/testing/TenantKey"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -19,16 +16,23 @@ import { tmpdir } from "node:os"
 import * as Path from "node:path"
 import * as Bench from "./Bench.ts"
 
-const root = Path.resolve(import.meta.dirname, "../../..")
-
 export class SetupFailed extends Schema.TaggedError<SetupFailed>()("SetupFailed", {
   message: Schema.String
 }) {}
 
 /** Runs a program to its end; what it wrote to standard error is the error. */
-const command = (text: string, args: ReadonlyArray<string>, cwd: string) =>
+export const command = (
+  text: string,
+  args: ReadonlyArray<string>,
+  cwd: string,
+  env: Readonly<Record<string, string>> = {}
+) =>
   Effect.callback<void, SetupFailed>((resume) => {
-    const child = spawn(text, args, { cwd, stdio: ["ignore", "ignore", "pipe"] })
+    const child = spawn(text, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "ignore", "pipe"]
+    })
     let errors = ""
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk))
     child.once("error", (cause) => resume(Effect.fail(new SetupFailed({ message: cause.message }))))
@@ -45,12 +49,6 @@ const command = (text: string, args: ReadonlyArray<string>, cwd: string) =>
 export const build = Effect.andThen(
   Bench.say("building"),
   command("turbo", ["run", "build", "--output-logs=errors-only"], root)
-)
-
-/** Our process of `bench events`, bundled as the apps are: types are not stripped, nor sources held, at run time. */
-export const oursScript = Path.join(root, "tooling/bench/.bundle/ours.js")
-export const bundleOurs = Effect.suspend(() =>
-  command(Path.join(root, "tooling/bench/node_modules/.bin/tsup"), [], Path.join(root, "tooling/bench"))
 )
 
 /** Installs the peers from their own lockfile. */
@@ -90,6 +88,7 @@ export const peerAnswer = <S extends Schema.ConstraintDecoder<unknown>>(
 export const peerScript = (name: string) => Path.join(root, "tooling/bench/peers", name)
 const apiScript = Path.join(root, "apps/api/dist/main.js")
 const workerScript = Path.join(root, "apps/worker/dist/main.js")
+const cliScript = Path.join(root, "apps/cli/src/main.ts")
 
 export const tenantId = TenantId.make("bench")
 
@@ -102,20 +101,15 @@ export const database = Effect.fnUntraced(function* (
   return yield* tenantWithKey(server.url, scopes)
 })
 
-/** Migrates a server's database and creates the tenant `bench` with a key. */
+/** Migrates a server's database, as an operator does, and creates the tenant `bench` with a key. */
 export const tenantWithKey = Effect.fnUntraced(function* (url: string, scopes: ReadonlyArray<string>) {
   const options = TestDatabase.optionsOf(url)
-  yield* Startup.migrate(options)
-  const issued = yield* Effect.gen(function* () {
-    const accounts = yield* TenantAccounts
-    const keys = yield* ApiKeys
-    yield* accounts.create({ tenantId, name: "Bench" })
-    return yield* keys.create({ name: "bench", scopes }, "operator").pipe(provide(tenantId))
-  }).pipe(
-    Effect.provideService(AllTenants, { actor: "bench" }),
-    Effect.provide(PlatformDomain.layer.pipe(Layer.provide(Database.layer(options, "hm-bench"))))
+  yield* command(process.execPath, [cliScript, "migrate"], root, { DATABASE_URL: url })
+  const key = yield* TenantKey.makeTenant(tenantId).pipe(
+    Effect.andThen(TenantKey.make({ tenant: tenantId, scopes })),
+    Effect.provide(Database.layer(options, "hm-bench"))
   )
-  return { url, options, key: issued.secret ?? "", apiKeyId: issued.apiKey.apiKeyId }
+  return { url, options, key }
 })
 
 /** The API with streams that never end and requests that are slow, as its own test of stopping starts it. */

@@ -6,7 +6,6 @@ import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Path from "node:path"
 import { environment, up } from "./Settings.ts"
 
 export interface Crew {
@@ -25,16 +24,13 @@ export interface Crew {
   readonly logs: () => ReadonlyArray<string>
 }
 
-const queueWorker = Path.join(import.meta.dirname, "worker.ts")
 const logTail = 2_000
 
 export const make = Effect.fn("Crew.make")(function* (options: {
   readonly workers: number
-  readonly mode: "kill" | "publish" | "hostile"
   readonly url: string
-  readonly marks: string
-  /** The script of a worker that is none of the queue. */
-  readonly script?: string
+  /** The program of a worker. It prints `up` when it can stop in order. */
+  readonly script: string
   /** More of its environment. */
   readonly env?: Readonly<Record<string, string>>
 }) {
@@ -48,11 +44,9 @@ export const make = Effect.fn("Crew.make")(function* (options: {
 
   const once = (worker: number) =>
     Effect.gen(function* () {
-      const service = yield* ServiceProcess.start(options.script ?? queueWorker, [], {
+      const service = yield* ServiceProcess.start(options.script, [], {
         [environment.url]: options.url,
-        [environment.mode]: options.mode,
         [environment.worker]: String(worker),
-        [environment.marks]: options.marks,
         ...options.env
       })
       running.set(worker, service)

@@ -1,5 +1,5 @@
 /**
- * Settings that harness and workers share.
+ * Settings that the harness and the workers of several soaks share.
  */
 import { TenantId } from "@hypermarket/core/Tenant"
 
@@ -17,19 +17,11 @@ export const tenants = [
 export const leaseMillis = 3_000
 /** Longer than the lease and the reaper's interval together: the batch is run elsewhere meanwhile. */
 export const stallMillis = 6_000
-export const claimConcurrency = 2
-export const batchMax = 60
-export const attemptsMax = 3
-/** For jobs that must not die of Postgres being away. */
-export const attemptsMaxGood = 25
 
 /** The environment of a worker process. */
 export const environment = {
   url: "SOAK_DATABASE_URL",
-  mode: "SOAK_MODE",
-  worker: "SOAK_WORKER",
-  /** A folder where a job that stalls leaves word that it has. */
-  marks: "SOAK_MARKS"
+  worker: "SOAK_WORKER"
 } as const
 
 /** The line of a worker that will stop in order from then on. */

@@ -190,13 +190,6 @@ export const make = <Name extends string, Mode extends string = never, Kind exte
   return { name: soak.name, usage: usageOf(soak), run }
 }
 
-/** Runs the soak that the first argument names. */
-export const choose = (
-  programs: ReadonlyArray<Program>,
-  [name, ...args]: ReadonlyArray<string>
-): Effect.Effect<void, unknown, Scope.Scope> => {
-  const program = programs.find((candidate) => candidate.name === name)
-  return program === undefined
-    ? Effect.fail(new UsageWrong({ message: programs.map(({ usage }) => usage).join("\n") }))
-    : program.run(args)
-}
+/** Fails with the options of every soak: the name of none was asked for. */
+export const refuse = (programs: ReadonlyArray<Program>): Effect.Effect<never, UsageWrong> =>
+  Effect.fail(new UsageWrong({ message: programs.map(({ usage }) => usage).join("\n") }))

@@ -1,15 +1,19 @@
 /** The options, seeds and endings that all soaks share, and what a run says that stands still. */
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import * as EventsDomain from "@hypermarket/events/EventsDomain"
-import * as SoakProgram from "@hypermarket/soak/SoakProgram"
+import * as Migrations from "@hypermarket/core/Migrations"
+import * as QueueMigrations from "@hypermarket/queue/QueueMigrations"
 import * as Run from "@hypermarket/soak/Run"
+import * as SoakProgram from "@hypermarket/soak/SoakProgram"
 import * as Standstill from "@hypermarket/soak/Standstill"
+import * as PackagePrograms from "@hypermarket/testing/PackagePrograms"
+import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Path from "node:path"
 
 /** Its runs break a rule for odd seeds. */
 const soakOf = (seeds: Array<number>) =>
@@ -25,6 +29,44 @@ const soakOf = (seeds: Array<number>) =>
         return { seed, ok: violations.length === 0, violations, counts: size, millis: 12 }
       })
   }) satisfies SoakProgram.Soak<"jobs" | "kills", "long" | "short", "fence">
+
+const main = Path.resolve(import.meta.dirname, "../src/main.ts")
+
+/** Runs `pnpm soak` to its end. */
+const soakWith = (args: ReadonlyArray<string>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const service = yield* ServiceProcess.start(main, args, {})
+      const { code } = yield* service.exit
+      return { code, output: service.output(), log: service.log() }
+    })
+  )
+
+describe("pnpm soak", () => {
+  it.live("loads every soak that a package brings, and refuses an unknown name with the options of all", () =>
+    Effect.gen(function* () {
+      const { code, log } = yield* soakWith(["parcels"])
+      assert.strictEqual(code, 2)
+      for (const { name } of PackagePrograms.find("soak")) assert.include(log, `pnpm soak ${name} [`)
+    })
+  )
+
+  it.live("finds what a package of another name brings, and says that one brings none", () =>
+    Effect.gen(function* () {
+      // The option is refused by the soak of the package.
+      const found = yield* soakWith(["observability", "--senders", "many"])
+      assert.strictEqual(found.code, 2)
+      assert.include(found.log, "pnpm soak errors")
+      assert.include(found.log, "--senders: expected an integer")
+      const none = yield* soakWith(["risk"])
+      assert.deepStrictEqual(none, {
+        code: 0,
+        output: "",
+        log: "packages/risk brings no soak: a file packages/risk/soak/<name>.ts would be one.\n"
+      })
+    })
+  )
+})
 
 describe("A soak's program", () => {
   it.effect("has defaults by mode, and takes options", () =>
@@ -79,13 +121,23 @@ describe("A soak's program", () => {
       assert.instanceOf(failed, SoakProgram.SoakFailed)
       assert.deepInclude(failed, { seeds: [11, 13] })
       yield* run(["--seed", "6"])
-      const unknown = yield* Effect.flip(SoakProgram.choose([SoakProgram.make(soakOf([]))], ["events"]))
-      assert.include(String(unknown), "pnpm soak example")
     }).pipe(Effect.scoped)
   )
 })
 
-layer(TestDatabase.layer(CoreDomain.migrations, EventsDomain.domain.migrations), {
+/** The queue of the events domain, whose soaks depend on this package. */
+const queueMigrations = Migrations.make(
+  "event",
+  Object.fromEntries(
+    Array.from({ length: QueueMigrations.lastStep }, (_, index) => [
+      `000${index + 1}_queue`,
+      QueueMigrations.migration(index + 1, "hm_event", { since: "0.1.0", oldestRelease: "0.1.0" })
+    ])
+  ),
+  { release: "0.1.0" }
+)
+
+layer(TestDatabase.layer(CoreDomain.migrations, queueMigrations), {
   excludeTestServices: true
 })("A run that stands still", (it) => {
   it.effect("is not held up by a statement that is wrong, and outlasts a server that is away", () =>

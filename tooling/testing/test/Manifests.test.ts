@@ -44,6 +44,8 @@ describe("every published package", () => {
       assert.match(engines?.["node"] ?? "", /^>=\d+\.\d+$/)
       // npm packs README and LICENSE without being told, and no changelog.
       assert.include(files, "CHANGELOG.md")
+      // Benchmarks, soaks and tests stay in the repository.
+      for (const pattern of files) assert.match(pattern, /^(?:CHANGELOG\.md$|src\/|dist\/|docs\/)/)
       assert.isTrue(Fs.existsSync(Path.join(root, manifest.folder, "README.md")))
     })
   }
