@@ -1,8 +1,8 @@
 /**
- * What the peers' processes have in common with ours (`src/events/ours.ts`): the messages to and from the harness.
+ * What the peers' processes have in common with ours (`packages/events/benchmark/events/ours.ts`): the messages to and from the harness.
  */
 import { setInterval } from "node:timers/promises"
-import { payloadOf } from "../src/events/payload.ts"
+import { payloadOf } from "../src/Payload.ts"
 
 const sinceEpoch = () => performance.timeOrigin + performance.now()
 

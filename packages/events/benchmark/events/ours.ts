@@ -1,6 +1,7 @@
 /**
  * Our queue in `bench events`: the process that the harness forks, beside `peers/graphileWorker.js` and `peers/pgBoss.js`.
  */
+import { payloadOf } from "@hypermarket/bench/Payload"
 import * as Database from "@hypermarket/core/Database"
 import * as Job from "@hypermarket/core/Job"
 import * as Main from "@hypermarket/core/Main"
@@ -19,7 +20,6 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Fairness from "./Fairness.ts"
 import { migrations, prefix } from "./ownTables.ts"
-import { payloadOf } from "./payload.ts"
 
 const Settings = Schema.Struct({
   command: Schema.Literals(["setup", "fill", "oneByOne", "latency", "work"]),
