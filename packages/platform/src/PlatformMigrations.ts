@@ -14,6 +14,7 @@ import activityRetention from "./migrations/0008_activity_retention.ts"
 import flagUsage from "./migrations/0009_flag_usage.ts"
 import flagRequest from "./migrations/0010_flag_request.ts"
 import policyDecision from "./migrations/0011_policy_decision.ts"
+import activityHash from "./migrations/0012_activity_hash.ts"
 
 /**
  * @category migrations
@@ -32,7 +33,8 @@ export const migrations = Migrations.make(
     "0008_activity_retention": activityRetention,
     "0009_flag_usage": flagUsage,
     "0010_flag_request": flagRequest,
-    "0011_policy_decision": policyDecision
+    "0011_policy_decision": policyDecision,
+    "0012_activity_hash": activityHash
   },
   { release: manifest.version }
 )

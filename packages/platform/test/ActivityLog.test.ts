@@ -245,7 +245,9 @@ layer(Support.layerLog, { excludeTestServices: true })("The activity log", (it) 
       `
         assert.lengthOf(salts, 0)
         yield* Support.tamper(
-          `UPDATE ${log} SET detail = NULL, detail_salt = NULL WHERE tenant_id = 'erased' AND detail LIKE '%annotated%'`
+          `UPDATE ${log}
+              SET detail_hash = sha256(detail_salt || convert_to(detail, 'UTF8')), detail = NULL, detail_salt = NULL
+            WHERE tenant_id = 'erased' AND detail LIKE '%annotated%'`
         )
         const activity = yield* ActivityLog
         assert.include((yield* activity.verify({})).problems[0]?.reason ?? "", "erased")

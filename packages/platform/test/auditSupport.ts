@@ -1,6 +1,7 @@
 /** A log on a real Postgres, with a signing key, a moved clock and a few tenants. */
 import * as Audit from "@hypermarket/core/Audit"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import type * as Migrations from "@hypermarket/core/Migrations"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants, provide, type TenantId } from "@hypermarket/core/Tenant"
 import { ActivityLog } from "@hypermarket/platform/ActivityLog"
@@ -21,12 +22,15 @@ export const withKeys = (...ids: ReadonlyArray<string>) =>
     ConfigProvider.layer(ConfigProvider.fromUnknown({ HM_PLATFORM_AUDIT_KEY: ids.map(keyEntry).join(",") }))
   )
 
-/** The services with a key `k1`, and the clock that tests move. */
-export const layerLog = Layer.mergeAll(ActivityLog.layer, ActivitySeals.layer, ActivityLog.layerAudit).pipe(
-  withKeys("k1"),
-  Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, PlatformDomain.domain.migrations)),
-  Layer.provideMerge(Now.layerTest)
-)
+/** The services with a key `k1`, and the clock that tests move, on a database with some migrations of the package. */
+export const layerLogOn = (platform: Migrations.MigrationSet) =>
+  Layer.mergeAll(ActivityLog.layer, ActivitySeals.layer, ActivityLog.layerAudit).pipe(
+    withKeys("k1"),
+    Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, platform)),
+    Layer.provideMerge(Now.layerTest)
+  )
+
+export const layerLog = layerLogOn(PlatformDomain.domain.migrations)
 
 export const asSystem = Effect.provideService(AllTenants, { actor: "test" })
 

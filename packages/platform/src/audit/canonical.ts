@@ -19,17 +19,22 @@ const isSorted = (names: ReadonlyArray<string>): boolean => {
   return true
 }
 
-export const write = (value: Schema.Json): string => {
-  if (typeof value === "string") return textOf(value)
-  if (Array.isArray(value)) return `[${value.map(write).join(",")}]`
-  if (!isObject(value)) return JSON.stringify(value)
+const writeMembers = (value: Schema.JsonObject, other?: Schema.JsonObject): string => {
   const names = Object.keys(value)
   let text = ""
   for (const name of isSorted(names) ? names : names.toSorted()) {
     const member = value[name]
-    if (member !== undefined) text += `${text === "" ? "" : ","}${textOf(name)}:${write(member)}`
+    if (member === undefined) continue
+    if (other !== undefined && Object.hasOwn(other, name) && isSame(member, other[name])) continue
+    text += `${text === "" ? "" : ","}${textOf(name)}:${write(member)}`
   }
   return `{${text}}`
+}
+
+export const write = (value: Schema.Json): string => {
+  if (typeof value === "string") return textOf(value)
+  if (Array.isArray(value)) return `[${value.map(write).join(",")}]`
+  return isObject(value) ? writeMembers(value) : JSON.stringify(value)
 }
 
 /** Only objects can be the same without being equal. */
@@ -37,19 +42,15 @@ const isSame = (one: Schema.Json, other: Schema.Json | undefined): boolean =>
   one === other || (typeof one === "object" && typeof other === "object" && write(one) === write(other))
 
 /** The members of two objects that differ; both as they are when one of them is no object. */
-export const differences = (
+export const writeDifferences = (
   before: Schema.Json | undefined,
   after: Schema.Json | undefined
-): { readonly before?: Schema.Json; readonly after?: Schema.Json } => {
-  if (before === undefined || after === undefined || !isObject(before) || !isObject(after)) {
-    return { ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }
-  }
-  const pick = (from: Schema.JsonObject, other: Schema.JsonObject): Schema.Json =>
-    Object.fromEntries(
-      Object.entries(from).filter(([name, member]) => {
-        const counterpart = Object.hasOwn(other, name) ? other[name] : undefined
-        return !isSame(member, counterpart)
-      })
-    )
-  return { before: pick(before, after), after: pick(after, before) }
+): { readonly before: string | undefined; readonly after: string | undefined } => {
+  const hasBoth = before !== undefined && after !== undefined && isObject(before) && isObject(after)
+  return hasBoth
+    ? { before: writeMembers(before, after), after: writeMembers(after, before) }
+    : {
+        before: before === undefined ? undefined : write(before),
+        after: after === undefined ? undefined : write(after)
+      }
 }

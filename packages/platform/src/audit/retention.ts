@@ -156,7 +156,7 @@ export const make = (sql: SqlClient.SqlClient, sealRows: ReturnType<typeof Seali
         Effect.as(
           sql`
             UPDATE hm_platform_activity_checkpoint
-               SET activity_ids = '{}'
+               SET activity_ids = '{}', leaf_prefixes = NULL
              WHERE tenant_id = ${tenantId} AND dropped_at IS NOT NULL AND last_recorded_at < ${droppedBefore}
                AND activity_ids <> '{}'
           `,

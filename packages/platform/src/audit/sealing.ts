@@ -13,30 +13,13 @@ import * as Statements from "./statements.ts"
 /** Rows of one checkpoint: their ids are some 160 KB. More rows make another checkpoint. */
 export const checkpointRowsMax = 10_000
 
-/** Text of the rows of one checkpoint, and one row more: an export has a checkpoint in memory as a whole. */
+/** Text of the rows of one checkpoint, or one row: an export has a checkpoint in memory as a whole. */
 const checkpointBytesMax = 16 * 1_048_576
 
 const sealedTotal = Metric.counter("hm_platform_activity_sealed_total", {
   description: "Rows of the activity log that were put under a checkpoint",
   incremental: true
 })
-
-/** The month of an instant as statements return it, such as `2026-03`. */
-const monthOf = (instant: string): string => instant.slice(0, "2026-03".length)
-
-/** The first rows that fit into one checkpoint. They are of one month: retention drops months, and with them whole checkpoints. */
-const fitting = (rows: ReadonlyArray<Statements.UnsealedRow>): ReadonlyArray<Statements.UnsealedRow> => {
-  const [first] = rows
-  if (first === undefined) return rows
-  let bytes = 0
-  const end = rows.findIndex((row) => {
-    bytes += row.bytes
-    return (
-      monthOf(row.recordedAt) !== monthOf(first.recordedAt) || (row !== first && bytes > checkpointBytesMax)
-    )
-  })
-  return end === -1 ? rows : rows.slice(0, end)
-}
 
 export const make = (sql: SqlClient.SqlClient, key: Signing.SigningKey | undefined) => {
   const statements = Statements.make(sql)
@@ -68,17 +51,20 @@ export const make = (sql: SqlClient.SqlClient, key: Signing.SigningKey | undefin
   return Effect.fnUntraced(function* (since: Date) {
     const { id: tenantId } = yield* Tenant
     const now = yield* Now.now
-    const unsealed = yield* statements.unsealed(tenantId, since, checkpointRowsMax)
-    const rows = fitting(unsealed)
+    const rows = yield* statements.sealable(tenantId, since, {
+      rows: checkpointRowsMax,
+      bytes: checkpointBytesMax
+    })
     const [first] = rows
     const last = rows.at(-1)
     if (first === undefined || last === undefined) return { count: 0, hasMore: false }
+    const leaves = rows.map(({ leafHash }) => leafHash)
     const previous = yield* statements.newest(tenantId)
     const checkpoint = {
       tenantId,
       number: (previous?.number ?? 0) + 1,
       previous: previous === undefined ? null : Merkle.textHash(Leaf.checkpointText(previous)),
-      root: Merkle.root(rows.map(({ leafHash }) => leafHash)),
+      root: Merkle.root(leaves),
       rows: rows.length,
       sealedAt: Leaf.instantText(now),
       keyId: key?.keyId ?? null
@@ -90,11 +76,12 @@ export const make = (sql: SqlClient.SqlClient, key: Signing.SigningKey | undefin
       ...checkpoint,
       signature,
       activityIds: rows.map(({ activityId }) => activityId),
+      leafPrefixes: Leaf.prefixesOf(leaves),
       firstRecordedAt: first.recordedAt,
       lastRecordedAt: last.recordedAt
     })
     yield* publish(tenantId, text, signature, now)
     yield* sql.afterCommit(Metric.update(sealedTotal, rows.length))
-    return { count: rows.length, hasMore: rows.length < unsealed.length || rows.length === checkpointRowsMax }
+    return { count: rows.length, hasMore: rows.length < first.unsealed || rows.length === checkpointRowsMax }
   })
 }

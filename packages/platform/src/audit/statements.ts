@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
+import { instant, partHash } from "./expressions.ts"
+import * as Unsealed from "./unsealed.ts"
 
 const Bytes = Schema.Uint8Array
 
@@ -16,16 +18,12 @@ const Row = Schema.Struct({
   targetType: Schema.String,
   actor: Schema.NullOr(Schema.String),
   actorSalt: Schema.NullOr(Bytes),
-  actorHash: Bytes,
+  actorHash: Schema.NullOr(Bytes),
   detail: Schema.NullOr(Schema.String),
   detailSalt: Schema.NullOr(Bytes),
-  detailHash: Bytes,
-  leafHash: Bytes
+  detailHash: Schema.NullOr(Bytes),
+  leafHash: Schema.NullOr(Bytes)
 })
-
-/** Text with microseconds: a Date would hide a change below a millisecond. */
-const instant = (column: string): string =>
-  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 
 const columns = `
   tenant_id AS "tenantId", activity_id::text AS "activityId", ${instant("recorded_at")} AS "recordedAt", action,
@@ -43,6 +41,8 @@ const Checkpoint = Schema.Struct({
   keyId: Schema.NullOr(Schema.String),
   signature: Schema.NullOr(Bytes),
   activityIds: Schema.Array(Schema.String),
+  /** Null in checkpoints of before migration 0012, and in those whose rows are dropped. */
+  leafPrefixes: Schema.NullOr(Bytes),
   firstRecordedAt: Schema.String,
   lastRecordedAt: Schema.String
 })
@@ -51,7 +51,7 @@ export type Checkpoint = typeof Checkpoint.Type
 
 const checkpointColumns = `
   tenant_id AS "tenantId", number::float8 AS number, previous, root, rows, ${instant("sealed_at")} AS "sealedAt",
-  key_id AS "keyId", signature, activity_ids::text[] AS "activityIds",
+  key_id AS "keyId", signature, activity_ids::text[] AS "activityIds", leaf_prefixes AS "leafPrefixes",
   ${instant("first_recorded_at")} AS "firstRecordedAt", ${instant("last_recorded_at")} AS "lastRecordedAt"
 `
 
@@ -74,15 +74,6 @@ export interface Filter {
 
 export interface Owner {
   readonly tenantId: string
-}
-
-/** A row that no checkpoint covers. */
-export interface UnsealedRow {
-  readonly activityId: string
-  readonly recordedAt: string
-  readonly leafHash: Uint8Array
-  /** Of its texts. */
-  readonly bytes: number
 }
 
 /** Rows that one page examines: a filter without matches ends there, and the next page goes on. */
@@ -152,11 +143,16 @@ export const make = (sql: SqlClient.SqlClient) => {
       (rows) => Effect.orDie(decodeRows(rows))
     )
 
-  /** Erases text and salt of the actors of some rows and of the details of others. The hashes stay. */
+  const actorHash = sql.literal(partHash("actor"))
+  const detailHash = sql.literal(partHash("detail"))
+
+  /** Erases text and salt of the actors of some rows and of the details of others, and leaves their hashes. */
   const forget = (tenantId: string, actors: ReadonlyArray<string>, details: ReadonlyArray<string>) =>
     sql`
       UPDATE hm_platform_activity_log
-         SET actor = CASE WHEN activity_id = ANY (${actors}::uuid[]) THEN NULL ELSE actor END,
+         SET actor_hash = CASE WHEN activity_id = ANY (${actors}::uuid[]) THEN ${actorHash} ELSE actor_hash END,
+             detail_hash = CASE WHEN activity_id = ANY (${details}::uuid[]) THEN ${detailHash} ELSE detail_hash END,
+             actor = CASE WHEN activity_id = ANY (${actors}::uuid[]) THEN NULL ELSE actor END,
              actor_salt = CASE WHEN activity_id = ANY (${actors}::uuid[]) THEN NULL ELSE actor_salt END,
              detail = CASE WHEN activity_id = ANY (${details}::uuid[]) THEN NULL ELSE detail END,
              detail_salt = CASE WHEN activity_id = ANY (${details}::uuid[]) THEN NULL ELSE detail_salt END
@@ -218,25 +214,6 @@ export const make = (sql: SqlClient.SqlClient) => {
       (rows) => Effect.orDie(decodeRows(rows))
     )
 
-  /**
-   * Rows recorded since an instant that no checkpoint names, the oldest first. `NOT IN` is a hash of the ids in every plan: for
-   * `NOT EXISTS` a table without statistics gets a nested loop, with which 10,000 rows take 5 seconds.
-   */
-  const unsealed = (tenantId: string, since: Date, limit: number) =>
-    sql<UnsealedRow>`
-      SELECT log.activity_id::text AS "activityId", ${sql.literal(instant("log.recorded_at"))} AS "recordedAt",
-             log.leaf_hash AS "leafHash",
-             coalesce(octet_length(log.actor), 0) + coalesce(octet_length(log.detail), 0) AS bytes
-        FROM hm_platform_activity_log AS log
-       WHERE log.tenant_id = ${tenantId} AND log.recorded_at >= ${since}
-         AND log.activity_id NOT IN (
-             SELECT unnest(activity_ids)
-               FROM hm_platform_activity_checkpoint
-              WHERE tenant_id = ${tenantId} AND last_recorded_at >= ${since})
-       ORDER BY log.recorded_at, log.activity_id
-       LIMIT ${limit}
-    `
-
   /** Locks the log of a tenant for sealing until the transaction ends, and returns whether it was free. */
   const tryLock = (tenantId: string) =>
     Effect.map(
@@ -274,10 +251,11 @@ export const make = (sql: SqlClient.SqlClient) => {
   const insertCheckpoint = (checkpoint: Checkpoint) =>
     sql`
       INSERT INTO hm_platform_activity_checkpoint (tenant_id, number, previous, root, rows, sealed_at, key_id, signature,
-                                                   activity_ids, first_recorded_at, last_recorded_at)
+                                                   activity_ids, leaf_prefixes, first_recorded_at, last_recorded_at)
       VALUES (${checkpoint.tenantId}, ${checkpoint.number}::float8::bigint, ${checkpoint.previous}, ${checkpoint.root},
               ${checkpoint.rows}, ${checkpoint.sealedAt}::text::timestamptz, ${checkpoint.keyId}, ${checkpoint.signature},
-              ${checkpoint.activityIds}::uuid[], ${checkpoint.firstRecordedAt}::text::timestamptz,
+              ${checkpoint.activityIds}::uuid[], ${checkpoint.leafPrefixes}::bytea,
+              ${checkpoint.firstRecordedAt}::text::timestamptz,
               ${checkpoint.lastRecordedAt}::text::timestamptz)
     `
 
@@ -354,7 +332,7 @@ export const make = (sql: SqlClient.SqlClient) => {
     rowsOf,
     strayed,
     ofAction,
-    unsealed,
+    ...Unsealed.make(sql),
     tryLock,
     checkpoints,
     newest,

@@ -25,17 +25,15 @@ const checkpointsPerPage = 20
 
 const sameBytes = (left: Uint8Array, right: Uint8Array): boolean => Buffer.compare(left, right) === 0
 
-/** A row that was changed before or after it was sealed; undefined for one that is as it was written. */
-const faultOf = (row: Leaf.LogRow): string | undefined => {
-  if (row.actor !== null && row.actorSalt !== null) {
-    if (!sameBytes(Merkle.saltedHash(row.actorSalt, row.actor), row.actorHash)) return "its actor was changed"
-  }
-  if (row.detail !== null && row.detailSalt !== null) {
-    if (!sameBytes(Merkle.saltedHash(row.detailSalt, row.detail), row.detailHash)) {
-      return "its target or state was changed"
-    }
-  }
-  return sameBytes(Leaf.leafHash(row), row.leafHash) ? undefined : "it was changed"
+/** A part of a row that does not fit the hash stored beside it. */
+const isOther = (text: string | null, salt: Uint8Array | null, stored: Uint8Array | null): boolean =>
+  text !== null && salt !== null && stored !== null && !sameBytes(Merkle.saltedHash(salt, text), stored)
+
+/** The fault of a row that is seen without its checkpoint: hashes that are stored in it do not fit. */
+const faultOf = (row: Leaf.LogRow, leaf: Uint8Array): string | undefined => {
+  if (isOther(row.actor, row.actorSalt, row.actorHash)) return "its actor was changed"
+  if (isOther(row.detail, row.detailSalt, row.detailHash)) return "its target or state was changed"
+  return row.leafHash === null || sameBytes(leaf, row.leafHash) ? undefined : "it was changed"
 }
 
 const Erasure = Schema.fromJsonString(
@@ -137,15 +135,22 @@ export const verify = Effect.fnUntraced(function* (
         ? []
         : (yield* statements.strayed(tenantId, missing)).map(({ activityId }) => activityId)
     )
-    const leaves: Array<Uint8Array> = []
+    const hashes = new Map<string, Uint8Array>()
+    for (const row of rows.values()) hashes.set(row.activityId, Leaf.leafHash(row))
+    const leaves = checkpoint.activityIds.flatMap((id) => hashes.get(id) ?? [])
+    const isWhole = leaves.length === checkpoint.rows && sameBytes(Merkle.root(leaves), checkpoint.root)
+    const prefixes = checkpoint.leafPrefixes
+    // A root that fits proves every row of it.
+    const isAsSealed = isWhole || prefixes === null ? () => true : Leaf.prefixTester(prefixes)
     const before = problems.length
     for (const id of checkpoint.activityIds) {
       const row = rows.get(id)
-      if (row === undefined) {
+      const leaf = hashes.get(id)
+      if (row === undefined || leaf === undefined) {
         report("row", id, checkpoint.number, strayed.has(id) ? "its time was changed" : "it was deleted")
         continue
       }
-      const fault = faultOf(row)
+      const fault = faultOf(row, leaf) ?? (isAsSealed(leaf) ? undefined : "it was changed")
       if (fault === undefined) count.rows++
       else report("row", id, checkpoint.number, fault)
       if (row.actor === null || row.detail === null) {
@@ -157,22 +162,17 @@ export const verify = Effect.fnUntraced(function* (
       if (late.length < namedMax && isLate(row, checkpoint)) {
         late.push({ activityId: id, recordedAt: row.recordedAt, checkpoint: checkpoint.number })
       }
-      leaves.push(Leaf.leafHash(row))
     }
+    const complain = (reason: string) =>
+      report("checkpoint", String(checkpoint.number), checkpoint.number, reason)
     if (checkpoint.activityIds.length !== checkpoint.rows) {
-      report(
-        "checkpoint",
-        String(checkpoint.number),
-        checkpoint.number,
-        `it names ${checkpoint.activityIds.length} rows and was sealed over ${checkpoint.rows}`
+      complain(`it names ${checkpoint.activityIds.length} rows and was sealed over ${checkpoint.rows}`)
+    } else if (problems.length === before && !isWhole) {
+      complain(
+        "its root is not that of its rows: rows were reordered, the root was changed, or a row was changed together with what names it"
       )
-    } else if (problems.length === before && !sameBytes(Merkle.root(leaves), checkpoint.root)) {
-      report(
-        "checkpoint",
-        String(checkpoint.number),
-        checkpoint.number,
-        "its root is not that of its rows: a row was changed together with its hash, rows were reordered, or the root was changed"
-      )
+    } else if (isWhole && prefixes !== null && !sameBytes(Leaf.prefixesOf(leaves), prefixes)) {
+      complain("its rows are as they were sealed, and the beginnings of their hashes were changed")
     }
   })
 
