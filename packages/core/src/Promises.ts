@@ -132,7 +132,7 @@ export type Failure<D extends ReadonlyArray<Entry>> =
  */
 export type WorkOf<D extends ReadonlyArray<Entry>> = "queues" extends keyof ServicesOf<D>
   ? (
-      handlers?: ReadonlyArray<Work.Handler<TenantServices<D>>>,
+      handlers?: ReadonlyArray<Work.Handler<TenantServices<D>> | Work.BatchHandler<TenantServices<D>>>,
       options?: Work.Options
     ) => Promise<Work.Worker>
   : never

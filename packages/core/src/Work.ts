@@ -75,6 +75,24 @@ export interface HandlerOptions {
 }
 
 /**
+ * What a handler gets beside its jobs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Context<out TenantHandle> {
+  /** The services of the tenant; in the transaction of the call when the handler is `transactional`. */
+  readonly tenant: TenantHandle
+  /** Runs a statement of the program; in the same transaction when the handler is `transactional`. */
+  readonly query: (
+    text: string,
+    values?: ReadonlyArray<unknown>
+  ) => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
+  /** Aborts at the deadline, when the lease is lost, and when the worker stops. */
+  readonly signal: AbortSignal
+}
+
+/**
  * A handler of one job at a time. Returning completes the job, throwing fails this attempt. Throwing `JobRejected` of
  * `@hypermarket/queue/QueueJob` puts the job into the dead-letter queue at once; `JobSnoozed` tries it again after its `millis`, without a
  * counted attempt.
@@ -83,20 +101,45 @@ export interface HandlerOptions {
  * @since 0.1.0
  */
 export interface Handler<in TenantHandle> extends HandlerOptions {
-  readonly run: (
-    job: Job,
-    context: {
-      /** The services of the job's tenant; in the transaction of the call when the handler is `transactional`. */
-      readonly tenant: TenantHandle
-      /** Runs a statement of the program; in the same transaction when the handler is `transactional`. */
-      readonly query: (
-        text: string,
-        values?: ReadonlyArray<unknown>
-      ) => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
-      /** Aborts at the deadline, when the lease is lost, and when the worker stops. */
-      readonly signal: AbortSignal
-    }
-  ) => PromiseLike<unknown>
+  readonly run: (job: Job, context: Context<TenantHandle>) => PromiseLike<unknown>
+  readonly batch?: never
+  readonly runBatch?: never
+}
+
+/**
+ * What a handler of batches gets beside its jobs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BatchContext<out TenantHandle> extends Context<TenantHandle> {
+  /**
+   * Fails one job of the call; the others complete when the call returns. The error decides as if a handler of one job had
+   * thrown it. Throws `InvalidArgument` for a job of another call, and after the call has ended.
+   */
+  readonly fail: (job: Job, error: unknown) => void
+}
+
+/**
+ * A handler of several jobs of one tenant at a time. Returning completes the jobs that `context.fail` has not failed. When
+ * it throws, each job is run again alone, so that only the job at fault counts as failed. A job with an ordering key is
+ * always alone.
+ *
+ * In a `transactional` handler nothing remains of a failed job: a call that fails some of its jobs is rolled back, and each
+ * job is run again alone.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BatchHandler<in TenantHandle> extends HandlerOptions {
+  /**
+   * Maximum jobs per call, from 1 to 500. A call gets what is waiting, and does not wait for more.
+   *
+   * @default 100
+   */
+  readonly batch?: number
+  readonly runBatch: (jobs: ReadonlyArray<Job>, context: BatchContext<TenantHandle>) => PromiseLike<unknown>
+  readonly run?: never
 }
 
 /**
@@ -112,6 +155,17 @@ export interface Worker {
 }
 
 /**
+ * A job that its handler failed while the others of the call complete.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FailedJob {
+  readonly job: Job
+  readonly error: unknown
+}
+
+/**
  * A handler as the worker of the queue runs it.
  *
  * @category models
@@ -119,11 +173,13 @@ export interface Worker {
  */
 export interface Runnable {
   readonly queue: string
+  readonly batchMax: number
   readonly concurrency: number
   readonly transactional: boolean
   readonly deadlineMillis: number
   readonly retry: Retry
-  readonly run: (job: Job) => Effect.Effect<unknown, unknown, Tenant>
+  /** Succeeds with the jobs that the handler failed. */
+  readonly run: (jobs: ReadonlyArray<Job>) => Effect.Effect<ReadonlyArray<FailedJob>, unknown, Tenant>
 }
 
 /**

@@ -155,8 +155,12 @@ export class JobSnoozed extends Schema.TaggedError<JobSnoozed>()("JobSnoozed", {
  * @since 0.1.0
  */
 export interface JobRejection {
-  readonly job: LeasedJob
-  readonly rejected: JobRejected | JobSnoozed
+  readonly job: Pick<LeasedJob, "jobId">
+  /**
+   * What a call for this job alone would have failed with: {@link JobRejected} dead-letters it, {@link JobSnoozed} puts it
+   * back, every other error counts as a failed attempt.
+   */
+  readonly rejected: unknown
 }
 
 /**

@@ -2,7 +2,7 @@
 import type * as Work from "@hypermarket/core/Work"
 import type { Tenant } from "@hypermarket/core/Tenant"
 import { ClaimClient } from "@hypermarket/queue/ClaimClient"
-import type * as QueueJob from "@hypermarket/queue/QueueJob"
+import * as QueueJob from "@hypermarket/queue/QueueJob"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,12 +12,16 @@ import * as Definitions from "./workflow/definitions.ts"
 
 const toHandler = (runnable: Work.Runnable): QueueJob.Handler<Tenant> => ({
   queue: runnable.queue,
-  batchMax: 1,
+  batchMax: runnable.batchMax,
   concurrency: runnable.concurrency,
   transactional: runnable.transactional,
   retry: runnable.retry,
   deadline: runnable.deadlineMillis,
-  run: ([job]) => (job === undefined ? Effect.void : runnable.run(job))
+  run: (jobs) =>
+    Effect.map(
+      runnable.run(jobs),
+      (failed) => new QueueJob.JobRejections(failed.map(({ error, job }) => ({ job, rejected: error })))
+    )
 })
 
 /** Runs handlers, workflows and the domains' work until the scope closes. */

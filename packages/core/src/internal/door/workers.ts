@@ -18,10 +18,14 @@ import * as Reserved from "../../Reserved.ts"
 import { Tenant, type TenantId } from "../../Tenant.ts"
 import type * as Work from "../../Work.ts"
 import { decoderOf } from "./arguments.ts"
-import type { Thrown } from "./calls.ts"
+import { atSite, siteOf, type Thrown } from "./calls.ts"
 
 const concurrencyDefault = 4
 const deadlineMillisDefault = 60_000
+const batchDefault = 100
+
+/** A worker claims at most this many jobs at once: a larger batch would never be full. */
+const batchLimit = 500
 
 const timePattern = /^(\d{1,9}) ?(millis|seconds?|minutes?|hours?|days?)$/
 const unitMillis: Readonly<Record<string, number>> = {
@@ -48,6 +52,7 @@ const millisOf = (time: number | string): number => {
 
 const Options = Schema.Struct({
   queue: Reserved.QueueName,
+  batch: Schema.optionalKey(BoundedInt.make({ minimum: 1, maximum: batchLimit })),
   concurrency: Schema.optionalKey(BoundedInt.make({ minimum: 1, maximum: 1_000 })),
   deadline: Schema.optionalKey(Time),
   transactional: Schema.optionalKey(Schema.Boolean),
@@ -71,20 +76,42 @@ export interface CallContext {
 
 type RunJob = (job: Work.Job, context: CallContext) => PromiseLike<unknown>
 
+type RunBatch = (
+  jobs: ReadonlyArray<Work.Job>,
+  context: CallContext & { readonly fail: (job: unknown, error: unknown) => void }
+) => PromiseLike<unknown>
+
+/** The function of a handler: of one job, or of several. */
+type Body =
+  | { readonly _tag: "Single"; readonly run: RunJob }
+  | { readonly _tag: "Batch"; readonly run: RunBatch }
+
 /** Runs a call of a handler for a tenant. */
-type RunCall = (
+type RunCall = <A>(
   tenant: TenantId,
-  body: (context: CallContext) => PromiseLike<unknown>
-) => Effect.Effect<unknown, Thrown>
+  body: (context: CallContext) => PromiseLike<A>
+) => Effect.Effect<A, Thrown>
 
 /** Handlers and workflows that are valid. */
 export interface Checked {
-  readonly handlers: ReadonlyArray<typeof Options.Type & { readonly run: RunJob }>
+  readonly handlers: ReadonlyArray<typeof Options.Type & { readonly body: Body }>
   readonly workflows: ReadonlyArray<Work.Workflow>
   readonly withDomains: boolean
 }
 
 const isRun = (value: unknown): value is RunJob => typeof value === "function"
+
+const isRunBatch = (value: unknown): value is RunBatch => typeof value === "function"
+
+/** Returns the function of a handler, or what is wrong with it. */
+const bodyOf = (run: unknown, runBatch: unknown, hasBatch: boolean): Result.Result<Body, string> => {
+  if (run !== undefined && runBatch !== undefined) return Result.fail("Expected either run or runBatch")
+  if (isRunBatch(runBatch)) return Result.succeed({ _tag: "Batch", run: runBatch })
+  if (runBatch !== undefined) return Result.fail("Expected a function in runBatch")
+  if (!isRun(run)) return Result.fail("Expected a function")
+  if (hasBatch) return Result.fail("Expected runBatch, which gets the jobs of a batch")
+  return Result.succeed({ _tag: "Single", run })
+}
 
 const isWorkflow = (value: unknown): value is Work.Workflow =>
   isObject(value) && hasProperty(value, "name") && hasProperty(value, "version")
@@ -95,11 +122,18 @@ const checkHandlers = (input: unknown, errors: Array<InputError>): Checked["hand
     return []
   }
   return input.flatMap((entry: unknown, index) => {
-    const { run, ...rest } = { run: undefined, ...(isObject(entry) ? entry : {}) }
-    if (!isRun(run)) errors.push({ path: [0, index, "run"], message: "Expected a function" })
+    const fields = { run: undefined, runBatch: undefined, ...(isObject(entry) ? entry : {}) }
+    const { run, runBatch, ...rest } = fields
+    const body = bodyOf(run, runBatch, "batch" in rest && rest.batch !== undefined)
+    if (Result.isFailure(body)) {
+      const name = runBatch === undefined ? "run" : "runBatch"
+      errors.push({ path: [0, index, name], message: body.failure })
+    }
     const decoded = decodeOptions(rest, [0, index])
     if (Result.isFailure(decoded)) errors.push(...decoded.failure)
-    return Result.isSuccess(decoded) && isRun(run) ? [{ ...decoded.success, run }] : []
+    return Result.isSuccess(decoded) && Result.isSuccess(body)
+      ? [{ ...decoded.success, body: body.success }]
+      : []
   })
 }
 
@@ -129,6 +163,27 @@ export const check = (handlers: unknown, options: unknown): Result.Result<Checke
   return errors.length === 0 ? Result.succeed(checked) : Result.fail(invalidArgument("work", ...errors))
 }
 
+/** The jobs that a call has failed. Its end closes the list: a later failure would be lost. */
+const failuresOf = (jobs: ReadonlyArray<Work.Job>) => {
+  const failed: Array<Work.FailedJob> = []
+  let isEnded = false
+  const fail = (job: unknown, error: unknown) => {
+    const own = jobs.find((candidate) => candidate === job)
+    if (own === undefined || isEnded) {
+      const message = isEnded ? "Expected a call that has not ended" : "Expected a job of this call"
+      throw atSite(invalidArgument("fail", { path: [0], message }), siteOf(fail))
+    }
+    failed.push({ job: own, error })
+  }
+  const end = () => {
+    isEnded = true
+  }
+  return { failed, fail, end }
+}
+
+/** Rolls back a call in a transaction that failed some of its jobs. The worker then runs each of them alone. */
+class SomeFailed extends Error {}
+
 export const make = (options: {
   readonly database: Database.Options
   readonly domains: ReadonlyArray<Domain.Any>
@@ -139,9 +194,27 @@ export const make = (options: {
 }) => {
   const running = new Set<Effect.Effect<void>>()
 
+  const runBody = async (
+    { body, transactional }: Checked["handlers"][number],
+    jobs: ReadonlyArray<Work.Job>,
+    context: CallContext
+  ): Promise<ReadonlyArray<Work.FailedJob>> => {
+    const { end, fail, failed } = failuresOf(jobs)
+    const [job] = jobs
+    try {
+      if (body._tag === "Batch") await body.run(jobs, { ...context, fail })
+      else if (job !== undefined) await body.run(job, context)
+    } finally {
+      end()
+    }
+    if (transactional === true && jobs.length > 1 && failed.length > 0) throw new SomeFailed()
+    return failed
+  }
+
   const runnableOf = (handler: Checked["handlers"][number]): Work.Runnable => ({
     queue: handler.queue,
     transactional: handler.transactional === true,
+    batchMax: handler.body._tag === "Single" ? 1 : (handler.batch ?? batchDefault),
     concurrency: handler.concurrency ?? concurrencyDefault,
     deadlineMillis: millisOf(handler.deadline ?? deadlineMillisDefault),
     retry: {
@@ -150,10 +223,12 @@ export const make = (options: {
       max: handler.retry?.max === undefined ? Job.retryDefault.max : millisOf(handler.retry.max),
       ...(handler.retry?.backoff === undefined ? {} : { backoff: handler.retry.backoff })
     },
-    run: (job) =>
+    run: (jobs) =>
       Effect.flatMap(Tenant, ({ id }) => {
         const call = handler.transactional === true ? options.callInTransaction : options.call
-        return call(id, (context) => handler.run(job, context)).pipe(Effect.mapError(({ error }) => error))
+        return call(id, (context) => runBody(handler, jobs, context)).pipe(
+          Effect.mapError(({ error }) => error)
+        )
       })
   })
 
