@@ -75,7 +75,7 @@ export interface HandlerOptions {
 }
 
 /**
- * What a handler gets beside its jobs.
+ * The services and the signal of a call.
  *
  * @category models
  * @since 0.1.0
@@ -107,7 +107,7 @@ export interface Handler<in TenantHandle> extends HandlerOptions {
 }
 
 /**
- * What a handler of batches gets beside its jobs.
+ * The services and the signal of a call for several jobs, and how to fail one of them.
  *
  * @category models
  * @since 0.1.0

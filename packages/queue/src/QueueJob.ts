@@ -157,8 +157,8 @@ export class JobSnoozed extends Schema.TaggedError<JobSnoozed>()("JobSnoozed", {
 export interface JobRejection {
   readonly job: Pick<LeasedJob, "jobId">
   /**
-   * What a call for this job alone would have failed with: {@link JobRejected} dead-letters it, {@link JobSnoozed} puts it
-   * back, every other error counts as a failed attempt.
+   * Decides as if a call for this job alone had failed with it: {@link JobRejected} dead-letters the job, {@link JobSnoozed}
+   * puts it back, every other error counts as a failed attempt.
    */
   readonly rejected: unknown
 }

@@ -98,25 +98,27 @@ layer(Door.layerDatabase, { excludeTestServices: true })("A handler of batches",
       const refusals: Array<unknown> = []
       yield* Effect.promise(async () => {
         await hm.tenant("east").queues.enqueue("cards", parcels(["first"]))
-        let late: (() => void) | undefined
+        const late = Promise.withResolvers<() => void>()
         await hm.work([
           {
             queue: "cards",
             runBatch: async (jobs, { fail }) => {
               const [job] = jobs
               if (job === undefined) return
-              late = () => fail(job, new Error("too late"))
               try {
                 fail({ ...job }, new Error("a copy"))
               } catch (error) {
                 refusals.push(error)
               }
+              late.resolve(() => fail(job, new Error("too late")))
             }
           }
         ])
-        while ((await hm.tenant("east").queues.get("cards")).ready > 0 || late === undefined) await delay(10)
+        const failLate = await late.promise
+        // Its job is gone when the call has ended.
+        while ((await hm.tenant("east").queues.get("cards")).ready > 0) await delay(10)
         try {
-          late()
+          failLate()
         } catch (error) {
           refusals.push(error)
         }
