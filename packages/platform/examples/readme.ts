@@ -3,60 +3,13 @@ import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 
 const hm = await connect({ domains: [PlatformDomain] })
 await hm.migrate()
-const actor = { type: "user", id: "ann" } as const
-const acme = hm.tenant("acme").with({ actor })
-await acme.flags.create({
-  flagKey: "new-checkout",
-  kind: "boolean",
-  environments: {
-    live: {
-      isEnabled: true,
-      otherwise: { variant: "off" },
-      rules: [
-        {
-          ruleId: "austria",
-          condition: { attribute: "country", operator: "in", values: ["AT"] },
-          percentage: 25,
-          serve: { variant: "on" }
-        }
-      ]
-    }
-  }
-})
+const acme = hm.tenant("acme").with({ actor: { type: "user", id: "ann" } })
+const live = { isEnabled: true, otherwise: { variant: "on" }, rules: [] }
+await acme.flags.create({ flagKey: "new-checkout", kind: "boolean", environments: { live } })
 
 const flags = await acme.flags.open({ environment: "live" }) // reads the revision once, then follows it
-const stop = flags.onChange((revision, keys) => console.log("revision", revision, "changed", keys))
-const context = { targetingKey: "customer-7", country: "AT", plan: "pro", appVersion: "2.4.1" }
-if (flags.boolean("new-checkout", false, context)) console.log("new checkout") // synchronous: no promise, no query
-const { reason, ruleId, value, variant } = flags.evaluate("search-ranking", "bm25", context)
-console.log(value, variant, reason, ruleId) // "bm25": there is no such flag
-console.log(flags.explain("new-checkout", context)) // every rule, met or not, and why
-stop()
-
-await acme.policies.create({
-  policyKey: "utah-wine",
-  actions: ["listing.publish"],
-  region: "US-UT",
-  category: "wine",
-  effect: "deny",
-  legalBasis: "State alcohol code, section 12",
-  source: "https://example.com/alcohol-code/12"
-})
-const policy = await acme.policy.open()
-const question = { action: "listing.publish", region: "US-UT", category: "wine", attributes: {} }
-const decision = policy.decide(question)
-if (decision.effect === "deny") console.log("refused:", decision.because) // [{ policyKey, version, legalBasis, source }]
-
-await hm.transaction("acme", async (tx) => {
-  await tx.query("CREATE TABLE listing (id text PRIMARY KEY, state text NOT NULL)")
-  await tx.query("INSERT INTO listing VALUES ($1, 'refused')", ["l-1"])
-  await tx.policies.decideNow({ ...question, reference: "l-1" }) // is in the log of decisions if this commits
-  const target = { type: "listing", id: "l-1" }
-  const [before, after] = [{ state: "draft" }, { state: "refused" }]
-  await tx.audit.record({ actor, action: "listing.refused", target, before, after })
-})
-const [logged] = (await acme.policies.decisions({ reference: "l-1" })).items
-console.log(logged?.effect, "by version", logged?.because[0]?.version, "of", logged?.because[0]?.policyKey)
+const context = { targetingKey: "customer-7", country: "AT" }
+if (flags.boolean("new-checkout", false, context)) console.log("new checkout") // no promise, no query
 const { items } = await acme.audit.list({})
 console.log(items.map(({ action, actorType }) => `${action} by ${actorType}`))
 await hm.close()

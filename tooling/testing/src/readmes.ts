@@ -49,17 +49,30 @@ const differenceOf = (lines: ReadonlyArray<string>, block: string): number | und
 /** Returns what a reader is shown of an example: it is without the marks for packages that this one must not depend on. */
 export const shownOf = (example: string): string => example.replaceAll(/^\/\/ @boundaries-ignore .*\n/gm, "")
 
+const blocksOf = (readme: string): ReadonlyArray<string> =>
+  parse(readme).flatMap((node) => (node.type === "code" && node.lang === "ts" ? [node.value] : []))
+
 /** The example that a reader meets first. */
 const first = "readme.ts"
+
+/** Most lines of the block that a README begins with. Blank ones do not count. */
+export const firstBlockLinesMax = 15
+
+/** The result comes first: a reader sees all of it without scrolling. Longer programs follow below. */
+const firstBlockProblems = (readme: string): ReadonlyArray<string> => {
+  const [block = ""] = blocksOf(readme)
+  const lines = block.split("\n").filter((line) => line.trim() !== "").length
+  return lines > firstBlockLinesMax
+    ? [`the first \`ts\` block has ${lines} lines; the most are ${firstBlockLinesMax}`]
+    : []
+}
 
 /**
  * A README names each file of `examples/` and shows it: `readme.ts`, a program without Effect, in its first `ts` block, others in
  * any.
  */
 const exampleProblems = ({ examples, readme }: Package): ReadonlyArray<string> => {
-  const blocks = parse(readme).flatMap((node) =>
-    node.type === "code" && node.lang === "ts" ? [node.value] : []
-  )
+  const blocks = blocksOf(readme)
   const named = new Set(Array.from(readme.matchAll(/\(examples\/(\w+\.ts)\)/g), ([, file]) => file ?? ""))
   const absent = Array.from(named)
     .filter((file) => !examples.has(file))
@@ -118,5 +131,6 @@ const tableProblems = ({ modules, readme }: Package): ReadonlyArray<string> =>
 /** Returns a sentence per claim that the code denies. */
 export const problemsOf = (described: Package): ReadonlyArray<string> => [
   ...exampleProblems(described),
+  ...firstBlockProblems(described.readme),
   ...tableProblems(described)
 ]

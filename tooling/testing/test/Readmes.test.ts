@@ -1,6 +1,9 @@
 /** Compares the README of each package with its example and its exports. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { exportsOf, problemsOf, type Package, shownOf } from "@hypermarket/testing/readmes"
+import * as Skeleton from "@hypermarket/testing/Skeleton"
+import { Effect } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 
@@ -37,10 +40,40 @@ describe("the README of", () => {
     assert.include(read("README.md"), `\`\`\`ts\n${shownOf(read("packages/core/examples/readme.ts"))}\`\`\``)
   })
 
+  it.effect("a domain that new-domain writes does so too", () =>
+    Effect.gen(function* () {
+      const files = new Map((yield* Skeleton.render("parcels")).map(({ path, text }) => [path, text]))
+      const named = (folder: string) =>
+        Array.from(files).filter(([path]) => path.startsWith(folder) && path.endsWith(".ts"))
+      const described: Package = {
+        readme: files.get("README.md") ?? "",
+        examples: new Map(named("examples/").map(([path, text]) => [Path.basename(path), text])),
+        modules: new Map(named("src/").map(([path, text]) => [Path.basename(path, ".ts"), exportsOf(text)]))
+      }
+      assert.deepStrictEqual(Array.from(described.examples.keys()), ["readme.ts"])
+      assert.deepStrictEqual(problemsOf(described), [])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
   it("every package is found", () => {
     const manifests = Fs.globSync("packages/*/package.json", { cwd: root }).map((file) => Path.dirname(file))
     assert.deepStrictEqual(folders, manifests.toSorted())
   })
+})
+
+/** Programs that publish, handle, search and show a dashboard, in a web server. */
+const shops = ["express-client", "express-pg", "fastify-postgres-js"]
+
+const shopLinesMax = 40
+
+describe("a shop in examples/", () => {
+  for (const name of shops) {
+    it(`has at most ${shopLinesMax} lines with its imports and its server, and no word of Effect: ${name}`, () => {
+      const program = read(`examples/${name}/main.ts`)
+      assert.isAtMost(program.split("\n").filter((line) => line.trim() !== "").length, shopLinesMax)
+      assert.notMatch(program, /effect/i)
+    })
+  }
 })
 
 describe("the comparison", () => {
@@ -102,6 +135,19 @@ const a = 1
     const late = { ...sound, examples: both, readme: shown.replace("const a = 1\n", effect) }
     assert.deepStrictEqual(problemsOf(late), [
       "examples/readme.ts is for programs without Effect: move it to effect.ts"
+    ])
+  })
+
+  it("finds a first block of more than 15 lines, blank ones apart", () => {
+    const fitting = `${"const a = 1\n\n".repeat(14)}const a = 1\n`
+    const described = (example: string): Package => ({
+      ...sound,
+      readme: sound.readme.replace("const a = 1\n", example),
+      examples: new Map([["readme.ts", example]])
+    })
+    assert.deepStrictEqual(problemsOf(described(fitting)), [])
+    assert.deepStrictEqual(problemsOf(described(`${fitting}const a = 2\n`)), [
+      "the first `ts` block has 16 lines; the most are 15"
     ])
   })
 
