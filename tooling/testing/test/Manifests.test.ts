@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as RepositoryAddress from "@hypermarket/testing/RepositoryAddress"
 import { Schema } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -14,6 +15,11 @@ const Manifest = Schema.fromJsonString(
     keywords: Schema.optionalKey(Schema.Array(Schema.String)),
     license: Schema.optionalKey(Schema.String),
     files: Schema.optionalKey(Schema.Array(Schema.String)),
+    repository: Schema.optionalKey(
+      Schema.Struct({ type: Schema.String, url: Schema.String, directory: Schema.optionalKey(Schema.String) })
+    ),
+    homepage: Schema.optionalKey(Schema.String),
+    bugs: Schema.optionalKey(Schema.Struct({ url: Schema.String })),
     engines: Schema.optionalKey(Names),
     dependencies: Schema.optionalKey(Names),
     devDependencies: Schema.optionalKey(Names),
@@ -49,6 +55,66 @@ describe("every published package", () => {
       assert.isTrue(Fs.existsSync(Path.join(root, manifest.folder, "README.md")))
     })
   }
+})
+
+/** The fields of a manifest from which a registry makes links. */
+const addressOf = ({ bugs, homepage, repository }: typeof Manifest.Type) => ({ repository, homepage, bugs })
+
+/** The address is in the root's manifest; `pnpm repository` writes it everywhere. */
+const address = readManifest("package.json").repository?.url
+
+describe("the address of the repository", () => {
+  for (const manifest of published) {
+    it(`is that of the root, with the folder: ${manifest.name}`, () => {
+      const expected =
+        address === undefined
+          ? { repository: undefined, homepage: undefined, bugs: undefined }
+          : RepositoryAddress.fieldsOf(address, manifest.folder)
+      assert.deepStrictEqual(addressOf(manifest), expected)
+    })
+
+    it(`makes links of the README that lead to something: ${manifest.name}`, () => {
+      const readme = Fs.readFileSync(Path.join(root, manifest.folder, "README.md"), "utf8")
+      const links = Array.from(readme.matchAll(/\]\(([^)#\s]+)[^)]*\)/g), ([, link]) => link ?? "")
+      const dead = links.filter(
+        (link) => !/^[a-z]+:/.test(link) && !Fs.existsSync(Path.join(root, manifest.folder, link))
+      )
+      assert.deepStrictEqual(dead, [])
+    })
+  }
+
+  it("is written after the licence, in place of another one", () => {
+    const manifest = { name: "scales", license: "MIT", bugs: "none", type: "module" }
+    const written = RepositoryAddress.withAddress(
+      manifest,
+      "https://code.example/shop/scales.git",
+      "tools/scales"
+    )
+    assert.deepStrictEqual(Object.entries(written), [
+      ["name", "scales"],
+      ["license", "MIT"],
+      [
+        "repository",
+        { type: "git", url: "git+https://code.example/shop/scales.git", directory: "tools/scales" }
+      ],
+      ["homepage", "https://code.example/shop/scales/tree/main/tools/scales#readme"],
+      ["bugs", { url: "https://code.example/shop/scales/issues" }],
+      ["type", "module"]
+    ])
+    const { repository } = RepositoryAddress.fieldsOf("git+https://code.example/shop/scales.git")
+    assert.deepStrictEqual(repository, { type: "git", url: "git+https://code.example/shop/scales.git" })
+  })
+
+  it("is refused where a registry could not link to it", () => {
+    for (const wrong of [
+      "",
+      "git@code.example:shop/scales.git",
+      "https://code.example/scales",
+      "http://a/b/c"
+    ]) {
+      assert.throws(() => RepositoryAddress.fieldsOf(wrong), TypeError, undefined, wrong)
+    }
+  })
 })
 
 /** The packages of a circle, in its order; undefined when there is none. */
