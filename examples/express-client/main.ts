@@ -33,7 +33,7 @@ app.get("/search", async ({ query }, response) => {
 app.get("/sales", async (_request, response) => {
   const timeDimension = { from: "2026-01-01", until: "2027-01-01" }
   const body = { measures: ["orders", "net"], dimensions: ["currency"], timeDimension } as const
-  response.json(await hm.analytics.query({ body }))
+  response.json(await hm.sales.run({ body }))
 })
 const server = app.listen(Number(PORT))
 process.once("SIGTERM", () => server.close())

@@ -150,8 +150,8 @@ layer(Installation.layer, { excludeTestServices: true })("The client", (it) => {
         measures: ["ordres"],
         timeDimension: { from: "2026-02-01", until: "2026-03-01" }
       }
-      const failure = await failureOf(Reflect.apply(hm.analytics.query, undefined, [{ body }]))
-      assert.include(failure.message, "analytics.query: Bad Request (measures.0: Expected")
+      const failure = await failureOf(Reflect.apply(hm.sales.run, undefined, [{ body }]))
+      assert.include(failure.message, "sales.run: Bad Request (measures.0: Expected")
       const refused = await failureOf(createClient({ url, key: `${key}x` }).queues.list())
       assert.strictEqual(refused.status, 401)
       assert.notInclude(JSON.stringify([refused.message, refused.stack, refused.problem]), key)
@@ -273,7 +273,7 @@ layer(Installation.layer, { excludeTestServices: true })("The client", (it) => {
 
   it.effect("runs as its README has it", () =>
     withInstallation(async ({ key, url }) => {
-      await createClient({ url, key }).searchIndexes.create({ body: { indexName: "products" } })
+      await createClient({ url, key }).indexes.create({ body: { indexName: "products" } })
       const readme = readFileSync(`${clientFolder}/README.md`, "utf8")
       const blocks = Array.from(readme.matchAll(/```ts\n(.*?)```/gs), ([, block = ""]) => block)
       const outputs = await runPrograms(blocks, { HM_API_URL: url, HM_API_KEY: key })

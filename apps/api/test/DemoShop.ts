@@ -24,6 +24,7 @@ import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import { IndexName, products } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
+import { UserBehaviors } from "@hypermarket/search/UserBehaviors"
 import { Context, Effect, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { SqlClient } from "effect/sql"
@@ -129,6 +130,7 @@ const makeIndexes = Effect.gen(function* () {
   const indexes = yield* SearchIndexes
   const documents = yield* SearchDocuments
   const versions = yield* SearchIndexVersions
+  const behaviors = yield* UserBehaviors
   for (const indexName of [products, lamps]) {
     yield* indexes.create({ indexName, automatic: false })
     yield* documents.write(indexName, {
@@ -148,6 +150,7 @@ const makeIndexes = Effect.gen(function* () {
   }
   yield* versions.start(products, {})
   yield* buildAll
+  yield* behaviors.recordQueries("/shop", products, [{ id: "first-visit", query: "desk lamp" }])
 })
 
 /** A category, a published template, and a message that was filtered. */

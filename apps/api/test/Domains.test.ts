@@ -31,6 +31,51 @@ const sourcesOf = (name: string): string =>
 
 const capitalized = (name: string): string => name.slice(0, 1).toUpperCase() + name.slice(1)
 
+/** Nouns that are offered over HTTP alone: those of the installation, schemas of facts, and releases of reported errors. */
+const overHttpOnly = ["facts", "overview", "releases", "system"]
+
+/**
+ * Services without a group. Units and looks are operations of `experiments` over HTTP, evaluations are `flags.explain` and the
+ * protocols, and the others have no endpoint.
+ */
+const inProcessOnly = [
+  "caughtMessages",
+  "experimentLooks",
+  "experimentUnits",
+  "flagEvaluations",
+  "flexibleLimits"
+]
+
+/**
+ * Operations whose method has another form or is that of another service: HTTP has a request for each state of a queue, one for
+ * all zones, and the operations of units and looks in `experiments`.
+ */
+const otherOperations = [
+  "audit.exportActivity",
+  "experiments.expose",
+  "experiments.listLooks",
+  "experiments.recordFacts",
+  "experiments.takeLook",
+  "flags.explain",
+  "keys.currentTenant",
+  "queues.pause",
+  "queues.resume",
+  "sales.catalogue",
+  "schedules.change",
+  "tenants.createTenantKey",
+  "zones.get",
+  "zones.set"
+]
+
+/** Group and name of every operation, as the document and the client have them. */
+const named = Object.values(OpenApi.fromApi(Api).paths).flatMap((path) =>
+  Object.values(path).flatMap((operation): ReadonlyArray<readonly [group: string, operation: string]> => {
+    if (typeof operation !== "object" || !("operationId" in operation)) return []
+    const [group = "", name = ""] = operation.operationId.split(".")
+    return [[group, name]]
+  })
+)
+
 const repeated = (list: ReadonlyArray<string>): ReadonlyArray<string> =>
   list.filter((entry, index) => list.indexOf(entry) !== index)
 
@@ -137,6 +182,26 @@ describe("a domain", () => {
       assert.deepStrictEqual([...listed, ...internal].toSorted(), classes.toSorted())
     })
   }
+
+  it("has one name for a thing: the groups of HTTP, and so the client, are the services of the door", () => {
+    const groups = new Set(Object.keys(Api.groups))
+    const services = new Set(domains.flatMap((domain) => Object.keys(domain.services)))
+    assert.deepStrictEqual([...groups].filter((name) => !services.has(name)).toSorted(), overHttpOnly)
+    assert.deepStrictEqual([...services].filter((name) => !groups.has(name)).toSorted(), inProcessOnly)
+    assert.deepStrictEqual(new Set(named.map(([group]) => group)), groups)
+  })
+
+  it("has one name for a method: the operations of a group are methods of the service", () => {
+    const methodsOf = new Map(
+      domains
+        .flatMap((domain) => Object.entries(domain.services))
+        .map(([name, service]) => [name, service._tag === "Service" ? Object.keys(service.methods) : []])
+    )
+    const others = named.filter(
+      ([group, operation]) => methodsOf.has(group) && methodsOf.get(group)?.includes(operation) !== true
+    )
+    assert.deepStrictEqual(others.map((name) => name.join(".")).toSorted(), otherOperations)
+  })
 
   it("shares no name with another: groups, services, tables, jobs, subscriptions, settings", () => {
     const groupIds = ["core", ...names].flatMap((name) =>

@@ -90,18 +90,18 @@ export const catalogueDocument: typeof CatalogueDocument.Type = {
  * @category api
  * @since 0.1.0
  */
-export class AnalyticsGroup extends Endpoint.group(
-  "analytics",
+export class OrderGroup extends Endpoint.group(
+  "orders",
   {
-    title: "Analytics",
+    title: "Orders",
     description:
-      "Order facts become exact sums by day, seller, product and currency. A close keeps the figures of a period as they were; a restatement lists what changed afterwards."
+      "Orders, refunds and shipments arrive as facts with versions. A fact that comes twice counts once."
   },
   /**
    * Records `{ "facts": [{ "type": "order.placed", "data": {...} }, ...] }`, up to 1,000, all or nothing. Sending a fact
    * again is safe, because it has a version.
    */
-  HttpApiEndpoint.post("recordFacts", "/v1/analytics/facts", {
+  HttpApiEndpoint.post("record", "/v1/analytics/facts", {
     payload: Schema.Json,
     success: Schema.Struct({ items: Schema.Array(Outcome) }),
     error: [OrderFactInvalid, OrderFactConflict]
@@ -109,16 +109,42 @@ export class AnalyticsGroup extends Endpoint.group(
     .annotate(NotAudited, "facts are their own record")
     .annotate(RequiredScope, "analytics:write")
     .annotate(RequestDeadline, "10 seconds")
-    .annotate(BodyBytesMax, factsBytesMax),
+    .annotate(BodyBytesMax, factsBytesMax)
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class UnplacedGroup extends Endpoint.group(
+  "unplaced",
+  {
+    title: "Unplaced facts",
+    description:
+      "Refunds and shipments whose order is unknown. They wait, and are counted when the order arrives."
+  },
   HttpApiEndpoint.get("listUnplaced", "/v1/analytics/unplaced", {
     query: Page.Query,
     success: Page.schema(UnplacedFact),
     error: Page.CursorInvalid
-  }).annotate(RequiredScope, "analytics:read"),
+  }).annotate(RequiredScope, "analytics:read")
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class SalesGroup extends Endpoint.group(
+  "sales",
+  {
+    title: "Sales",
+    description:
+      "Order facts become exact sums by day, seller, product and currency. A query has measures, dimensions and a period, and reads all facts that were committed before it."
+  },
   HttpApiEndpoint.get("catalogue", "/v1/analytics/catalogue", {
     success: CatalogueDocument
   }).annotate(RequiredScope, "analytics:read"),
-  HttpApiEndpoint.post("query", "/v1/analytics/query", {
+  HttpApiEndpoint.post("run", "/v1/analytics/query", {
     payload: SalesRequest,
     success: SalesAnswer,
     error: SalesQueryInvalid
@@ -127,14 +153,40 @@ export class AnalyticsGroup extends Endpoint.group(
     .annotate(RequiredScope, "analytics:read")
     .annotate(RequestDeadline, "10 seconds")
     .annotate(MayRunLong, true),
-  HttpApiEndpoint.get("getFreshness", "/v1/analytics/freshness", {
+  HttpApiEndpoint.get("freshness", "/v1/analytics/freshness", {
     success: SalesFreshness
-  }).annotate(RequiredScope, "analytics:read"),
-  HttpApiEndpoint.get("getOrder", "/v1/analytics/orders/:orderId", {
+  }).annotate(RequiredScope, "analytics:read")
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class FigureGroup extends Endpoint.group(
+  "figures",
+  {
+    title: "Figures of orders",
+    description:
+      "What one order adds to the sums. Its lines, refunds and shipments are listed with the days in which they count."
+  },
+  HttpApiEndpoint.get("getFigures", "/v1/analytics/orders/:orderId", {
     params: { orderId: AdopterId },
     success: OrderFigure,
     error: OrderNotFound
-  }).annotate(RequiredScope, "analytics:read"),
+  }).annotate(RequiredScope, "analytics:read")
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class ZoneGroup extends Endpoint.group(
+  "zones",
+  {
+    title: "Time zones",
+    description:
+      "The time zone decides in which day an order counts. A tenant has one, and each seller may have another. It is set before the first order."
+  },
   HttpApiEndpoint.get("getZone", "/v1/analytics/zone", {
     query: { sellerId: Schema.optionalKey(AdopterId) },
     success: Zone
@@ -146,8 +198,21 @@ export class AnalyticsGroup extends Endpoint.group(
     error: [ZoneUnknown, ZoneFixed]
   })
     .annotate(Audited, "zone.changed")
-    .annotate(RequiredScope, "analytics:admin"),
-  HttpApiEndpoint.post("createClose", "/v1/analytics/closes", {
+    .annotate(RequiredScope, "analytics:admin")
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class CloseGroup extends Endpoint.group(
+  "closes",
+  {
+    title: "Closes",
+    description:
+      "A close keeps the figures of a period as they were; a restatement lists what changed afterwards."
+  },
+  HttpApiEndpoint.post("close", "/v1/analytics/closes", {
     headers: IdempotencyKey.Headers,
     payload: NewClose,
     success: SalesClose.pipe(HttpApiSchema.status(201)),
@@ -179,9 +244,15 @@ export class AnalyticsGroup extends Endpoint.group(
 ) {}
 
 /**
- * The group alone, for this package's handlers and tests; apps add it to their own API of the same id.
+ * The groups alone, for this package's handlers and tests; apps add them to their own API of the same id.
  *
  * @category api
  * @since 0.1.0
  */
-export class AnalyticsApi extends HttpApi.make(Api.id).add(AnalyticsGroup) {}
+export class AnalyticsApi extends HttpApi.make(Api.id)
+  .add(OrderGroup)
+  .add(UnplacedGroup)
+  .add(SalesGroup)
+  .add(FigureGroup)
+  .add(ZoneGroup)
+  .add(CloseGroup) {}

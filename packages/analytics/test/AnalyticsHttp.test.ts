@@ -90,10 +90,10 @@ layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
       strangerKey: "stranger",
       params: { closeId: close.closeId, orderId: "owners-other" },
       payloads: {
-        recordFacts: { facts: [placed("owners-order", 2)] },
+        record: { facts: [placed("owners-order", 2)] },
         query: revenue,
         setZone: { sellerId: null, zone: "UTC" },
-        createClose: { period: "month", fromDay: "2026-02-01" }
+        close: { period: "month", fromDay: "2026-02-01" }
       },
       watched: [
         `/v1/analytics/closes/${close.closeId}`,

@@ -178,7 +178,7 @@ export class QueueGroup extends Endpoint.group(
     success: Tagged(EventQueue),
     error: QueueNotFound
   }).annotate(RequiredScope, "events:read"),
-  HttpApiEndpoint.get("listMinutes", "/v1/events/queues/:queue/minutes", {
+  HttpApiEndpoint.get("minutes", "/v1/events/queues/:queue/minutes", {
     params: { queue: AnyQueueName },
     success: Schema.Struct({ items: Schema.Array(QueueMinute) }),
     error: QueueNotFound
@@ -206,14 +206,14 @@ export class QueueGroup extends Endpoint.group(
   })
     .annotate(Audited, "queue.resumed")
     .annotate(RequiredScope, "events:admin"),
-  HttpApiEndpoint.get("getJob", "/v1/events/queues/:queue/jobs/:jobId", {
+  HttpApiEndpoint.get("job", "/v1/events/queues/:queue/jobs/:jobId", {
     params: { queue: AnyQueueName, jobId: Identifier.Uuid },
     success: QueuedJob,
     error: JobNotFound
   })
     .annotate(RequiredScope, "events:read")
     .annotate(RequestDeadline, "10 seconds"),
-  HttpApiEndpoint.get("listJobs", "/v1/events/queues/:queue/jobs", {
+  HttpApiEndpoint.get("jobs", "/v1/events/queues/:queue/jobs", {
     params: { queue: AnyQueueName },
     query: JobQuery,
     success: Page.schema(ListedJob),
@@ -222,14 +222,14 @@ export class QueueGroup extends Endpoint.group(
     .annotate(RequiredScope, "events:read")
     .annotate(RequestDeadline, "10 seconds"),
   /** Payloads hold data of customers: reading one needs a scope that reading a queue does not give. */
-  HttpApiEndpoint.get("getPayload", "/v1/events/queues/:queue/jobs/:jobId/payload", {
+  HttpApiEndpoint.get("payload", "/v1/events/queues/:queue/jobs/:jobId/payload", {
     params: { queue: AnyQueueName, jobId: Identifier.Uuid },
     success: JobPayload,
     error: JobNotFound
   })
     .annotate(RequiredScope, AccessScope.payload)
     .annotate(RequestDeadline, "10 seconds"),
-  HttpApiEndpoint.post("cancelJob", "/v1/events/queues/:queue/jobs/:jobId/cancel", {
+  HttpApiEndpoint.post("cancel", "/v1/events/queues/:queue/jobs/:jobId/cancel", {
     params: { queue: AnyQueueName, jobId: Identifier.Uuid },
     success: HttpApiSchema.NoContent,
     error: [JobNotFound, JobRunning]
@@ -237,13 +237,13 @@ export class QueueGroup extends Endpoint.group(
     .annotate(Audited, "job.cancelled")
     .annotate(RequiredScope, "events:admin")
     .annotate(RequestDeadline, "10 seconds"),
-  HttpApiEndpoint.get("listDead", "/v1/events/queues/:queue/dead", {
+  HttpApiEndpoint.get("dead", "/v1/events/queues/:queue/dead", {
     params: { queue: AnyQueueName },
     query: DeadQuery,
     success: Page.schema(DeadJob),
     error: [QueueNotFound, Page.CursorInvalid]
   }).annotate(RequiredScope, "events:read"),
-  HttpApiEndpoint.get("listDeadGroups", "/v1/events/queues/:queue/dead/groups", {
+  HttpApiEndpoint.get("deadGroups", "/v1/events/queues/:queue/dead/groups", {
     params: { queue: AnyQueueName },
     success: Schema.Struct({ items: Schema.Array(DeadGroup) }),
     error: QueueNotFound
@@ -356,14 +356,14 @@ export class ScheduleGroup extends Endpoint.group(
   })
     .annotate(Audited, "schedule.changed")
     .annotate(RequiredScope, "events:admin"),
-  HttpApiEndpoint.post("runSchedule", "/v1/events/schedules/:scheduleId/run", {
+  HttpApiEndpoint.post("runNow", "/v1/events/schedules/:scheduleId/run", {
     params: { scheduleId: ScheduleId },
     success: HttpApiSchema.NoContent,
     error: [ScheduleNotFound, QueueOverloaded]
   })
     .annotate(Audited, "schedule.run")
     .annotate(RequiredScope, "events:write"),
-  HttpApiEndpoint.get("listRuns", "/v1/events/schedules/:scheduleId/runs", {
+  HttpApiEndpoint.get("runs", "/v1/events/schedules/:scheduleId/runs", {
     params: { scheduleId: ScheduleId },
     success: Schema.Struct({ items: Schema.Array(ScheduleRun) }),
     error: ScheduleNotFound

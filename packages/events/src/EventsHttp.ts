@@ -94,7 +94,7 @@ const queues = HttpApiBuilder.group(
           Storage.orUnavailable
         ),
       getQueue: ({ params }) => all.get(params.queue).pipe(Effect.map(tagged), Storage.orUnavailable),
-      listMinutes: ({ params }) =>
+      minutes: ({ params }) =>
         all.minutes(params.queue).pipe(
           Effect.map((items) => ({ items })),
           Storage.orUnavailable
@@ -107,9 +107,9 @@ const queues = HttpApiBuilder.group(
         ),
       pauseQueue: ({ params }) => all.setPaused(params.queue, true).pipe(Storage.orUnavailable),
       resumeQueue: ({ params }) => all.setPaused(params.queue, false).pipe(Storage.orUnavailable),
-      getJob: ({ params }) => all.job(params.queue, params.jobId).pipe(Storage.orUnavailable),
-      listJobs: ({ params, query }) => all.jobs(params.queue, query).pipe(Storage.orUnavailable),
-      getPayload: ({ params }) =>
+      job: ({ params }) => all.job(params.queue, params.jobId).pipe(Storage.orUnavailable),
+      jobs: ({ params, query }) => all.jobs(params.queue, query).pipe(Storage.orUnavailable),
+      payload: ({ params }) =>
         all.payload(params.queue, params.jobId).pipe(
           Effect.tap(() =>
             readings.record({
@@ -119,9 +119,9 @@ const queues = HttpApiBuilder.group(
           ),
           Storage.orUnavailable
         ),
-      cancelJob: ({ params }) => all.cancel(params.queue, params.jobId).pipe(Storage.orUnavailable),
-      listDead: ({ params, query }) => all.dead(params.queue, query).pipe(Storage.orUnavailable),
-      listDeadGroups: ({ params }) =>
+      cancel: ({ params }) => all.cancel(params.queue, params.jobId).pipe(Storage.orUnavailable),
+      dead: ({ params, query }) => all.dead(params.queue, query).pipe(Storage.orUnavailable),
+      deadGroups: ({ params }) =>
         all.deadGroups(params.queue).pipe(
           Effect.map((items) => ({ items })),
           Storage.orUnavailable
@@ -222,12 +222,12 @@ const schedules = HttpApiBuilder.group(
           showSchedule,
           Storage.orUnavailable
         ),
-      listRuns: ({ params }) =>
+      runs: ({ params }) =>
         all.runs(params.scheduleId).pipe(
           Effect.map((items) => ({ items })),
           Storage.orUnavailable
         ),
-      runSchedule: ({ params }) => all.runNow(params.scheduleId).pipe(Storage.orUnavailable),
+      runNow: ({ params }) => all.runNow(params.scheduleId).pipe(Storage.orUnavailable),
       removeSchedule: ({ headers, params }) =>
         expectedVersion(headers).pipe(
           Effect.flatMap((version) => all.remove(params.scheduleId, version)),

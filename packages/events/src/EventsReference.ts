@@ -44,7 +44,7 @@ export const reference = Reference.make(
         description:
           "Returns the depth and the settings of one queue. `oldestAgeSeconds` is the age of the oldest runnable job, and null when there is none. The `ETag` header holds the version of the settings, which is 0 while they are the defaults."
       },
-      listMinutes: {
+      minutes: {
         summary: "List the work per minute",
         description:
           "Returns how many jobs the workers finished per minute, and how many failed. It covers the last 60 minutes, newest first. Minutes without work are left out. Use it to see whether a queue keeps up with its producers."
@@ -64,32 +64,32 @@ export const reference = Reference.make(
         description:
           "Ends the pause of a queue. Jobs that arrived meanwhile run in their order. Resuming a queue that is not paused changes nothing."
       },
-      getJob: {
+      job: {
         summary: "Get a job",
         description:
           "Returns the state of one job, its failed attempts and their errors. `ready` includes a job that waits behind its ordering key. A job that is done is deleted, so it is answered with 404 `job-not-found`. A look-up reads the first 10,000 jobs that wait in the queue: with `unsearched` above 0 in the problem, the job may be one of those behind them."
       },
-      listJobs: {
+      jobs: {
         summary: "List jobs that wait or run",
         description:
           "Returns the jobs of one `state` (`ready` by default), at most 200 per page, and only those of `type` if you send it.\n\n- `ready`: in the order in which workers claim them.\n- `ordered`: jobs with an ordering key, by key; `state` in the response is `delayed` until their time comes.\n- `delayed`: they wait for their time or their next attempt, oldest first.\n- `running`: a worker has them, oldest first."
       },
-      getPayload: {
+      payload: {
         summary: "Get the payload of a job",
         description:
           "Returns the payload of a job that is not done. It needs the scope `events:payload`, which no other includes, because a payload may hold data of a customer. A reading through the console is in the activity log. It is null when a large payload of a job that died long ago is no longer kept. A job that is done is answered with 404 `job-not-found`."
       },
-      cancelJob: {
+      cancel: {
         summary: "Cancel a job",
         description:
           "Deletes a job that has not started. A job that a worker runs is answered with 409 `job-running`: try again when its attempt has ended. A dead job is answered with 404 `job-not-found`: discard it instead."
       },
-      listDead: {
+      dead: {
         summary: "List dead jobs",
         description:
           "Returns the jobs of the dead-letter queue, oldest first, at most 200 per page. Filter them by `type`, by `failure` as the groups have it, or by the time of death. A job is there after its last attempt, or after its handler rejected it. `errors` has the last ten failures. Redrive the jobs once the cause is fixed, or discard them."
       },
-      listDeadGroups: {
+      deadGroups: {
         summary: "Group dead jobs by error",
         description:
           "Returns the dead jobs of a queue by their last error, the most frequent first, at most 100 groups. Errors that differ in ids and numbers only are one group: `failure` has `#` in their place. Send it to list, redrive or discard the jobs of one group."
@@ -153,12 +153,12 @@ export const reference = Reference.make(
         description:
           "Sets `paused`. A paused schedule enqueues nothing, and times that are due during the pause are skipped. Send the version in `If-Match`. To change the times, remove the schedule and create it again."
       },
-      listRuns: {
+      runs: {
         summary: "List the last runs of a schedule",
         description:
           "Returns the last five runs, newest first, each with its outcome: `waiting`, `running`, `retrying`, `done`, `dead`, `skipped` (the run before was not done, or the time had passed) or `cancelled`. `error` is the last error of a run that is dead or tried again."
       },
-      runSchedule: {
+      runNow: {
         summary: "Run a schedule now",
         description:
           "Enqueues one job of the schedule at once. Its next run stays as it is. A 503 `queue-overloaded` means that nothing was enqueued: try again later."

@@ -129,18 +129,18 @@ export class WebhookGroup extends Endpoint.group(
   })
     .annotate(NotAudited, "a delivery is its own record")
     .annotate(RequiredScope, "events:admin"),
-  HttpApiEndpoint.get("listDeliveries", "/v1/events/webhooks/:endpointId/deliveries", {
+  HttpApiEndpoint.get("deliveries", "/v1/events/webhooks/:endpointId/deliveries", {
     params,
     query: { ...Page.Query, state: Schema.optionalKey(DeliveryState) },
     success: Page.schema(WebhookDelivery),
     error: [WebhookNotFound, Page.CursorInvalid]
   }).annotate(RequiredScope, "events:read"),
-  HttpApiEndpoint.get("listAttempts", "/v1/events/webhooks/:endpointId/deliveries/:deliveryId/attempts", {
+  HttpApiEndpoint.get("attempts", "/v1/events/webhooks/:endpointId/deliveries/:deliveryId/attempts", {
     params: { endpointId: EndpointId, deliveryId: DeliveryId },
     success: Schema.Struct({ items: Schema.Array(WebhookAttempt) }),
     error: DeliveryNotFound
   }).annotate(RequiredScope, "events:read"),
-  HttpApiEndpoint.post("replayDeliveries", "/v1/events/webhooks/:endpointId/replay", {
+  HttpApiEndpoint.post("replay", "/v1/events/webhooks/:endpointId/replay", {
     params,
     payload: ReplaySelection,
     success: Schema.Struct({ replayed: Schema.Int }),
@@ -158,10 +158,10 @@ export class WebhookGroup extends Endpoint.group(
     .annotate(Audited, "webhook.backfilled")
     .annotate(RequiredScope, "events:admin")
     .annotate(RequestDeadline, bulkDeadline),
-  HttpApiEndpoint.get("getRetention", "/v1/events/retention", {
+  HttpApiEndpoint.get("retention", "/v1/events/retention", {
     success: Tagged(EventRetention)
   }).annotate(RequiredScope, "events:read"),
-  HttpApiEndpoint.put("changeRetention", "/v1/events/retention", {
+  HttpApiEndpoint.put("retain", "/v1/events/retention", {
     headers: Precondition.Headers,
     payload: RetainedTypes,
     success: Tagged(EventRetention),

@@ -80,9 +80,9 @@ export const layer = HttpApiBuilder.group(
       pauseWebhook: ({ params }) => all.pause(params.endpointId).pipe(Storage.orUnavailable),
       enableWebhook: ({ params }) => all.enable(params.endpointId).pipe(Storage.orUnavailable),
       testWebhook: ({ params }) => all.test(params.endpointId).pipe(Storage.orUnavailable),
-      listDeliveries: ({ params, query }) =>
+      deliveries: ({ params, query }) =>
         all.deliveries({ ...query, endpointId: params.endpointId }).pipe(Storage.orUnavailable),
-      listAttempts: Effect.fnUntraced(function* ({ params }) {
+      attempts: Effect.fnUntraced(function* ({ params }) {
         const attempts = yield* all.attempts(params.endpointId, params.deliveryId)
         const items = attempts.map(yield* attempt)
         if (items.some(({ answer }) => answer !== null)) {
@@ -93,7 +93,7 @@ export const layer = HttpApiBuilder.group(
         }
         return { items }
       }, Storage.orUnavailable),
-      replayDeliveries: ({ params, payload }) =>
+      replay: ({ params, payload }) =>
         all.replay({ ...payload, endpointId: params.endpointId }).pipe(
           Effect.map((replayed) => ({ replayed })),
           Storage.orUnavailable
@@ -103,8 +103,8 @@ export const layer = HttpApiBuilder.group(
           Effect.map((delivered) => ({ delivered })),
           Storage.orUnavailable
         ),
-      getRetention: () => all.retention.pipe(Effect.map(tagged), Storage.orUnavailable),
-      changeRetention: ({ headers, payload }) =>
+      retention: () => all.retention.pipe(Effect.map(tagged), Storage.orUnavailable),
+      retain: ({ headers, payload }) =>
         expectedVersion(headers).pipe(
           Effect.flatMap((version) => all.retain(version, payload)),
           Effect.map(tagged),

@@ -60,17 +60,17 @@ export const reference = Reference.make(
         description:
           "Sends an event of type `com.hypermarket.events.webhook.tested.v1` to the endpoint, whatever its filters are. The answer is its delivery: list the attempts to see how the receiver answered."
       },
-      listDeliveries: {
+      deliveries: {
         summary: "List deliveries",
         description:
           "Returns the deliveries of the endpoint, newest first, 50 per page by default and at most 200. `state` selects those that are `waiting`, `sending`, `delivered` or `dead`. A delivery is dead after ten failed attempts, in a little more than three days. Finished ones are kept for 30 days."
       },
-      listAttempts: {
+      attempts: {
         summary: "List the attempts of a delivery",
         description:
           "Returns the last 200 attempts of the delivery, newest first, with the status, the duration and the first 4 KiB of each answer. Attempts are kept for 30 days. Without the scope `events:payload` `answer` is null, and `withheld` says so. A reading through the console is in the activity log, once per view."
       },
-      replayDeliveries: {
+      replay: {
         summary: "Replay deliveries",
         description:
           "Sends deliveries again, with all their attempts and the same `webhook-id`. Select them by `deliveryIds` (at most 1,000), or by time with `since` and `until`; by time only the dead ones, unless `state` names another.\n\nOne request replays at most 10,000, oldest first: call it again while `replayed` is 10,000."
@@ -80,12 +80,12 @@ export const reference = Reference.make(
         description:
           "Delivers retained events of the past to the endpoint: those published from `since` up to `until` that match its filters and were not delivered to it. An endpoint that is made today gets the events of the last weeks this way.\n\nOnly events of types that were retained when they were published are there. One request delivers at most 10,000, oldest first: call it again while `delivered` is 10,000."
       },
-      getRetention: {
+      retention: {
         summary: "Get the retained types",
         description:
           "Returns the types whose events are retained for 90 days; none by default. The version is 0 until it is first changed."
       },
-      changeRetention: {
+      retain: {
         summary: "Change the retained types",
         description:
           "Sets the types whose events are retained from now on. A type that ends with a dot stands for all types that begin with it. What is retained already stays for its 90 days. Send the version in `If-Match`."

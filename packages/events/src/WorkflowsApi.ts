@@ -63,7 +63,7 @@ export class WorkflowGroup extends Endpoint.group(
     success: WorkflowInspection,
     error: WorkflowNotFound
   }).annotate(RequiredScope, "events:read"),
-  HttpApiEndpoint.get("listTasks", "/v1/events/workflows/:executionId/tasks", {
+  HttpApiEndpoint.get("tasks", "/v1/events/workflows/:executionId/tasks", {
     params: { executionId: ExecutionId },
     query: Page.Query,
     success: Page.schema(WorkflowTask),

@@ -49,7 +49,7 @@ export const layer = HttpApiBuilder.group(
         if (shown.payload !== null || shown.result !== null) yield* recordReading(params.executionId)
         return shown
       }, Storage.orUnavailable),
-      listTasks: Effect.fnUntraced(function* ({ params, query }) {
+      tasks: Effect.fnUntraced(function* ({ params, query }) {
         const page = yield* all.tasks(params.executionId, query)
         const items = page.items.map(yield* task)
         if (items.some(({ result }) => result !== null)) yield* recordReading(params.executionId)

@@ -30,7 +30,7 @@ export const reference = Reference.make(
         description:
           "Returns one execution with its payload. `result` is the value that it succeeded with, and null in every other state. `error` describes a failure. Without the scope `events:payload` `payload` and `result` are null, and `withheld` says so. A reading through the console is in the activity log, once per view.\n\n`unasked` names recorded activities that the last run did not ask for. Its code may have changed. Branches of a race are left out."
       },
-      listTasks: {
+      tasks: {
         summary: "List the tasks of an execution",
         description:
           "Returns activities, clocks, signals and children in the order in which they were recorded, at most 200 per page. `outcome` is null while a clock or a child is pending. A `result` of more than 16 KiB is null here; `resultBytes` is its size. Without the scope `events:payload` each `result` is null, and `withheld` says so."

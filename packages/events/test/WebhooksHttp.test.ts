@@ -116,8 +116,8 @@ layer(TestServer, { excludeTestServices: true })("WebhooksHttp", (it) => {
         changeWebhook: { ordered: true },
         rotateWebhook: {},
         backfillWebhook: { since: "2026-01-01T00:00:00Z" },
-        changeRetention: { types: ["com.example."] },
-        replayDeliveries: { since: "2026-01-01T00:00:00Z", state: "waiting" }
+        retain: { types: ["com.example."] },
+        replay: { since: "2026-01-01T00:00:00Z", state: "waiting" }
       },
       watched: [
         `/v1/events/webhooks/${endpointId}`,

@@ -88,7 +88,7 @@ export class NotificationsGroup extends Endpoint.group(
   {
     title: "Notifications",
     description:
-      "A trigger tells one recipient, a list or everyone of a kind, by a template and a category. Each recipient has at most one message per trigger and channel, whose state and reason are kept for 90 days. A mapping triggers by the shop's facts."
+      "A trigger tells one recipient, a list or everyone of a kind. Each recipient has at most one message per trigger and channel, whose state and reason are kept for 90 days."
   },
   HttpApiEndpoint.post("trigger", "/v1/notifications/triggers", {
     payload: NewNotification,
@@ -111,27 +111,41 @@ export class NotificationsGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "notifications:write")
     .annotate(Audited, "notification.cancelled"),
-  HttpApiEndpoint.get("listMessages", "/v1/notifications/messages", {
+  HttpApiEndpoint.get("list", "/v1/notifications/messages", {
     query: Page.Query,
     success: Page.schema(NotificationMessage),
     error: Page.CursorInvalid
   }).annotate(RequiredScope, "notifications:read"),
-  HttpApiEndpoint.get("getMessage", "/v1/notifications/messages/:notificationId", {
+  HttpApiEndpoint.get("get", "/v1/notifications/messages/:notificationId", {
     params: { notificationId: Identifier.Uuid },
     success: NotificationMessage,
     error: NotificationNotFound
-  }).annotate(RequiredScope, "notifications:read"),
-  HttpApiEndpoint.post("setMapping", "/v1/notifications/mappings", {
+  }).annotate(RequiredScope, "notifications:read")
+) {}
+
+const mappings = "/v1/notifications/mappings"
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class NotificationMappingsGroup extends Endpoint.group(
+  "notificationMappings",
+  {
+    title: "Mappings",
+    description: "A mapping triggers messages by facts of the shop."
+  },
+  HttpApiEndpoint.post("setMapping", mappings, {
     payload: NewNotificationMapping,
     success: NotificationMapping,
     error: [NotificationRefused, NotificationLimit]
   })
     .annotate(RequiredScope, "notifications:admin")
     .annotate(Audited, "notification-mapping.set"),
-  HttpApiEndpoint.get("listMappings", "/v1/notifications/mappings", {
+  HttpApiEndpoint.get("listMappings", mappings, {
     success: items(NotificationMapping)
   }).annotate(RequiredScope, "notifications:read"),
-  HttpApiEndpoint.delete("removeMapping", "/v1/notifications/mappings/:mapping", {
+  HttpApiEndpoint.delete("removeMapping", `${mappings}/:mapping`, {
     params: { mapping: Name },
     success: HttpApiSchema.NoContent,
     error: NotificationMappingNotFound
@@ -253,7 +267,7 @@ export class NotificationPreferencesGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "notifications:admin")
     .annotate(Audited, "notification-category.set"),
-  HttpApiEndpoint.get("listCategories", "/v1/notifications/categories", {
+  HttpApiEndpoint.get("categories", "/v1/notifications/categories", {
     success: items(NotificationCategory)
   }).annotate(RequiredScope, "notifications:read"),
   HttpApiEndpoint.post("setPreference", "/v1/notifications/preferences", {
@@ -263,7 +277,7 @@ export class NotificationPreferencesGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "notifications:write")
     .annotate(NotAudited, "each choice is kept with its source and time"),
-  HttpApiEndpoint.post("readPreferences", "/v1/notifications/preferences/read", {
+  HttpApiEndpoint.post("get", "/v1/notifications/preferences/read", {
     payload: Schema.Struct({ to: Recipient }),
     success: items(NotificationPreference)
   })
@@ -282,7 +296,7 @@ export class NotificationSuppressionsGroup extends Endpoint.group(
     description:
       "A suppressed address gets no more mail. An address that the mail server says does not exist is suppressed by the worker. Addresses are kept as keyed hashes: a suppression is found by its address, and the list cannot be read back."
   },
-  HttpApiEndpoint.post("suppress", "/v1/notifications/suppressions", {
+  HttpApiEndpoint.post("add", "/v1/notifications/suppressions", {
     payload: NewNotificationSuppression,
     success: NotificationSuppression,
     error: SecretsNotConfigured
@@ -311,6 +325,7 @@ export class NotificationSuppressionsGroup extends Endpoint.group(
  */
 export class NotificationsApi extends HttpApi.make(Api.id)
   .add(NotificationsGroup)
+  .add(NotificationMappingsGroup)
   .add(NotificationTemplatesGroup)
   .add(NotificationProfilesGroup)
   .add(NotificationPreferencesGroup)

@@ -31,16 +31,25 @@ const notifications = HttpApiBuilder.group(
   "notifications",
   Effect.fn(function* (handlers) {
     const service = yield* Notifications
-    const mappings = yield* NotificationMappings
     return handlers.handleAll({
       trigger: ({ payload }) => service.trigger(payload).pipe(Storage.orUnavailable),
       cancel: ({ payload }) => service.cancel(payload.key).pipe(Storage.orUnavailable),
       explain: ({ payload }) => service.explain(payload).pipe(Effect.map(asItems), Storage.orUnavailable),
-      listMessages: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
-      getMessage: ({ params }) => service.get(params.notificationId).pipe(Storage.orUnavailable),
-      setMapping: ({ payload }) => mappings.set(payload).pipe(Storage.orUnavailable),
-      listMappings: () => mappings.list.pipe(Effect.map(asItems), Storage.orUnavailable),
-      removeMapping: ({ params }) => mappings.remove(params.mapping).pipe(Storage.orUnavailable)
+      list: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
+      get: ({ params }) => service.get(params.notificationId).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+const mappings = HttpApiBuilder.group(
+  NotificationsApi,
+  "notificationMappings",
+  Effect.fn(function* (handlers) {
+    const service = yield* NotificationMappings
+    return handlers.handleAll({
+      setMapping: ({ payload }) => service.set(payload).pipe(Storage.orUnavailable),
+      listMappings: () => service.list.pipe(Effect.map(asItems), Storage.orUnavailable),
+      removeMapping: ({ params }) => service.remove(params.mapping).pipe(Storage.orUnavailable)
     })
   })
 )
@@ -115,10 +124,9 @@ const preferences = HttpApiBuilder.group(
     const service = yield* NotificationPreferences
     return handlers.handleAll({
       setCategory: ({ payload }) => service.setCategory(payload).pipe(Storage.orUnavailable),
-      listCategories: () => service.categories.pipe(Effect.map(asItems), Storage.orUnavailable),
+      categories: () => service.categories.pipe(Effect.map(asItems), Storage.orUnavailable),
       setPreference: ({ payload }) => service.set(payload).pipe(Storage.orUnavailable),
-      readPreferences: ({ payload }) =>
-        service.get(payload.to).pipe(Effect.map(asItems), Storage.orUnavailable)
+      get: ({ payload }) => service.get(payload.to).pipe(Effect.map(asItems), Storage.orUnavailable)
     })
   })
 )
@@ -129,7 +137,7 @@ const suppressions = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const service = yield* NotificationSuppressions
     return handlers.handleAll({
-      suppress: ({ payload }) => service.add(payload).pipe(Storage.orUnavailable),
+      add: ({ payload }) => service.add(payload).pipe(Storage.orUnavailable),
       findSuppression: ({ payload }) => service.find(payload.address).pipe(Storage.orUnavailable),
       liftSuppression: ({ payload }) => service.lift(payload.address).pipe(Storage.orUnavailable)
     })
@@ -140,4 +148,4 @@ const suppressions = HttpApiBuilder.group(
  * @category layers
  * @since 0.1.0
  */
-export const layer = Layer.mergeAll(notifications, templates, profiles, preferences, suppressions)
+export const layer = Layer.mergeAll(notifications, mappings, templates, profiles, preferences, suppressions)

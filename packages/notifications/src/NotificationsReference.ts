@@ -30,15 +30,17 @@ export const reference = Reference.make(
         description:
           "Cancels every message of the key that is not being sent yet. `tooLate` counts those that are, or were."
       },
-      listMessages: {
+      list: {
         summary: "List messages",
         description: "Returns messages, newest first, at most 200 per page. Messages are kept for 90 days."
       },
-      getMessage: {
+      get: {
         summary: "Get a message",
         description:
           "Returns the message with each change of its state. `uncertain` counts attempts whose outcome is unknown: the recipient may have it as often again."
-      },
+      }
+    },
+    notificationMappings: {
       setMapping: {
         summary: "Set a mapping",
         description:
@@ -100,20 +102,20 @@ export const reference = Reference.make(
         description:
           "Defines a category as a whole. A required category is sent in quiet hours unless `heedsQuiet` is true. `whenUnknown` decides about a message whose outcome is unknown: `retry` sends it again, `park` leaves it."
       },
-      listCategories: { summary: "List categories", description: "Returns the categories, by name." },
+      categories: { summary: "List categories", description: "Returns the categories, by name." },
       setPreference: {
         summary: "Set a preference",
         description:
           "Records a recipient's choice with its `source` and time. For a marketing category it is the consent: send the version of the text as `textVersion`. A required category answers 409."
       },
-      readPreferences: {
+      get: {
         summary: "Read preferences",
         description:
           "Returns what the recipient gets of each category, and whether that is chosen, the kind's default, or required."
       }
     },
     suppressions: {
-      suppress: {
+      add: {
         summary: "Suppress an address",
         description:
           "Sends no more mail to the address, until `expiresAt` or for ever. After a complaint, required categories are still sent."

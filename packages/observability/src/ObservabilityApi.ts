@@ -91,7 +91,7 @@ export class ProjectGroup extends Endpoint.group(
   })
     .annotate(Audited, "error-project.changed")
     .annotate(RequiredScope, "observability:write"),
-  HttpApiEndpoint.get("listItemCounts", "/v1/observability/projects/:projectId/counts", {
+  HttpApiEndpoint.get("counts", "/v1/observability/projects/:projectId/counts", {
     params: project,
     success: Schema.Struct({ items: Schema.Array(ItemCount) }),
     error: ErrorProjectNotFound
@@ -153,18 +153,18 @@ export class IssueGroup extends Endpoint.group(
     success: Precondition.Tagged(Issue),
     error: IssueNotFound
   }).annotate(RequiredScope, "observability:read"),
-  HttpApiEndpoint.get("summarizeIssue", "/v1/observability/issues/:issueId/summary", {
+  HttpApiEndpoint.get("summary", "/v1/observability/issues/:issueId/summary", {
     params: issue,
     success: IssueSummary,
     error: IssueNotFound
   }).annotate(RequiredScope, "observability:read"),
-  HttpApiEndpoint.get("listEvents", "/v1/observability/issues/:issueId/events", {
+  HttpApiEndpoint.get("events", "/v1/observability/issues/:issueId/events", {
     params: issue,
     query: Page.Query,
     success: Page.schema(IssueEvent),
     error: [IssueNotFound, Page.CursorInvalid]
   }).annotate(RequiredScope, "observability:read"),
-  HttpApiEndpoint.get("getEvent", "/v1/observability/projects/:projectId/events/:eventId", {
+  HttpApiEndpoint.get("event", "/v1/observability/projects/:projectId/events/:eventId", {
     params: { ...project, eventId: Identifier.Uuid },
     success: IssueEventData,
     error: EventNotFound
@@ -255,18 +255,18 @@ export class InstallationIssueGroup extends Endpoint.systemGroup(
     success: Precondition.Tagged(Issue),
     error: IssueNotFound
   }),
-  HttpApiEndpoint.get("summarizeIssue", "/v1/system/issues/:issueId/summary", {
+  HttpApiEndpoint.get("summary", "/v1/system/issues/:issueId/summary", {
     params: issue,
     success: IssueSummary,
     error: IssueNotFound
   }),
-  HttpApiEndpoint.get("listEvents", "/v1/system/issues/:issueId/events", {
+  HttpApiEndpoint.get("events", "/v1/system/issues/:issueId/events", {
     params: issue,
     query: Page.Query,
     success: Page.schema(IssueEvent),
     error: [IssueNotFound, Page.CursorInvalid]
   }),
-  HttpApiEndpoint.get("getEvent", "/v1/system/error-events/:eventId", {
+  HttpApiEndpoint.get("event", "/v1/system/error-events/:eventId", {
     params: { eventId: Identifier.Uuid },
     success: IssueEventData,
     error: EventNotFound
@@ -308,7 +308,7 @@ export class MonitorGroup extends Endpoint.group(
     error: [ErrorProjectNotFound, Page.CursorInvalid]
   }).annotate(RequiredScope, "observability:read"),
   HttpApiEndpoint.get(
-    "listCheckIns",
+    "checkIns",
     "/v1/observability/projects/:projectId/monitors/:environment/:slug/check-ins",
     {
       params: monitor,

@@ -48,7 +48,7 @@ const projects = HttpApiBuilder.group(
           Effect.map(tagged),
           Storage.orUnavailable
         ),
-      listItemCounts: ({ params }) =>
+      counts: ({ params }) =>
         service.counts(params.projectId).pipe(
           Effect.map((items) => ({ items })),
           Storage.orUnavailable
@@ -80,9 +80,9 @@ const issues = HttpApiBuilder.group(
     return handlers.handleAll({
       listIssues: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
       getIssue: ({ params }) => service.get(params.issueId).pipe(Effect.map(tagged), Storage.orUnavailable),
-      summarizeIssue: ({ params }) => service.summary(params.issueId).pipe(Storage.orUnavailable),
-      listEvents: ({ params, query }) => service.events(params.issueId, query).pipe(Storage.orUnavailable),
-      getEvent: Effect.fnUntraced(function* ({ params }) {
+      summary: ({ params }) => service.summary(params.issueId).pipe(Storage.orUnavailable),
+      events: ({ params, query }) => service.events(params.issueId, query).pipe(Storage.orUnavailable),
+      event: Effect.fnUntraced(function* ({ params }) {
         const event = yield* service.event(params.projectId, params.eventId)
         const { scopes } = yield* Caller
         if (AccessScope.ofData.some((scope) => AccessScope.includes(scopes, scope))) {
@@ -126,10 +126,10 @@ const installationIssues = HttpApiBuilder.group(
     return handlers.handleAll({
       listIssues: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
       getIssue: ({ params }) => service.get(params.issueId).pipe(Effect.map(tagged), Storage.orUnavailable),
-      summarizeIssue: ({ params }) => service.summary(params.issueId).pipe(Storage.orUnavailable),
-      listEvents: ({ params, query }) => service.events(params.issueId, query).pipe(Storage.orUnavailable),
+      summary: ({ params }) => service.summary(params.issueId).pipe(Storage.orUnavailable),
+      events: ({ params, query }) => service.events(params.issueId, query).pipe(Storage.orUnavailable),
       // The credential has no scope of data, so that persons in an event are never shown.
-      getEvent: Effect.fnUntraced(function* ({ params }) {
+      event: Effect.fnUntraced(function* ({ params }) {
         const event = yield* service.event(params.eventId)
         const { scopes } = yield* Caller
         return shownTo(scopes, event)
@@ -151,7 +151,7 @@ const monitors = HttpApiBuilder.group(
     const service = yield* Monitors
     return handlers.handleAll({
       listMonitors: ({ params, query }) => service.list(params.projectId, query).pipe(Storage.orUnavailable),
-      listCheckIns: ({ params, query }) =>
+      checkIns: ({ params, query }) =>
         service.checkIns(params.projectId, params, query).pipe(Storage.orUnavailable),
       removeMonitor: ({ params }) => service.remove(params.projectId, params).pipe(Storage.orUnavailable)
     })

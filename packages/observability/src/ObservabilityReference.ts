@@ -33,7 +33,7 @@ export const reference = Reference.make(
         description:
           "Changes the name, closes or opens the project, keeps IP addresses of users from now on, or replaces the grouping rules. A closed project refuses events with 403.\n\nOf the rules the first that matches an event decides, before the fingerprint of the SDK. `{{ default }}` in a fingerprint stands for the grouping without rules, and `{{ type }}`, `{{ message }}` and `{{ function }}` for those of the event. Events before the rule stay in their issues. Send the version in `If-Match`."
       },
-      listItemCounts: {
+      counts: {
         summary: "Count what was sent and dropped",
         description:
           "Returns what became of the items of the last 30 days, per day, category, outcome and reason. `stored` items can be read, `counted` ones are not kept, `dropped` ones were refused for the reason, and `client` ones were discarded by the SDK."
@@ -57,7 +57,7 @@ export const reference = Reference.make(
         description:
           "Returns the monitors of a project by name, at most 200 per page, with status and next due time."
       },
-      listCheckIns: {
+      checkIns: {
         summary: "List the runs of a monitor",
         description:
           "Returns the runs of a monitor in an environment, newest first, and those that did not come. Runs are kept for 30 days."
@@ -78,17 +78,17 @@ export const reference = Reference.make(
         summary: "Get an issue",
         description: "Returns the issue, with its version as `ETag`. Events do not change the version."
       },
-      summarizeIssue: {
+      summary: {
         summary: "Summarize an issue",
         description:
           "Returns events per hour of the last 14 days, the ten most frequent values of each tag, and merges with their reasons."
       },
-      listEvents: {
+      events: {
         summary: "List the events of an issue",
         description:
           "Returns the events of the issue and of those merged into it, newest first, at most 200 per page. Events are kept for 90 days."
       },
-      getEvent: {
+      event: {
         summary: "Get an event",
         description:
           "Returns an event with its data as the SDK sent it. Secrets are replaced by `[scrubbed]`.\n\nWithout the scope `events:payload` the data is the exceptions with their stacks, the message, the tags and where the code ran. Requests, breadcrumbs, contexts, local variables and all else are left out. `user` needs the scope `customers:contact`. `withheld` names the scopes that would show more of this event. A reading through the console with one of them is in the activity log."
@@ -136,17 +136,17 @@ export const reference = Reference.make(
         summary: "Get an installation issue",
         description: "Returns the issue, with its version as `ETag`. A tenant's issue is not found here."
       },
-      summarizeIssue: {
+      summary: {
         summary: "Summarize an installation issue",
         description:
           "Returns events per hour of the last 14 days, the ten most frequent values of each tag, and merges with their reasons."
       },
-      listEvents: {
+      events: {
         summary: "List events of an installation issue",
         description:
           "Returns the events of the issue, newest first, at most 200 per page. Events are kept for 90 days."
       },
-      getEvent: {
+      event: {
         summary: "Get an event of the installation",
         description:
           "Returns the exceptions of an event with their stacks, the message, the tags and where the code ran. All else is withheld: the tenant-less credential does not read data of customers."

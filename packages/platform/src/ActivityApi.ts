@@ -34,17 +34,17 @@ export class ActivityGroup extends Endpoint.group(
     description:
       "The activity log has one row per change: who did what to which target, with the target before and after. Checkpoints seal the rows each minute, so that a row that is changed, removed, moved or added later is found. Keep the head elsewhere: it proves that the end was not dropped. Reading the log is recorded in it."
   },
-  HttpApiEndpoint.get("listActivity", "/v1/platform/activity", {
+  HttpApiEndpoint.get("list", "/v1/platform/activity", {
     query: { ...Page.Query, ...ActivityFilter },
     success: Page.schema(Activity),
     error: Page.CursorInvalid
   })
     .annotate(Audited, "activity.read")
     .annotate(RequiredScope, "audit:read"),
-  HttpApiEndpoint.get("getHead", "/v1/platform/activity/head", {
+  HttpApiEndpoint.get("head", "/v1/platform/activity/head", {
     success: Schema.Struct({ head: Schema.NullOr(ActivityHead), keys: Schema.Array(ActivityKey) })
   }).annotate(RequiredScope, "audit:read"),
-  HttpApiEndpoint.get("listAuditKeys", "/v1/platform/activity/keys", {
+  HttpApiEndpoint.get("keys", "/v1/platform/activity/keys", {
     success: Schema.Struct({ items: Schema.Array(ActivityKey) })
   }).annotate(RequiredScope, "audit:read"),
   HttpApiEndpoint.get("exportActivity", "/v1/platform/activity/export", {
@@ -61,7 +61,7 @@ export class ActivityGroup extends Endpoint.group(
     .annotate(RequiredScope, "audit:read")
     .annotate(RequestDeadline, "20 seconds")
     .annotate(MayRunLong, true),
-  HttpApiEndpoint.post("verifyActivity", "/v1/platform/activity/verify", {
+  HttpApiEndpoint.post("verify", "/v1/platform/activity/verify", {
     payload: ActivityVerify,
     success: ActivityReport
   })

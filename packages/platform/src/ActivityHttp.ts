@@ -42,15 +42,15 @@ export const layer = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const log = yield* ActivityLog
     return handlers.handleAll({
-      listActivity: ({ query }) => log.list(query).pipe(Storage.orUnavailable),
-      getHead: () => Effect.all({ head: log.head, keys: log.keys }).pipe(Storage.orUnavailable),
-      listAuditKeys: () => Effect.map(log.keys, (items) => ({ items })).pipe(Storage.orUnavailable),
+      list: ({ query }) => log.list(query).pipe(Storage.orUnavailable),
+      head: () => Effect.all({ head: log.head, keys: log.keys }).pipe(Storage.orUnavailable),
+      keys: () => Effect.map(log.keys, (items) => ({ items })).pipe(Storage.orUnavailable),
       exportActivity: ({ query: { after = 0, format = "ndjson" } }) =>
         log.exportAfter(after, format).pipe(
           Effect.map((part) => textOf(part, format)),
           Storage.orUnavailable
         ),
-      verifyActivity: ({ payload }) => log.verify(payload).pipe(Storage.orUnavailable)
+      verify: ({ payload }) => log.verify(payload).pipe(Storage.orUnavailable)
     })
   })
 )

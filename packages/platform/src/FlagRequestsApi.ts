@@ -65,7 +65,7 @@ export class FlagRequestGroup extends Endpoint.group(
     description:
       "A change request holds steps that change a flag: when a second person approves it, at their times, or both. It names the version of the flag that its author has seen. It never overwrites a later change: its approval is refused then, and a scheduled one becomes a `conflict`."
   },
-  HttpApiEndpoint.post("createFlagRequest", path, {
+  HttpApiEndpoint.post("create", path, {
     headers: IdempotencyKey.Headers,
     payload: NewFlagChangeRequest,
     success: FlagChangeRequest.pipe(HttpApiSchema.status(201)),
@@ -73,24 +73,24 @@ export class FlagRequestGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "flags:write")
     .annotate(Audited, "flag-request.created"),
-  HttpApiEndpoint.get("listFlagRequests", path, {
+  HttpApiEndpoint.get("list", path, {
     query: { ...Page.Query, status: Schema.optionalKey(FlagRequestStatus) },
     success: Page.schema(FlagChangeRequest),
     error: Page.CursorInvalid
   }).annotate(RequiredScope, "flags:read"),
-  HttpApiEndpoint.get("getFlagRequest", `${path}/:requestId`, {
+  HttpApiEndpoint.get("get", `${path}/:requestId`, {
     params,
     success: FlagChangeRequest,
     error: FlagRequestNotFound
   }).annotate(RequiredScope, "flags:read"),
-  HttpApiEndpoint.post("approveFlagRequest", `${path}/:requestId/approve`, {
+  HttpApiEndpoint.post("approve", `${path}/:requestId/approve`, {
     params,
     success: FlagChangeRequest,
     error: [...stepRefused, FlagRequestNotFound, FlagRequestNotOpen, FlagApproverIsAuthor]
   })
     .annotate(RequiredScope, "flags:admin")
     .annotate(Audited, "flag-request.approved"),
-  HttpApiEndpoint.post("closeFlagRequest", `${path}/:requestId/close`, {
+  HttpApiEndpoint.post("close", `${path}/:requestId/close`, {
     params,
     payload: FlagReason,
     success: FlagChangeRequest,
@@ -111,16 +111,16 @@ export class FlagEnvironmentGroup extends Endpoint.group(
     description:
       "An environment can ask for a second person: its flags then change by approved change requests alone. Turning a flag off with `kill` needs none."
   },
-  HttpApiEndpoint.get("listFlagEnvironments", "/v1/platform/flag-environments", {
+  HttpApiEndpoint.get("list", "/v1/platform/flag-environments", {
     query: Page.Query,
     success: Page.schema(FlagApprovalPolicy),
     error: Page.CursorInvalid
   }).annotate(RequiredScope, "flags:read"),
-  HttpApiEndpoint.get("getFlagEnvironment", "/v1/platform/flag-environments/:environment", {
+  HttpApiEndpoint.get("get", "/v1/platform/flag-environments/:environment", {
     params: { environment: Environment },
     success: Tagged(FlagApprovalPolicy)
   }).annotate(RequiredScope, "flags:read"),
-  HttpApiEndpoint.put("setFlagEnvironment", "/v1/platform/flag-environments/:environment", {
+  HttpApiEndpoint.put("set", "/v1/platform/flag-environments/:environment", {
     params: { environment: Environment },
     headers: Precondition.Headers,
     payload: FlagApprovalPolicyChange,

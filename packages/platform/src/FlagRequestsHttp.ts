@@ -27,12 +27,12 @@ const requests = HttpApiBuilder.group(
     const requests = yield* FlagChangeRequests
     const createOnce = yield* createRequest
     return handlers.handleAll({
-      createFlagRequest: ({ headers, payload }) =>
+      create: ({ headers, payload }) =>
         createOnce({ headers, payload }, requests.create(payload)).pipe(Storage.orUnavailable),
-      listFlagRequests: ({ query }) => requests.list(query).pipe(Storage.orUnavailable),
-      getFlagRequest: ({ params }) => requests.get(params.requestId).pipe(Storage.orUnavailable),
-      approveFlagRequest: ({ params }) => requests.approve(params.requestId).pipe(Storage.orUnavailable),
-      closeFlagRequest: ({ params, payload }) =>
+      list: ({ query }) => requests.list(query).pipe(Storage.orUnavailable),
+      get: ({ params }) => requests.get(params.requestId).pipe(Storage.orUnavailable),
+      approve: ({ params }) => requests.approve(params.requestId).pipe(Storage.orUnavailable),
+      close: ({ params, payload }) =>
         requests.close(params.requestId, payload.reason).pipe(Storage.orUnavailable)
     })
   })
@@ -44,10 +44,9 @@ const environments = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const policies = yield* FlagApprovalPolicies
     return handlers.handleAll({
-      listFlagEnvironments: ({ query }) => policies.list(query).pipe(Storage.orUnavailable),
-      getFlagEnvironment: ({ params }) =>
-        policies.get(params.environment).pipe(Effect.map(tagged), Storage.orUnavailable),
-      setFlagEnvironment: ({ headers, params, payload }) =>
+      list: ({ query }) => policies.list(query).pipe(Storage.orUnavailable),
+      get: ({ params }) => policies.get(params.environment).pipe(Effect.map(tagged), Storage.orUnavailable),
+      set: ({ headers, params, payload }) =>
         expectedVersion(headers).pipe(
           Effect.flatMap((version) => policies.set(params.environment, version, payload)),
           Effect.map(tagged),

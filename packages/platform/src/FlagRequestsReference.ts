@@ -15,44 +15,44 @@ export const reference = Reference.make(
   FlagRequestsApi,
   {
     flagRequests: {
-      createFlagRequest: {
+      create: {
         summary: "Propose a change of a flag",
         description:
           "Proposes up to 50 steps. A step replaces the flag's `state` in an environment, turns it on or off, moves the `percentage` of a rule, changes what all environments share, restores a version or archives the flag. Steps with `at` are applied at their times: several percentages of one rule are a ramp.\n\n`baseVersion` is the version of the flag that you have seen; after another change the answer is 409 `flag-request-stale`. The request is `pending` where an environment asks for an approval or the first step has no `at`, else `scheduled`. A tenant has at most 1,000 open requests. Send an `Idempotency-Key` to repeat the request safely within 24 hours."
       },
-      listFlagRequests: {
+      list: {
         summary: "List change requests",
         description:
           "Returns change requests, the newest first, 50 per page by default and at most 200; `status` filters them. Send `nextCursor` as `cursor` for the next page; it is null on the last one. Requests are kept for 400 days after they end."
       },
-      getFlagRequest: {
+      get: {
         summary: "Get a change request",
         description:
           "Returns the request with its steps, and how many of them are in the flag. `reason` says why a request is a `conflict` or was closed."
       },
-      approveFlagRequest: {
+      approve: {
         summary: "Approve a change request",
         description:
           "Approves a pending request, and applies its first step unless that has a time to come. The author is answered 403. When the flag has changed since the base of the request, the answer is 409 `flag-request-stale` and nothing is changed: close the request, and propose it again."
       },
-      closeFlagRequest: {
+      close: {
         summary: "Close a change request",
         description:
           "Ends a pending or scheduled request, whether its author withdraws it or a reviewer refuses it. Steps that were applied stay in the flag."
       }
     },
     flagEnvironments: {
-      listFlagEnvironments: {
+      list: {
         summary: "List environments of flags",
         description:
           "Returns the environments that flags are in, and those that were set, in the order of their names, 50 per page by default and at most 200. Send `nextCursor` as `cursor` for the next page; it is null on the last one."
       },
-      getFlagEnvironment: {
+      get: {
         summary: "Get an environment of flags",
         description:
           "Returns whether changes of the environment's flags need an approval. The `ETag` header holds the version, which is 0 until the environment is first set."
       },
-      setFlagEnvironment: {
+      set: {
         summary: "Ask for approvals in an environment",
         description:
           "Sets whether changes of the environment's flags need a second person. Direct changes are then answered 409 `flag-approval-required`, and so is a change of a segment that its flags use. `kill` is not: it only turns a flag off. Send the version in `If-Match`."

@@ -98,7 +98,7 @@ export class FlagGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "flags:write")
     .annotate(Audited, "flag.changed"),
-  HttpApiEndpoint.put("setFlagEnvironment", "/v1/platform/flags/:flagKey/environments/:environment", {
+  HttpApiEndpoint.put("setEnvironment", "/v1/platform/flags/:flagKey/environments/:environment", {
     params: { ...flagParams, environment: Environment },
     headers: Precondition.Headers,
     payload: FlagEnvironment,
@@ -133,7 +133,7 @@ export class FlagGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "flags:write")
     .annotate(Audited, "flag.rolled-back"),
-  HttpApiEndpoint.get("listFlagVersions", "/v1/platform/flags/:flagKey/versions", {
+  HttpApiEndpoint.get("listVersions", "/v1/platform/flags/:flagKey/versions", {
     params: flagParams,
     query: Page.Query,
     success: Page.schema(FlagVersion),

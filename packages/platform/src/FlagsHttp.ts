@@ -49,7 +49,7 @@ const flags = HttpApiBuilder.group(
           Effect.map(tagged),
           Storage.orUnavailable
         ),
-      setFlagEnvironment: ({ headers, params, payload }) =>
+      setEnvironment: ({ headers, params, payload }) =>
         expectedVersion(headers).pipe(
           Effect.flatMap((version) =>
             flags.setEnvironment(params.flagKey, params.environment, version, payload)
@@ -73,7 +73,7 @@ const flags = HttpApiBuilder.group(
           Effect.map(tagged),
           Storage.orUnavailable
         ),
-      listFlagVersions: ({ params, query }) =>
+      listVersions: ({ params, query }) =>
         flags.listVersions(params.flagKey, query).pipe(Storage.orUnavailable),
       diffFlag: ({ params, query }) =>
         flags.get(params.flagKey).pipe(

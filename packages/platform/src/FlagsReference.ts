@@ -35,7 +35,7 @@ export const reference = Reference.make(
         description:
           "Changes what all environments share; absent fields keep their value. A new `flagKey` renames the flag: customers keep their buckets, because the salt stays. A flag that others need cannot be renamed.\n\nSend the version in `If-Match`. After a 412, get the flag, apply your change to it, and send it with the new version."
       },
-      setFlagEnvironment: {
+      setEnvironment: {
         summary: "Set a flag's environment",
         description:
           "Replaces the flag's rules and state in one environment, or adds the environment. Rules are tried in their order, and the first that applies decides.\n\nA variant, segment or flag that does not exist is refused with 422 `flag-invalid`, and so is a cycle of prerequisites. A flag has at most 20 environments, with 100 rules each."
@@ -55,7 +55,7 @@ export const reference = Reference.make(
         description:
           "Restores what an earlier version held, as a new version. The key stays. What that version needs must still exist. List the versions or compare two of them first."
       },
-      listFlagVersions: {
+      listVersions: {
         summary: "List a flag's versions",
         description:
           "Returns the versions of a flag with who made them, newest first, at most 200 per page. The newest 500 are kept."

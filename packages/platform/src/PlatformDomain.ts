@@ -218,7 +218,7 @@ const flagRequests = Service.make(
   { internal: ["runDue", "prune"] }
 )
 
-const flagApprovals = Service.make(FlagApprovalPolicies, {
+const flagEnvironments = Service.make(FlagApprovalPolicies, {
   get: [Environment],
   list: [Page.Request],
   set: [Environment, Version, FlagChangeRequest.FlagApprovalPolicyChange]
@@ -265,23 +265,26 @@ export const domain = Domain.make({
     flags,
     segments,
     flagRequests,
-    flagApprovals,
+    flagEnvironments,
     flagEvaluations,
-    policies: Service.make(
-      RegionPolicies,
-      {
-        create: [RegionPolicy.NewRegionPolicy],
-        get: [RegionPolicy.PolicyKey],
-        list: [Page.Request],
-        change: [RegionPolicy.PolicyKey, Version, RegionPolicy.RegionPolicyChange],
-        remove: [RegionPolicy.PolicyKey, Version],
-        listVersions: [RegionPolicy.PolicyKey, Page.Request],
-        decide: [RegionPolicy.PolicyQuestion],
-        decideNow: [RegionPolicy.PolicyQuestion],
-        dryRun: [RegionPolicy.PolicyDryRun],
-        decisions: [PolicyDecisionRequest]
-      },
-      { internal: ["follow"] }
+    policy: Service.opening(
+      Service.make(
+        RegionPolicies,
+        {
+          create: [RegionPolicy.NewRegionPolicy],
+          get: [RegionPolicy.PolicyKey],
+          list: [Page.Request],
+          change: [RegionPolicy.PolicyKey, Version, RegionPolicy.RegionPolicyChange],
+          remove: [RegionPolicy.PolicyKey, Version],
+          listVersions: [RegionPolicy.PolicyKey, Page.Request],
+          decide: [RegionPolicy.PolicyQuestion],
+          decideNow: [RegionPolicy.PolicyQuestion],
+          dryRun: [RegionPolicy.PolicyDryRun],
+          decisions: [PolicyDecisionRequest]
+        },
+        { internal: ["follow"] }
+      ),
+      Service.local(PolicyHandle.Options, PolicyHandle.open)
     ),
     installationPolicies: Service.make(InstallationPolicies, {
       create: [RegionPolicy.NewRegionPolicy],
@@ -290,7 +293,6 @@ export const domain = Domain.make({
       change: [RegionPolicy.PolicyKey, Version, RegionPolicy.RegionPolicyChange],
       remove: [RegionPolicy.PolicyKey, Version]
     }),
-    policy: Service.local(PolicyHandle.Options, PolicyHandle.open),
     audit: Service.make(ActivityLog, {
       record: [NewActivity],
       list: [ActivityRequest],
@@ -300,7 +302,7 @@ export const domain = Domain.make({
       owners: [],
       verify: [ActivityVerify]
     }),
-    subjectRequests: Service.make(
+    subjects: Service.make(
       SubjectRequests,
       {
         create: [NewSubjectRequest],

@@ -87,7 +87,7 @@ export class PolicyGroup extends Endpoint.group(
       "A region policy is a rule of law as dated data: within its scope it denies or allows actions, requires something, or sets a value. It names its legal basis and source. A deny wins; of values the most specific one does. What is unknown never allows. The policies of the installation bind every tenant, and a tenant can only narrow them."
   },
   ...policyEndpoints("/v1/platform/policies"),
-  HttpApiEndpoint.get("listPolicyVersions", "/v1/platform/policies/:policyKey/versions", {
+  HttpApiEndpoint.get("listVersions", "/v1/platform/policies/:policyKey/versions", {
     params: { policyKey: PolicyKey },
     query: Page.Query,
     success: Page.schema(RegionPolicy),
@@ -99,7 +99,7 @@ export class PolicyGroup extends Endpoint.group(
   })
     .annotate(NotAudited, "the log of decisions has it")
     .annotate(RequiredScope, "policy:read"),
-  HttpApiEndpoint.get("listDecisions", "/v1/platform/policy/decisions", {
+  HttpApiEndpoint.get("decisions", "/v1/platform/policy/decisions", {
     query: { ...Page.Query, ...PolicyDecisionFilter },
     success: Page.schema(PolicyDecision),
     error: Page.CursorInvalid

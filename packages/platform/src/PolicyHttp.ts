@@ -51,14 +51,14 @@ const policy = HttpApiBuilder.group(
           Effect.flatMap((version) => policies.remove(params.policyKey, version)),
           Storage.orUnavailable
         ),
-      listPolicyVersions: ({ params, query }) =>
+      listVersions: ({ params, query }) =>
         policies.listVersions(params.policyKey, query).pipe(Storage.orUnavailable),
       // What is decided about something is stored before it is answered.
       decide: ({ payload }) =>
         (payload.reference === undefined ? policies.decide(payload) : policies.decideNow(payload)).pipe(
           Storage.orUnavailable
         ),
-      listDecisions: ({ query }) => policies.decisions(query).pipe(Storage.orUnavailable),
+      decisions: ({ query }) => policies.decisions(query).pipe(Storage.orUnavailable),
       dryRun: ({ payload }) => policies.dryRun(payload).pipe(Storage.orUnavailable)
     })
   })

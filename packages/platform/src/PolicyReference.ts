@@ -40,7 +40,7 @@ export const reference = Reference.make(
         description:
           "Ends the policy now. Its versions are kept, and decisions as of an earlier time still know it. Set `effectiveUntil` instead when the law ends on a day. Its key is free again."
       },
-      listPolicyVersions: {
+      listVersions: {
         summary: "List a policy's versions",
         description:
           "Returns the versions of a policy, the newest first, at most 200 per page. `recordedAt` and `supersededAt` are the time in which a version was known."
@@ -50,7 +50,7 @@ export const reference = Reference.make(
         description:
           "Decides by the policies of the installation and of the tenant, as of `at` in force and `knownAt` recorded, both now by default. The copy that it asks is at most 500 ms old; `revision` names it.\n\n`because` names the policies with their versions, legal basis and source. `undetermined` is true when something unknown decided: a missing attribute, or a country asked about where the policy is of one of its states. A deny holds then, and an allow does not.\n\nWith `reference`, which names what is decided about, the decision is made by what is in the database and is in the log of decisions before it is answered. Without it the log has the decision within seconds, when a policy led to it."
       },
-      listDecisions: {
+      decisions: {
         summary: "List decisions",
         description:
           "Returns what was decided, the newest first: the question without its attributes, the effect, and in `because` the versions of policies that led to it. Equal decisions of a few seconds are one item, which `decisions` counts.\n\nA decision with a `reference` is always in the list, any other only when a policy led to it. Decisions are kept for 90 days. A page with a filter other than `reference` examines 10,000 items: it may have fewer than asked for, or none, and go on with `nextCursor`."

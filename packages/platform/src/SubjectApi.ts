@@ -36,7 +36,7 @@ export class SubjectGroup extends Endpoint.group(
     description:
       "A request exports or erases what all domains hold of a customer, seller or user. A worker runs it step by step. When it is done, the request is the receipt: rows by domain, and what remains without the person and why. The receipt does not name the person."
   },
-  HttpApiEndpoint.post("createSubjectRequest", path, {
+  HttpApiEndpoint.post("create", path, {
     headers: IdempotencyKey.Headers,
     payload: NewSubjectRequest,
     success: SubjectRequest.pipe(HttpApiSchema.status(202)),
@@ -44,17 +44,17 @@ export class SubjectGroup extends Endpoint.group(
   })
     .annotate(Audited, "subject.requested")
     .annotate(RequiredScope, "platform:admin"),
-  HttpApiEndpoint.get("listSubjectRequests", path, {
+  HttpApiEndpoint.get("list", path, {
     query: Page.Query,
     success: Page.schema(SubjectRequest),
     error: Page.CursorInvalid
   }).annotate(RequiredScope, "platform:admin"),
-  HttpApiEndpoint.get("getSubjectRequest", `${path}/:requestId`, {
+  HttpApiEndpoint.get("get", `${path}/:requestId`, {
     params: { requestId: SubjectRequestId },
     success: SubjectRequest,
     error: SubjectRequestNotFound
   }).annotate(RequiredScope, "platform:admin"),
-  HttpApiEndpoint.get("getSubjectPart", `${path}/:requestId/parts/:part`, {
+  HttpApiEndpoint.get("part", `${path}/:requestId/parts/:part`, {
     params: { requestId: SubjectRequestId, part: BoundedInt.fromText({ minimum: 1, maximum: int4Max }) },
     success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "application/x-ndjson" })),
     error: [SubjectRequestNotFound, SubjectPartNotFound]

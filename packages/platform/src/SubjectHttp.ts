@@ -28,11 +28,11 @@ export const layer = HttpApiBuilder.group(
     const requests = yield* SubjectRequests
     const createOnce = yield* createRequest
     return handlers.handleAll({
-      createSubjectRequest: ({ headers, payload }) =>
+      create: ({ headers, payload }) =>
         createOnce({ headers, payload }, requests.create(payload)).pipe(Storage.orUnavailable),
-      listSubjectRequests: ({ query }) => requests.list(query).pipe(Storage.orUnavailable),
-      getSubjectRequest: ({ params }) => requests.get(params.requestId).pipe(Storage.orUnavailable),
-      getSubjectPart: ({ params }) =>
+      list: ({ query }) => requests.list(query).pipe(Storage.orUnavailable),
+      get: ({ params }) => requests.get(params.requestId).pipe(Storage.orUnavailable),
+      part: ({ params }) =>
         requests.part(params.requestId, params.part).pipe(
           Effect.map((lines) => `${lines}\n`),
           Storage.orUnavailable

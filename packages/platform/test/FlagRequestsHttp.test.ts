@@ -45,9 +45,9 @@ layer(TestServer, { excludeTestServices: true })("Change requests over HTTP", (i
       strangerKey: "stranger",
       params: { requestId, environment: "live" },
       payloads: {
-        createFlagRequest: { flagKey, baseVersion: 1, steps },
-        closeFlagRequest: { reason: "test" },
-        setFlagEnvironment: { requiresApproval: true }
+        create: { flagKey, baseVersion: 1, steps },
+        close: { reason: "test" },
+        set: { requiresApproval: true }
       },
       watched: [`${path}/${requestId}`, "/v1/platform/flag-environments"]
     }
@@ -75,7 +75,7 @@ layer(TestServer, { excludeTestServices: true })("Change requests over HTTP", (i
   DoorIsolation.suite(it, {
     fixed: ["environment"],
     domain: PlatformDomain,
-    services: ["flagRequests", "flagApprovals"],
+    services: ["flagRequests", "flagEnvironments"],
     seed
   })
 

@@ -37,7 +37,7 @@ layer(TestServer, { excludeTestServices: true })("FlagsHttp", (it) => {
       payloads: {
         createFlag: { flagKey: `new-${crypto.randomUUID()}`, kind: "boolean" },
         changeFlag: { owner: "somebody else" },
-        setFlagEnvironment: { isEnabled: false, rules: [], otherwise: null },
+        setEnvironment: { isEnabled: false, rules: [], otherwise: null },
         killFlag: { reason: "test" },
         archiveFlag: { reason: "test" },
         rollBackFlag: { version: 1 },

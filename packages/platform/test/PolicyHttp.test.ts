@@ -60,7 +60,7 @@ layer(TestServer, { excludeTestServices: true })("PolicyHttp", (it) => {
 
   TenantIsolation.suite(it, HttpApi.make(Api.id).add(PolicyGroup), seed)
 
-  DoorIsolation.suite(it, { domain: PlatformDomain, services: ["policies", "installationPolicies"], seed })
+  DoorIsolation.suite(it, { domain: PlatformDomain, services: ["policy", "installationPolicies"], seed })
 
   const subjectSeed = Effect.gen(function* () {
     const requests = yield* SubjectRequests
@@ -80,14 +80,14 @@ layer(TestServer, { excludeTestServices: true })("PolicyHttp", (it) => {
       ownerKey: "owner",
       strangerKey: "stranger",
       params: { requestId, part: "71717" },
-      payloads: { createSubjectRequest: request },
+      payloads: { create: request },
       watched: [`/v1/platform/subjects/requests/${requestId}`]
     }
   })
 
   TenantIsolation.suite(it, HttpApi.make(Api.id).add(SubjectGroup), subjectSeed)
 
-  DoorIsolation.suite(it, { domain: PlatformDomain, services: ["subjectRequests"], seed: subjectSeed })
+  DoorIsolation.suite(it, { domain: PlatformDomain, services: ["subjects"], seed: subjectSeed })
 
   it.effect(
     "lists a decision with a reference as soon as it is answered, and finds it by policy and reference",

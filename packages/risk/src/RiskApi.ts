@@ -104,17 +104,17 @@ export class RiskGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "risk:write")
     .annotate(NotAudited, "decisions are their own record"),
-  HttpApiEndpoint.get("listDecisions", "/v1/risk/decisions", {
+  HttpApiEndpoint.get("list", "/v1/risk/decisions", {
     query: Page.Query,
     success: Page.schema(RiskDecision),
     error: Page.CursorInvalid
   }).annotate(RequiredScope, "risk:read"),
-  HttpApiEndpoint.get("explainDecision", "/v1/risk/decisions/:decisionId", {
+  HttpApiEndpoint.get("explain", "/v1/risk/decisions/:decisionId", {
     params: { decisionId: DecisionId },
     success: RiskDecision,
     error: DecisionNotFound
   }).annotate(RequiredScope, "risk:read"),
-  HttpApiEndpoint.post("recordSignals", "/v1/risk/signals", {
+  HttpApiEndpoint.post("record", "/v1/risk/signals", {
     payload: Schema.Struct({ signals: Schema.Array(NewSignal).check(Schema.isMaxLength(batchMax)) }),
     success: SignalsRecorded,
     error: [SignalInvalid, SignalKeyReused, SecretsMissing]
@@ -126,7 +126,7 @@ export class RiskGroup extends Endpoint.group(
     success: FraudSignal,
     error: SignalNotFound
   }).annotate(RequiredScope, "risk:read"),
-  HttpApiEndpoint.post("completeSignal", "/v1/risk/signals/:kind/:subject/completion", {
+  HttpApiEndpoint.post("complete", "/v1/risk/signals/:kind/:subject/completion", {
     params: Place,
     payload: SignalCompletion,
     success: FraudSignal,
@@ -134,13 +134,13 @@ export class RiskGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "risk:write")
     .annotate(NotAudited, "signals are facts"),
-  HttpApiEndpoint.post("recordLabels", "/v1/risk/labels", {
+  HttpApiEndpoint.post("label", "/v1/risk/labels", {
     payload: Schema.Struct({ labels: Schema.Array(NewLabel).check(Schema.isMaxLength(batchMax)) }),
     success: HttpApiSchema.NoContent
   })
     .annotate(RequiredScope, "risk:write")
     .annotate(NotAudited, "labels are their own record"),
-  HttpApiEndpoint.get("listSamples", "/v1/risk/samples", {
+  HttpApiEndpoint.get("samples", "/v1/risk/samples", {
     query: { ...Page.Query, from: Instant, to: Instant, kind: SignalKind },
     success: Page.schema(RiskSample),
     error: Page.CursorInvalid
@@ -158,17 +158,17 @@ export class RiskRuleGroup extends Endpoint.group(
     description:
       "Rules are CEL expressions in immutable versions. A version is checked when it is created, tried in shadow or on the past, and then made live."
   },
-  HttpApiEndpoint.get("listAttributes", "/v1/risk/attributes", {
+  HttpApiEndpoint.get("attributes", "/v1/risk/attributes", {
     success: Schema.Struct({ items: Schema.Array(RiskAttribute) })
   }).annotate(RequiredScope, "risk:read"),
-  HttpApiEndpoint.post("declareAttributes", "/v1/risk/attributes", {
+  HttpApiEndpoint.post("declare", "/v1/risk/attributes", {
     payload: Schema.Struct({ attributes: Attributes }),
     success: Schema.Struct({ items: Schema.Array(RiskAttribute) }),
     error: [AttributeConflict, AttributeLimit]
   })
     .annotate(RequiredScope, "risk:write")
     .annotate(Audited, "risk-attribute.declared"),
-  HttpApiEndpoint.post("createRuleSet", "/v1/risk/rule-sets", {
+  HttpApiEndpoint.post("create", "/v1/risk/rule-sets", {
     headers: IdempotencyKey.Headers,
     payload: NewRuleSet,
     success: RiskRuleSet.pipe(created),
@@ -176,17 +176,17 @@ export class RiskRuleGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "risk:write")
     .annotate(Audited, "risk-rule-set.created"),
-  HttpApiEndpoint.get("listRuleSets", "/v1/risk/rule-sets", {
+  HttpApiEndpoint.get("list", "/v1/risk/rule-sets", {
     query: Page.Query,
     success: Page.schema(RiskRuleSet),
     error: Page.CursorInvalid
   }).annotate(RequiredScope, "risk:read"),
-  HttpApiEndpoint.get("getRuleSet", "/v1/risk/rule-sets/:ruleSet", {
+  HttpApiEndpoint.get("get", "/v1/risk/rule-sets/:ruleSet", {
     params: { ruleSet: RuleSetName },
     success: RiskRuleSet,
     error: RuleSetNotFound
   }).annotate(RequiredScope, "risk:read"),
-  HttpApiEndpoint.get("reportShadow", "/v1/risk/rule-sets/:ruleSet/shadow", {
+  HttpApiEndpoint.get("shadowReport", "/v1/risk/rule-sets/:ruleSet/shadow", {
     params: { ruleSet: RuleSetName },
     success: ShadowReport,
     error: RuleSetNotFound
@@ -194,10 +194,10 @@ export class RiskRuleGroup extends Endpoint.group(
     .annotate(RequiredScope, "risk:read")
     .annotate(RequestDeadline, longDeadline)
     .annotate(MayRunLong, true),
-  HttpApiEndpoint.get("getRuleState", "/v1/risk/rules/live", {
+  HttpApiEndpoint.get("state", "/v1/risk/rules/live", {
     success: Precondition.Tagged(RiskRuleState)
   }).annotate(RequiredScope, "risk:read"),
-  HttpApiEndpoint.put("chooseRuleSets", "/v1/risk/rules/live", {
+  HttpApiEndpoint.put("choose", "/v1/risk/rules/live", {
     headers: Precondition.Headers,
     payload: RuleSetChoice,
     success: Precondition.Tagged(RiskRuleState),
@@ -205,7 +205,7 @@ export class RiskRuleGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "risk:write")
     .annotate(Audited, "risk-rule-set.chosen"),
-  HttpApiEndpoint.get("getRuleHealth", "/v1/risk/rules/health", {
+  HttpApiEndpoint.get("health", "/v1/risk/rules/health", {
     success: Schema.Struct({ items: Schema.Array(RuleHealth) })
   })
     .annotate(RequiredScope, "risk:read")
@@ -233,7 +233,7 @@ export class RiskLinkGroup extends Endpoint.group(
     description:
       "Entities that took part in the same signals: which accounts share a card, and what else those cards bought."
   },
-  HttpApiEndpoint.post("findRing", "/v1/risk/rings", {
+  HttpApiEndpoint.post("ring", "/v1/risk/rings", {
     payload: RingRequest,
     success: RiskRing,
     error: SecretsMissing
@@ -253,7 +253,7 @@ export class RiskListGroup extends Endpoint.group(
     description:
       "Entities that are always blocked or allowed, and rules that are snoozed for an entity. The block list wins over the allow list, and both win over rules."
   },
-  HttpApiEndpoint.post("addListEntry", "/v1/risk/list-entries", {
+  HttpApiEndpoint.post("add", "/v1/risk/list-entries", {
     headers: IdempotencyKey.Headers,
     payload: NewListEntry,
     success: RiskListEntry.pipe(created),
@@ -261,19 +261,19 @@ export class RiskListGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "risk:write")
     .annotate(Audited, "risk-list-entry.added"),
-  HttpApiEndpoint.get("listListEntries", "/v1/risk/list-entries", {
+  HttpApiEndpoint.get("list", "/v1/risk/list-entries", {
     query: Page.Query,
     success: Page.schema(RiskListEntry),
     error: Page.CursorInvalid
   }).annotate(RequiredScope, "risk:read"),
-  HttpApiEndpoint.delete("removeListEntry", "/v1/risk/list-entries/:entryId", {
+  HttpApiEndpoint.delete("remove", "/v1/risk/list-entries/:entryId", {
     params: { entryId: ListEntryId },
     success: HttpApiSchema.NoContent,
     error: ListEntryNotFound
   })
     .annotate(RequiredScope, "risk:write")
     .annotate(Audited, "risk-list-entry.removed"),
-  HttpApiEndpoint.post("snoozeRule", "/v1/risk/snoozes", {
+  HttpApiEndpoint.post("snooze", "/v1/risk/snoozes", {
     headers: IdempotencyKey.Headers,
     payload: NewSnooze,
     success: RiskSnooze.pipe(created),
@@ -281,12 +281,12 @@ export class RiskListGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "risk:write")
     .annotate(Audited, "risk-rule.snoozed"),
-  HttpApiEndpoint.get("listSnoozes", "/v1/risk/snoozes", {
+  HttpApiEndpoint.get("snoozes", "/v1/risk/snoozes", {
     query: Page.Query,
     success: Page.schema(RiskSnooze),
     error: Page.CursorInvalid
   }).annotate(RequiredScope, "risk:read"),
-  HttpApiEndpoint.delete("wakeRule", "/v1/risk/snoozes/:snoozeId", {
+  HttpApiEndpoint.delete("wake", "/v1/risk/snoozes/:snoozeId", {
     params: { snoozeId: ListEntryId },
     success: HttpApiSchema.NoContent,
     error: ListEntryNotFound

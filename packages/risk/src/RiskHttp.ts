@@ -104,30 +104,29 @@ const risk = HttpApiBuilder.group(
             Effect.catchTag("DecisionInTransaction", Effect.die),
             withSecrets
           ),
-      listDecisions: Effect.fnUntraced(function* ({ query }) {
+      list: Effect.fnUntraced(function* ({ query }) {
         const page = yield* service.list(query)
         const decisions = page.items.map(yield* shownDecision)
         if (decisions.some(({ frozen }) => hasAttributes(frozen)))
           yield* recordReading({ type: "risk-decisions", id: "all" })
         return { ...page, items: decisions }
       }, Storage.orUnavailable),
-      explainDecision: Effect.fnUntraced(function* ({ params }) {
+      explain: Effect.fnUntraced(function* ({ params }) {
         const decision = (yield* shownDecision)(yield* service.explain(params.decisionId))
         if (hasAttributes(decision.frozen)) {
           yield* recordReading({ type: "risk-decision", id: params.decisionId })
         }
         return decision
       }, Storage.orUnavailable),
-      recordSignals: ({ payload }) =>
-        service.record(payload.signals).pipe(withSecrets, Storage.orUnavailable),
+      record: ({ payload }) => service.record(payload.signals).pipe(withSecrets, Storage.orUnavailable),
       getSignal: ({ params }) =>
         service.getSignal(params.kind, params.subject).pipe(Effect.flatMap(show), Storage.orUnavailable),
-      completeSignal: ({ params, payload }) =>
+      complete: ({ params, payload }) =>
         service
           .complete(params.kind, params.subject, payload)
           .pipe(Effect.flatMap(show), Storage.orUnavailable),
-      listSamples: ({ query }) => service.samples(query).pipe(Storage.orUnavailable),
-      recordLabels: ({ payload }) => service.label(payload.labels).pipe(Storage.orUnavailable)
+      samples: ({ query }) => service.samples(query).pipe(Storage.orUnavailable),
+      label: ({ payload }) => service.label(payload.labels).pipe(Storage.orUnavailable)
     })
   })
 )
@@ -139,22 +138,21 @@ const rules = HttpApiBuilder.group(
     const service = yield* RiskRules
     const createOnce = yield* createRuleSet
     return handlers.handleAll({
-      listAttributes: () => service.attributes.pipe(items, Storage.orUnavailable),
-      declareAttributes: ({ payload }) =>
-        service.declare(payload.attributes).pipe(items, Storage.orUnavailable),
-      createRuleSet: ({ headers, payload }) =>
+      attributes: () => service.attributes.pipe(items, Storage.orUnavailable),
+      declare: ({ payload }) => service.declare(payload.attributes).pipe(items, Storage.orUnavailable),
+      create: ({ headers, payload }) =>
         createOnce({ headers, payload }, service.create(payload)).pipe(Storage.orUnavailable),
-      listRuleSets: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
-      getRuleSet: ({ params }) => service.get(params.ruleSet).pipe(Storage.orUnavailable),
-      reportShadow: ({ params }) => service.shadowReport(params.ruleSet).pipe(Storage.orUnavailable),
-      getRuleState: () => service.state.pipe(Effect.map(tagged), Storage.orUnavailable),
-      chooseRuleSets: ({ headers, payload }) =>
+      list: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
+      get: ({ params }) => service.get(params.ruleSet).pipe(Storage.orUnavailable),
+      shadowReport: ({ params }) => service.shadowReport(params.ruleSet).pipe(Storage.orUnavailable),
+      state: () => service.state.pipe(Effect.map(tagged), Storage.orUnavailable),
+      choose: ({ headers, payload }) =>
         expectedVersion(headers).pipe(
           Effect.flatMap((revision) => service.choose(revision, payload)),
           Effect.map(tagged),
           Storage.orUnavailable
         ),
-      getRuleHealth: () => service.health.pipe(items, Storage.orUnavailable),
+      health: () => service.health.pipe(items, Storage.orUnavailable),
       backtest: ({ payload }) => service.backtest(payload).pipe(Storage.orUnavailable)
     })
   })
@@ -166,7 +164,7 @@ const links = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const service = yield* RiskLinks
     return handlers.handleAll({
-      findRing: ({ payload }) => service.ring(payload).pipe(withSecrets, Storage.orUnavailable)
+      ring: ({ payload }) => service.ring(payload).pipe(withSecrets, Storage.orUnavailable)
     })
   })
 )
@@ -179,14 +177,14 @@ const lists = HttpApiBuilder.group(
     const addOnce = yield* addListEntry
     const snoozeOnce = yield* snoozeRule
     return handlers.handleAll({
-      addListEntry: ({ headers, payload }) =>
+      add: ({ headers, payload }) =>
         addOnce({ headers, payload }, service.add(payload)).pipe(withSecrets, Storage.orUnavailable),
-      listListEntries: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
-      removeListEntry: ({ params }) => service.remove(params.entryId).pipe(Storage.orUnavailable),
-      snoozeRule: ({ headers, payload }) =>
+      list: ({ query }) => service.list(query).pipe(Storage.orUnavailable),
+      remove: ({ params }) => service.remove(params.entryId).pipe(Storage.orUnavailable),
+      snooze: ({ headers, payload }) =>
         snoozeOnce({ headers, payload }, service.snooze(payload)).pipe(withSecrets, Storage.orUnavailable),
-      listSnoozes: ({ query }) => service.snoozes(query).pipe(Storage.orUnavailable),
-      wakeRule: ({ params }) => service.wake(params.snoozeId).pipe(Storage.orUnavailable)
+      snoozes: ({ query }) => service.snoozes(query).pipe(Storage.orUnavailable),
+      wake: ({ params }) => service.wake(params.snoozeId).pipe(Storage.orUnavailable)
     })
   })
 )

@@ -20,17 +20,17 @@ export const reference = Reference.make(
         description:
           "Records the signal and evaluates the live rules over what its entities did before. The same `key` and body return the same decision; another body is refused. Without `key` it is the kind and the subject. After `deadlineMillis` (250 by default) the answer is `fallback` (`review` by default), and the decision is made all the same: repeat the request to get it."
       },
-      listDecisions: {
+      list: {
         summary: "List decisions",
         description:
           "Returns decisions with their explanations, newest first, at most 200 per page. Without the scope `customers:contact` the frozen `attributes` are empty, and `withheld` says so."
       },
-      explainDecision: {
+      explain: {
         summary: "Explain a decision",
         description:
           "Returns the decision with every rule that fired, the values that it read, the rules that failed, and the version that decided. Without the scope `customers:contact` the frozen `attributes` are empty, and `withheld` says so. A reading through the console is in the activity log, once per view."
       },
-      recordSignals: {
+      record: {
         summary: "Record signals",
         description:
           "Records at most 100 signals without deciding about them. A signal whose subject is known completes that signal and counts no second time."
@@ -40,61 +40,61 @@ export const reference = Reference.make(
         description:
           "Returns the signal of a subject. Of its entities it has the kinds: values are stored as keyed hashes. Without the scope `customers:contact` its `attributes` are empty, and `withheld` says so. A reading through the console is in the activity log, once per view."
       },
-      completeSignal: {
+      complete: {
         summary: "Complete a signal",
         description:
           "Adds what became known later, such as the result of a payment. The signal stays one event of each entity and counts under its new result. The answer shows the attributes to a key with the scope `customers:contact`."
       },
-      recordLabels: {
+      label: {
         summary: "Record labels",
         description:
           "Records what turned out about subjects. A backtest at an earlier time than `availableAt` does not see the label."
       },
-      listSamples: {
+      samples: {
         summary: "List samples",
         description:
           "Returns decisions about one kind of signal with the features that were frozen in them and the labels of their subjects, newest first, at most 200 per page. `hypermarket risk train` makes a scorer of them."
       }
     },
     riskRules: {
-      listAttributes: {
+      attributes: {
         summary: "List attributes",
         description:
           "Returns the attributes that rules may read, those that facts of the shop bring included."
       },
-      declareAttributes: {
+      declare: {
         summary: "Declare attributes",
         description: "Declares attributes of signals with their types. One that exists keeps its type."
       },
-      createRuleSet: {
+      create: {
         summary: "Create a rule set",
         description:
           "Checks the rules and stores them as a new version, which decides nothing until it is chosen. Mistakes name the rule, the line and the column. Repeat the request with the same `Idempotency-Key` to retry safely."
       },
-      listRuleSets: {
+      list: {
         summary: "List rule sets",
         description: "Returns versions, newest first, at most 200 per page."
       },
-      getRuleSet: {
+      get: {
         summary: "Get a rule set",
         description: "Returns a version. Versions never change."
       },
-      reportShadow: {
+      shadowReport: {
         summary: "Report a version in shadow",
         description:
           "Compares what the version would have decided with what was decided, over the newest 100,000 decisions."
       },
-      getRuleState: {
+      state: {
         summary: "Get the live version",
         description:
           "Returns the live version and those in shadow, with the revision of the choice as `ETag`."
       },
-      chooseRuleSets: {
+      choose: {
         summary: "Choose the live version",
         description:
           "Makes a version live, and at most five shadow it, at the revision in `If-Match`. Every process decides by it within two seconds."
       },
-      getRuleHealth: {
+      health: {
         summary: "Get the health of rules",
         description:
           "Returns how often each rule of the live version fired and failed over the newest 10,000 decisions, and how many of its hits were bad by their labels."
@@ -106,36 +106,36 @@ export const reference = Reference.make(
       }
     },
     riskLinks: {
-      findRing: {
+      ring: {
         summary: "Find a ring",
         description:
           "Returns the entities within two hops of one that took part in the same signals, the links between them and their newest signals. An entity with more than 50 neighbours, such as an office's address or a seller, is shown and not followed."
       }
     },
     riskLists: {
-      addListEntry: {
+      add: {
         summary: "Add a list entry",
         description:
           "Blocks or allows an entity, with a reason and an optional expiry. The value is normalised and hashed: a blocked `kim@x.de` is also `KIM@X.DE`. Repeat the request with the same `Idempotency-Key` to retry safely."
       },
-      listListEntries: {
+      list: {
         summary: "List list entries",
         description: "Returns entries of both lists, newest first, at most 200 per page."
       },
-      removeListEntry: {
+      remove: {
         summary: "Remove a list entry",
         description: "Removes the entry. The next decision does not see it."
       },
-      snoozeRule: {
+      snooze: {
         summary: "Snooze a rule",
         description:
           "Keeps a rule from firing for an entity until a time. The decision names the snoozed rule. Repeat the request with the same `Idempotency-Key` to retry safely."
       },
-      listSnoozes: {
+      snoozes: {
         summary: "List snoozes",
         description: "Returns snoozes, newest first, at most 200 per page."
       },
-      wakeRule: {
+      wake: {
         summary: "End a snooze",
         description: "Removes the snooze. The next decision does not see it."
       }

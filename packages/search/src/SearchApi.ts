@@ -1,9 +1,9 @@
 /**
- * The HTTP groups of search: indexes, their versions, documents, searching, behaviour. Schemas and endpoints only.
+ * The HTTP groups of search: searching, documents, behaviour, ranking, and those of `SearchIndexGroups`. Schemas and endpoints only.
  *
  * @since 0.1.0
  */
-import { Audited, NotAudited } from "@hypermarket/core/Audit"
+import { NotAudited } from "@hypermarket/core/Audit"
 import * as Api from "@hypermarket/core/Api"
 import {
   AcceptsClientKeys,
@@ -12,10 +12,8 @@ import {
   RequiredScope
 } from "@hypermarket/core/Authorization"
 import * as Endpoint from "@hypermarket/core/Endpoint"
-import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
 import { AdopterId } from "@hypermarket/core/Identifier"
 import * as Page from "@hypermarket/core/Page"
-import * as Precondition from "@hypermarket/core/Precondition"
 import { BodyBytesMax } from "@hypermarket/core/RequestBody"
 import * as Text from "@hypermarket/core/Text"
 import * as HttpApi from "effect/http-api/HttpApi"
@@ -32,36 +30,15 @@ import {
   SearchQuery,
   SearchResult
 } from "./SearchQuery.ts"
-import { Curation, SearchCuration } from "./SearchCuration.ts"
 import * as SearchDocument from "./SearchDocument.ts"
-import {
-  IndexChange,
-  IndexName,
-  NewIndex,
-  SearchIndex,
-  SearchIndexExists,
-  SearchIndexLimit,
-  SearchIndexNotFound,
-  VersionId
-} from "./SearchIndex.ts"
-import {
-  Activation,
-  NewVersion,
-  NothingToRollBack,
-  SearchIndexVersion,
-  SearchVersionHeld,
-  SearchVersionLimit,
-  SearchVersionNotFound,
-  SearchVersionState
-} from "./SearchIndexVersion.ts"
+import { IndexName, SearchIndexNotFound } from "./SearchIndex.ts"
+import { CurationGroup, IndexGroup, VersionGroup } from "./SearchIndexGroups.ts"
+import { SearchVersionNotFound, SearchVersionState } from "./SearchIndexVersion.ts"
 import * as UserBehavior from "./UserBehavior.ts"
 
-const { PreconditionRequired, Tagged, VersionStale } = Precondition
-const created = HttpApiSchema.status(201)
 const accepted = HttpApiSchema.status(202)
-const conditional = [PreconditionRequired, VersionStale] as const
 const ofIndex = { indexName: IndexName }
-const ofVersion = { indexName: IndexName, versionId: VersionId }
+const indexPath = "/v1/search/indexes/:indexName"
 
 /** Reads every row of the version and of the catalogue. */
 const validateDeadline = "60 seconds"
@@ -112,10 +89,9 @@ export class SearchGroup extends Endpoint.group(
   "search",
   {
     title: "Search",
-    description:
-      "Documents are searched in an index of the tenant. A written document is found by the next search. Behaviour events feed popularity and ranking."
+    description: "Searches read the active version of an index. A written document is found by the next one."
   },
-  HttpApiEndpoint.post("search", "/v1/search/indexes/:indexName/search", {
+  HttpApiEndpoint.post("search", `${indexPath}/search`, {
     params: ofIndex,
     payload: SearchQuery,
     success: SearchResult,
@@ -124,7 +100,7 @@ export class SearchGroup extends Endpoint.group(
     .annotate(NotAudited, "reads only")
     .annotate(RequiredScope, "search:read")
     .annotate(AcceptsClientKeys, true),
-  HttpApiEndpoint.post("searchAll", "/v1/search/indexes/:indexName/searches", {
+  HttpApiEndpoint.post("searchAll", `${indexPath}/searches`, {
     params: ofIndex,
     payload: Schema.Struct({ searches: SearchQueries }),
     success: Schema.Struct({ results: Schema.Array(SearchResult) }),
@@ -133,55 +109,7 @@ export class SearchGroup extends Endpoint.group(
     .annotate(NotAudited, "reads only")
     .annotate(RequiredScope, "search:read")
     .annotate(AcceptsClientKeys, true),
-  HttpApiEndpoint.post("writeDocuments", "/v1/search/indexes/:indexName/documents", {
-    params: ofIndex,
-    payload: DocumentBatch,
-    success: SearchDocument.Written,
-    error: [SearchIndexNotFound, SearchDocument.DocumentInvalid]
-  })
-    .annotate(NotAudited, "documents come in bulk and carry their own versions")
-    .annotate(RequiredScope, "search:write")
-    .annotate(RequestDeadline, "10 seconds")
-    .annotate(BodyBytesMax, documentsBytesMax),
-  HttpApiEndpoint.post("removeDocuments", "/v1/search/indexes/:indexName/documents/remove", {
-    params: ofIndex,
-    payload: Schema.Struct({ filter: SearchDocument.RemovalFilter }),
-    success: SearchDocument.Removed,
-    error: [SearchIndexNotFound, SearchInvalid]
-  })
-    .annotate(NotAudited, "documents come in bulk and carry their own versions")
-    .annotate(RequiredScope, "search:write")
-    .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true),
-  HttpApiEndpoint.get("listDocuments", "/v1/search/indexes/:indexName/documents", {
-    params: ofIndex,
-    query: Page.Query,
-    success: Page.schema(SearchDocument.StoredDocument),
-    error: [Page.CursorInvalid, SearchIndexNotFound]
-  }).annotate(RequiredScope, "search:read"),
-  HttpApiEndpoint.get("getDocument", "/v1/search/indexes/:indexName/documents/:documentId", {
-    params: { indexName: IndexName, documentId: AdopterId },
-    success: SearchDocument.StoredDocument,
-    error: [SearchIndexNotFound, SearchDocument.DocumentNotFound]
-  }).annotate(RequiredScope, "search:read"),
-  HttpApiEndpoint.get("compareDocuments", "/v1/search/indexes/:indexName/comparison", {
-    params: ofIndex,
-    success: SearchDocument.Comparison,
-    error: SearchIndexNotFound
-  })
-    .annotate(RequiredScope, "search:read")
-    .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true),
-  HttpApiEndpoint.post("recordEvents", "/v1/search/events", {
-    payload: Schema.Struct({
-      events: Schema.Array(BehaviorEvent).check(Schema.isMaxLength(UserBehavior.batchMax))
-    }),
-    success: UserBehavior.Recorded.pipe(accepted)
-  })
-    .annotate(NotAudited, "events are their own record")
-    .annotate(RequiredScope, "search:write")
-    .annotate(AcceptsClientKeys, true),
-  HttpApiEndpoint.get("listQueries", "/v1/search/indexes/:indexName/queries", {
+  HttpApiEndpoint.get("queries", `${indexPath}/queries`, {
     params: ofIndex,
     query: {
       limit: Page.Query.limit,
@@ -192,38 +120,109 @@ export class SearchGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "search:read")
     .annotate(RequestDeadline, validateDeadline)
+    .annotate(MayRunLong, true)
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class DocumentGroup extends Endpoint.group(
+  "documents",
+  {
+    title: "Documents",
+    description: "Products, sellers or articles that an index finds. A batch is written whole or not at all."
+  },
+  HttpApiEndpoint.post("writeDocuments", `${indexPath}/documents`, {
+    params: ofIndex,
+    payload: DocumentBatch,
+    success: SearchDocument.Written,
+    error: [SearchIndexNotFound, SearchDocument.DocumentInvalid]
+  })
+    .annotate(NotAudited, "documents come in bulk and carry their own versions")
+    .annotate(RequiredScope, "search:write")
+    .annotate(RequestDeadline, "10 seconds")
+    .annotate(BodyBytesMax, documentsBytesMax),
+  HttpApiEndpoint.post("removeWhere", `${indexPath}/documents/remove`, {
+    params: ofIndex,
+    payload: Schema.Struct({ filter: SearchDocument.RemovalFilter }),
+    success: SearchDocument.Removed,
+    error: [SearchIndexNotFound, SearchInvalid]
+  })
+    .annotate(NotAudited, "documents come in bulk and carry their own versions")
+    .annotate(RequiredScope, "search:write")
+    .annotate(RequestDeadline, validateDeadline)
     .annotate(MayRunLong, true),
-  HttpApiEndpoint.get("getPendingEvents", "/v1/search/events/pending", {
+  HttpApiEndpoint.get("listDocuments", `${indexPath}/documents`, {
+    params: ofIndex,
+    query: Page.Query,
+    success: Page.schema(SearchDocument.StoredDocument),
+    error: [Page.CursorInvalid, SearchIndexNotFound]
+  }).annotate(RequiredScope, "search:read"),
+  HttpApiEndpoint.get("getDocument", `${indexPath}/documents/:documentId`, {
+    params: { indexName: IndexName, documentId: AdopterId },
+    success: SearchDocument.StoredDocument,
+    error: [SearchIndexNotFound, SearchDocument.DocumentNotFound]
+  }).annotate(RequiredScope, "search:read"),
+  HttpApiEndpoint.get("compareDocuments", `${indexPath}/comparison`, {
+    params: ofIndex,
+    success: SearchDocument.Comparison,
+    error: SearchIndexNotFound
+  })
+    .annotate(RequiredScope, "search:read")
+    .annotate(RequestDeadline, validateDeadline)
+    .annotate(MayRunLong, true)
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class BehaviourGroup extends Endpoint.group(
+  "behaviour",
+  {
+    title: "Behaviour",
+    description: "Views, clicks, carts and searches of customers. They feed popularity and ranking."
+  },
+  HttpApiEndpoint.post("record", "/v1/search/events", {
+    payload: Schema.Struct({
+      events: Schema.Array(BehaviorEvent).check(Schema.isMaxLength(UserBehavior.batchMax))
+    }),
+    success: UserBehavior.Recorded.pipe(accepted)
+  })
+    .annotate(NotAudited, "events are their own record")
+    .annotate(RequiredScope, "search:write")
+    .annotate(AcceptsClientKeys, true),
+  HttpApiEndpoint.get("pending", "/v1/search/events/pending", {
     success: Schema.Struct({ pending: Schema.Int })
   }).annotate(RequiredScope, "search:read"),
-  HttpApiEndpoint.get("getHistory", "/v1/search/history", {
+  HttpApiEndpoint.get("history", "/v1/search/history", {
     query: { userKey: AdopterId },
     success: Schema.Struct({ items: Schema.Array(UserBehavior.HistoryItem) })
   }).annotate(RequiredScope, "search:read"),
-  HttpApiEndpoint.post("eraseHistory", "/v1/search/history/erase", {
+  HttpApiEndpoint.post("erase", "/v1/search/history/erase", {
     payload: Schema.Struct({ userKey: AdopterId }),
     success: Schema.Struct({ erased: Schema.Int })
   })
     .annotate(NotAudited, "a row would keep the id of the customer who is erased")
     .annotate(RequiredScope, "search:admin")
     .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true),
+    .annotate(MayRunLong, true)
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class PopularityGroup extends Endpoint.group(
+  "popularity",
+  {
+    title: "Popularity",
+    description: "What customers did with a product lately. Ranking uses it."
+  },
   HttpApiEndpoint.get("getPopularity", "/v1/search/popularity", {
     query: { productId: AdopterId },
     success: Popularity
-  }).annotate(RequiredScope, "search:read"),
-  HttpApiEndpoint.post("putRankingSignals", "/v1/search/signals", {
-    payload: Schema.Struct({
-      signals: Schema.Array(RankingSignal.RankingSignal).check(Schema.isMaxLength(RankingSignal.batchMax))
-    }),
-    success: HttpApiSchema.NoContent
-  })
-    .annotate(NotAudited, "signals come in bulk and are their own record")
-    .annotate(RequiredScope, "search:write"),
-  HttpApiEndpoint.get("listRankingSignals", "/v1/search/signals", {
-    query: { signal: RankingSignal.SignalName, ...Page.Query },
-    success: Page.schema(RankingSignal.RankingSignal),
-    error: Page.CursorInvalid
   }).annotate(RequiredScope, "search:read")
 ) {}
 
@@ -231,128 +230,25 @@ export class SearchGroup extends Endpoint.group(
  * @category api
  * @since 0.1.0
  */
-export class IndexGroup extends Endpoint.group(
-  "searchIndexes",
+export class RankingSignalGroup extends Endpoint.group(
+  "rankingSignals",
   {
-    title: "Search indexes",
-    description:
-      "An index holds documents and answers searches from its active version. Writing to an index never blocks searches in it."
+    title: "Ranking signals",
+    description: "Numbers per product that the shop sends, such as its margin. Ranking weighs them."
   },
-  HttpApiEndpoint.post("createIndex", "/v1/search/indexes", {
-    headers: IdempotencyKey.Headers,
-    payload: NewIndex,
-    success: Tagged(SearchIndex.pipe(created)),
-    error: [SearchIndexExists, SearchIndexLimit, ...IdempotencyKey.errors]
+  HttpApiEndpoint.post("putSignals", "/v1/search/signals", {
+    payload: Schema.Struct({
+      signals: Schema.Array(RankingSignal.RankingSignal).check(Schema.isMaxLength(RankingSignal.batchMax))
+    }),
+    success: HttpApiSchema.NoContent
   })
-    .annotate(Audited, "index.created")
-    .annotate(RequiredScope, "search:admin"),
-  HttpApiEndpoint.get("listIndexes", "/v1/search/indexes", {
-    query: Page.Query,
-    success: Page.schema(SearchIndex),
+    .annotate(NotAudited, "signals come in bulk and are their own record")
+    .annotate(RequiredScope, "search:write"),
+  HttpApiEndpoint.get("listSignals", "/v1/search/signals", {
+    query: { signal: RankingSignal.SignalName, ...Page.Query },
+    success: Page.schema(RankingSignal.RankingSignal),
     error: Page.CursorInvalid
-  }).annotate(RequiredScope, "search:read"),
-  HttpApiEndpoint.get("getIndex", "/v1/search/indexes/:indexName", {
-    params: ofIndex,
-    success: Tagged(SearchIndex),
-    error: SearchIndexNotFound
-  }).annotate(RequiredScope, "search:read"),
-  HttpApiEndpoint.patch("changeIndex", "/v1/search/indexes/:indexName", {
-    params: ofIndex,
-    headers: Precondition.Headers,
-    payload: IndexChange,
-    success: Tagged(SearchIndex),
-    error: [SearchIndexNotFound, ...conditional]
-  })
-    .annotate(Audited, "index.changed")
-    .annotate(RequiredScope, "search:admin"),
-  HttpApiEndpoint.delete("removeIndex", "/v1/search/indexes/:indexName", {
-    params: ofIndex,
-    headers: Precondition.Headers,
-    success: HttpApiSchema.NoContent,
-    error: [SearchIndexNotFound, ...conditional]
-  })
-    .annotate(Audited, "index.removed")
-    .annotate(RequiredScope, "search:admin")
-    .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true),
-  HttpApiEndpoint.get("getCuration", "/v1/search/indexes/:indexName/curation", {
-    params: ofIndex,
-    success: Tagged(SearchCuration),
-    error: SearchIndexNotFound
-  }).annotate(RequiredScope, "search:read"),
-  HttpApiEndpoint.put("setCuration", "/v1/search/indexes/:indexName/curation", {
-    params: ofIndex,
-    headers: Precondition.Headers,
-    payload: Curation,
-    success: Tagged(SearchCuration),
-    error: [SearchIndexNotFound, SearchInvalid, ...conditional]
-  })
-    .annotate(Audited, "index.curated")
-    .annotate(RequiredScope, "search:admin"),
-  HttpApiEndpoint.post("rollBackIndex", "/v1/search/indexes/:indexName/rollback", {
-    params: ofIndex,
-    success: Tagged(SearchIndexVersion),
-    error: [SearchIndexNotFound, NothingToRollBack]
-  })
-    .annotate(Audited, "index.rolled-back")
-    .annotate(RequiredScope, "search:admin")
-) {}
-
-/**
- * @category api
- * @since 0.1.0
- */
-export class VersionGroup extends Endpoint.group(
-  "searchVersions",
-  {
-    title: "Search versions",
-    description:
-      "A version is one build of an index by one set of rules. It is built beside the active version, validated, and then activated in one step; the previous one can be restored."
-  },
-  HttpApiEndpoint.post("startVersion", "/v1/search/indexes/:indexName/versions", {
-    params: ofIndex,
-    headers: IdempotencyKey.Headers,
-    payload: NewVersion,
-    success: Tagged(SearchIndexVersion.pipe(accepted)),
-    error: [SearchIndexNotFound, SearchVersionLimit, ...IdempotencyKey.errors]
-  })
-    .annotate(Audited, "index-version.started")
-    .annotate(RequiredScope, "search:admin"),
-  HttpApiEndpoint.get("listVersions", "/v1/search/indexes/:indexName/versions", {
-    params: ofIndex,
-    query: Page.Query,
-    success: Page.schema(SearchIndexVersion),
-    error: [Page.CursorInvalid, SearchIndexNotFound]
-  }).annotate(RequiredScope, "search:read"),
-  HttpApiEndpoint.get("getVersion", "/v1/search/indexes/:indexName/versions/:versionId", {
-    params: ofVersion,
-    success: Tagged(SearchIndexVersion),
-    error: SearchVersionNotFound
-  }).annotate(RequiredScope, "search:read"),
-  HttpApiEndpoint.post("validateVersion", "/v1/search/indexes/:indexName/versions/:versionId/validate", {
-    params: ofVersion,
-    success: Tagged(SearchIndexVersion),
-    error: [SearchVersionNotFound, SearchVersionState]
-  })
-    .annotate(NotAudited, "stores the results of checks; the activation is audited")
-    .annotate(RequiredScope, "search:admin")
-    .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true),
-  HttpApiEndpoint.post("activateVersion", "/v1/search/indexes/:indexName/versions/:versionId/activate", {
-    params: ofVersion,
-    payload: Activation,
-    success: Tagged(SearchIndexVersion),
-    error: [SearchVersionHeld, SearchVersionNotFound, SearchVersionState]
-  })
-    .annotate(Audited, "index-version.activated")
-    .annotate(RequiredScope, "search:admin"),
-  HttpApiEndpoint.post("retireVersion", "/v1/search/indexes/:indexName/versions/:versionId/retire", {
-    params: ofVersion,
-    success: Tagged(SearchIndexVersion),
-    error: [SearchVersionNotFound, SearchVersionState]
-  })
-    .annotate(Audited, "index-version.retired")
-    .annotate(RequiredScope, "search:admin")
+  }).annotate(RequiredScope, "search:read")
 ) {}
 
 /**
@@ -361,4 +257,12 @@ export class VersionGroup extends Endpoint.group(
  * @category api
  * @since 0.1.0
  */
-export class SearchApi extends HttpApi.make(Api.id).add(SearchGroup).add(IndexGroup).add(VersionGroup) {}
+export class SearchApi extends HttpApi.make(Api.id)
+  .add(SearchGroup)
+  .add(DocumentGroup)
+  .add(BehaviourGroup)
+  .add(PopularityGroup)
+  .add(RankingSignalGroup)
+  .add(IndexGroup)
+  .add(CurationGroup)
+  .add(VersionGroup) {}

@@ -51,21 +51,7 @@ const searching = HttpApiBuilder.group(
   "search",
   Effect.fn(function* (handlers) {
     const search = yield* Search
-    const documents = yield* SearchDocuments
-    const behaviors = yield* UserBehaviors
-    const popularity = yield* ProductPopularity
-    const signals = yield* RankingSignals
-    const sql = yield* SqlClient.SqlClient
-    const withLargeBody = handlers.handleRaw(
-      "writeDocuments",
-      Effect.fnUntraced(function* ({ params, request }) {
-        // A body that is too large is a defect here; the server answers 413 for it.
-        const body = yield* request.text.pipe(Effect.provideService(MaxBodySize, bodyMax), Effect.orDie)
-        const batch = yield* Effect.mapError(decodeBatch(body), toBadRequest)
-        return yield* documents.write(params.indexName, batch)
-      }, Storage.orUnavailable)
-    )
-    return withLargeBody.handleAll({
+    return handlers.handleAll({
       search: ({ params, payload }) =>
         requireResource("index", params.indexName).pipe(
           Effect.andThen(Caller),
@@ -87,7 +73,7 @@ const searching = HttpApiBuilder.group(
           Effect.map((results) => ({ results })),
           Storage.orUnavailable
         ),
-      listQueries: ({ params, query: { limit, withoutResults } }) =>
+      queries: ({ params, query: { limit, withoutResults } }) =>
         requireResource("index", params.indexName).pipe(
           Effect.andThen(
             search.queries(params.indexName, {
@@ -97,8 +83,28 @@ const searching = HttpApiBuilder.group(
           ),
           Effect.map((items) => ({ items })),
           Storage.orUnavailable
-        ),
-      removeDocuments: ({ params, payload }) =>
+        )
+    })
+  })
+)
+
+const documents = HttpApiBuilder.group(
+  SearchApi,
+  "documents",
+  Effect.fn(function* (handlers) {
+    const documents = yield* SearchDocuments
+    const sql = yield* SqlClient.SqlClient
+    const withLargeBody = handlers.handleRaw(
+      "writeDocuments",
+      Effect.fnUntraced(function* ({ params, request }) {
+        // A body that is too large is a defect here; the server answers 413 for it.
+        const body = yield* request.text.pipe(Effect.provideService(MaxBodySize, bodyMax), Effect.orDie)
+        const batch = yield* Effect.mapError(decodeBatch(body), toBadRequest)
+        return yield* documents.write(params.indexName, batch)
+      }, Storage.orUnavailable)
+    )
+    return withLargeBody.handleAll({
+      removeWhere: ({ params, payload }) =>
         documents.removeWhere(params.indexName, payload.filter).pipe(Storage.orUnavailable),
       listDocuments: ({ params, query }) =>
         requireResource("index", params.indexName).pipe(
@@ -112,8 +118,19 @@ const searching = HttpApiBuilder.group(
         ),
       // In a transaction it has a connection to itself: no statement of another request waits behind it.
       compareDocuments: ({ params }) =>
-        documents.compare(params.indexName).pipe(transactionOf(sql), Storage.orUnavailable),
-      recordEvents: ({ payload }) =>
+        documents.compare(params.indexName).pipe(transactionOf(sql), Storage.orUnavailable)
+    })
+  })
+)
+
+const behaviour = HttpApiBuilder.group(
+  SearchApi,
+  "behaviour",
+  Effect.fn(function* (handlers) {
+    const behaviors = yield* UserBehaviors
+    const sql = yield* SqlClient.SqlClient
+    return handlers.handleAll({
+      record: ({ payload }) =>
         Effect.gen(function* () {
           const searches = payload.events.flatMap((event) => (event.kind === "search" ? [event] : []))
           let counted = 0
@@ -129,20 +146,40 @@ const searching = HttpApiBuilder.group(
             limited
           }
         }).pipe(transactionOf(sql), Storage.orUnavailable),
-      getPendingEvents: () =>
+      pending: () =>
         behaviors.pending.pipe(
           Effect.map((pending) => ({ pending })),
           Storage.orUnavailable
         ),
-      getHistory: ({ query }) =>
+      history: ({ query }) =>
         behaviors.history(query.userKey).pipe(
           Effect.map((items) => ({ items })),
           Storage.orUnavailable
         ),
-      eraseHistory: ({ payload }) => behaviors.erase(payload.userKey).pipe(Storage.orUnavailable),
-      getPopularity: ({ query }) => popularity.get(query.productId).pipe(Storage.orUnavailable),
-      putRankingSignals: ({ payload }) => signals.put(payload.signals).pipe(Storage.orUnavailable),
-      listRankingSignals: ({ query }) => signals.list(query.signal, query).pipe(Storage.orUnavailable)
+      erase: ({ payload }) => behaviors.erase(payload.userKey).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+const popularity = HttpApiBuilder.group(
+  SearchApi,
+  "popularity",
+  Effect.fn(function* (handlers) {
+    const popularity = yield* ProductPopularity
+    return handlers.handleAll({
+      getPopularity: ({ query }) => popularity.get(query.productId).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+const rankingSignals = HttpApiBuilder.group(
+  SearchApi,
+  "rankingSignals",
+  Effect.fn(function* (handlers) {
+    const signals = yield* RankingSignals
+    return handlers.handleAll({
+      putSignals: ({ payload }) => signals.put(payload.signals).pipe(Storage.orUnavailable),
+      listSignals: ({ query }) => signals.list(query.signal, query).pipe(Storage.orUnavailable)
     })
   })
 )
@@ -155,11 +192,9 @@ const createIndex = IdempotentRequests.create({
 
 const indexes = HttpApiBuilder.group(
   SearchApi,
-  "searchIndexes",
+  "indexes",
   Effect.fn(function* (handlers) {
     const all = yield* SearchIndexes
-    const versions = yield* SearchIndexVersions
-    const curations = yield* SearchCurations
     const createOnce = yield* createIndex
     return handlers.handleAll({
       createIndex: ({ headers, payload }) =>
@@ -176,7 +211,17 @@ const indexes = HttpApiBuilder.group(
         expectedVersion(headers).pipe(
           Effect.flatMap((version) => all.remove(params.indexName, version)),
           Storage.orUnavailable
-        ),
+        )
+    })
+  })
+)
+
+const curations = HttpApiBuilder.group(
+  SearchApi,
+  "curations",
+  Effect.fn(function* (handlers) {
+    const curations = yield* SearchCurations
+    return handlers.handleAll({
       getCuration: ({ params }) =>
         curations.get(params.indexName).pipe(Effect.map(tagged), Storage.orUnavailable),
       setCuration: ({ headers, params, payload }) =>
@@ -184,9 +229,7 @@ const indexes = HttpApiBuilder.group(
           Effect.flatMap((version) => curations.set(params.indexName, version, payload)),
           Effect.map(tagged),
           Storage.orUnavailable
-        ),
-      rollBackIndex: ({ params }) =>
-        versions.rollBack(params.indexName).pipe(Effect.map(tagged), Storage.orUnavailable)
+        )
     })
   })
 )
@@ -199,12 +242,14 @@ const startVersion = IdempotentRequests.create({
 
 const versions = HttpApiBuilder.group(
   SearchApi,
-  "searchVersions",
+  "indexVersions",
   Effect.fn(function* (handlers) {
     const indexes = yield* SearchIndexes
     const all = yield* SearchIndexVersions
     const startOnce = yield* startVersion
     return handlers.handleAll({
+      rollBack: ({ params }) =>
+        all.rollBack(params.indexName).pipe(Effect.map(tagged), Storage.orUnavailable),
       startVersion: ({ headers, params, payload }) =>
         startOnce(
           { headers, payload, scope: { indexName: params.indexName } },
@@ -232,4 +277,13 @@ const versions = HttpApiBuilder.group(
  * @category layers
  * @since 0.1.0
  */
-export const layer = Layer.mergeAll(searching, indexes, versions)
+export const layer = Layer.mergeAll(
+  searching,
+  documents,
+  behaviour,
+  popularity,
+  rankingSignals,
+  indexes,
+  curations,
+  versions
+)

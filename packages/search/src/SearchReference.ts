@@ -25,17 +25,19 @@ export const reference = Reference.make(
         description:
           "Answers up to 20 searches of one index, in their order, from one version and one snapshot: a document that changes meanwhile is the same in all of them. A refusal names the search in the path of its error, and then none is answered. All searches have the same `versionId`, or none. Client keys may use this operation."
       },
-      listQueries: {
+      queries: {
         summary: "List the commonest queries",
         description:
           "Returns the queries that were searched for most often, as the shop's events counted them, 50 by default and at most 200. `found` is the number of documents that a query finds now. With `withoutResults` true only those that find nothing are listed, of the 1,000 commonest."
-      },
+      }
+    },
+    documents: {
       writeDocuments: {
         summary: "Write documents",
         description:
           "Inserts, replaces, changes and removes documents, all or nothing. The next search finds them. A request has at most 1,000 documents and 16 MiB, and a document at most 100,000 bytes. An item of `updates` replaces only the fields that it names, and `null` removes a field; a document that is not in the index is ignored.\n\nA value of a number column is a number, or a text such as `12.50`, which is read as one; an empty text is no value. Anything else is refused.\n\nWith a `version`, a write is ignored when the index has the same or a later version of the document, so requests may be repeated and arrive in any order. `ignored` counts these. A 422 `document-invalid` names the documents that cannot be indexed; nothing was written."
       },
-      removeDocuments: {
+      removeWhere: {
         summary: "Remove documents by a filter",
         description:
           "Removes the documents in `filter`, an expression as in a search, and returns their number. The filter reads the columns of the index's settings and `$id`. Each thousand documents are committed as they are read, and a large index may take up to 60 seconds: repeat the request after an error, it removes what is left. A write with a version that is not later does not bring a removed document back."
@@ -54,44 +56,50 @@ export const reference = Reference.make(
         summary: "Compare documents with the index",
         description:
           "Counts the documents of the catalogue and those of the active version, with a checksum of each. Equal checksums mean that searches see exactly the documents that were written. It reads every document and may take up to 60 seconds."
-      },
-      recordEvents: {
+      }
+    },
+    behaviour: {
+      record: {
         summary: "Record behavior",
         description:
           "Records views, clicks, cart additions, purchases and searches, at most 1,000 per request. They are counted in the background, and popularity follows.\n\nAn event is counted once by its `id` within 30 days, so repeat a request that failed. `limited` counts events beyond a user's limit per day. Send `queryId` and `position` with a click, so that the search can be measured. Client keys may use this operation."
       },
-      getPendingEvents: {
+      pending: {
         summary: "Count pending behavior",
         description:
           "Returns how many recorded events are not counted yet. A number that keeps growing means that no worker runs."
       },
-      getHistory: {
+      history: {
         summary: "Get a user's history",
         description:
           "Returns the products that the user viewed, most recent first, at most 100. `userKey` is the key that was sent with the events. An unknown user has an empty history."
       },
-      eraseHistory: {
+      erase: {
         summary: "Erase a user's history",
         description:
           "Deletes the history and the pending events of a user. This cannot be undone. Sums of popularity stay, because they name no user. Repeat the request after an error: it erases what is left."
-      },
+      }
+    },
+    popularity: {
       getPopularity: {
         summary: "Get a product's popularity",
         description:
           "Returns the popularity of a product, as a weighted count of its events. Older events count less: the half-life is one day, one week and 30 days. A product without events has 0."
-      },
-      putRankingSignals: {
+      }
+    },
+    rankingSignals: {
+      putSignals: {
         summary: "Set ranking signals",
         description:
           "Sets values from 0 to 1 that raise products in the ranking, at most 1,000 per request. A value replaces the earlier one of the same signal and product. Signals count in an index whose settings name them, from its next version on."
       },
-      listRankingSignals: {
+      listSignals: {
         summary: "List ranking signals",
         description:
           "Returns the values of one signal in the order of the products' ids, 50 per page by default and at most 200. Send `nextCursor` as `cursor` for the next page."
       }
     },
-    searchIndexes: {
+    indexes: {
       createIndex: {
         summary: "Create an index",
         description:
@@ -116,7 +124,9 @@ export const reference = Reference.make(
         summary: "Remove an index",
         description:
           "Removes the index with its documents and versions, at the version in `If-Match`. This cannot be undone. A large index may take up to 60 seconds."
-      },
+      }
+    },
+    curations: {
       getCuration: {
         summary: "Get the curation of an index",
         description:
@@ -126,14 +136,14 @@ export const reference = Reference.make(
         summary: "Set the curation of an index",
         description:
           "Replaces the rules and the synonyms of the index. They take effect with the next search, without a new version. Send the version in `If-Match`.\n\nA rule applies to the queries in `when`, or to every search. It pins documents to positions, hides documents, multiplies the scores of the documents in a filter, or names an address to go to in `redirect`. A pinned document is shown only when it is in the filter of the search, and a sorted search has no pins. `rules` of a search result names the rules that applied; send `curated` false to search without them. An index has at most 500 rules and 2,000 synonyms here.\n\n`clientFilter` is a filter that every search with a client key has beside its own: what it leaves out does not exist for such a key. A filter that is not understood is answered with 400 `search-invalid`."
-      },
-      rollBackIndex: {
+      }
+    },
+    indexVersions: {
+      rollBack: {
         summary: "Roll back an index",
         description:
           "Activates the previous version again, in one step. Documents that were written meanwhile are found as before. Without a previous version the answer is 409 `nothing-to-roll-back`."
-      }
-    },
-    searchVersions: {
+      },
       startVersion: {
         summary: "Start a version",
         description:

@@ -95,9 +95,7 @@ const importProducts = Command.make(
     function* ({ file, format: given, index, json, restart }) {
       const address = yield* ApiClient.fromEnvironment
       const call = ApiClient.make(address)
-      yield* call(({ searchIndexes }, options) =>
-        searchIndexes.create({ body: { indexName: index } }, options)
-      ).pipe(
+      yield* call(({ indexes }, options) => indexes.create({ body: { indexName: index } }, options)).pipe(
         Effect.asVoid,
         Effect.catchIf(
           ({ response }) => response?.is("urn:hypermarket:problem:search:index-exists") === true,
@@ -113,7 +111,7 @@ const importProducts = Command.make(
           upserts: upserts.flatMap(({ item }) => (item._tag === "Upsert" ? [item.document] : [])),
           removals: items.flatMap(({ item }) => (item._tag === "Removal" ? [item.removal] : []))
         }
-        return call(({ search }, options) => search.writeDocuments({ indexName: index, body }, options)).pipe(
+        return call(({ documents }, options) => documents.write({ indexName: index, body }, options)).pipe(
           Effect.as([]),
           Effect.catch((error) => {
             const { response } = error

@@ -87,8 +87,8 @@ export const importOrders = Command.make(
 
       const outcomes = { applied: 0, waiting: 0, duplicate: 0, superseded: 0 }
       const sendOnce = (items: Items) =>
-        call(({ analytics }, options) =>
-          analytics.recordFacts({ body: { facts: items.map(({ item }) => item) } }, options)
+        call(({ orders }, options) =>
+          orders.record({ body: { facts: items.map(({ item }) => item) } }, options)
         ).pipe(
           Effect.map((answer): ReadonlyArray<Import.Refusal> => {
             for (const outcome of answer.items) outcomes[outcome]++

@@ -116,7 +116,7 @@ export const command = Command.make(
           limit: pageSamples,
           ...(cursor === undefined ? {} : { cursor })
         }
-        const page = yield* call(({ risk }, options) => risk.listSamples(query, options)).pipe(
+        const page = yield* call(({ risk }, options) => risk.samples(query, options)).pipe(
           ApiClient.orCommandFailed("Reading decisions")
         )
         samples.push(...page.items.map(toSample))

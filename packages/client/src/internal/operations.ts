@@ -3741,7 +3741,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<FeatureFlag>
     /** Set a flag's environment. Replaces the flag's rules and state in one environment, or adds the environment. Rules are tried in their order, and the first that applies decides. A variant, segment or flag that does not exist is refused with 422 `flag-invalid`, and so is a cycle of prerequisites. A flag has at most 20 environments, with 100 rules each. */
-    setFlagEnvironment(input: {
+    setEnvironment(input: {
       readonly flagKey: string
       readonly environment: string
       /** The version that was read. */
@@ -3775,7 +3775,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<FeatureFlag>
     /** List a flag's versions. Returns the versions of a flag with who made them, newest first, at most 200 per page. The newest 500 are kept. */
-    listFlagVersions(input: {
+    listVersions(input: {
       readonly flagKey: string
       readonly limit?: number
       readonly cursor?: string
@@ -3838,7 +3838,7 @@ export interface Operations {
   }
   readonly flagRequests: {
     /** List change requests. Returns change requests, the newest first, 50 per page by default and at most 200; `status` filters them. Send `nextCursor` as `cursor` for the next page; it is null on the last one. Requests are kept for 400 days after they end. */
-    listFlag(input?: {
+    list(input?: {
       readonly limit?: number
       readonly cursor?: string
       readonly status?: "pending" | "scheduled" | "applied" | "conflict" | "closed"
@@ -3847,7 +3847,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Propose a change of a flag. Proposes up to 50 steps. A step replaces the flag's `state` in an environment, turns it on or off, moves the `percentage` of a rule, changes what all environments share, restores a version or archives the flag. Steps with `at` are applied at their times: several percentages of one rule are a ramp. `baseVersion` is the version of the flag that you have seen; after another change the answer is 409 `flag-request-stale`. The request is `pending` where an environment asks for an approval or the first step has no `at`, else `scheduled`. A tenant has at most 1,000 open requests. Send an `Idempotency-Key` to repeat the request safely within 24 hours. */
-    createFlag(input: {
+    create(input: {
       readonly body: {
         readonly flagKey: string
         readonly baseVersion: number
@@ -3856,15 +3856,15 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<FlagChangeRequest>
     /** Get a change request. Returns the request with its steps, and how many of them are in the flag. `reason` says why a request is a `conflict` or was closed. */
-    getFlag(input: {
+    get(input: {
       readonly requestId: string
     }, options?: CallOptions): Promise<FlagChangeRequest>
     /** Approve a change request. Approves a pending request, and applies its first step unless that has a time to come. The author is answered 403. When the flag has changed since the base of the request, the answer is 409 `flag-request-stale` and nothing is changed: close the request, and propose it again. */
-    approveFlag(input: {
+    approve(input: {
       readonly requestId: string
     }, options?: CallOptions): Promise<FlagChangeRequest>
     /** Close a change request. Ends a pending or scheduled request, whether its author withdraws it or a reviewer refuses it. Steps that were applied stay in the flag. */
-    closeFlag(input: {
+    close(input: {
       readonly requestId: string
       readonly body: {
         readonly reason: string
@@ -3873,7 +3873,7 @@ export interface Operations {
   }
   readonly flagEnvironments: {
     /** List environments of flags. Returns the environments that flags are in, and those that were set, in the order of their names, 50 per page by default and at most 200. Send `nextCursor` as `cursor` for the next page; it is null on the last one. */
-    listFlag(input?: {
+    list(input?: {
       readonly limit?: number
       readonly cursor?: string
     }, options?: CallOptions): Paged<{
@@ -3881,11 +3881,11 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Get an environment of flags. Returns whether changes of the environment's flags need an approval. The `ETag` header holds the version, which is 0 until the environment is first set. */
-    getFlag(input: {
+    get(input: {
       readonly environment: string
     }, options?: CallOptions): Promise<FlagApprovalPolicy>
     /** Ask for approvals in an environment. Sets whether changes of the environment's flags need a second person. Direct changes are then answered 409 `flag-approval-required`, and so is a change of a segment that its flags use. `kill` is not: it only turns a flag off. Send the version in `If-Match`. */
-    setFlag(input: {
+    set(input: {
       readonly environment: string
       /** The version that was read. */
       readonly version: number
@@ -3896,7 +3896,7 @@ export interface Operations {
   }
   readonly audit: {
     /** List activity. Returns the entries of the tenant's log, the newest first, at most 200 per page. Filter by `action`, `actorId`, `targetType` or `targetId`. A page with a filter examines 10,000 entries: it may have few items, or none, and still have a `nextCursor`. `before` and `after` hold the members that differ. The request is recorded as `activity.read`. */
-    listActivity(input?: {
+    list(input?: {
       readonly limit?: number
       readonly cursor?: string
       readonly action?: string
@@ -3908,12 +3908,12 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Get the head of the log. Returns the newest checkpoint and the public keys that have signed. `head` is null until a worker has sealed the first entries, which takes a minute. Keep it elsewhere: a verification that is given a kept head finds out when the end of the log was dropped. Each head is also published as the event `com.hypermarket.platform.activity.sealed.v1`. */
-    getHead(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
+    head(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
       readonly head: ActivityHead | null
       readonly keys: ReadonlyArray<ActivityKey>
     }>
     /** List keys of checkpoints. Returns the Ed25519 public keys that have signed checkpoints of this installation, the first one first. `since` is the first checkpoint that the key signed. The list is empty while the operator has set no key. */
-    listAuditKeys(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
+    keys(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<ActivityKey>
     }>
     /** Export checkpoints and entries. Returns lines of JSON: the public keys, then each checkpoint with its entries in the order of their leaves, then `end`. About 10,000 entries or 16 MiB are returned at a time: send the header `X-Next-After` of the response as `after` until it is absent; `next` of the last line has it too. Entries without a checkpoint are not in it. With `format` `csv` the response is `text/csv` (RFC 4180) with a header in the first part; with `ocsf` it has one event of the Open Cybersecurity Schema Framework per line. Both have the entries without their proofs. The package's README describes each line, byte by byte, so that anyone can verify it. The request is recorded as `activity.exported`. */
@@ -3922,7 +3922,7 @@ export interface Operations {
       readonly format?: "ndjson" | "csv" | "ocsf"
     }, options?: CallOptions): Promise<Response>
     /** Verify the log. Compares all entries with their checkpoints, and names those that were changed, deleted, moved or inserted, each with the reason. The log is intact when `problems` is empty. Send a `head` that you kept, so that dropped checkpoints at the end are found. Send the public `keys` that you kept, so that a checkpoint of another key is. A log of more than some 100,000 entries takes longer than a request may: use `hypermarket audit verify`. */
-    verifyActivity(input: {
+    verify(input: {
       readonly body: {
         readonly head?: {
           readonly tenantId: string
@@ -3997,7 +3997,7 @@ export interface Operations {
       readonly version: number
     }, options?: CallOptions): Promise<void>
     /** List a policy's versions. Returns the versions of a policy, the newest first, at most 200 per page. `recordedAt` and `supersededAt` are the time in which a version was known. */
-    listPolicyVersions(input: {
+    listVersions(input: {
       readonly policyKey: string
       readonly limit?: number
       readonly cursor?: string
@@ -4006,7 +4006,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** List decisions. Returns what was decided, the newest first: the question without its attributes, the effect, and in `because` the versions of policies that led to it. Equal decisions of a few seconds are one item, which `decisions` counts. A decision with a `reference` is always in the list, any other only when a policy led to it. Decisions are kept for 90 days. A page with a filter other than `reference` examines 10,000 items: it may have fewer than asked for, or none, and go on with `nextCursor`. */
-    listDecisions(input?: {
+    decisions(input?: {
       readonly limit?: number
       readonly cursor?: string
       readonly action?: string
@@ -4130,7 +4130,7 @@ export interface Operations {
   }
   readonly subjects: {
     /** List requests. Returns exports and erasures, the newest first, 50 per page by default and at most 200. Send `nextCursor` as `cursor` for the next page; it is null on the last one. They do not name the persons: keep the `requestId`. */
-    listSubjectRequests(input?: {
+    list(input?: {
       readonly limit?: number
       readonly cursor?: string
     }, options?: CallOptions): Paged<{
@@ -4138,7 +4138,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Export or erase a person. Records the request and returns 202. A worker begins within 15 seconds. `identifiers` are further names of the person; the domains add those that they hold, such as the e-mail address of a profile. An erasure looks through all tables until it finds nothing. Stop sending facts of the person first. Amounts and counts stay, without the person. Jobs that still wait get an empty payload, and their handler rejects them. */
-    createSubjectRequest(input: {
+    create(input: {
       readonly body: {
         readonly kind: "export" | "erasure"
         readonly subject: {
@@ -4152,11 +4152,11 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<SubjectRequest>
     /** Get a request or its receipt. Returns the request. When `state` is `done`, `rows` and `domains` count what was exported or erased, `kept` names the rows that remain without the person and the reason, and `parts` is the number of parts of an export. */
-    getSubjectRequest(input: {
+    get(input: {
       readonly requestId: string
     }, options?: CallOptions): Promise<SubjectRequest>
     /** Read a part of an export. Returns lines of JSON, each with `domain`, `table` and `row`. Parts are numbered from 1 and can be read for seven days after the export, or until the person is erased. The read is recorded as `subject.export-read`. */
-    getSubjectPart(input: {
+    part(input: {
       readonly requestId: string
       readonly part: number
     }, options?: CallOptions): Promise<Response>
@@ -4207,7 +4207,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<EventQueue>
     /** List the work per minute. Returns how many jobs the workers finished per minute, and how many failed. It covers the last 60 minutes, newest first. Minutes without work are left out. Use it to see whether a queue keeps up with its producers. */
-    listMinutes(input: {
+    minutes(input: {
       readonly queue: string
     }, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<QueueMinute>
@@ -4221,12 +4221,12 @@ export interface Operations {
       readonly queue: string
     }, options?: CallOptions): Promise<void>
     /** Get a job. Returns the state of one job, its failed attempts and their errors. `ready` includes a job that waits behind its ordering key. A job that is done is deleted, so it is answered with 404 `job-not-found`. A look-up reads the first 10,000 jobs that wait in the queue: with `unsearched` above 0 in the problem, the job may be one of those behind them. */
-    getJob(input: {
+    job(input: {
       readonly queue: string
       readonly jobId: string
     }, options?: CallOptions): Promise<QueuedJob>
     /** List jobs that wait or run. Returns the jobs of one `state` (`ready` by default), at most 200 per page, and only those of `type` if you send it. - `ready`: in the order in which workers claim them. - `ordered`: jobs with an ordering key, by key; `state` in the response is `delayed` until their time comes. - `delayed`: they wait for their time or their next attempt, oldest first. - `running`: a worker has them, oldest first. */
-    listJobs(input: {
+    jobs(input: {
       readonly queue: string
       readonly limit?: number
       readonly cursor?: string
@@ -4237,19 +4237,19 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Get the payload of a job. Returns the payload of a job that is not done. It needs the scope `events:payload`, which no other includes, because a payload may hold data of a customer. A reading through the console is in the activity log. It is null when a large payload of a job that died long ago is no longer kept. A job that is done is answered with 404 `job-not-found`. */
-    getPayload(input: {
+    payload(input: {
       readonly queue: string
       readonly jobId: string
     }, options?: CallOptions): Promise<{
       readonly payload: Json
     }>
     /** Cancel a job. Deletes a job that has not started. A job that a worker runs is answered with 409 `job-running`: try again when its attempt has ended. A dead job is answered with 404 `job-not-found`: discard it instead. */
-    cancelJob(input: {
+    cancel(input: {
       readonly queue: string
       readonly jobId: string
     }, options?: CallOptions): Promise<void>
     /** List dead jobs. Returns the jobs of the dead-letter queue, oldest first, at most 200 per page. Filter them by `type`, by `failure` as the groups have it, or by the time of death. A job is there after its last attempt, or after its handler rejected it. `errors` has the last ten failures. Redrive the jobs once the cause is fixed, or discard them. */
-    listDead(input: {
+    dead(input: {
       readonly queue: string
       readonly limit?: number
       readonly cursor?: string
@@ -4262,7 +4262,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Group dead jobs by error. Returns the dead jobs of a queue by their last error, the most frequent first, at most 100 groups. Errors that differ in ids and numbers only are one group: `failure` has `#` in their place. Send it to list, redrive or discard the jobs of one group. */
-    listDeadGroups(input: {
+    deadGroups(input: {
       readonly queue: string
     }, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<DeadGroup>
@@ -4390,11 +4390,11 @@ export interface Operations {
       readonly version: number
     }, options?: CallOptions): Promise<void>
     /** Run a schedule now. Enqueues one job of the schedule at once. Its next run stays as it is. A 503 `queue-overloaded` means that nothing was enqueued: try again later. */
-    run(input: {
+    runNow(input: {
       readonly scheduleId: string
     }, options?: CallOptions): Promise<void>
     /** List the last runs of a schedule. Returns the last five runs, newest first, each with its outcome: `waiting`, `running`, `retrying`, `done`, `dead`, `skipped` (the run before was not done, or the time had passed) or `cancelled`. `error` is the last error of a run that is dead or tried again. */
-    listRuns(input: {
+    runs(input: {
       readonly scheduleId: string
     }, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<ScheduleRun>
@@ -4466,7 +4466,7 @@ export interface Operations {
       readonly endpointId: string
     }, options?: CallOptions): Promise<WebhookDelivery>
     /** List deliveries. Returns the deliveries of the endpoint, newest first, 50 per page by default and at most 200. `state` selects those that are `waiting`, `sending`, `delivered` or `dead`. A delivery is dead after ten failed attempts, in a little more than three days. Finished ones are kept for 30 days. */
-    listDeliveries(input: {
+    deliveries(input: {
       readonly endpointId: string
       readonly limit?: number
       readonly cursor?: string
@@ -4476,14 +4476,14 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** List the attempts of a delivery. Returns the last 200 attempts of the delivery, newest first, with the status, the duration and the first 4 KiB of each answer. Attempts are kept for 30 days. Without the scope `events:payload` `answer` is null, and `withheld` says so. A reading through the console is in the activity log, once per view. */
-    listAttempts(input: {
+    attempts(input: {
       readonly endpointId: string
       readonly deliveryId: string
     }, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<WebhookAttempt>
     }>
     /** Replay deliveries. Sends deliveries again, with all their attempts and the same `webhook-id`. Select them by `deliveryIds` (at most 1,000), or by time with `since` and `until`; by time only the dead ones, unless `state` names another. One request replays at most 10,000, oldest first: call it again while `replayed` is 10,000. */
-    replayDeliveries(input: {
+    replay(input: {
       readonly endpointId: string
       readonly body: {
         readonly since?: string
@@ -4505,9 +4505,9 @@ export interface Operations {
       readonly delivered: number
     }>
     /** Get the retained types. Returns the types whose events are retained for 90 days; none by default. The version is 0 until it is first changed. */
-    getRetention(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<EventRetention>
+    retention(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<EventRetention>
     /** Change the retained types. Sets the types whose events are retained from now on. A type that ends with a dot stands for all types that begin with it. What is retained already stays for its 90 days. Send the version in `If-Match`. */
-    changeRetention(input: {
+    retain(input: {
       /** The version that was read. */
       readonly version: number
       readonly body: {
@@ -4543,7 +4543,7 @@ export interface Operations {
       readonly executionId: string
     }, options?: CallOptions): Promise<WorkflowInspection>
     /** List the tasks of an execution. Returns activities, clocks, signals and children in the order in which they were recorded, at most 200 per page. `outcome` is null while a clock or a child is pending. A `result` of more than 16 KiB is null here; `resultBytes` is its size. Without the scope `events:payload` each `result` is null, and `withheld` says so. */
-    listTasks(input: {
+    tasks(input: {
       readonly executionId: string
       readonly limit?: number
       readonly cursor?: string
@@ -4852,8 +4852,23 @@ export interface Operations {
         readonly truncated: boolean
       }>
     }>
+    /** List the commonest queries. Returns the queries that were searched for most often, as the shop's events counted them, 50 by default and at most 200. `found` is the number of documents that a query finds now. With `withoutResults` true only those that find nothing are listed, of the 1,000 commonest. */
+    queries(input: {
+      readonly indexName: string
+      readonly limit?: number
+      readonly withoutResults?: "true" | "false"
+    }, options?: CallOptions): Promise<{
+      readonly items: ReadonlyArray<{
+        readonly query: string
+        readonly searches: number
+        readonly searchedAt: string
+        readonly found: number
+      }>
+    }>
+  }
+  readonly documents: {
     /** List documents. Returns all documents of an index as they were last written, in the order of their ids, 50 per page by default and at most 200. Send `nextCursor` as `cursor` for the next page. `version` is 0 for a document that was written without one. */
-    listDocuments(input: {
+    list(input: {
       readonly indexName: string
       readonly limit?: number
       readonly cursor?: string
@@ -4867,7 +4882,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Write documents. Inserts, replaces, changes and removes documents, all or nothing. The next search finds them. A request has at most 1,000 documents and 16 MiB, and a document at most 100,000 bytes. An item of `updates` replaces only the fields that it names, and `null` removes a field; a document that is not in the index is ignored. A value of a number column is a number, or a text such as `12.50`, which is read as one; an empty text is no value. Anything else is refused. With a `version`, a write is ignored when the index has the same or a later version of the document, so requests may be repeated and arrive in any order. `ignored` counts these. A 422 `document-invalid` names the documents that cannot be indexed; nothing was written. */
-    writeDocuments(input: {
+    write(input: {
       readonly indexName: string
       readonly body: {
         readonly upserts?: ReadonlyArray<{
@@ -4890,7 +4905,7 @@ export interface Operations {
       readonly ignored: number
     }>
     /** Remove documents by a filter. Removes the documents in `filter`, an expression as in a search, and returns their number. The filter reads the columns of the index's settings and `$id`. Each thousand documents are committed as they are read, and a large index may take up to 60 seconds: repeat the request after an error, it removes what is left. A write with a version that is not later does not bring a removed document back. */
-    removeDocuments(input: {
+    removeWhere(input: {
       readonly indexName: string
       readonly body: {
         readonly filter: string
@@ -4899,7 +4914,7 @@ export interface Operations {
       readonly removed: number
     }>
     /** Get a document. Returns a document as it was last written. A document that was removed, or never written, is answered with 404 `document-not-found`. */
-    getDocument(input: {
+    get(input: {
       readonly indexName: string
       readonly documentId: string
     }, options?: CallOptions): Promise<{
@@ -4909,7 +4924,7 @@ export interface Operations {
       readonly updatedAt: string
     }>
     /** Compare documents with the index. Counts the documents of the catalogue and those of the active version, with a checksum of each. Equal checksums mean that searches see exactly the documents that were written. It reads every document and may take up to 60 seconds. */
-    compareDocuments(input: {
+    compare(input: {
       readonly indexName: string
     }, options?: CallOptions): Promise<{
       readonly documents: number
@@ -4918,8 +4933,10 @@ export interface Operations {
       readonly indexedChecksum: string
       readonly changes: number
     }>
+  }
+  readonly behaviour: {
     /** Record behavior. Records views, clicks, cart additions, purchases and searches, at most 1,000 per request. They are counted in the background, and popularity follows. An event is counted once by its `id` within 30 days, so repeat a request that failed. `limited` counts events beyond a user's limit per day. Send `queryId` and `position` with a click, so that the search can be measured. Client keys may use this operation. */
-    recordEvents(input: {
+    record(input: {
       readonly body: {
         readonly events: ReadonlyArray<{
           readonly id: string
@@ -4942,25 +4959,12 @@ export interface Operations {
       readonly duplicates: number
       readonly limited: number
     }>
-    /** List the commonest queries. Returns the queries that were searched for most often, as the shop's events counted them, 50 by default and at most 200. `found` is the number of documents that a query finds now. With `withoutResults` true only those that find nothing are listed, of the 1,000 commonest. */
-    listQueries(input: {
-      readonly indexName: string
-      readonly limit?: number
-      readonly withoutResults?: "true" | "false"
-    }, options?: CallOptions): Promise<{
-      readonly items: ReadonlyArray<{
-        readonly query: string
-        readonly searches: number
-        readonly searchedAt: string
-        readonly found: number
-      }>
-    }>
     /** Count pending behavior. Returns how many recorded events are not counted yet. A number that keeps growing means that no worker runs. */
-    getPendingEvents(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
+    pending(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
       readonly pending: number
     }>
     /** Get a user's history. Returns the products that the user viewed, most recent first, at most 100. `userKey` is the key that was sent with the events. An unknown user has an empty history. */
-    getHistory(input: {
+    history(input: {
       readonly userKey: string
     }, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<{
@@ -4970,23 +4974,27 @@ export interface Operations {
       }>
     }>
     /** Erase a user's history. Deletes the history and the pending events of a user. This cannot be undone. Sums of popularity stay, because they name no user. Repeat the request after an error: it erases what is left. */
-    eraseHistory(input: {
+    erase(input: {
       readonly body: {
         readonly userKey: string
       }
     }, options?: CallOptions): Promise<{
       readonly erased: number
     }>
+  }
+  readonly popularity: {
     /** Get a product's popularity. Returns the popularity of a product, as a weighted count of its events. Older events count less: the half-life is one day, one week and 30 days. A product without events has 0. */
-    getPopularity(input: {
+    get(input: {
       readonly productId: string
     }, options?: CallOptions): Promise<{
       readonly day: number
       readonly week: number
       readonly month: number
     }>
+  }
+  readonly rankingSignals: {
     /** List ranking signals. Returns the values of one signal in the order of the products' ids, 50 per page by default and at most 200. Send `nextCursor` as `cursor` for the next page. */
-    listRankingSignals(input: {
+    list(input: {
       readonly signal: string
       readonly limit?: number
       readonly cursor?: string
@@ -4999,7 +5007,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Set ranking signals. Sets values from 0 to 1 that raise products in the ranking, at most 1,000 per request. A value replaces the earlier one of the same signal and product. Signals count in an index whose settings name them, from its next version on. */
-    putRankingSignals(input: {
+    put(input: {
       readonly body: {
         readonly signals: ReadonlyArray<{
           readonly signal: string
@@ -5009,7 +5017,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<void>
   }
-  readonly searchIndexes: {
+  readonly indexes: {
     /** List indexes. Returns the tenant's indexes in the order of their names, 50 per page by default and at most 200. Send `nextCursor` as `cursor` for the next page. */
     list(input?: {
       readonly limit?: number
@@ -5102,12 +5110,14 @@ export interface Operations {
       /** The version that was read. */
       readonly version: number
     }, options?: CallOptions): Promise<void>
+  }
+  readonly curations: {
     /** Get the curation of an index. Returns the rules and the synonyms that apply to every search of the index, beside the synonyms of its settings. The `ETag` header holds their version, which a change needs in `If-Match`; it is 0 when they were never set. */
-    getCuration(input: {
+    get(input: {
       readonly indexName: string
     }, options?: CallOptions): Promise<SearchCuration>
     /** Set the curation of an index. Replaces the rules and the synonyms of the index. They take effect with the next search, without a new version. Send the version in `If-Match`. A rule applies to the queries in `when`, or to every search. It pins documents to positions, hides documents, multiplies the scores of the documents in a filter, or names an address to go to in `redirect`. A pinned document is shown only when it is in the filter of the search, and a sorted search has no pins. `rules` of a search result names the rules that applied; send `curated` false to search without them. An index has at most 500 rules and 2,000 synonyms here. `clientFilter` is a filter that every search with a client key has beside its own: what it leaves out does not exist for such a key. A filter that is not understood is answered with 400 `search-invalid`. */
-    setCuration(input: {
+    set(input: {
       readonly indexName: string
       /** The version that was read. */
       readonly version: number
@@ -5140,12 +5150,12 @@ export interface Operations {
         readonly clientFilter?: string
       }
     }, options?: CallOptions): Promise<SearchCuration>
+  }
+  readonly indexVersions: {
     /** Roll back an index. Activates the previous version again, in one step. Documents that were written meanwhile are found as before. Without a previous version the answer is 409 `nothing-to-roll-back`. */
     rollBack(input: {
       readonly indexName: string
     }, options?: CallOptions): Promise<SearchIndexVersion>
-  }
-  readonly searchVersions: {
     /** List versions. Returns the versions of an index, newest first, 50 per page by default and at most 200. Send `nextCursor` as `cursor` for the next page. */
     list(input: {
       readonly indexName: string
@@ -5186,21 +5196,25 @@ export interface Operations {
       readonly versionId: string
     }, options?: CallOptions): Promise<SearchIndexVersion>
   }
-  readonly analytics: {
+  readonly orders: {
     /** Record order facts. Records at most 1,000 facts, all or nothing. The body has at most 8 MiB, and the facts 20,000 lines. Amounts are minor units of the order's currency, as text. Each fact has a `version` that you increase with every change of the order, refund or shipment. `items` has one outcome per fact: `applied`, `duplicate` for the same version again, or `superseded` for an older one. So repeat a request that failed. A refund or shipment of an unknown order is `waiting`: it is counted when the order arrives. A refund without `orderId` is a credit: send its `region` and `currency`. `order.deleted` takes an order out of every figure. The same version with another content is answered with 409 `order-fact-conflict`. A 400 `order-fact-invalid` names the fields. In both cases nothing was written. */
-    recordFacts(input: {
+    record(input: {
       readonly body: unknown
     }, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<"applied" | "waiting" | "duplicate" | "superseded">
     }>
+  }
+  readonly unplaced: {
     /** List facts without an order. Returns the refunds and shipments whose order is unknown, 50 per page by default and at most 200. They are in no figure. Send the order to count them, or a higher version without lines to withdraw one. */
-    listUnplaced(input?: {
+    list(input?: {
       readonly limit?: number
       readonly cursor?: string
     }, options?: CallOptions): Paged<{
       readonly items: ReadonlyArray<UnplacedFact>
       readonly nextCursor: string | null
     }>
+  }
+  readonly sales: {
     /** List measures and dimensions. Returns every measure and dimension of a query. `timeBase` is `order` when a measure counts on the day of the order, and `booking` when it counts on the day of the event itself. A measure cannot be grouped by the dimensions in its `notOver`. */
     catalogue(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
       readonly measures: ReadonlyArray<{
@@ -5213,7 +5227,7 @@ export interface Operations {
       readonly dimensions: ReadonlyArray<"currency" | "region" | "channel" | "seller" | "category" | "product">
     }>
     /** Query sales. Returns exact sums of the measures over the days from `from` up to, but not including, `until`. Group them by at most 4 dimensions, and by time with a `granularity`. Money is in minor units with its currency, and is never added across currencies. With `asOf` a query reads the figures that a close keeps, for days of its period. With `fill` times without figures have rows of 0. `having` bounds measures, `offset` passes over rows, and `compareWith` answers other days in `comparison`, read in the same snapshot. With `window` each row adds up all days from `from` on (`cumulative`), or itself and the rows before it (`rolling`). `fiscalYearStart` is the month in which years and quarters begin. Weeks of the granularity `isoWeek` are named as in `2026-W09`. With `byCurrency` counts are over all currencies, and each measure of money has a value per currency, as `net.EUR`. With `format` `csv` the response is `text/csv` with a header, amounts in minor units and all rows: more than 10,000 are refused unless you set `limit`. A query has at most 20 measures, 10 filters and 10,000 rows. `isComplete` is false when there are more rows than the limit: narrow the filters or raise `limit`. An order is in the sums as soon as its fact is answered. Over more than 400 days, products, other combinations and customers are read from at most 1,000,000 lines. Beyond that customers are estimated, and `estimate` has the error; other measures are refused. A 400 `sales-query-invalid` names the field that cannot be answered. */
-    query(input: {
+    run(input: {
       readonly body: {
         readonly measures: ReadonlyArray<"orders" | "sellerOrders" | "customers" | "newCustomers" | "returningCustomers" | "lines" | "units" | "gross" | "discount" | "tax" | "shipping" | "fees" | "cancelledOrders" | "cancelledUnits" | "cancelledAmount" | "refundUnits" | "refundAmount" | "refundTax" | "refundShipping" | "refundFees" | "refundCancelledAmount" | "bookedRefundUnits" | "bookedRefundAmount" | "bookedRefundTax" | "bookedRefundShipping" | "bookedRefundFees" | "shippedUnits" | "net" | "averageOrderValue" | "unitsPerOrder" | "refundRate" | "cancellationRate">
         readonly dimensions?: ReadonlyArray<"currency" | "region" | "channel" | "seller" | "category" | "product">
@@ -5271,27 +5285,33 @@ export interface Operations {
       readonly zone: string | null
     }>
     /** Get the freshness of figures. Returns how many changes wait for a merge, and when the figures were last compared with their facts. Figures are exact to the last commit whatever waits: a backlog costs readers time. `status` is `proven` after a comparison without a difference in the last 48 hours. It is `differing` while a month of `differingMonths` has wrong figures, and `unproven` otherwise. */
-    getFreshness(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<SalesFreshness>
+    freshness(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<SalesFreshness>
+  }
+  readonly figures: {
     /** Get the figures of an order. Returns an order as the figures count it: its days, its lines, its refunds and shipments with the days of their booking, and its measures in `totals`. Amounts are minor units of `currency`. The line with the empty `lineId` has the amounts of the whole order. A deleted order has no lines. An order of which only a refund is known is answered with 404 `order-not-found`, and is in the list of facts without an order. */
-    getOrder(input: {
+    get(input: {
       readonly orderId: string
     }, options?: CallOptions): Promise<OrderFigure>
+  }
+  readonly zones: {
     /** Get a time zone. Returns the zone in which days begin: the tenant's, or with `sellerId` that of one seller. It is UTC by default. */
-    getZone(input?: {
+    get(input?: {
       readonly sellerId?: string
     }, options?: CallOptions): Promise<{
       readonly sellerId: string | null
       readonly zone: string
     }>
     /** Set a time zone. Sets the zone in which days begin, by its IANA name. Set `sellerId` to null for the tenant's zone. Set it before the first order: a zone with orders is fixed, and another one is answered with 409 `zone-fixed`. Setting the same zone again changes nothing. */
-    setZone(input: {
+    set(input: {
       readonly body: {
         readonly sellerId: string | null
         readonly zone: string
       }
     }, options?: CallOptions): Promise<void>
+  }
+  readonly closes: {
     /** List closes. Returns the tenant's closes, 50 per page by default and at most 200. Send `nextCursor` as `cursor` for the next page. */
-    listCloses(input?: {
+    list(input?: {
       readonly limit?: number
       readonly cursor?: string
     }, options?: CallOptions): Paged<{
@@ -5299,14 +5319,14 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Close a period. Keeps the figures of a day or month as they are now, so that a report can be compared with later changes. The period must be over in the zones of the tenant and of its sellers. A period can be closed once: 409 `close-exists`. 409 `summaries-differ` when a comparison with the facts finds a wrong figure, and 409 `sum-too-large` when a sum does not fit into 64 bits. A 400 `period-invalid` says why a period cannot be closed. Orders of a closed period can still change; the restatement shows it. */
-    createClose(input: {
+    close(input: {
       readonly body: {
         readonly period: "day" | "month"
         readonly fromDay: string
       }
     }, options?: CallOptions): Promise<SalesClose>
     /** Get a close. Returns one close. `untilDay` is the first day after its period, and `cells` is the number of sums that it keeps. */
-    getClose(input: {
+    get(input: {
       readonly closeId: string
     }, options?: CallOptions): Promise<SalesClose>
     /** List changes since a close. Returns how the figures of a closed period differ from those at the close: by cell, and by order. Each number is the difference. `by` is the dimension of the cells, `day` by default. By seller, the orders are those of the seller's days. A day has no figures by category: 400 `period-invalid`. An order id `credit:` and a refund's id is a credit without an order, and `rebuild` a repair. At most 1,000 cells and 1,000 orders are listed; `isComplete` is false when there are more. */
@@ -5914,7 +5934,7 @@ export interface Operations {
   }
   readonly risk: {
     /** List decisions. Returns decisions with their explanations, newest first, at most 200 per page. Without the scope `customers:contact` the frozen `attributes` are empty, and `withheld` says so. */
-    listDecisions(input?: {
+    list(input?: {
       readonly limit?: number
       readonly cursor?: string
     }, options?: CallOptions): Paged<{
@@ -5952,11 +5972,11 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<RiskAnswer>
     /** Explain a decision. Returns the decision with every rule that fired, the values that it read, the rules that failed, and the version that decided. Without the scope `customers:contact` the frozen `attributes` are empty, and `withheld` says so. A reading through the console is in the activity log, once per view. */
-    explainDecision(input: {
+    explain(input: {
       readonly decisionId: string
     }, options?: CallOptions): Promise<RiskDecision>
     /** Record signals. Records at most 100 signals without deciding about them. A signal whose subject is known completes that signal and counts no second time. */
-    recordSignals(input: {
+    record(input: {
       readonly body: {
         readonly signals: ReadonlyArray<{
           readonly kind: "order" | "payment" | "login" | "listing" | "payout" | "message" | "return"
@@ -5991,7 +6011,7 @@ export interface Operations {
       readonly subject: string
     }, options?: CallOptions): Promise<FraudSignal>
     /** Complete a signal. Adds what became known later, such as the result of a payment. The signal stays one event of each entity and counts under its new result. The answer shows the attributes to a key with the scope `customers:contact`. */
-    completeSignal(input: {
+    complete(input: {
       readonly kind: "order" | "payment" | "login" | "listing" | "payout" | "message" | "return"
       readonly subject: string
       readonly body: {
@@ -6000,7 +6020,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<FraudSignal>
     /** Record labels. Records what turned out about subjects. A backtest at an earlier time than `availableAt` does not see the label. */
-    recordLabels(input: {
+    label(input: {
       readonly body: {
         readonly labels: ReadonlyArray<{
           readonly kind: "order" | "payment" | "login" | "listing" | "payout" | "message" | "return"
@@ -6011,7 +6031,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<void>
     /** List samples. Returns decisions about one kind of signal with the features that were frozen in them and the labels of their subjects, newest first, at most 200 per page. `hypermarket risk train` makes a scorer of them. */
-    listSamples(input: {
+    samples(input: {
       readonly limit?: number
       readonly cursor?: string
       readonly from: string
@@ -6024,11 +6044,11 @@ export interface Operations {
   }
   readonly riskRules: {
     /** List attributes. Returns the attributes that rules may read, those that facts of the shop bring included. */
-    listAttributes(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
+    attributes(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<RiskAttribute>
     }>
     /** Declare attributes. Declares attributes of signals with their types. One that exists keeps its type. */
-    declareAttributes(input: {
+    declare(input: {
       readonly body: {
         readonly attributes: ReadonlyArray<RiskAttribute>
       }
@@ -6036,7 +6056,7 @@ export interface Operations {
       readonly items: ReadonlyArray<RiskAttribute>
     }>
     /** List rule sets. Returns versions, newest first, at most 200 per page. */
-    listRuleSets(input?: {
+    list(input?: {
       readonly limit?: number
       readonly cursor?: string
     }, options?: CallOptions): Paged<{
@@ -6044,7 +6064,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Create a rule set. Checks the rules and stores them as a new version, which decides nothing until it is chosen. Mistakes name the rule, the line and the column. Repeat the request with the same `Idempotency-Key` to retry safely. */
-    createRuleSet(input: {
+    create(input: {
       readonly body: {
         readonly rules: ReadonlyArray<{
           readonly key: string
@@ -6078,17 +6098,17 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<RiskRuleSet>
     /** Get a rule set. Returns a version. Versions never change. */
-    getRuleSet(input: {
+    get(input: {
       readonly ruleSet: string
     }, options?: CallOptions): Promise<RiskRuleSet>
     /** Report a version in shadow. Compares what the version would have decided with what was decided, over the newest 100,000 decisions. */
-    reportShadow(input: {
+    shadowReport(input: {
       readonly ruleSet: string
     }, options?: CallOptions): Promise<ShadowReport>
     /** Get the live version. Returns the live version and those in shadow, with the revision of the choice as `ETag`. */
-    getRuleState(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<RiskRuleState>
+    state(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<RiskRuleState>
     /** Choose the live version. Makes a version live, and at most five shadow it, at the revision in `If-Match`. Every process decides by it within two seconds. */
-    chooseRuleSets(input: {
+    choose(input: {
       /** The version that was read. */
       readonly version: number
       readonly body: {
@@ -6097,7 +6117,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<RiskRuleState>
     /** Get the health of rules. Returns how often each rule of the live version fired and failed over the newest 10,000 decisions, and how many of its hits were bad by their labels. */
-    getRuleHealth(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
+    health(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<RuleHealth>
     }>
     /** Backtest a version. Evaluates a version over at most 100,000 decisions of a time, with what rules could read then and labels that could be known at `asOf`. The live version reproduces its decisions. */
@@ -6112,7 +6132,7 @@ export interface Operations {
   }
   readonly riskLinks: {
     /** Find a ring. Returns the entities within two hops of one that took part in the same signals, the links between them and their newest signals. An entity with more than 50 neighbours, such as an office's address or a seller, is shown and not followed. */
-    findRing(input: {
+    ring(input: {
       readonly body: {
         readonly entity: {
           readonly account?: string
@@ -6132,7 +6152,7 @@ export interface Operations {
   }
   readonly riskLists: {
     /** List list entries. Returns entries of both lists, newest first, at most 200 per page. */
-    listListEntries(input?: {
+    list(input?: {
       readonly limit?: number
       readonly cursor?: string
     }, options?: CallOptions): Paged<{
@@ -6140,7 +6160,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Add a list entry. Blocks or allows an entity, with a reason and an optional expiry. The value is normalised and hashed: a blocked `kim@x.de` is also `KIM@X.DE`. Repeat the request with the same `Idempotency-Key` to retry safely. */
-    addListEntry(input: {
+    add(input: {
       readonly body: {
         readonly list: "allow" | "block"
         readonly entity: {
@@ -6160,11 +6180,11 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<RiskListEntry>
     /** Remove a list entry. Removes the entry. The next decision does not see it. */
-    removeListEntry(input: {
+    remove(input: {
       readonly entryId: string
     }, options?: CallOptions): Promise<void>
     /** List snoozes. Returns snoozes, newest first, at most 200 per page. */
-    listSnoozes(input?: {
+    snoozes(input?: {
       readonly limit?: number
       readonly cursor?: string
     }, options?: CallOptions): Paged<{
@@ -6172,7 +6192,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Snooze a rule. Keeps a rule from firing for an entity until a time. The decision names the snoozed rule. Repeat the request with the same `Idempotency-Key` to retry safely. */
-    snoozeRule(input: {
+    snooze(input: {
       readonly body: {
         readonly rule: string
         readonly entity: {
@@ -6192,7 +6212,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<RiskSnooze>
     /** End a snooze. Removes the snooze. The next decision does not see it. */
-    wakeRule(input: {
+    wake(input: {
       readonly snoozeId: string
     }, options?: CallOptions): Promise<void>
   }
@@ -6236,7 +6256,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<ErrorProject>
     /** Count what was sent and dropped. Returns what became of the items of the last 30 days, per day, category, outcome and reason. `stored` items can be read, `counted` ones are not kept, `dropped` ones were refused for the reason, and `client` ones were discarded by the SDK. */
-    listItemCounts(input: {
+    counts(input: {
       readonly projectId: number
     }, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<ItemCount>
@@ -6285,11 +6305,11 @@ export interface Operations {
       readonly version: number
     }, options?: CallOptions): Promise<void>
     /** Summarize an issue. Returns events per hour of the last 14 days, the ten most frequent values of each tag, and merges with their reasons. */
-    summarize(input: {
+    summary(input: {
       readonly issueId: string
     }, options?: CallOptions): Promise<IssueSummary>
     /** List the events of an issue. Returns the events of the issue and of those merged into it, newest first, at most 200 per page. Events are kept for 90 days. */
-    listEvents(input: {
+    events(input: {
       readonly issueId: string
       readonly limit?: number
       readonly cursor?: string
@@ -6298,7 +6318,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Get an event. Returns an event with its data as the SDK sent it. Secrets are replaced by `[scrubbed]`. Without the scope `events:payload` the data is the exceptions with their stacks, the message, the tags and where the code ran. Requests, breadcrumbs, contexts, local variables and all else are left out. `user` needs the scope `customers:contact`. `withheld` names the scopes that would show more of this event. A reading through the console with one of them is in the activity log. */
-    getEvent(input: {
+    event(input: {
       readonly projectId: number
       readonly eventId: string
     }, options?: CallOptions): Promise<IssueEventData>
@@ -6369,11 +6389,11 @@ export interface Operations {
       readonly issueId: string
     }, options?: CallOptions): Promise<Issue>
     /** Summarize an installation issue. Returns events per hour of the last 14 days, the ten most frequent values of each tag, and merges with their reasons. */
-    summarize(input: {
+    summary(input: {
       readonly issueId: string
     }, options?: CallOptions): Promise<IssueSummary>
     /** List events of an installation issue. Returns the events of the issue, newest first, at most 200 per page. Events are kept for 90 days. */
-    listEvents(input: {
+    events(input: {
       readonly issueId: string
       readonly limit?: number
       readonly cursor?: string
@@ -6382,7 +6402,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Get an event of the installation. Returns the exceptions of an event with their stacks, the message, the tags and where the code ran. All else is withheld: the tenant-less credential does not read data of customers. */
-    getEvent(input: {
+    event(input: {
       readonly eventId: string
     }, options?: CallOptions): Promise<IssueEventData>
     /** Resolve an installation issue. Resolves the issue now, in a release of Hypermarket, or in the release after the newest one. It regresses with an event of a release that should have the fix. The change is in the activity log of the installation. */
@@ -6422,7 +6442,7 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** List the runs of a monitor. Returns the runs of a monitor in an environment, newest first, and those that did not come. Runs are kept for 30 days. */
-    listCheckIns(input: {
+    checkIns(input: {
       readonly projectId: number
       readonly slug: string
       readonly environment: string
@@ -6471,7 +6491,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<NotificationCancellation>
     /** List messages. Returns messages, newest first, at most 200 per page. Messages are kept for 90 days. */
-    listMessages(input?: {
+    list(input?: {
       readonly limit?: number
       readonly cursor?: string
     }, options?: CallOptions): Paged<{
@@ -6479,15 +6499,17 @@ export interface Operations {
       readonly nextCursor: string | null
     }>
     /** Get a message. Returns the message with each change of its state. `uncertain` counts attempts whose outcome is unknown: the recipient may have it as often again. */
-    getMessage(input: {
+    get(input: {
       readonly notificationId: string
     }, options?: CallOptions): Promise<NotificationMessage>
+  }
+  readonly notificationMappings: {
     /** List mappings. Returns the mappings, by name. */
-    listMappings(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
+    list(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<NotificationMapping>
     }>
     /** Set a mapping. Triggers a template by a fact of the shop, for the customer of the order. Its payload is `{ order }`, the fact's data. A fact older than `freshnessSeconds`, by default that of the category, is recorded as expired. With `delaySeconds` it is sent later, unless the order is cancelled by then. */
-    setMapping(input: {
+    set(input: {
       readonly body: {
         readonly mapping: string
         readonly fact: "order.placed" | "order.cancelled"
@@ -6498,7 +6520,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<NotificationMapping>
     /** Remove a mapping. Removes the mapping. What it has triggered stays. */
-    removeMapping(input: {
+    remove(input: {
       readonly mapping: string
     }, options?: CallOptions): Promise<void>
   }
@@ -6575,7 +6597,7 @@ export interface Operations {
   }
   readonly preferences: {
     /** List categories. Returns the categories, by name. */
-    listCategories(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
+    categories(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<{
       readonly items: ReadonlyArray<NotificationCategory>
     }>
     /** Set a category. Defines a category as a whole. A required category is sent in quiet hours unless `heedsQuiet` is true. `whenUnknown` decides about a message whose outcome is unknown: `retry` sends it again, `park` leaves it. */
@@ -6601,7 +6623,7 @@ export interface Operations {
       }
     }, options?: CallOptions): Promise<NotificationPreference>
     /** Read preferences. Returns what the recipient gets of each category, and whether that is chosen, the kind's default, or required. */
-    read(input: {
+    get(input: {
       readonly body: {
         readonly to: NotificationRecipient
       }
@@ -6611,7 +6633,7 @@ export interface Operations {
   }
   readonly suppressions: {
     /** Suppress an address. Sends no more mail to the address, until `expiresAt` or for ever. After a complaint, required categories are still sent. */
-    suppress(input: {
+    add(input: {
       readonly body: {
         readonly address: string
         readonly reason: "bounce" | "complaint" | "manual"

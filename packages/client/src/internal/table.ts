@@ -33,11 +33,11 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     create: "POST platform/flags i",
     get: "GET platform/flags/{flagKey}",
     change: "PATCH platform/flags/{flagKey} m",
-    setFlagEnvironment: "PUT platform/flags/{flagKey}/environments/{environment} m",
+    setEnvironment: "PUT platform/flags/{flagKey}/environments/{environment} m",
     kill: "POST platform/flags/{flagKey}/environments/{environment}/kill",
     archive: "POST platform/flags/{flagKey}/archive m",
     rollBack: "POST platform/flags/{flagKey}/rollback m",
-    listFlagVersions: "GET platform/flags/{flagKey}/versions p",
+    listVersions: "GET platform/flags/{flagKey}/versions p",
     diff: "GET platform/flags/{flagKey}/diff",
     explain: "POST platform/flags/{flagKey}/explain"
   },
@@ -49,23 +49,23 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     remove: "DELETE platform/segments/{segmentKey} m"
   },
   flagRequests: {
-    listFlag: "GET platform/flag-requests p",
-    createFlag: "POST platform/flag-requests i",
-    getFlag: "GET platform/flag-requests/{requestId}",
-    approveFlag: "POST platform/flag-requests/{requestId}/approve",
-    closeFlag: "POST platform/flag-requests/{requestId}/close"
+    list: "GET platform/flag-requests p",
+    create: "POST platform/flag-requests i",
+    get: "GET platform/flag-requests/{requestId}",
+    approve: "POST platform/flag-requests/{requestId}/approve",
+    close: "POST platform/flag-requests/{requestId}/close"
   },
   flagEnvironments: {
-    listFlag: "GET platform/flag-environments p",
-    getFlag: "GET platform/flag-environments/{environment}",
-    setFlag: "PUT platform/flag-environments/{environment} m"
+    list: "GET platform/flag-environments p",
+    get: "GET platform/flag-environments/{environment}",
+    set: "PUT platform/flag-environments/{environment} m"
   },
   audit: {
-    listActivity: "GET platform/activity p",
-    getHead: "GET platform/activity/head",
-    listAuditKeys: "GET platform/activity/keys",
+    list: "GET platform/activity p",
+    head: "GET platform/activity/head",
+    keys: "GET platform/activity/keys",
     exportActivity: "GET platform/activity/export r",
-    verifyActivity: "POST platform/activity/verify"
+    verify: "POST platform/activity/verify"
   },
   policy: {
     list: "GET platform/policies p",
@@ -73,8 +73,8 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     get: "GET platform/policies/{policyKey}",
     change: "PUT platform/policies/{policyKey} m",
     remove: "DELETE platform/policies/{policyKey} m",
-    listPolicyVersions: "GET platform/policies/{policyKey}/versions p",
-    listDecisions: "GET platform/policy/decisions p",
+    listVersions: "GET platform/policies/{policyKey}/versions p",
+    decisions: "GET platform/policy/decisions p",
     decide: "POST platform/policy/decisions",
     dryRun: "POST platform/policy/dry-runs"
   },
@@ -86,10 +86,10 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     remove: "DELETE platform/installation/policies/{policyKey} m"
   },
   subjects: {
-    listSubjectRequests: "GET platform/subjects/requests p",
-    createSubjectRequest: "POST platform/subjects/requests i",
-    getSubjectRequest: "GET platform/subjects/requests/{requestId}",
-    getSubjectPart: "GET platform/subjects/requests/{requestId}/parts/{part} r"
+    list: "GET platform/subjects/requests p",
+    create: "POST platform/subjects/requests i",
+    get: "GET platform/subjects/requests/{requestId}",
+    part: "GET platform/subjects/requests/{requestId}/parts/{part} r"
   },
   events: {
     publish: "POST events e",
@@ -102,15 +102,15 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     list: "GET events/queues",
     get: "GET events/queues/{queue}",
     change: "PATCH events/queues/{queue} m",
-    listMinutes: "GET events/queues/{queue}/minutes",
+    minutes: "GET events/queues/{queue}/minutes",
     pause: "POST events/queues/{queue}/pause",
     resume: "POST events/queues/{queue}/resume",
-    getJob: "GET events/queues/{queue}/jobs/{jobId}",
-    listJobs: "GET events/queues/{queue}/jobs p",
-    getPayload: "GET events/queues/{queue}/jobs/{jobId}/payload",
-    cancelJob: "POST events/queues/{queue}/jobs/{jobId}/cancel",
-    listDead: "GET events/queues/{queue}/dead p",
-    listDeadGroups: "GET events/queues/{queue}/dead/groups",
+    job: "GET events/queues/{queue}/jobs/{jobId}",
+    jobs: "GET events/queues/{queue}/jobs p",
+    payload: "GET events/queues/{queue}/jobs/{jobId}/payload",
+    cancel: "POST events/queues/{queue}/jobs/{jobId}/cancel",
+    dead: "GET events/queues/{queue}/dead p",
+    deadGroups: "GET events/queues/{queue}/dead/groups",
     redrive: "POST events/queues/{queue}/redrive",
     discard: "POST events/queues/{queue}/discard"
   },
@@ -127,8 +127,8 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     get: "GET events/schedules/{scheduleId}",
     change: "PATCH events/schedules/{scheduleId} m",
     remove: "DELETE events/schedules/{scheduleId} m",
-    run: "POST events/schedules/{scheduleId}/run",
-    listRuns: "GET events/schedules/{scheduleId}/runs"
+    runNow: "POST events/schedules/{scheduleId}/run",
+    runs: "GET events/schedules/{scheduleId}/runs"
   },
   webhooks: {
     list: "GET events/webhooks p",
@@ -140,18 +140,18 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     pause: "POST events/webhooks/{endpointId}/pause",
     enable: "POST events/webhooks/{endpointId}/enable",
     test: "POST events/webhooks/{endpointId}/test",
-    listDeliveries: "GET events/webhooks/{endpointId}/deliveries p",
-    listAttempts: "GET events/webhooks/{endpointId}/deliveries/{deliveryId}/attempts",
-    replayDeliveries: "POST events/webhooks/{endpointId}/replay",
+    deliveries: "GET events/webhooks/{endpointId}/deliveries p",
+    attempts: "GET events/webhooks/{endpointId}/deliveries/{deliveryId}/attempts",
+    replay: "POST events/webhooks/{endpointId}/replay",
     backfill: "POST events/webhooks/{endpointId}/backfill",
-    getRetention: "GET events/retention",
-    changeRetention: "PUT events/retention m"
+    retention: "GET events/retention",
+    retain: "PUT events/retention m"
   },
   workflows: {
     list: "GET events/workflows p",
     start: "POST events/workflows",
     get: "GET events/workflows/{executionId}",
-    listTasks: "GET events/workflows/{executionId}/tasks p",
+    tasks: "GET events/workflows/{executionId}/tasks p",
     signal: "POST events/workflows/{executionId}/signals",
     resume: "POST events/workflows/{executionId}/resume",
     retry: "POST events/workflows/{executionId}/retry",
@@ -161,31 +161,41 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
   search: {
     search: "POST search/indexes/{indexName}/search",
     searchAll: "POST search/indexes/{indexName}/searches",
-    listDocuments: "GET search/indexes/{indexName}/documents p",
-    writeDocuments: "POST search/indexes/{indexName}/documents",
-    removeDocuments: "POST search/indexes/{indexName}/documents/remove",
-    getDocument: "GET search/indexes/{indexName}/documents/{documentId}",
-    compareDocuments: "GET search/indexes/{indexName}/comparison",
-    recordEvents: "POST search/events",
-    listQueries: "GET search/indexes/{indexName}/queries",
-    getPendingEvents: "GET search/events/pending",
-    getHistory: "GET search/history",
-    eraseHistory: "POST search/history/erase",
-    getPopularity: "GET search/popularity",
-    listRankingSignals: "GET search/signals p",
-    putRankingSignals: "POST search/signals"
+    queries: "GET search/indexes/{indexName}/queries"
   },
-  searchIndexes: {
+  documents: {
+    list: "GET search/indexes/{indexName}/documents p",
+    write: "POST search/indexes/{indexName}/documents",
+    removeWhere: "POST search/indexes/{indexName}/documents/remove",
+    get: "GET search/indexes/{indexName}/documents/{documentId}",
+    compare: "GET search/indexes/{indexName}/comparison"
+  },
+  behaviour: {
+    record: "POST search/events",
+    pending: "GET search/events/pending",
+    history: "GET search/history",
+    erase: "POST search/history/erase"
+  },
+  popularity: {
+    get: "GET search/popularity"
+  },
+  rankingSignals: {
+    list: "GET search/signals p",
+    put: "POST search/signals"
+  },
+  indexes: {
     list: "GET search/indexes p",
     create: "POST search/indexes i",
     get: "GET search/indexes/{indexName}",
     change: "PATCH search/indexes/{indexName} m",
-    remove: "DELETE search/indexes/{indexName} m",
-    getCuration: "GET search/indexes/{indexName}/curation",
-    setCuration: "PUT search/indexes/{indexName}/curation m",
-    rollBack: "POST search/indexes/{indexName}/rollback"
+    remove: "DELETE search/indexes/{indexName} m"
   },
-  searchVersions: {
+  curations: {
+    get: "GET search/indexes/{indexName}/curation",
+    set: "PUT search/indexes/{indexName}/curation m"
+  },
+  indexVersions: {
+    rollBack: "POST search/indexes/{indexName}/rollback",
     list: "GET search/indexes/{indexName}/versions p",
     start: "POST search/indexes/{indexName}/versions i",
     get: "GET search/indexes/{indexName}/versions/{versionId}",
@@ -193,18 +203,28 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     activate: "POST search/indexes/{indexName}/versions/{versionId}/activate",
     retire: "POST search/indexes/{indexName}/versions/{versionId}/retire"
   },
-  analytics: {
-    recordFacts: "POST analytics/facts",
-    listUnplaced: "GET analytics/unplaced p",
+  orders: {
+    record: "POST analytics/facts"
+  },
+  unplaced: {
+    list: "GET analytics/unplaced p"
+  },
+  sales: {
     catalogue: "GET analytics/catalogue",
-    query: "POST analytics/query",
-    getFreshness: "GET analytics/freshness",
-    getOrder: "GET analytics/orders/{orderId}",
-    getZone: "GET analytics/zone",
-    setZone: "POST analytics/zone",
-    listCloses: "GET analytics/closes p",
-    createClose: "POST analytics/closes i",
-    getClose: "GET analytics/closes/{closeId}",
+    run: "POST analytics/query",
+    freshness: "GET analytics/freshness"
+  },
+  figures: {
+    get: "GET analytics/orders/{orderId}"
+  },
+  zones: {
+    get: "GET analytics/zone",
+    set: "POST analytics/zone"
+  },
+  closes: {
+    list: "GET analytics/closes p",
+    close: "POST analytics/closes i",
+    get: "GET analytics/closes/{closeId}",
     restatement: "GET analytics/closes/{closeId}/restatement"
   },
   limits: {
@@ -271,44 +291,44 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     decide: "POST experiments/experiments/{experimentId}/decision m"
   },
   risk: {
-    listDecisions: "GET risk/decisions p",
+    list: "GET risk/decisions p",
     decide: "POST risk/decisions",
-    explainDecision: "GET risk/decisions/{decisionId}",
-    recordSignals: "POST risk/signals",
+    explain: "GET risk/decisions/{decisionId}",
+    record: "POST risk/signals",
     getSignal: "GET risk/signals/{kind}/{subject}",
-    completeSignal: "POST risk/signals/{kind}/{subject}/completion",
-    recordLabels: "POST risk/labels",
-    listSamples: "GET risk/samples p"
+    complete: "POST risk/signals/{kind}/{subject}/completion",
+    label: "POST risk/labels",
+    samples: "GET risk/samples p"
   },
   riskRules: {
-    listAttributes: "GET risk/attributes",
-    declareAttributes: "POST risk/attributes",
-    listRuleSets: "GET risk/rule-sets p",
-    createRuleSet: "POST risk/rule-sets i",
-    getRuleSet: "GET risk/rule-sets/{ruleSet}",
-    reportShadow: "GET risk/rule-sets/{ruleSet}/shadow",
-    getRuleState: "GET risk/rules/live",
-    chooseRuleSets: "PUT risk/rules/live m",
-    getRuleHealth: "GET risk/rules/health",
+    attributes: "GET risk/attributes",
+    declare: "POST risk/attributes",
+    list: "GET risk/rule-sets p",
+    create: "POST risk/rule-sets i",
+    get: "GET risk/rule-sets/{ruleSet}",
+    shadowReport: "GET risk/rule-sets/{ruleSet}/shadow",
+    state: "GET risk/rules/live",
+    choose: "PUT risk/rules/live m",
+    health: "GET risk/rules/health",
     backtest: "POST risk/backtests"
   },
   riskLinks: {
-    findRing: "POST risk/rings"
+    ring: "POST risk/rings"
   },
   riskLists: {
-    listListEntries: "GET risk/list-entries p",
-    addListEntry: "POST risk/list-entries i",
-    removeListEntry: "DELETE risk/list-entries/{entryId}",
-    listSnoozes: "GET risk/snoozes p",
-    snoozeRule: "POST risk/snoozes i",
-    wakeRule: "DELETE risk/snoozes/{snoozeId}"
+    list: "GET risk/list-entries p",
+    add: "POST risk/list-entries i",
+    remove: "DELETE risk/list-entries/{entryId}",
+    snoozes: "GET risk/snoozes p",
+    snooze: "POST risk/snoozes i",
+    wake: "DELETE risk/snoozes/{snoozeId}"
   },
   projects: {
     list: "GET observability/projects p",
     create: "POST observability/projects i",
     get: "GET observability/projects/{projectId}",
     change: "PATCH observability/projects/{projectId} m",
-    listItemCounts: "GET observability/projects/{projectId}/counts"
+    counts: "GET observability/projects/{projectId}/counts"
   },
   releases: {
     list: "GET observability/projects/{projectId}/releases p",
@@ -318,9 +338,9 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     list: "GET observability/issues p",
     get: "GET observability/issues/{issueId}",
     remove: "DELETE observability/issues/{issueId} m",
-    summarize: "GET observability/issues/{issueId}/summary",
-    listEvents: "GET observability/issues/{issueId}/events p",
-    getEvent: "GET observability/projects/{projectId}/events/{eventId}",
+    summary: "GET observability/issues/{issueId}/summary",
+    events: "GET observability/issues/{issueId}/events p",
+    event: "GET observability/projects/{projectId}/events/{eventId}",
     resolve: "POST observability/issues/{issueId}/resolve",
     reopen: "POST observability/issues/{issueId}/reopen",
     mute: "POST observability/issues/{issueId}/mute",
@@ -331,27 +351,29 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
   installationIssues: {
     list: "GET system/issues p",
     get: "GET system/issues/{issueId}",
-    summarize: "GET system/issues/{issueId}/summary",
-    listEvents: "GET system/issues/{issueId}/events p",
-    getEvent: "GET system/error-events/{eventId}",
+    summary: "GET system/issues/{issueId}/summary",
+    events: "GET system/issues/{issueId}/events p",
+    event: "GET system/error-events/{eventId}",
     resolve: "POST system/issues/{issueId}/resolve",
     reopen: "POST system/issues/{issueId}/reopen",
     mute: "POST system/issues/{issueId}/mute"
   },
   monitors: {
     list: "GET observability/projects/{projectId}/monitors p",
-    listCheckIns: "GET observability/projects/{projectId}/monitors/{environment}/{slug}/check-ins p",
+    checkIns: "GET observability/projects/{projectId}/monitors/{environment}/{slug}/check-ins p",
     remove: "POST observability/projects/{projectId}/monitors/{environment}/{slug}/remove"
   },
   notifications: {
     trigger: "POST notifications/triggers",
     explain: "POST notifications/triggers/explain",
     cancel: "POST notifications/triggers/cancel",
-    listMessages: "GET notifications/messages p",
-    getMessage: "GET notifications/messages/{notificationId}",
-    listMappings: "GET notifications/mappings",
-    setMapping: "POST notifications/mappings",
-    removeMapping: "DELETE notifications/mappings/{mapping}"
+    list: "GET notifications/messages p",
+    get: "GET notifications/messages/{notificationId}"
+  },
+  notificationMappings: {
+    list: "GET notifications/mappings",
+    set: "POST notifications/mappings",
+    remove: "DELETE notifications/mappings/{mapping}"
   },
   templates: {
     list: "GET notifications/templates p",
@@ -368,13 +390,13 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     setDefaults: "POST notifications/defaults"
   },
   preferences: {
-    listCategories: "GET notifications/categories",
+    categories: "GET notifications/categories",
     setCategory: "POST notifications/categories",
     set: "POST notifications/preferences",
-    read: "POST notifications/preferences/read"
+    get: "POST notifications/preferences/read"
   },
   suppressions: {
-    suppress: "POST notifications/suppressions",
+    add: "POST notifications/suppressions",
     find: "POST notifications/suppressions/find",
     lift: "POST notifications/suppressions/lift"
   }

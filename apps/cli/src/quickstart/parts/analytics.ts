@@ -10,11 +10,11 @@ const whole = { from: "2014-01-01", until: "2019-01-01" }
 const topMax = 5
 const barWidth = 30
 
-type Query = Parameters<Client["analytics"]["query"]>[0]["body"]
+type Query = Parameters<Client["sales"]["run"]>[0]["body"]
 
 const ask = (installation: Installation, query: Partial<Query> & Pick<Query, "timeDimension">) =>
-  ApiClient.make(installation)(({ analytics }, options) =>
-    analytics.query({ body: { measures: ["net"], dimensions: ["currency"], ...query } }, options)
+  ApiClient.make(installation)(({ sales }, options) =>
+    sales.run({ body: { measures: ["net"], dimensions: ["currency"], ...query } }, options)
   ).pipe(
     ApiClient.orCommandFailed("Asking for sales"),
     Effect.map(({ rows }) => rows)
@@ -27,13 +27,13 @@ const closedMonth = "2014-01-01"
 const close = Effect.fnUntraced(function* (installation: Installation) {
   const call = ApiClient.make(installation)
   const body = { period: "month", fromDay: closedMonth } as const
-  yield* call(({ analytics }, options) => analytics.createClose({ body }, options)).pipe(
+  yield* call(({ closes }, options) => closes.close({ body }, options)).pipe(
     Effect.catchIf(
       ({ response }) => response?.is("urn:hypermarket:problem:analytics:close-exists") === true,
       () => Effect.void
     )
   )
-  const { items } = yield* call(({ analytics }, options) => analytics.listCloses({ limit: 200 }, options))
+  const { items } = yield* call(({ closes }, options) => closes.list({ limit: 200 }, options))
   return items.some(({ fromDay }) => fromDay === closedMonth)
 }, ApiClient.orCommandFailed("Closing a month"))
 

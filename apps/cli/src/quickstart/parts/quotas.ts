@@ -89,7 +89,7 @@ const passSoftLimit = Effect.fnUntraced(function* (installation: Installation) {
     { key: "quickstart one more", feature: softFeature, amount: 1 },
     [201]
   )
-  const jobs = call(({ queues }, options) => queues.listJobs({ queue: alerts.queue }, options))
+  const jobs = call(({ queues }, options) => queues.jobs({ queue: alerts.queue }, options))
   const listed = yield* Effect.repeat(jobs, { until: (page) => page.items.length > 0, schedule: poll })
   return listed.items.map(({ type }) => type)
 })

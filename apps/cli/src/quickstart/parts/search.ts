@@ -27,31 +27,31 @@ const clientOf = (installation: Installation) => {
       call(({ search }, options) => search.search({ ...index, body }, options)).pipe(
         ApiClient.orCommandFailed("Searching")
       ),
-    compare: call(({ search }, options) => search.compareDocuments(index, options)).pipe(
+    compare: call(({ documents }, options) => documents.compare(index, options)).pipe(
       ApiClient.orCommandFailed("Comparing")
     ),
-    pending: call(({ search }, options) => search.getPendingEvents({}, options)).pipe(
+    pending: call(({ behaviour }, options) => behaviour.pending({}, options)).pipe(
       ApiClient.orCommandFailed("Counting events")
     ),
-    versions: call(({ searchVersions }, options) => searchVersions.list(index, options)).pipe(
+    versions: call(({ indexVersions }, options) => indexVersions.list(index, options)).pipe(
       ApiClient.orCommandFailed("Listing versions")
     ),
-    start: call(({ searchVersions }, options) => searchVersions.start({ ...index, body: {} }, options)).pipe(
+    start: call(({ indexVersions }, options) => indexVersions.start({ ...index, body: {} }, options)).pipe(
       ApiClient.orCommandFailed("Starting a version")
     ),
     get: (versionId: string) =>
-      call(({ searchVersions }, options) => searchVersions.get({ ...index, versionId }, options)).pipe(
+      call(({ indexVersions }, options) => indexVersions.get({ ...index, versionId }, options)).pipe(
         ApiClient.orCommandFailed("Looking at a version")
       ),
     validate: (versionId: string) =>
-      call(({ searchVersions }, options) => searchVersions.validate({ ...index, versionId }, options)).pipe(
+      call(({ indexVersions }, options) => indexVersions.validate({ ...index, versionId }, options)).pipe(
         ApiClient.orCommandFailed("Validating a version")
       ),
     activate: (versionId: string) =>
-      call(({ searchVersions }, options) =>
-        searchVersions.activate({ ...index, versionId, body: {} }, options)
+      call(({ indexVersions }, options) =>
+        indexVersions.activate({ ...index, versionId, body: {} }, options)
       ).pipe(ApiClient.orCommandFailed("Activating a version")),
-    rollBack: call(({ searchIndexes }, options) => searchIndexes.rollBack(index, options)).pipe(
+    rollBack: call(({ indexVersions }, options) => indexVersions.rollBack(index, options)).pipe(
       ApiClient.orCommandFailed("Rolling back")
     )
   }
