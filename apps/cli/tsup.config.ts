@@ -7,7 +7,7 @@ const built = "../console/dist"
 // The private packages go in; the published domains and effect stay dependencies.
 export default defineConfig({
   ...app,
-  entry: ["src/main.ts", "src/quickstart/orderWorkerMain.ts"],
+  entry: ["src/main.ts", "src/quickstart/orderWorkerMain.ts", "src/quickstart/workerMain.ts"],
   noExternal: [/^@hypermarket\/(api|worker|installation|embedded-postgres)(\/|$)/],
   // The API finds the console's files beside the bundle.
   onSuccess: async () => {

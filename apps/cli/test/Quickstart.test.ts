@@ -4,6 +4,7 @@ import { Effect, Schema } from "effect"
 import { execFile, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { createServer } from "node:net"
+import { getPriority } from "node:os"
 import * as Cli from "./Cli.ts"
 
 const Document = Schema.Struct({
@@ -80,6 +81,13 @@ const staying = Effect.fnUntraced(function* (directory: string, ...args: Readonl
   yield* Cli.until(() => service.output().includes("Ctrl-C"))
   return service
 })
+
+/** The processes that a process has started (Linux). */
+const childrenOf = (pid: number): ReadonlyArray<number> =>
+  Fs.readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+    .split(" ")
+    .map(Number)
+    .filter((child) => child > 0)
 
 /** All rows of all tables of the domains, bytes as the text that they hold. The shop's own tables are not theirs. */
 const dump = Effect.fnUntraced(function* (url: string) {
@@ -201,6 +209,11 @@ describe("quickstart", () => {
         const directory = yield* Cli.folder
         const service = yield* staying(directory, "--port", "0")
         assert.isNotEmpty(Cli.processesIn(directory))
+        const workers = childrenOf(service.pid).filter((pid) =>
+          Fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("workerMain")
+        )
+        assert.lengthOf(workers, 1)
+        for (const pid of workers) assert.isAbove(getPriority(pid), getPriority(service.pid))
         const screen = service.output().trimEnd().split("\n")
         assert.isAtMost(screen.length, 40)
         for (const line of screen) assert.isAtMost(line.length, 120, line)

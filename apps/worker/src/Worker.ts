@@ -3,6 +3,7 @@
  */
 import * as AccessLog from "@hypermarket/core/AccessLog"
 import * as ApiServer from "@hypermarket/core/ApiServer"
+import * as BoundedInt from "@hypermarket/core/BoundedInt"
 import * as Database from "@hypermarket/core/Database"
 import type * as Domain from "@hypermarket/core/Domain"
 import * as Main from "@hypermarket/core/Main"
@@ -18,6 +19,7 @@ import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Os from "node:os"
 
 const port = Setting.make({
   name: "HM_WORKER_PORT",
@@ -41,7 +43,30 @@ const lease = Setting.make({
   defaultText: "30 seconds"
 })
 
-export const settings: ReadonlyArray<Setting.Any> = [port, host, lease]
+/** The lowest priority that Linux has. */
+const niceMax = 19
+
+const nice = Setting.make({
+  name: "HM_WORKER_NICE",
+  doc: "How far the worker stands back behind other processes of its session or container when cores are short, from 0 to 19, as of nice(1).",
+  read: (name) => Config.schema(BoundedInt.fromText({ minimum: 0, maximum: niceMax }), name),
+  defaultValue: 5
+})
+
+export const settings: ReadonlyArray<Setting.Any> = [port, host, lease, nice]
+
+/**
+ * Lowers the priority of this process: requests are answered before background work when cores are short. Keeps a lower one that
+ * it was started with. A system that refuses changes nothing else.
+ */
+export const standBack = Effect.flatMap(nice.config, (wanted) =>
+  Effect.try({
+    try: () => {
+      if (Os.getPriority() < wanted) Os.setPriority(wanted)
+    },
+    catch: (error) => error
+  }).pipe(Effect.catch((error) => Effect.logWarning("The priority of the worker stays as it is", error)))
+)
 
 /** A worker's garbage is of one batch and soon gone: looking for it more often takes processor from the database. */
 const heapGrowingPercent = 100
@@ -78,6 +103,7 @@ export const service = Layer.unwrap(
   Effect.gen(function* () {
     yield* Main.boundYoungGeneration
     yield* Main.boundHeapGrowth(heapGrowingPercent)
+    yield* standBack
     const listen = yield* options
     // A worker's statements are long and write: each has its connection.
     const database = { ...(yield* Database.options), multiplex: false }

@@ -5,16 +5,18 @@ import * as PrometheusText from "@hypermarket/testing/PrometheusText"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Effect, Schedule } from "effect"
+import { getPriority } from "node:os"
 import * as Path from "node:path"
 
 const script = Path.resolve(import.meta.dirname, "../src/main.ts")
 
-const startWorker = Effect.gen(function* () {
+const startWorker = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>> = {}) {
   const { url } = yield* TestDatabase.TestDatabase
   const port = yield* ServiceProcess.freePort
   const service = yield* ServiceProcess.start(script, [], {
     DATABASE_URL: url,
-    HM_WORKER_PORT: String(port)
+    HM_WORKER_PORT: String(port),
+    ...settings
   })
   const origin = `http://127.0.0.1:${port}`
   yield* ServiceProcess.answers(service, `${origin}/health/ready`)
@@ -31,7 +33,7 @@ describe("the worker process", () => {
         SELECT 'acme', name, 'test', 'x', '{}', now() - interval '1 day', now() + offset_
           FROM (VALUES ('expired', interval '-1 second'), ('kept', interval '1 hour')) AS k (name, offset_)
       `
-      yield* startWorker
+      yield* startWorker()
       const keys = sql<{ readonly name: string }>`SELECT idempotency_key AS name FROM hm_idempotency_key`
       const left = yield* keys.pipe(
         Effect.repeat({ until: (rows) => rows.length < 2, schedule: Schedule.spaced("20 millis") })
@@ -42,7 +44,7 @@ describe("the worker process", () => {
 
   it.live("shows operators its health and what its jobs did", () =>
     Effect.gen(function* () {
-      const { origin } = yield* startWorker
+      const { origin } = yield* startWorker()
       const metrics = Effect.promise((signal) =>
         fetch(`${origin}/metrics`, { signal }).then((answer) => answer.text())
       )
@@ -61,10 +63,22 @@ describe("the worker process", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layerDatabase(...migrationSets)))
   )
 
+  // Windows has classes in place of values.
+  it.live.skipIf(process.platform === "win32")(
+    "has a lower priority than a process that answers requests, as the system reports it",
+    () =>
+      Effect.gen(function* () {
+        const { service } = yield* startWorker({ HM_WORKER_NICE: "11" })
+        assert.strictEqual(getPriority(service.pid), 11)
+        const { service: byDefault } = yield* startWorker()
+        assert.isAbove(getPriority(byDefault.pid), getPriority())
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layerDatabase(...migrationSets)))
+  )
+
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     it.live(`exits with 0 on ${signal}`, () =>
       Effect.gen(function* () {
-        const { service } = yield* startWorker
+        const { service } = yield* startWorker()
         yield* service.signal(signal)
         assert.deepStrictEqual(yield* service.exit, { code: 0, signal: null }, service.log())
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layerDatabase(...migrationSets)))
@@ -95,7 +109,7 @@ describe("the worker process", () => {
         VALUES (99, 'of_next_release', 'x', '0.0.0', '0.9.0')
       `
         for (let times = 0; times < 2; times++) {
-          const { service } = yield* startWorker
+          const { service } = yield* startWorker()
           assert.strictEqual(
             service.log().split("the schema is of 0.9.0, this is 0.0.0").length,
             2,

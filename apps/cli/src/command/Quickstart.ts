@@ -9,13 +9,11 @@ import { AllTenants } from "@hypermarket/core/Tenant"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as EmbeddedPostgres from "@hypermarket/embedded-postgres/EmbeddedPostgres"
-import { domains } from "@hypermarket/installation/domains"
 import * as Startup from "@hypermarket/installation/Startup"
 import type { ApiKeyId } from "@hypermarket/platform/ApiKey"
 import { ConsoleSessions } from "@hypermarket/platform/ConsoleSessions"
 import * as KeyCredentials from "@hypermarket/platform/KeyCredentials"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
-import * as Worker from "@hypermarket/worker/Worker"
 import * as Clock from "effect/Clock"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -23,7 +21,6 @@ import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as HttpServer from "effect/http/HttpServer"
@@ -50,14 +47,13 @@ import * as SecretsKeys from "../quickstart/SecretsKeys.ts"
 import * as Summary from "../quickstart/Summary.ts"
 import * as Try from "../quickstart/Try.ts"
 import * as WebhookReceiver from "../quickstart/WebhookReceiver.ts"
+import * as WorkerProcess from "../quickstart/WorkerProcess.ts"
 import * as Superstore from "../superstore/Superstore.ts"
 
 const host = "127.0.0.1"
 const portDefault = 8_080
 const dataDirectoryDefault = ".hypermarket"
 const databaseName = "hypermarket"
-/** Shorter than a worker's: what a killed quickstart held is to be had again when the next one has caught up. */
-const lease = Duration.seconds(10)
 
 const databaseUrl = (serverUrl: string): string => {
   const url = new URL(serverUrl)
@@ -135,14 +131,7 @@ const start = Effect.fn("quickstart.start")(function* (
       ),
     port
   )
-  const ofWorker = { ...options, multiplex: false }
-  const worker = yield* listening(
-    (listen) =>
-      Worker.layer(listen, ofWorker, [...domains, CustomerOrders.domain], lease).pipe(
-        Layer.provide(Database.layer(ofWorker, "hypermarket-worker"))
-      ),
-    Option.some(0)
-  )
+  const worker = yield* WorkerProcess.start(url)
   const ensure = (account: typeof Demo.demo) =>
     Demo.ensure(path.join(dataDirectory, account.file), account).pipe(
       Effect.provide(Layer.mergeAll(PlatformDomain.layer, KeyCredentials.layer)),
