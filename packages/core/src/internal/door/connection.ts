@@ -118,11 +118,11 @@ const make = (
     }
   }
 
-  const inTenant = (tenant: unknown, method: string, index: number, site: Site): Place => {
-    const id = orThrow(
-      Result.mapError(decodeTenant(tenant, [index]), (errors) => invalidArgument(method, ...errors)),
-      site
-    )
+  /** The stack is captured for an error alone: it takes longer than the rest of a tenant's handle. */
+  const inTenant = (tenant: unknown, method: string, index: number, site: () => Site): Place => {
+    const decoded = decodeTenant(tenant, [index])
+    if (Result.isFailure(decoded)) throw atSite(invalidArgument(method, ...decoded.failure), site())
+    const id = decoded.success
     return { ...base, context: Context.add(base.context, Tenant, { id }) }
   }
 
@@ -139,9 +139,8 @@ const make = (
   }
 
   const tenant = (id: string, options?: Options.CallOptions): object => {
-    const site = siteOf(tenant)
-    const place = inTenant(id, "tenant", 0, site)
-    return tenantHandle(options === undefined ? place : withOptions(place, "tenant", options, site))
+    const place = inTenant(id, "tenant", 0, () => siteOf(tenant))
+    return tenantHandle(options === undefined ? place : withOptions(place, "tenant", options, siteOf(tenant)))
   }
 
   const queryOf = (place: Place) => {
@@ -158,7 +157,7 @@ const make = (
     { retries = 0 }: { readonly retries?: number } = {}
   ): Promise<unknown> => {
     const site = siteOf(transaction)
-    const place = inTenant(id, "transaction", 0, site)
+    const place = inTenant(id, "transaction", 0, () => site)
     requireFunction(body, "transaction", 1, site)
     const times = orThrow(
       Result.mapError(decodeRetries(retries, [2, "retries"]), (errors) =>
@@ -209,7 +208,7 @@ const make = (
   const within = async (query: Query, id: string, body: (tx: object) => PromiseLike<unknown>) => {
     const site = siteOf(within)
     requireFunction(query, "within", 0, site)
-    const place = inTenant(id, "within", 1, site)
+    const place = inTenant(id, "within", 1, () => site)
     requireFunction(body, "within", 2, site)
     try {
       // Postgres refuses a savepoint outside of a transaction block.
@@ -232,7 +231,7 @@ const make = (
       body: (tx: object, native: unknown) => PromiseLike<unknown>
     ): Promise<unknown> => {
       const site = siteOf(inDriver)
-      const place = inTenant(id, "transaction", 0, site)
+      const place = inTenant(id, "transaction", 0, () => site)
       requireFunction(body, "transaction", 1, site)
       const { flush, result } = await driver.transaction((native, query) =>
         joined("transaction", query, place, site, (tx) => body(tx, native))

@@ -6,7 +6,9 @@ import { hasProperty } from "effect/Predicate"
 /** Deeper values are no data of ours; the depth of JSON is bounded far below. */
 const depthMax = 200
 
-const isPlain = (value: object): boolean => {
+type Fields = Readonly<Record<string, unknown>>
+
+const isPlain = (value: object): value is Fields => {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }
@@ -21,9 +23,11 @@ const fromArray = (values: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
   return copy ?? values
 }
 
-const fromRecord = (record: object): object => {
+// Keys and not entries: a list per field is a third of the time of a list of documents.
+const fromRecord = (record: Fields): object => {
   let copy: Record<string, unknown> | undefined
-  for (const [key, value] of Object.entries(record)) {
+  for (const key of Object.keys(record)) {
+    const value = record[key]
     const next = toPlain(value)
     if (next === value && value !== undefined) continue
     copy ??= { ...record }
@@ -65,13 +69,16 @@ export const toEncoded = (value: unknown, depth = 0): unknown => {
   const copy: Record<string, unknown> = {}
   for (const [key, field] of Object.entries(value)) {
     if (field === undefined) continue
-    // A field named so would set the prototype of the copy.
-    Object.defineProperty(copy, key, {
-      value: toEncoded(field, depth + 1),
-      enumerable: true,
-      configurable: true,
-      writable: true
-    })
+    const encoded = toEncoded(field, depth + 1)
+    if (key === "__proto__") {
+      // An assignment would set the prototype of the copy.
+      Object.defineProperty(copy, key, {
+        value: encoded,
+        enumerable: true,
+        configurable: true,
+        writable: true
+      })
+    } else copy[key] = encoded
   }
   return copy
 }
