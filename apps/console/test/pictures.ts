@@ -7,56 +7,16 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Main from "@hypermarket/core/Main"
 import { Effect } from "effect"
 import * as EffectConsole from "effect/Console"
-import { spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync } from "node:fs"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 import type { Page } from "playwright-core"
 import { launch } from "./Chromium.ts"
+import { hangGuardMillis, quickstart, root } from "./QuickstartProcess.ts"
 
-const root = join(import.meta.dirname, "../../..")
 const pictures = join(root, "docs/console")
 
 /** The day after the sample's last one, at noon. */
 const clockAt = new Date("2017-12-31T12:00:00Z")
-
-/** Longer than any condition that a page is waited for, on a busy machine. */
-const hangGuardMillis = 120_000
-
-/** Starts the quickstart, and returns the link to its console. It ends with the scope, and takes its folder with it. */
-const quickstart = Effect.acquireRelease(
-  Effect.sync(() => {
-    const folder = mkdtempSync(join(tmpdir(), "hm-pictures-"))
-    const child = spawn(
-      process.execPath,
-      [join(root, "apps/cli/src/main.ts"), "quickstart", "--data-dir", join(folder, "data"), "--port", "0"],
-      { cwd: folder, stdio: ["ignore", "pipe", "inherit"] }
-    )
-    return { child, folder }
-  }),
-  ({ child, folder }) =>
-    Effect.callback<void>((resume) => {
-      child.once("exit", () => {
-        rmSync(folder, { recursive: true, force: true })
-        resume(Effect.void)
-      })
-      child.kill("SIGINT")
-    })
-).pipe(
-  Effect.flatMap(({ child }) =>
-    Effect.promise(async () => {
-      for await (const line of createInterface({ input: child.stdout })) {
-        const [link] = /http:\S+\/console\/#\S+/.exec(line) ?? []
-        if (link !== undefined) {
-          child.stdout.resume()
-          return link
-        }
-      }
-      throw new TypeError("the quickstart ended without a link to the console")
-    })
-  )
-)
 
 const pictureOf = async (page: Page, name: string): Promise<void> => {
   for (const theme of ["light", "dark"] as const) {
@@ -130,7 +90,7 @@ const questions: ReadonlyArray<{ readonly question: string; readonly find: (page
   ]
 
 const program = Effect.gen(function* () {
-  const link = yield* quickstart
+  const link = yield* quickstart()
   const browser = yield* launch
   mkdirSync(pictures, { recursive: true })
   const page = yield* Effect.promise(async () => {
