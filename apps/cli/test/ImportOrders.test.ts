@@ -113,6 +113,7 @@ layer(Layer.empty, { excludeTestServices: true })("import orders", (it) => {
           assert.deepStrictEqual(summary.outcomes, {
             applied: isFirst ? 2 : 0,
             waiting: 0,
+            late: 0,
             duplicate: isFirst ? 0 : 2,
             superseded: 1
           })
@@ -123,6 +124,7 @@ layer(Layer.empty, { excludeTestServices: true })("import orders", (it) => {
         assert.deepStrictEqual(importedRefunds.outcomes, {
           applied: 2,
           waiting: 1,
+          late: 0,
           duplicate: 0,
           superseded: 0
         })

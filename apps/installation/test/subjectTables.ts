@@ -54,10 +54,12 @@ export const holdingNobody = `
   hm_order_close
   hm_order_delta
   hm_order_head
+  hm_order_late
   hm_order_merge
   hm_order_month
   hm_order_proof
   hm_order_restatement
+  hm_order_retention
   hm_order_summary
   hm_order_zone
   hm_platform_activity_checkpoint

@@ -19,6 +19,7 @@ import * as Schema from "effect/Schema"
 import * as Catalogue from "./Catalogue.ts"
 import { Outcome, OrderFactConflict, OrderFactInvalid } from "./OrderFactOutcome.ts"
 import { OrderFigure, OrderNotFound } from "./OrderFigure.ts"
+import { OrderRetired } from "./OrderRetention.ts"
 import { ZoneFixed, ZoneUnknown } from "./OrderZone.ts"
 import {
   By,
@@ -172,7 +173,7 @@ export class FigureGroup extends Endpoint.group(
   HttpApiEndpoint.get("getFigures", "/v1/analytics/orders/:orderId", {
     params: { orderId: AdopterId },
     success: OrderFigure,
-    error: OrderNotFound
+    error: [OrderNotFound, OrderRetired]
   }).annotate(RequiredScope, "analytics:read")
 ) {}
 

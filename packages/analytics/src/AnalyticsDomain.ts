@@ -28,6 +28,7 @@ import { migrations } from "./AnalyticsMigrations.ts"
 import { batchMax, OrderFact } from "./OrderFact.ts"
 import * as OrderFacts from "./OrderFacts.ts"
 import { OrderFigures } from "./OrderFigures.ts"
+import { OrderRetentions } from "./OrderRetentions.ts"
 import { OrderSummaries, waitingMax } from "./OrderSummaries.ts"
 import { ZoneName } from "./OrderZone.ts"
 import { OrderZones } from "./OrderZones.ts"
@@ -44,6 +45,16 @@ const closeAfterDays = Setting.make({
   doc: "How many days after its end a month's figures are closed for every tenant.",
   read: (name) => Config.Int(name),
   defaultValue: 5
+})
+
+/** A hundred years. */
+const keepMonthsMax = 1_200
+
+const factsKeepMonths = Setting.make({
+  name: "HM_ANALYTICS_FACTS_KEEP_MONTHS",
+  doc: "How many whole months the facts of closed months are kept. With 0 they are kept for ever.",
+  read: (name) => Config.schema(BoundedInt.fromText({ minimum: 0, maximum: keepMonthsMax }), name),
+  defaultValue: 0
 })
 
 const CloseAfterDays = BoundedInt.make({ minimum: 0, maximum: 366 })
@@ -99,6 +110,16 @@ const prove = Job.scheduled<OrderSummaries | AllTenants>({
   every: "1 day",
   deadline: "1 hour",
   run: Effect.flatMap(OrderSummaries, ({ proveAll }) => Effect.asVoid(proveAll))
+})
+
+const retain = Job.scheduled<OrderRetentions | AllTenants>({
+  name: "analytics.order.retain",
+  every: "1 hour",
+  deadline: "10 minutes",
+  run: Effect.gen(function* () {
+    const retentions = yield* OrderRetentions
+    yield* retentions.retainDue(yield* factsKeepMonths.config)
+  })
 })
 
 const waitingWarnSeconds = 60
@@ -198,6 +219,63 @@ const proofs = Check.make(
   })
 )
 
+const retention = Check.make(
+  "order retention",
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const blocked = yield* sql<{ readonly tenantId: string; readonly month: string }>`
+      SELECT tenant_id AS "tenantId", to_char(blocked_month, 'YYYY-MM') AS month
+        FROM hm_order_retention
+       WHERE blocked_month IS NOT NULL
+       ORDER BY blocked_month, tenant_id
+       LIMIT 5
+    `
+    const [removed] = yield* sql<{ readonly count: number }>`
+      SELECT count(*)::int AS count
+        FROM hm_order_retention
+       WHERE facts_from IS NOT NULL
+    `
+    return blocked.length === 0
+      ? [
+          {
+            status: "ok" as const,
+            message: `old facts of ${removed?.count ?? 0} tenants are removed: these months are not compared any more`
+          }
+        ]
+      : blocked.map(({ month, tenantId }) => ({
+          status: "warn" as const,
+          message: `facts of ${tenantId} in ${month} are kept beyond their retention: the month is not closed`,
+          hint: "close it with POST /v1/analytics/closes"
+        }))
+  })
+)
+
+/** A late fact is a person's to look at; after a week it was seen or does not matter. */
+const lateWarnDays = 7
+
+const late = Check.make(
+  "order facts that came late",
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const now = yield* Now.now
+    const rows = yield* sql<{ readonly tenantId: string; readonly count: number }>`
+      SELECT tenant_id AS "tenantId", count(*)::int AS count
+        FROM hm_order_late
+       WHERE received_at > ${now}::timestamptz - make_interval(days => ${lateWarnDays})
+       GROUP BY tenant_id
+       ORDER BY count DESC
+       LIMIT 5
+    `
+    return rows.length === 0
+      ? [{ status: "ok" as const, message: "no fact came after its order's facts were removed" }]
+      : rows.map(({ count, tenantId }) => ({
+          status: "warn" as const,
+          message: `${count} facts of ${tenantId} are in no figure: the facts of their orders were removed`,
+          hint: "list them with GET /v1/analytics/unplaced; a new refund is sent as a credit, without its order"
+        }))
+  })
+)
+
 /** An order may be some hours behind its refund, in hours. */
 const unplacedWarnHours = 24
 
@@ -239,7 +317,7 @@ export const layer = Layer.mergeAll(
   OrderFigures.layer,
   SalesQueries.layer,
   UnplacedFacts.layer,
-  Layer.mergeAll(SalesCloses.layerNoDeps, OrderZones.layerNoDeps).pipe(
+  Layer.mergeAll(SalesCloses.layerNoDeps, OrderZones.layerNoDeps, OrderRetentions.layerNoDeps).pipe(
     Layer.provideMerge(OrderSummaries.layer)
   )
 )
@@ -291,11 +369,11 @@ export const domain = Domain.make({
       correctSellerZone: [AdopterId, ZoneName]
     })
   },
-  internalServices: [OrderSummaries],
-  jobs: [merge, close, prove],
+  internalServices: [OrderSummaries, OrderRetentions],
+  jobs: [merge, close, prove, retain],
   subscriptions: [facts],
-  checks: [backlog, proofs, unplaced],
+  checks: [backlog, proofs, unplaced, retention, late],
   measure,
-  settings: [closeAfterDays],
+  settings: [closeAfterDays, factsKeepMonths],
   subjectData: AnalyticsSubjectData.subjectData
 })

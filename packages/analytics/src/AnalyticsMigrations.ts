@@ -11,6 +11,7 @@ import orderUnplaced from "./migrations/0005_order_unplaced.ts"
 import orderMonth from "./migrations/0006_order_month.ts"
 import restatementSeller from "./migrations/0007_restatement_seller.ts"
 import orderCustomer from "./migrations/0008_order_customer.ts"
+import orderRetention from "./migrations/0009_order_retention.ts"
 
 /**
  * @category migrations
@@ -26,7 +27,8 @@ export const migrations = Migrations.make(
     "0005_order_unplaced": orderUnplaced,
     "0006_order_month": orderMonth,
     "0007_restatement_seller": restatementSeller,
-    "0008_order_customer": orderCustomer
+    "0008_order_customer": orderCustomer,
+    "0009_order_retention": orderRetention
   },
   { release: manifest.version }
 )

@@ -28,6 +28,8 @@ export const subjectData = SubjectTables.make({
     nothing("hm_order_month", "results of proofs"),
     nothing("hm_order_proof", "results of proofs"),
     nothing("hm_order_restatement", "sums by order"),
+    nothing("hm_order_retention", "counters"),
+    nothing("hm_order_late", "amounts by order"),
     nothing("hm_sales_analytics_snapshot", "sums"),
     nothing("hm_order_close", "closed periods"),
     nothing("hm_order_zone", "time zones of sellers")

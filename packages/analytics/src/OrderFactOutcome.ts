@@ -8,12 +8,13 @@ import * as Schema from "effect/Schema"
 
 /**
  * The outcome of a fact. `applied` is counted. `waiting` is a refund or shipment of an unknown order: it is counted when the order
- * arrives. `duplicate` is the version that is stored, and `superseded` a lower one.
+ * arrives. `late` is a fact of an order whose facts retention has removed: it is listed and in no figure. `duplicate` is the
+ * version that is stored, and `superseded` a lower one.
  *
  * @category models
  * @since 0.1.0
  */
-export const Outcome = Schema.Literals(["applied", "waiting", "duplicate", "superseded"])
+export const Outcome = Schema.Literals(["applied", "waiting", "late", "duplicate", "superseded"])
 
 /**
  * @category models

@@ -14,6 +14,7 @@ import type { MeasureName } from "./Catalogue.ts"
 import { expressions } from "./internal/measureExpressions.ts"
 import * as Measures from "./internal/measures.ts"
 import { OrderFigure, OrderNotFound, OrderTotals } from "./OrderFigure.ts"
+import { OrderRetired } from "./OrderRetention.ts"
 
 /** Maximum adjustments of an answer; `isComplete` is false above it. */
 const adjustmentsMax = 1_000
@@ -49,8 +50,10 @@ const adjustmentColumns = `
 export class OrderFigures extends Context.Service<
   OrderFigures,
   {
-    /** Reads an order in one snapshot, exact to the last commit. */
-    readonly get: (orderId: string) => Effect.Effect<OrderFigure, OrderNotFound | SqlError, Tenant>
+    /** Reads an order in one snapshot, exact to the last commit. Fails with `OrderRetired` when its facts were removed. */
+    readonly get: (
+      orderId: string
+    ) => Effect.Effect<OrderFigure, OrderNotFound | OrderRetired | SqlError, Tenant>
   }
 >()("@hypermarket/analytics/OrderFigures") {
   static readonly layer: Layer.Layer<OrderFigures, never, SqlClient.SqlClient> = Layer.effect(
@@ -90,7 +93,7 @@ export class OrderFigures extends Context.Service<
                                  hm_sum(fees) AS adjusted_fees
                             FROM adjustments
                            WHERE line_id = l.line_id AND kind = 'refund') a) r)
-          SELECT h.order_id AS "orderId", h.version::float8 AS version,
+          SELECT h.retired_at IS NOT NULL AS "isRetired", h.order_id AS "orderId", h.version::float8 AS version,
                  CASE WHEN l.currency IS NULL THEN 'deleted' WHEN l.cancelled THEN 'cancelled' ELSE 'placed' END AS status,
                  l.customer_id AS "customerId", l.region, l.channel, l.currency,
                  to_json(l.ordered_at) AS "placedAt", l.tenant_day::text AS day,
@@ -114,6 +117,7 @@ export class OrderFigures extends Context.Service<
            WHERE h.tenant_id = ${tenant.id} AND h.order_id = ${orderId} AND h.version > 0
         `
         if (row === undefined) return yield* new OrderNotFound({ orderId })
+        if (row["isRetired"] === true) return yield* new OrderRetired({ orderId })
         return yield* Effect.orDie(decode(row))
       })
 

@@ -15,8 +15,10 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Grains from "./internal/grains.ts"
 import * as OrderDays from "./internal/orderDays.ts"
 import * as ZoneNames from "./internal/zoneNames.ts"
+import { FactsRemoved } from "./OrderRetention.ts"
 import { OrderSummaries } from "./OrderSummaries.ts"
 import { ZoneFixed, ZoneUnknown } from "./OrderZone.ts"
 
@@ -51,14 +53,15 @@ export class OrderZones extends Context.Service<
     ) => Effect.Effect<void, ZoneUnknown | ZoneFixed | SqlError, Tenant>
     /**
      * Replaces the tenant's zone although orders have days of another one: computes all days again and rebuilds the figures. Needs
-     * minutes for millions of orders, while facts are written. Not within a transaction of the caller.
+     * minutes for millions of orders, while facts are written. Not within a transaction of the caller. Fails with `FactsRemoved` when
+     * retention has removed facts, as their days cannot be computed again.
      */
-    readonly correctZone: (zone: string) => Effect.Effect<void, ZoneUnknown | SqlError, Tenant>
+    readonly correctZone: (zone: string) => Effect.Effect<void, ZoneUnknown | FactsRemoved | SqlError, Tenant>
     /** {@link correctZone} for a seller. */
     readonly correctSellerZone: (
       sellerId: string,
       zone: string
-    ) => Effect.Effect<void, ZoneUnknown | SqlError, Tenant>
+    ) => Effect.Effect<void, ZoneUnknown | FactsRemoved | SqlError, Tenant>
   }
 >()("@hypermarket/analytics/OrderZones") {
   static readonly layerNoDeps: Layer.Layer<OrderZones, never, SqlClient.SqlClient | OrderSummaries> =
@@ -124,6 +127,18 @@ export class OrderZones extends Context.Service<
                      FROM hm_order_credit
                     WHERE tenant_id = ${tenant.id} AND (${sellerId} = '' OR seller_id = ${sellerId})
                    )
+                OR EXISTS (
+                   SELECT
+                     FROM hm_order_retention r
+                    WHERE r.tenant_id = ${tenant.id} AND r.facts_from IS NOT NULL
+                      AND (${sellerId} = ''
+                           OR EXISTS (
+                                     SELECT
+                                       FROM hm_order_summary
+                                      WHERE tenant_id = ${tenant.id} AND grain = ${Grains.sellerDay.number}
+                                        AND seller_id = ${sellerId}
+                                     ))
+                   )
                    AS "hasFacts"
           `
           if (before !== zone && written?.hasFacts === true) return yield* new ZoneFixed({ zone: before })
@@ -133,6 +148,12 @@ export class OrderZones extends Context.Service<
 
         const correct = Effect.fnUntraced(function* (sellerId: string, zone: string) {
           const tenant = yield* Tenant
+          const [removed] = yield* sql<{ readonly before: string }>`
+            SELECT facts_from::text AS before
+              FROM hm_order_retention
+             WHERE tenant_id = ${tenant.id} AND facts_from IS NOT NULL
+          `
+          if (removed !== undefined) return yield* new FactsRemoved(removed)
           yield* write(tenant.id, sellerId, yield* nameOf(zone))
           return true
         })

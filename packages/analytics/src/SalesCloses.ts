@@ -23,6 +23,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Grains from "./internal/grains.ts"
 import * as Measures from "./internal/measures.ts"
+import * as OrderRetention from "./internal/orderRetention.ts"
 import * as Overflow from "./internal/overflow.ts"
 import { OrderSummaries } from "./OrderSummaries.ts"
 import {
@@ -121,6 +122,7 @@ export class SalesCloses extends Context.Service<
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const summaries = yield* OrderSummaries
+        const statements = OrderRetention.make(sql)
         const returned = sql.literal(columns)
         const names = sql.literal(Measures.names)
         const negated = sql.literal(Measures.negated)
@@ -187,8 +189,9 @@ export class SalesCloses extends Context.Service<
             return yield* periodInvalid("A month begins on its first day")
           }
           const untilDay = dayText(untilOf(period, from))
-          const [today] = yield* sql<{ readonly isOver: boolean }>`
-            SELECT min((${now}::timestamptz AT TIME ZONE zone)::date) >= ${untilDay}::date AS "isOver"
+          const [today] = yield* sql<{ readonly isOver: boolean; readonly isRemoved: boolean }>`
+            SELECT min((${now}::timestamptz AT TIME ZONE zone)::date) >= ${untilDay}::date AS "isOver",
+                   ${statements.isRemoved(tenant.id, period, fromDay)} AS "isRemoved"
               FROM (
                    SELECT zone
                      FROM hm_order_zone
@@ -204,6 +207,7 @@ export class SalesCloses extends Context.Service<
           `
           if (today?.isOver !== true)
             return yield* periodInvalid("The period is not over in every zone of the tenant and its sellers")
+          if (today.isRemoved) return yield* periodInvalid("The facts of this time were removed")
           yield* summaries.drain
           const month = `${fromDay.slice(0, 7)}-01`
           const differing = yield* summaries.proveMonth(month)

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import { Day } from "@hypermarket/core/Instant"
 import * as Schema from "effect/Schema"
 
 /**
@@ -38,6 +39,8 @@ export class SalesFreshness extends Schema.Class<SalesFreshness>("@hypermarket/a
       differences: Schema.Int
     })
   ),
+  /** The first day whose facts are kept: those of the days before it were removed after their retention. Null without any. */
+  factsFrom: Schema.NullOr(Day),
   /** The first 100 months with cells that differ from their facts, until a rebuild repairs them. */
   differingMonths: Schema.Array(Schema.Struct({ month: Schema.String, differences: Schema.Int }))
 }) {}

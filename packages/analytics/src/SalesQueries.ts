@@ -39,6 +39,7 @@ const FreshnessRow = Schema.Struct({
   months: Schema.NullOr(Schema.Int),
   differences: Schema.NullOr(Schema.Int),
   isRecent: Schema.Boolean,
+  factsFrom: SalesFreshness.fields.factsFrom,
   differingMonths: SalesFreshness.fields.differingMonths
 })
 
@@ -84,12 +85,19 @@ export const layerOf = (limits: SalesPlan.Limits): Layer.Layer<SalesQueries, nev
 
       const zoneNames = ZoneNames.make(sql)
 
-      const zoneOf = (tenantId: string) =>
-        sql<{ readonly zone: string }>`
-          SELECT zone
-            FROM hm_order_zone
-           WHERE tenant_id = ${tenantId} AND seller_id = ''
-        `.pipe(Effect.map(([row]) => row?.zone ?? "UTC"))
+      const ownOf = (tenantId: string) =>
+        sql<{ readonly ownZone: string; readonly factsFrom: string | null }>`
+          SELECT coalesce((
+                          SELECT zone
+                            FROM hm_order_zone
+                           WHERE tenant_id = ${tenantId} AND seller_id = ''
+                          ), 'UTC') AS "ownZone",
+                 (SELECT facts_from::text
+                    FROM hm_order_retention
+                   WHERE tenant_id = ${tenantId}) AS "factsFrom"
+        `.pipe(
+          Effect.map(([row]) => ({ ownZone: row?.ownZone ?? "UTC", factsFrom: row?.factsFrom ?? undefined }))
+        )
 
       const closeOf = Effect.fnUntraced(function* (tenantId: string, closeId: string) {
         const [close] = yield* sql<SalesPlan.Closed>`
@@ -165,8 +173,7 @@ export const layerOf = (limits: SalesPlan.Limits): Layer.Layer<SalesQueries, nev
         const tenant = yield* Tenant
         const query = yield* zoned(asked)
         const closed = query.asOf === undefined ? undefined : yield* closeOf(tenant.id, query.asOf)
-        const ownZone = yield* zoneOf(tenant.id)
-        const context = { ownZone, closed, limits }
+        const context = { ...(yield* ownOf(tenant.id)), closed, limits }
         const planned = yield* plan(tenant.id, query, context)
         if (planned._tag === "Refused") return yield* new SalesQueryInvalid({ errors: planned.errors })
         const { compareWith } = query
@@ -227,6 +234,7 @@ export const layerOf = (limits: SalesPlan.Limits): Layer.Layer<SalesQueries, nev
                  (SELECT count(*)::int FROM waiting) AS rows, (SELECT min(recorded_at) FROM waiting) AS "oldestAt",
                  p.proved_at AS "provedAt", p.months::int AS months, p.differences::int AS differences,
                  coalesce(p.proved_at > ${now}::timestamptz - make_interval(hours => ${provenHours}), false) AS "isRecent",
+                 (SELECT facts_from::text FROM hm_order_retention WHERE tenant_id = ${tenant.id}) AS "factsFrom",
                  (SELECT coalesce(json_agg(json_build_object('month', to_char(month, 'YYYY-MM'),
                                                              'differences', differences) ORDER BY month), '[]')
                     FROM (
@@ -243,13 +251,14 @@ export const layerOf = (limits: SalesPlan.Limits): Layer.Layer<SalesQueries, nev
                   ORDER BY proved_at DESC
                   LIMIT 1) p ON true
         `
-        const { changedAt, differences, differingMonths, isRecent, months, oldestAt, provedAt, rows } =
+        const { changedAt, differences, differingMonths, factsFrom, isRecent, months, oldestAt, provedAt, rows } =
           yield* Effect.orDie(decodeFreshness(row))
         return new SalesFreshness({
           status: differingMonths.length > 0 ? "differing" : isRecent ? "proven" : "unproven",
           changedAt,
           backlog: { rows, oldestAt },
           proof: provedAt === null ? null : { provedAt, months: months ?? 0, differences: differences ?? 0 },
+          factsFrom,
           differingMonths
         })
       }).pipe(Effect.withSpan("SalesQueries.freshness"))

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
+import { OrderRetentions } from "@hypermarket/analytics/OrderRetentions"
 import { OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
 import { SalesCloses } from "@hypermarket/analytics/SalesCloses"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
@@ -101,6 +102,21 @@ layer(TestLayer, { excludeTestServices: true })("Loops of analytics", (it) => {
       round: Effect.flatMap(SalesCloses, ({ closeDue }) => closeDue(5)).pipe(overAll),
       isDone: (tenantId) => Effect.map(countOf("hm_order_close", tenantId), (count) => count === 1),
       recorded: PoisonSuite.loopFailure("analytics.sales.close"),
+      expected: overflow
+    },
+    {
+      name: "the retention of facts beside a cell that overflows",
+      work: (tenantId) =>
+        Effect.gen(function* () {
+          const time = yield* Now.TestNow
+          yield* time.set(new Date("2026-05-20T00:00:00Z"))
+          yield* place(tenantId, "o1")
+          yield* Effect.flatMap(SalesCloses, ({ close }) => close("month", "2026-02-01")).pipe(as(tenantId))
+        }),
+      plant: (tenantId) => Effect.andThen(fillCells(tenantId), place(tenantId, "o2")),
+      round: Effect.flatMap(OrderRetentions, ({ retainDue }) => retainDue(1)).pipe(overAll),
+      isDone: (tenantId) => Effect.map(countOf("hm_order_retention", tenantId), (count) => count === 1),
+      recorded: PoisonSuite.loopFailure("analytics.order.retain"),
       expected: overflow
     }
   ])

@@ -1,4 +1,5 @@
 /** `hypermarket analytics`: repair of figures. */
+import type { FactsRemoved } from "@hypermarket/analytics/OrderRetention"
 import { OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
 import { OrderZones } from "@hypermarket/analytics/OrderZones"
 import { ZoneName } from "@hypermarket/analytics/OrderZone"
@@ -12,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { failed, orCommandFailed } from "../CommandFailed.ts"
+import { type CommandFailed, failed, orCommandFailed } from "../CommandFailed.ts"
 import * as Output from "../Output.ts"
 import { tenantArgument } from "./Tenants.ts"
 
@@ -34,13 +35,20 @@ const monthArgument = Argument.String("month").pipe(
   Argument.withSchema(Month)
 )
 
+const orFactsKept =
+  (tenant: string) =>
+  <A, E, R>(self: Effect.Effect<A, E | FactsRemoved, R>): Effect.Effect<A, E | CommandFailed, R> =>
+    Effect.catchTag(self, "FactsRemoved", ({ before }) =>
+      Effect.fail(failed(`The facts of ${tenant} before ${before} were removed and cannot be computed again`))
+    )
+
 const rebuild = Command.make(
   "rebuild",
   { tenant: tenantArgument, month: monthArgument, json: Output.jsonFlag },
   Effect.fn(
     function* ({ json, month, tenant }) {
       const summaries = yield* OrderSummaries
-      const cells = yield* summaries.rebuild(`${month}-01`).pipe(provide(tenant))
+      const cells = yield* summaries.rebuild(`${month}-01`).pipe(provide(tenant), orFactsKept(tenant))
       yield* json
         ? Output.json({ tenantId: tenant, month, cells })
         : Console.log(
@@ -75,6 +83,7 @@ const correctZone = Command.make(
         onSome: (sellerId) => zones.correctSellerZone(sellerId, zone)
       }).pipe(
         provide(tenant),
+        orFactsKept(tenant),
         Effect.catchTag("ZoneUnknown", () => Effect.fail(failed(`The database knows no time zone ${zone}`)))
       )
       yield* Console.log(`Days begin in ${zone}; every figure of ${tenant} was computed again`)

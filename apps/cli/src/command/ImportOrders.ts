@@ -74,7 +74,8 @@ const outcomeText = (outcomes: Readonly<Record<Outcome, number>>): string =>
   [
     `${outcomes.applied} are counted now`,
     `${outcomes.duplicate + outcomes.superseded} were counted before, in this version or a higher one`,
-    `${outcomes.waiting} refunds and shipments are in no figure until their orders arrive`
+    `${outcomes.waiting} refunds and shipments are in no figure until their orders arrive`,
+    `${outcomes.late} are in no figure, as the facts of their orders were removed`
   ].join("\n")
 
 export const importOrders = Command.make(
@@ -85,7 +86,7 @@ export const importOrders = Command.make(
       const address = yield* ApiClient.fromEnvironment
       const call = ApiClient.make(address)
 
-      const outcomes = { applied: 0, waiting: 0, duplicate: 0, superseded: 0 }
+      const outcomes = { applied: 0, waiting: 0, late: 0, duplicate: 0, superseded: 0 }
       const sendOnce = (items: Items) =>
         call(({ orders }, options) =>
           orders.record({ body: { facts: items.map(({ item }) => item) } }, options)

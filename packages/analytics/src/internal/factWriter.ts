@@ -4,6 +4,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { IsolationRefused } from "../OrderFactOutcome.ts"
 import * as CreditWriter from "./creditWriter.ts"
+import * as LateWriter from "./lateWriter.ts"
 import * as OrderColumns from "./orderColumns.ts"
 import * as OrderState from "./orderState.ts"
 import * as OrderWriter from "./orderWriter.ts"
@@ -12,11 +13,12 @@ import * as OrderWriter from "./orderWriter.ts"
 const planKeptMax = 20
 
 /** Outcomes of the facts that are written. */
-type Outcomes = Map<OrderState.State, OrderState.Gated | "waiting">
+type Outcomes = Map<OrderState.State, OrderState.Gated | "waiting" | "late">
 
 export const make = (sql: SqlClient.SqlClient, instead: Partial<OrderWriter.OrderWriter>) => {
   const writer = { ...OrderWriter.make(sql), ...instead }
   const creditWriter = CreditWriter.make(sql)
+  const lateWriter = LateWriter.make(sql)
 
   const lock = Effect.fnUntraced(function* (
     tenantId: string,
@@ -74,8 +76,9 @@ export const make = (sql: SqlClient.SqlClient, instead: Partial<OrderWriter.Orde
     const heads = new Map(
       yield* lock(tenantId, Array.from(new Set([...OrderState.idsOf(existing), ...adjustedIds])), run.isOwn)
     )
-    const late = yield* placeNew(existing.filter((order) => !heads.has(order.orderId)))
-    for (const [id, head] of yield* lock(tenantId, OrderState.idsOf(late), run.isOwn)) heads.set(id, head)
+    const raced = yield* placeNew(existing.filter((order) => !heads.has(order.orderId)))
+    for (const [id, head] of yield* lock(tenantId, OrderState.idsOf(raced), run.isOwn)) heads.set(id, head)
+    const isRetired = ({ orderId }: { readonly orderId: string }) => heads.get(orderId)?.isRetired === true
     const newer = existing.filter((order) => {
       if (outcomes.has(order)) return false
       const head = heads.get(order.orderId)
@@ -83,24 +86,39 @@ export const make = (sql: SqlClient.SqlClient, instead: Partial<OrderWriter.Orde
       outcomes.set(order, gated)
       return gated === "applied"
     })
-    if (newer.length > 0) {
-      yield* writer.apply(tenantId, OrderColumns.headColumns(newer), OrderColumns.lineColumns(newer), now)
+    const adjustments = batch.adjustments.filter((state) => !isRetired(state))
+    yield* park(tenantId, [...newer.filter(isRetired), ...batch.adjustments.filter(isRetired)], now, outcomes)
+    const changed = newer.filter((order) => !isRetired(order))
+    if (changed.length > 0) {
+      yield* writer.apply(tenantId, OrderColumns.headColumns(changed), OrderColumns.lineColumns(changed), now)
     }
-    if (batch.adjustments.length > 0) {
+    if (adjustments.length > 0) {
       const hasHead = new Set([...heads.keys(), ...OrderState.idsOf(existing)])
       const headless = adjustedIds.filter((id) => !hasHead.has(id))
       if (headless.length > 0) yield* writer.stub(tenantId, headless)
-      yield* adjust(tenantId, batch.adjustments, now, outcomes)
+      yield* adjust(tenantId, adjustments, now, outcomes)
       const isKnown = new Set([
         ...OrderState.idsOf(batch.orders),
         ...Array.from(heads.values(), ({ orderId, version }) => (BigInt(version) > 0n ? orderId : ""))
       ])
-      for (const state of batch.adjustments) {
+      for (const state of adjustments) {
         if (outcomes.get(state) === "applied" && !isKnown.has(state.orderId)) outcomes.set(state, "waiting")
       }
     }
     if (batch.credits.length > 0) yield* credit(tenantId, batch.credits, now, outcomes)
     return outcomes
+  })
+
+  /** Of orders whose heads are locked. */
+  const park = Effect.fnUntraced(function* (
+    tenantId: string,
+    late: ReadonlyArray<LateWriter.LateState>,
+    now: Date,
+    outcomes: Outcomes
+  ) {
+    if (late.length === 0) return
+    yield* lateWriter.park(tenantId, late, now)
+    for (const state of late) outcomes.set(state, "late")
   })
 
   const credit = Effect.fnUntraced(function* (

@@ -1,7 +1,9 @@
 /**
- * The statements that compute the days of stored facts again, after a zone was corrected.
+ * The statements that compute the days of stored facts again, after a zone was set or corrected. A fact with a day whose cells
+ * cannot be computed again, as retention has removed facts of it, keeps its days.
  */
 import type * as SqlClient from "effect/sql/SqlClient"
+import { factsFrom } from "./orderRetention.ts"
 
 export const make = (sql: SqlClient.SqlClient) => {
   const clock = sql<{ readonly now: string }>`
@@ -49,6 +51,7 @@ export const make = (sql: SqlClient.SqlClient) => {
            ) d
      WHERE l.tenant_id = ${tenantId} AND l.order_id = d.order_id AND l.line_id = d.line_id
        AND (l.tenant_day, l.seller_day) <> (d.tenant_day, d.seller_day)
+       AND least(l.tenant_day, l.seller_day, d.tenant_day, d.seller_day) >= ${factsFrom(sql, tenantId)}
     RETURNING 1 AS moved
   `
 
@@ -66,6 +69,7 @@ export const make = (sql: SqlClient.SqlClient) => {
            ) d
      WHERE a.tenant_id = ${tenantId} AND a.ctid = d.place
        AND (a.tenant_day IS DISTINCT FROM d.tenant_day OR a.seller_day IS DISTINCT FROM d.seller_day)
+       AND least(a.tenant_day, a.seller_day, d.tenant_day, d.seller_day) >= ${factsFrom(sql, tenantId)}
     RETURNING 1 AS moved
   `
 
@@ -82,6 +86,7 @@ export const make = (sql: SqlClient.SqlClient) => {
            ) d
      WHERE c.tenant_id = ${tenantId} AND c.credit_id = d.credit_id
        AND (c.tenant_day, c.seller_day) <> (d.tenant_day, d.seller_day)
+       AND least(c.tenant_day, c.seller_day, d.tenant_day, d.seller_day) >= ${factsFrom(sql, tenantId)}
     RETURNING 1 AS moved
   `
 
@@ -105,6 +110,7 @@ export const make = (sql: SqlClient.SqlClient) => {
              FROM hm_order_credit
             WHERE tenant_id = ${tenantId}
            ) d
+     WHERE day >= ${factsFrom(sql, tenantId)}
      ORDER BY 1
   `
 

@@ -5,6 +5,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import * as Grains from "./grains.ts"
 import * as Measures from "./measures.ts"
 import { lineOf } from "./orderLine.ts"
+import { factsFrom } from "./orderRetention.ts"
 
 export interface Difference {
   readonly side: "missing" | "extra"
@@ -43,7 +44,8 @@ export const make = (sql: SqlClient.SqlClient) => {
   /**
    * Returns the months to prove: those that merges have changed since their last proof, those that differed then, those that
    * were never proven, and a share of the others, the longest unproven first. So each month is proven in `rotation` nights.
-   * A merge that began before a proof may end after it, and `overlapMinutes` is longer than any merge.
+   * A merge that began before a proof may end after it, and `overlapMinutes` is longer than any merge. Months whose facts were
+   * removed are left out.
    */
   const monthsDue = (tenantId: string, overlapMinutes: number, rotation: number) => sql<Month>`
     WITH months AS (
@@ -62,6 +64,7 @@ export const make = (sql: SqlClient.SqlClient) => {
                FROM hm_order_month
               WHERE tenant_id = ${tenantId}
              ) a
+       WHERE month >= ${factsFrom(sql, tenantId)}
        GROUP BY month),
     ranked AS (
       SELECT m.month, row_number() OVER (ORDER BY p.proved_at, m.month) <= ceil(count(*) OVER () / ${rotation}::numeric)
@@ -130,7 +133,10 @@ facts AS MATERIALIZED (
        WHERE bucket >= ${from}::date AND bucket < ${until}::date)
   `
 
-  /** Returns every cell that is not what `GROUP BY` of the facts gives, in both directions, in one snapshot. */
+  /**
+   * Returns every cell that is not what `GROUP BY` of the facts gives, in both directions, in one snapshot. Cells whose facts were
+   * removed by then are left out.
+   */
   const differences = (tenantId: string, from: string, until: string, max: number) => sql<Difference>`
     WITH ${compared(tenantId, from, until)},
     kept AS MATERIALIZED (
@@ -166,6 +172,7 @@ facts AS MATERIALIZED (
                     FROM expected
                   ) k
            ) x
+     WHERE bucket >= ${factsFrom(sql, tenantId)}
      LIMIT ${max}
   `
 
@@ -192,6 +199,7 @@ facts AS MATERIALIZED (
                FROM (${cellsOfDelta}) c
               WHERE bucket >= ${from}::date AND bucket < ${until}::date
              ) k
+       WHERE bucket >= ${factsFrom(sql, tenantId)}
        GROUP BY ${cellKey}
       HAVING ${anyWideSum}),
     written AS (
@@ -224,6 +232,13 @@ facts AS MATERIALIZED (
     RETURNING closes
   `
 
+  /** Returns the first day of kept facts when it is after a day. */
+  const removedBefore = (tenantId: string, day: string) => sql<{ readonly before: string }>`
+    SELECT facts_from::text AS before
+      FROM hm_order_retention
+     WHERE tenant_id = ${tenantId} AND facts_from > ${day}::date
+  `
+
   /** Keeps the result of a month's proof. */
   const keep = (tenantId: string, month: string, provedAt: Date, found: number) => sql`
     INSERT INTO hm_order_month (tenant_id, month, proved_at, differences)
@@ -232,5 +247,5 @@ facts AS MATERIALIZED (
         DO UPDATE SET proved_at = excluded.proved_at, differences = excluded.differences
   `
 
-  return { monthsDue, differences, rebuild, lockMerges, keep }
+  return { monthsDue, differences, rebuild, lockMerges, removedBefore, keep }
 }

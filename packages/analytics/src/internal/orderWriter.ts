@@ -31,6 +31,7 @@ export interface Head {
   readonly orderId: string
   readonly version: Version
   readonly bodyHash: string
+  readonly isRetired: boolean
   readonly isolation: string
 }
 
@@ -132,7 +133,7 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
   // Planning the next statement again takes longer than running it for a few orders, and a planner that sees how few they
   // are plans each time. The setting ends with the transaction.
   const lock: OrderWriter["lock"] = (tenantId, orderIds, isPlanKept) => sql`
-    SELECT order_id AS "orderId", version, body_hash AS "bodyHash",
+    SELECT order_id AS "orderId", version, body_hash AS "bodyHash", retired_at IS NOT NULL AS "isRetired",
            current_setting('transaction_isolation') AS isolation,
            set_config('plan_cache_mode', CASE WHEN ${isPlanKept} THEN 'force_generic_plan'
                                               ELSE current_setting('plan_cache_mode') END, true)

@@ -138,6 +138,8 @@ const bucketsOf = (query: SalesQuery): number => {
 
 export interface Context {
   readonly ownZone: string
+  /** The first day whose facts are kept, when facts before it were removed. */
+  readonly factsFrom: string | undefined
   readonly closed: Closed | undefined
   /** Undefined until it was asked for. */
   readonly size: Size | undefined
@@ -175,6 +177,7 @@ export const plan = (query: SalesQuery, context: Context): Planned | Refused | U
     ...(isLong && size !== undefined ? sizeErrors(query, named, size, context.limits) : []),
     ...windowErrors(query, time),
     ...closedErrors(query, source, closed, readFrom),
+    ...(source.grain === undefined ? removedErrors(query, context, readFrom) : []),
     ...additivityErrors(query, named),
     ...currencyErrors(query),
     ...filterErrors(query),
@@ -227,6 +230,35 @@ const closedErrors = (
   return source.grain === undefined
     ? [{ path: ["asOf"], message: "A close keeps no products, hours, other zones, or other combinations" }]
     : []
+}
+
+/** Facts of a day in another zone are of days up to two before it in the tenant's. */
+const otherZoneDays = 2
+
+/** Lines that retention has removed cannot be read. */
+const removedErrors = (query: SalesQuery, { factsFrom, ownZone }: Context, readFrom: string): Errors => {
+  if (factsFrom === undefined) return []
+  const { zone = ownZone } = query.timeDimension
+  const first = zone === ownZone ? factsFrom : SalesTimes.dayAfter(factsFrom, otherZoneDays)
+  const ofAllTime = query.measures.flatMap((name, index) =>
+    name === "newCustomers" || name === "returningCustomers"
+      ? [
+          {
+            path: ["measures", index],
+            message: `${name} needs the orders of all time, and those before ${factsFrom} were removed`
+          }
+        ]
+      : []
+  )
+  return readFrom < first
+    ? [
+        {
+          path: ["timeDimension", "from"],
+          message: `No summary has this, and the lines of before ${first} were removed: expected no earlier day`
+        },
+        ...ofAllTime
+      ]
+    : ofAllTime
 }
 
 export type Errors = Refused["errors"]

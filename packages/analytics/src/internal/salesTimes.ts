@@ -7,6 +7,9 @@ const dayMillis = 24 * 60 * 60 * 1000
 const millisOf = (day: string): number => Date.parse(`${day}T00:00:00Z`)
 const dayOf = (millis: number): string => new Date(millis).toISOString().slice(0, 10)
 
+/** Returns the day some days after a day. */
+export const dayAfter = (day: string, days: number): string => dayOf(millisOf(day) + days * dayMillis)
+
 const monthsOf: Partial<Record<Granularity, number>> = { month: 1, quarter: 3, year: 12 }
 
 /** `Date.getUTCDay` of the first day of a week. */
