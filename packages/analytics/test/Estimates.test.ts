@@ -6,7 +6,7 @@ import { SqlClient } from "effect/sql"
 import { ask, TestLayer } from "./Questions.ts"
 
 const seeds = [3, 8, 21, 34] as const
-const sizes = [1_200, 9_000, 30_000] as const
+const sizes = [1_200, 5_000, 14_000] as const
 const shares = [0.06, 0.25] as const
 
 /** Customers of five regions of unequal size over three years; every second one orders twice, a fifth of orders are of guests. */
