@@ -115,8 +115,10 @@ export const load = Effect.fnUntraced(function* (lines: number) {
   // A plan that is made while the table of adjustments is empty would read all of it for each of them.
   yield* sql`
     INSERT INTO hm_order_adjustment (tenant_id, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at,
-                                     tenant_day, seller_day, units, amount)
-    SELECT tenant_id, order_id, line_id, 'shipment', order_id || '/1', 1, '', ordered_at, tenant_day, seller_day, 1, 0
+                                     tenant_day, seller_day, units, amount, seller_id, product_id, category, region,
+                                     channel, currency)
+    SELECT tenant_id, order_id, line_id, 'shipment', order_id || '/1', 1, '', ordered_at, tenant_day, seller_day, 1, 0,
+           seller_id, product_id, category, region, channel, currency
       FROM hm_order_line
      WHERE line_id = '1' AND hashtext(order_id) % 4 = 0
   `
