@@ -40,12 +40,12 @@ export class OrderRetentions extends Context.Service<
   OrderRetentions,
   {
     /**
-     * Takes one step for the tenant, and returns whether there is another one: gives up the facts of the oldest month before a
-     * day, or removes the facts of some orders. `before` is the first day of a month.
+     * Moves the first kept day of the tenant's facts past their oldest month, or removes the facts of some orders before that day.
+     * Returns whether there is another step. `before`, the first day of a month, is the last day to move it to.
      */
     readonly retain: (before: string) => Effect.Effect<EachTenant.Turn, SqlError, Tenant>
     /**
-     * Takes the steps of all tenants in turn, and returns the number of orders whose facts were removed. Facts of the last
+     * Runs the steps of all tenants in turn, and returns the number of orders whose facts were removed. Facts of the last
      * `keepMonths` whole months are kept, and all of them for 0. A tenant that fails does not hold up the others.
      */
     readonly retainDue: (keepMonths: number) => Effect.Effect<number, SqlError, AllTenants>
@@ -60,13 +60,19 @@ export class OrderRetentions extends Context.Service<
         const statements = OrderRetention.make(sql)
 
         /** Compares everything up to the month with its facts, also days before it that have only a seller's cells. */
-        const giveUp = Effect.fnUntraced(function* (tenantId: string, { from, month, until }: OrderRetention.Next) {
+        const giveUp = Effect.fnUntraced(function* (
+          tenantId: string,
+          { from, month, until }: OrderRetention.Next
+        ) {
           yield* summaries.drain
           const [differing] = yield* summaries.differences(from, until)
           if (differing !== undefined) {
             // Keeps the result: doctor fails, and names the month to rebuild.
             yield* summaries.proveMonth(`${differing.bucket.slice(0, 7)}-01`)
-            yield* Effect.logError(`Facts of ${tenantId} in ${month} are kept: figures differ from them`, differing)
+            yield* Effect.logError(
+              `Facts of ${tenantId} in ${month} are kept: figures differ from them`,
+              differing
+            )
             return false
           }
           yield* statements.move(tenantId, until, yield* now)

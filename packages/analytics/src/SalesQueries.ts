@@ -251,8 +251,17 @@ export const layerOf = (limits: SalesPlan.Limits): Layer.Layer<SalesQueries, nev
                   ORDER BY proved_at DESC
                   LIMIT 1) p ON true
         `
-        const { changedAt, differences, differingMonths, factsFrom, isRecent, months, oldestAt, provedAt, rows } =
-          yield* Effect.orDie(decodeFreshness(row))
+        const {
+          changedAt,
+          differences,
+          differingMonths,
+          factsFrom,
+          isRecent,
+          months,
+          oldestAt,
+          provedAt,
+          rows
+        } = yield* Effect.orDie(decodeFreshness(row))
         return new SalesFreshness({
           status: differingMonths.length > 0 ? "differing" : isRecent ? "proven" : "unproven",
           changedAt,

@@ -70,7 +70,10 @@ const errorsOf = Effect.fnUntraced(function* (tenant: string, orders: number, sh
   assert.lengthOf(answer.rows, truth.length)
   return truth.map((customers, index) => {
     const error = (Number(answer.rows[index]?.["customers"]) - customers) / customers
-    return { own: error / Math.sqrt((1 - read) / (read * customers)), stated: Math.abs(error) / relativeError }
+    return {
+      own: error / Math.sqrt((1 - read) / (read * customers)),
+      stated: Math.abs(error) / relativeError
+    }
   })
 })
 
@@ -84,7 +87,8 @@ layer(TestLayer, { excludeTestServices: true })("An estimate of customers", (it)
           yield* load(tenant, size)
           for (const share of shares) errors.push(...(yield* errorsOf(tenant, size * 1.5, share)))
         }
-        const within = (bound: number) => errors.filter(({ stated }) => stated <= bound).length / errors.length
+        const within = (bound: number) =>
+          errors.filter(({ stated }) => stated <= bound).length / errors.length
         const mean = errors.reduce((sum, { own }) => sum + own, 0) / errors.length
         const deviation = Math.sqrt(errors.reduce((sum, { own }) => sum + own * own, 0) / errors.length)
         // 120 rows: neither too high nor too low on average, and spread as a standard error says.

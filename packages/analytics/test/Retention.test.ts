@@ -139,7 +139,12 @@ const doctor = Effect.fnUntraced(function* (name: string, tenant: string) {
   return findings.filter(({ message }) => message.includes(tenant)).map(({ status }) => status)
 })
 
-const optionsOf = (seed: number): OrderMix.Options => ({ seed, orders: 90, versions: 8, sellers: ["s4", "s9"] })
+const optionsOf = (seed: number): OrderMix.Options => ({
+  seed,
+  orders: 90,
+  versions: 8,
+  sellers: ["s4", "s9"]
+})
 
 const batchesOf = (seed: number, batches: number, size: number, writer = 0) => {
   const dice = OrderMix.random(seed * 100 + writer)
@@ -269,7 +274,9 @@ layer(TestLayer, { excludeTestServices: true })("Retention", (it) => {
         measures: [measure],
         timeDimension: { from, until: "2026-06-01" }
       })
-      assert.deepStrictEqual((yield* sales.run(ofCustomers("2026-03-01", "customers"))).rows, [{ customers: 1 }])
+      assert.deepStrictEqual((yield* sales.run(ofCustomers("2026-03-01", "customers"))).rows, [
+        { customers: 1 }
+      ])
       const refused = [ofCustomers("2026-02-01", "customers"), ofCustomers("2026-03-01", "newCustomers")]
       for (const query of refused) assert.strictEqual((yield* refusal(query))._tag, "SalesQueryInvalid")
       const figures = yield* OrderFigures

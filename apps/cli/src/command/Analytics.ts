@@ -35,12 +35,10 @@ const monthArgument = Argument.String("month").pipe(
   Argument.withSchema(Month)
 )
 
-const orFactsKept =
+const factsRemoved =
   (tenant: string) =>
-  <A, E, R>(self: Effect.Effect<A, E | FactsRemoved, R>): Effect.Effect<A, E | CommandFailed, R> =>
-    Effect.catchTag(self, "FactsRemoved", ({ before }) =>
-      Effect.fail(failed(`The facts of ${tenant} before ${before} were removed and cannot be computed again`))
-    )
+  ({ before }: FactsRemoved): Effect.Effect<never, CommandFailed> =>
+    Effect.fail(failed(`The facts of ${tenant} before ${before} were removed and cannot be computed again`))
 
 const rebuild = Command.make(
   "rebuild",
@@ -48,7 +46,9 @@ const rebuild = Command.make(
   Effect.fn(
     function* ({ json, month, tenant }) {
       const summaries = yield* OrderSummaries
-      const cells = yield* summaries.rebuild(`${month}-01`).pipe(provide(tenant), orFactsKept(tenant))
+      const cells = yield* summaries
+        .rebuild(`${month}-01`)
+        .pipe(provide(tenant), Effect.catchTag("FactsRemoved", factsRemoved(tenant)))
       yield* json
         ? Output.json({ tenantId: tenant, month, cells })
         : Console.log(
@@ -83,7 +83,7 @@ const correctZone = Command.make(
         onSome: (sellerId) => zones.correctSellerZone(sellerId, zone)
       }).pipe(
         provide(tenant),
-        orFactsKept(tenant),
+        Effect.catchTag("FactsRemoved", factsRemoved(tenant)),
         Effect.catchTag("ZoneUnknown", () => Effect.fail(failed(`The database knows no time zone ${zone}`)))
       )
       yield* Console.log(`Days begin in ${zone}; every figure of ${tenant} was computed again`)
