@@ -12,6 +12,7 @@ import orderMonth from "./migrations/0006_order_month.ts"
 import restatementSeller from "./migrations/0007_restatement_seller.ts"
 import orderCustomer from "./migrations/0008_order_customer.ts"
 import orderRetention from "./migrations/0009_order_retention.ts"
+import orderDeltaNull from "./migrations/0010_order_delta_null.ts"
 
 /**
  * @category migrations
@@ -28,7 +29,8 @@ export const migrations = Migrations.make(
     "0006_order_month": orderMonth,
     "0007_restatement_seller": restatementSeller,
     "0008_order_customer": orderCustomer,
-    "0009_order_retention": orderRetention
+    "0009_order_retention": orderRetention,
+    "0010_order_delta_null": orderDeltaNull
   },
   { release: manifest.version }
 )

@@ -125,6 +125,7 @@ export class SalesCloses extends Context.Service<
         const statements = OrderRetention.make(sql)
         const returned = sql.literal(columns)
         const names = sql.literal(Measures.names)
+        const coalesced = sql.literal(Measures.coalesced)
         const negated = sql.literal(Measures.negated)
         const cellKey = sql.literal(Measures.cellKey)
         const anySum = sql.literal(Measures.anyWideSum)
@@ -305,7 +306,7 @@ export class SalesCloses extends Context.Service<
                                               FROM hm_order_close
                                              WHERE tenant_id = ${tenant.id} AND close_id = ${closeId}::uuid)
                      UNION ALL
-                     SELECT order_id, ${seller}, currency, ${names}
+                     SELECT order_id, ${seller}, currency, ${coalesced}
                        FROM undrained
                       WHERE ${day} >= ${fromDay}::date AND ${day} < ${untilDay}::date
                      ) q

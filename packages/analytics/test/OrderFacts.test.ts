@@ -35,9 +35,9 @@ const totals = (tenant: string) =>
       readonly booked: number
       readonly cancelled: number
     }>`
-      SELECT bucket::text AS day, sum(orders)::int AS orders, sum(gross)::int AS gross,
-             sum(refund_amount)::int AS refunds, sum(booked_refund_amount)::int AS booked,
-             sum(cancelled_amount)::int AS cancelled
+      SELECT bucket::text AS day, hm_sum(orders)::int AS orders, hm_sum(gross)::int AS gross,
+             hm_sum(refund_amount)::int AS refunds, hm_sum(booked_refund_amount)::int AS booked,
+             hm_sum(cancelled_amount)::int AS cancelled
         FROM (
              SELECT bucket, orders, gross, refund_amount, booked_refund_amount, cancelled_amount
                FROM hm_order_summary
@@ -48,7 +48,7 @@ const totals = (tenant: string) =>
               WHERE tenant_id = ${tenant}
              ) d
        GROUP BY 1
-      HAVING (sum(orders), sum(gross), sum(booked_refund_amount)) <> (0, 0, 0)
+      HAVING (hm_sum(orders), hm_sum(gross), hm_sum(booked_refund_amount)) <> (0, 0, 0)
        ORDER BY 1
     `
   )

@@ -227,8 +227,8 @@ const cellsOfOurs = (grain: number) =>
     const ofSummary = columns.map((name) => (name === "day" ? "bucket" : name))
     return sql.unsafe<Record<string, unknown>>(`
       SELECT ${columns.map((name) => (name === "day" ? "day::text AS day" : name === "seller_id" ? "seller_id AS seller" : name)).join(", ")},
-             ${orders === "" ? "0" : `sum(${orders})`}::bigint AS orders, sum(lines)::bigint AS lines,
-             sum(units)::bigint AS units, sum(gross - discount)::bigint AS net, sum(shipped_units)::bigint AS shipped
+             ${orders === "" ? "0" : `hm_sum(${orders})`}::bigint AS orders, hm_sum(lines) AS lines,
+             hm_sum(units) AS units, hm_sum(gross - discount) AS net, hm_sum(shipped_units) AS shipped
         FROM (
               SELECT ${ofSummary.map((name, place) => `${name} AS ${columns[place] ?? name}`).join(", ")}, orders,
                      seller_orders, lines, units, gross, discount, shipped_units

@@ -34,6 +34,9 @@ export type StoredMeasure = (typeof measures)[number]
 
 const listed = (of: (measure: StoredMeasure) => string): string => measures.map(of).join(", ")
 
+/** `coalesce(orders, 0) AS orders, ...`, for rows of the log in which a null is 0. */
+export const coalesced = listed((measure) => `coalesce(${measure}, 0) AS ${measure}`)
+
 /** `orders, seller_orders, ...` */
 export const names = listed((measure) => measure)
 
@@ -58,8 +61,9 @@ export const any = `(${measures.join(", ")}) <> (${measures.map(() => "0").join(
 /** `orders = s.orders + excluded.orders, ...` */
 export const added = listed((measure) => `${measure} = s.${measure} + excluded.${measure}`)
 
+/** Null where there is nothing to contribute: it takes no space in the log and no addition in a sum. */
 const values = (contributions: Partial<Record<StoredMeasure, string>>): string =>
-  listed((measure) => `${contributions[measure] ?? "0"}::bigint AS ${measure}`)
+  listed((measure) => `${contributions[measure] ?? "NULL"}::bigint AS ${measure}`)
 
 /** Lines of before migration 4 have null: all of a cancelled order is cancelled. */
 export const cancelledUnits = "coalesce(cancelled_units, CASE WHEN cancelled THEN units ELSE 0 END)"
@@ -106,7 +110,7 @@ export const ofRefund = values({
 })
 
 const ofKind = (kind: "refund" | "shipment", column: string): string =>
-  `CASE WHEN kind = '${kind}' THEN ${column} ELSE 0 END`
+  `CASE WHEN kind = '${kind}' THEN ${column} END`
 
 /** The contribution of a refund or a shipment on the day of its booking. */
 export const ofBooking = values({

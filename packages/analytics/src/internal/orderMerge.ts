@@ -12,6 +12,7 @@ export interface Merged {
 
 export const make = (sql: SqlClient.SqlClient) => {
   const names = sql.literal(Measures.names)
+  const coalesced = sql.literal(Measures.coalesced)
   const cellKey = sql.literal(Measures.cellKey)
   const added = sql.literal(Measures.added)
   const cellsOfMerged = sql.literal(Measures.allCellsOf("b"))
@@ -76,7 +77,8 @@ export const make = (sql: SqlClient.SqlClient) => {
     r AS (
       INSERT INTO hm_order_restatement (tenant_id, seq, order_id, seller_id, tenant_day, seller_day, currency,
                                         after_close, ${names})
-      SELECT ${tenantId}, seq, order_id, seller_id, tenant_day, seller_day, currency, (SELECT closes FROM st), ${names}
+      SELECT ${tenantId}, seq, order_id, seller_id, tenant_day, seller_day, currency, (SELECT closes FROM st),
+             ${coalesced}
         FROM b
        WHERE tenant_day IN (SELECT from_day FROM closed_days)
           OR seller_day IN (SELECT from_day FROM closed_days)
