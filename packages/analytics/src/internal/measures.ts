@@ -149,17 +149,31 @@ export const cellKey = "grain, seller_id, bucket, category, region, channel, cur
 const columns: ReadonlyArray<Grains.Column> = ["seller_id", "category", "region", "channel", "currency"]
 
 /** Adds the rows of a relation up to the cells of one grain, without the cells that cancel out. */
-const cellsOf = (grain: Grains.Grain, relation: string): string => {
+const cellsOf = (grain: Grains.Grain, relation: string, bucket: string = grain.bucket): string => {
   const [seller, ...others] = columns.map((column) =>
     grain.columns.includes(column) ? column : `'' AS ${column}`
   )
-  const grouped = [grain.bucket, ...grain.columns].join(", ")
+  const grouped = [bucket, ...grain.columns].join(", ")
   return `
-    SELECT ${grain.number}::smallint AS grain, ${seller}, ${grain.bucket} AS bucket, ${others.join(", ")}, ${sums}
+    SELECT ${grain.number}::smallint AS grain, ${seller}, ${bucket} AS bucket, ${others.join(", ")}, ${sums}
       FROM ${relation}
      GROUP BY ${grouped}
     HAVING ${anySum}`
 }
+
+/** Adds the rows of a relation up to the days by region and channel, from which {@link allCellsFrom} makes the tenant's days. */
+export const dayCellsOf = (relation: string): string => cellsOf(Grains.regionChannelDay, relation)
+
+/** The cells of every grain, of a relation and of its {@link dayCellsOf}: these are fewer than its rows. */
+export const allCellsFrom = (relation: string, dayCells: string): string =>
+  [
+    `
+    SELECT *
+      FROM ${dayCells}`,
+    cellsOf(Grains.tenantDay, dayCells, "bucket"),
+    cellsOf(Grains.sellerDay, relation),
+    cellsOf(Grains.categoryMonth, relation)
+  ].join("\nUNION ALL\n")
 
 /** Adds the rows of a relation up to the cells of every grain. */
 export const allCellsOf = (relation: string): string =>

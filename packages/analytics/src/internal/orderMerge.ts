@@ -15,7 +15,8 @@ export const make = (sql: SqlClient.SqlClient) => {
   const coalesced = sql.literal(Measures.coalesced)
   const cellKey = sql.literal(Measures.cellKey)
   const added = sql.literal(Measures.added)
-  const cellsOfMerged = sql.literal(Measures.allCellsOf("b"))
+  const dayCells = sql.literal(Measures.dayCellsOf("b"))
+  const cellsOfMerged = sql.literal(Measures.allCellsFrom("b", "day_cells"))
 
   const ensure = (tenantId: string) => sql`
     INSERT INTO hm_order_merge (tenant_id)
@@ -59,6 +60,7 @@ export const make = (sql: SqlClient.SqlClient) => {
       DELETE FROM hm_order_delta
        WHERE tenant_id = ${tenantId} AND ctid = ANY ((SELECT ctids FROM sel)::tid[])
       RETURNING *, date_trunc('month', tenant_day)::date AS month),
+    day_cells AS MATERIALIZED (${dayCells}),
     m AS (
       INSERT INTO hm_order_summary AS s (tenant_id, ${cellKey}, ${names}, merged_at)
       SELECT ${tenantId}, ${cellKey}, ${names}, ${now}
