@@ -42,6 +42,9 @@ export interface AdjustmentWriter {
   ) => Statement<object>
 }
 
+/** Shipments alone need nothing of what was given back. */
+const hasRefunds = ({ kinds }: AdjustmentColumns): boolean => kinds.includes("refund")
+
 export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
   const line = sql.literal(lineColumns)
   const key = sql.literal(Measures.deltaKey)
@@ -95,6 +98,22 @@ export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
         ON CONFLICT (tenant_id, order_id, line_id) DO NOTHING
   `
 
+  /** {@link refundedOf}, and by the refunds of the same batch before. */
+  const refundedBefore = (tenantId: string) => sql`
+    ${refundedOf(tenantId, sql.literal("i"))}
+    + hm_sum(i.amount) OVER (PARTITION BY i.order_id, i.line_id
+                                 ORDER BY i.kind, i.adjustment_id
+                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+  `
+
+  /** The contributions of refunds on the days of their orders. */
+  const refunds = sql`
+    SELECT ${key}, ${ofRefund}
+      FROM x
+     WHERE currency IS NOT NULL AND kind = 'refund'
+    UNION ALL
+  `
+
   const book: AdjustmentWriter["book"] = (tenantId, adjustments, now) => sql`
     WITH i AS MATERIALIZED (
       SELECT i.*, s.version AS stored_version, s.body_hash AS stored_hash
@@ -114,10 +133,7 @@ export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
              x.seller_day, (i.booked_at AT TIME ZONE t.zone)::date AS booked_tenant_day,
              CASE WHEN x.currency IS NOT NULL
                   THEN (i.booked_at AT TIME ZONE coalesce(z.zone, t.zone))::date END AS booked_seller_day,
-             ${refundedOf(tenantId, sql.literal("i"))}
-             + hm_sum(i.amount) OVER (PARTITION BY i.order_id, i.line_id
-                                          ORDER BY i.kind, i.adjustment_id
-                                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS refunded_before
+             ${hasRefunds(adjustments) ? refundedBefore(tenantId) : sql`0`} AS refunded_before
         FROM i
        CROSS JOIN (SELECT ${zone(tenantId)} AS zone) t
         LEFT JOIN LATERAL (${lineOrPlaceOf(sql, tenantId, "i")}) x ON true
@@ -134,10 +150,7 @@ export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
       INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
       SELECT ${tenantId}, ${now}, q.*
         FROM (
-             SELECT ${key}, ${ofRefund}
-               FROM x
-              WHERE currency IS NOT NULL AND kind = 'refund'
-             UNION ALL
+             ${hasRefunds(adjustments) ? refunds : sql``}
              SELECT ${dimensions}, booked_tenant_day, booked_seller_day, ${ofBooking}
                FROM x
               WHERE currency IS NOT NULL

@@ -179,11 +179,14 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
   `
 
   const apply: OrderWriter["apply"] = (tenantId, heads, lines, now) => sql`
-    WITH given_lines AS MATERIALIZED (${givenLines(lines)}),
+    WITH o AS MATERIALIZED (
+      SELECT *
+        FROM ${givenHeads(heads)}),
+    given_lines AS MATERIALIZED (${givenLines(lines)}),
     old AS MATERIALIZED (
       SELECT x.*, o.deleted, o.cancelled AS new_cancelled, o.region AS new_region, o.channel AS new_channel,
              o.currency AS new_currency, nullif(o.customer_id, '') AS new_customer_id, o.ordered_at AS new_ordered_at
-        FROM ${givenHeads(heads)}
+        FROM o
        CROSS JOIN LATERAL (
              SELECT ctid AS line_place, ${line}
                FROM hm_order_line
@@ -193,12 +196,12 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
     hd AS (
       INSERT INTO hm_order_head (tenant_id, order_id, version, body_hash)
       SELECT ${tenantId}, order_id, version, body_hash
-        FROM ${givenHeads(heads)}
+        FROM o
           ON CONFLICT (tenant_id, order_id) DO UPDATE SET version = excluded.version, body_hash = excluded.body_hash),
     -- Lines that only refunds and shipments name, which came before their order.
     named AS MATERIALIZED (
       SELECT o.*, a.line_id
-        FROM ${givenHeads(heads)}
+        FROM o
        CROSS JOIN LATERAL (
              SELECT DISTINCT line_id
                FROM (
