@@ -13,6 +13,7 @@ import restatementSeller from "./migrations/0007_restatement_seller.ts"
 import orderCustomer from "./migrations/0008_order_customer.ts"
 import orderRetention from "./migrations/0009_order_retention.ts"
 import orderDeltaNull from "./migrations/0010_order_delta_null.ts"
+import orderChecks from "./migrations/0011_order_checks.ts"
 
 /**
  * @category migrations
@@ -30,7 +31,8 @@ export const migrations = Migrations.make(
     "0007_restatement_seller": restatementSeller,
     "0008_order_customer": orderCustomer,
     "0009_order_retention": orderRetention,
-    "0010_order_delta_null": orderDeltaNull
+    "0010_order_delta_null": orderDeltaNull,
+    "0011_order_checks": orderChecks
   },
   { release: manifest.version }
 )
