@@ -5,6 +5,7 @@
  */
 import * as Identifier from "@hypermarket/core/Identifier"
 import { Instant } from "@hypermarket/core/Instant"
+import * as Json from "@hypermarket/core/Json"
 import * as Text from "@hypermarket/core/Text"
 import * as Duration from "effect/Duration"
 import * as HttpApiError from "effect/http-api/HttpApiError"
@@ -25,11 +26,6 @@ const payloadDepthMax = 100
 
 const keyCharactersMax = 200
 
-const isShallow = (value: Schema.Json, depth: number): boolean => {
-  if (typeof value !== "object" || value === null) return true
-  return depth > 0 && Object.values(value).every((child: Schema.Json) => isShallow(child, depth - 1))
-}
-
 /**
  * Data for the template: an object of at most 64 Ki characters of JSON and 100 levels.
  *
@@ -39,12 +35,10 @@ const isShallow = (value: Schema.Json, depth: number): boolean => {
 export const Payload = Schema.Record(Schema.String, Schema.Json).check(
   Schema.makeFilter(
     (payload: { readonly [name: string]: Schema.Json }) => {
-      if (!isShallow(payload, payloadDepthMax)) return `Expected at most ${payloadDepthMax} levels`
-      const text = JSON.stringify(payload)
-      if (text.length > payloadCharactersMax)
-        return `Expected at most ${payloadCharactersMax} characters of JSON`
-      return text.includes("\\u0000") || !text.isWellFormed()
-        ? "Expected text without U+0000 and halves of surrogate pairs"
+      const problem = Json.problemOf(payload, payloadDepthMax)
+      if (problem !== undefined) return problem
+      return JSON.stringify(payload).length > payloadCharactersMax
+        ? `Expected at most ${payloadCharactersMax} characters of JSON`
         : undefined
     },
     { expected: "an object of at most 64 Ki characters of JSON", toJsonSchema: () => ({}) }
