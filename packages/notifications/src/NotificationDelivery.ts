@@ -11,7 +11,7 @@ import * as Now from "@hypermarket/core/Now"
 import type { Secrets } from "@hypermarket/core/Secrets"
 import { SignedToken } from "@hypermarket/core/SignedToken"
 import { Tenant } from "@hypermarket/core/Tenant"
-import { transactionOf } from "@hypermarket/core/Transaction"
+import { isConflict, transactionOf } from "@hypermarket/core/Transaction"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
 import type { QueueOverloaded } from "@hypermarket/queue/QueueJob"
 import * as WorkQueue from "@hypermarket/queue/WorkQueue"
@@ -22,18 +22,18 @@ import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Attempts from "./internal/attempts.ts"
 import * as Composition from "./internal/composition.ts"
 import * as Decision from "./internal/decision.ts"
 import * as Statements from "./internal/deliveryStatements.ts"
 import * as Jobs from "./internal/jobs.ts"
 import * as Outcomes from "./internal/outcomes.ts"
 import { CompiledTemplates } from "./internal/template/compiledTemplates.ts"
-import { MailProvider, type SendOutcome } from "./MailProvider.ts"
+import { MailProvider } from "./MailProvider.ts"
 import * as Settings from "./NotificationsSettings.ts"
 import { NotificationSuppressions } from "./NotificationSuppressions.ts"
 
@@ -70,21 +70,10 @@ export const DeliveryOptions = Context.Reference<Options>("@hypermarket/notifica
   })
 })
 
-/** Doubles from half a minute to an hour: some six hours in all. */
-const backoffBaseMillis = 30_000
-const backoffMaxMillis = 3_600_000
 /** The rest of a chunk waits when the server is not reached, without counting as an attempt. */
 const unreachableMillis = 30_000
-const outcomes = Metric.counter("hm_notifications_messages_total", {
-  description: "Messages by channel and outcome of the attempt",
-  incremental: true
-})
-
-const uncertainTotal = Metric.counter("hm_notifications_uncertain_total", {
-  description: "Attempts whose outcome is unknown",
-  incremental: true
-})
-
+/** A cancellation locks the same messages in another order. */
+const conflictRetriesMax = 5
 const decodePayload = Schema.decodeUnknownEffect(Schema.Struct({ ids: Schema.Array(Identifier.Uuid) }))
 
 /**
@@ -139,8 +128,9 @@ const make = Effect.gen(function* () {
 
   const { prepare } = Composition.make({ provider, tokens, templates, publicUrl, isSent })
 
-  const backoff = (attempts: number, now: Date): Date =>
-    new Date(now.getTime() + Math.min(backoffMaxMillis, backoffBaseMillis * 2 ** Math.max(0, attempts - 1)))
+  const { changeOf } = Attempts.make(suppressions, options.attemptsMax)
+  /** The state of a message whose call is in flight. */
+  const sending = options.marksSending ? "sending" : "leased"
 
   /** Writes changes with the jobs of those that are due later, in one transaction. The caller may have a job that is retried. */
   const write = Effect.fnUntraced(function* (
@@ -170,52 +160,7 @@ const make = Effect.gen(function* () {
         )
       })
     )
-    yield* Effect.forEach(
-      changes,
-      ({ reason, state }) =>
-        Effect.andThen(
-          Metric.update(Metric.withAttributes(outcomes, { channel: "email", state }), 1),
-          reason === "outcome-unknown" ? Metric.update(uncertainTotal, 1) : Effect.void
-        ),
-      { discard: true }
-    )
-  })
-
-  const changeOf = Effect.fnUntraced(function* (ready: Composition.Ready, outcome: SendOutcome) {
-    const now = yield* Now.now
-    const id = ready.row.notificationId
-    const attempts = ready.row.attempts + 1
-    const isLast = attempts >= options.attemptsMax
-    const again = (reason: string): Statements.Change =>
-      isLast
-        ? { id, state: "dead", reason, dueAt: null }
-        : { id, state: "retry", reason, dueAt: backoff(attempts, now) }
-    switch (outcome._tag) {
-      case "accepted":
-        return {
-          id,
-          state: "accepted",
-          reason: null,
-          dueAt: null,
-          providerMessageId: outcome.detail
-        } as const
-      case "bounced":
-        yield* suppressions.suppressReported([
-          { address: ready.address, reason: "bounce", detail: outcome.detail }
-        ])
-        return { id, state: "bounced", reason: outcome.detail, dueAt: null } as const
-      case "refused":
-        return { id, state: "dead", reason: outcome.detail, dueAt: null } as const
-      case "unsupported":
-        return { id, state: "dead", reason: "address_unsupported", dueAt: null } as const
-      case "deferred":
-        return again(outcome.detail)
-      case "unknown":
-        if (ready.row.whenUnknown === "retry" && !isLast) {
-          return { id, state: "retry", reason: "outcome-unknown", dueAt: backoff(attempts, now) } as const
-        }
-        return { id, state: "unknown", reason: "outcome-unknown", dueAt: null } as const
-    }
+    yield* Attempts.count(changes)
   })
 
   const sendOne = Effect.fnUntraced(function* (ready: Composition.Ready) {
@@ -262,34 +207,56 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** Sends one group: `sending` is committed, then all of it is in flight at once. Returns false when none was reached. */
-  const sendGroup = Effect.fnUntraced(function* (leaseId: string, group: ReadonlyArray<Composition.Ready>) {
+  /**
+   * Commits that a group is about to be sent, and in the same commit the outcomes of the group before. Returns the group's
+   * messages that are still of this lease.
+   */
+  const advance = Effect.fnUntraced(function* (
+    leaseId: string,
+    unwritten: ReadonlyArray<Statements.Change>,
+    group: ReadonlyArray<Composition.Ready>
+  ) {
+    // A retry brings a job: that is a transaction.
+    const isPlain = options.marksSending && unwritten.every(({ dueAt }) => dueAt === null)
+    if (!isPlain) yield* write(sending, leaseId, unwritten)
+    if (!options.marksSending) return group
     const tenant = yield* Tenant
     const now = yield* Now.now
-    const leaseEnd = new Date(now.getTime() + options.leaseMillis)
-    const marked = options.marksSending
-      ? new Set(
-          (yield* statements.markSending(
-            tenant.id,
-            leaseId,
-            group.map(({ row }) => row.notificationId),
-            now,
-            leaseEnd
-          )).map(({ id }) => id)
-        )
-      : new Set(group.map(({ row }) => row.notificationId))
+    const rows = yield* statements
+      .advance(
+        tenant.id,
+        leaseId,
+        isPlain ? unwritten : [],
+        group.map(({ row }) => row.notificationId),
+        now,
+        new Date(now.getTime() + options.leaseMillis)
+      )
+      .pipe(Effect.retry({ while: isConflict, times: conflictRetriesMax }))
+    if (isPlain) yield* Attempts.count(unwritten)
+    const marked = new Set(rows.map(({ id }) => id))
+    return group.filter(({ row }) => marked.has(row.notificationId))
+  })
+
+  /**
+   * Sends one group: `sending` is committed, then all of it is in flight at once. `unwritten` has the outcomes of the group
+   * before, and then those of this one that came last. Returns false when no server was reached.
+   */
+  const sendGroup = Effect.fnUntraced(function* (
+    leaseId: string,
+    unwritten: Array<Statements.Change>,
+    group: ReadonlyArray<Composition.Ready>
+  ) {
+    const marked = yield* advance(leaseId, unwritten, group)
+    unwritten.length = 0
     // Their lease ended while the groups before were sent, and the chunk's job ends with the chunk.
     yield* release(
       leaseId,
-      group.flatMap(({ row }) => (marked.has(row.notificationId) ? [] : [row])),
+      group.flatMap((ready) => (marked.includes(ready) ? [] : [ready.row])),
       0
     )
-    const exits = yield* Outcomes.collect(
-      group.filter(({ row }) => marked.has(row.notificationId)),
-      sendOne,
-      (changes) => write(options.marksSending ? "sending" : "leased", leaseId, changes)
-    )
-    const sent = yield* Effect.forEach(exits, (exit) => exit)
+    const collected = yield* Outcomes.collect(marked, sendOne, (changes) => write(sending, leaseId, changes))
+    unwritten.push(...collected.unwritten)
+    const sent = yield* Effect.forEach(collected.exits, (exit) => exit)
     return sent.length === 0 || sent.some(({ isUnavailable }) => !isUnavailable)
   })
 
@@ -301,7 +268,7 @@ const make = Effect.gen(function* () {
     yield* statements.settleUncertain(tenant.id, ids, now, options.attemptsMax)
     const others = yield* statements.leasedByOthers(tenant.id, ids, now)
     if (others.length > 0) {
-      const last = new Date(Math.max(...others.map(({ dueAt }) => dueAt.getTime())) + 1)
+      const last = new Date(Math.max(...others.map(({ until }) => until.getTime())) + 1)
       yield* Jobs.enqueue(
         queue,
         Jobs.emailJobs(
@@ -314,25 +281,26 @@ const make = Effect.gen(function* () {
     const claimed = yield* statements.claim(tenant.id, ids, leaseId, now, leaseEnd)
     if (claimed.length === 0) return
     const left = new Map(claimed.map((row) => [row.notificationId, row]))
+    /** Outcomes that the next commit writes. */
+    const unwritten: Array<Statements.Change> = []
+    const settle = Effect.suspend(() =>
+      Effect.andThen(
+        write(sending, leaseId, unwritten),
+        Effect.sync(() => void (unwritten.length = 0))
+      )
+    )
+    const leave = Effect.fnUntraced(function* (afterMillis: number) {
+      yield* settle
+      yield* release(leaseId, Array.from(left.values()), afterMillis)
+      left.clear()
+    })
     const work = Effect.gen(function* () {
       const [row] = yield* statements.defaults(tenant.id)
       const defaults = row ?? Decision.builtInDefaults
       const suppressed = yield* suppressions.reasons(
         claimed.flatMap(({ email }) => (email === null ? [] : [email]))
       )
-      const exits: Array<Statements.Change> = []
-      const due: Array<Statements.ClaimedRow> = []
-      for (const message of claimed) {
-        const decided = Decision.decide(message, defaults, now)
-        const reason = message.email === null ? undefined : suppressed.get(message.email)
-        // A complaint is no hard bounce: what is owed is still sent.
-        const isOwed = (message.kind === "required" || message.critical) && reason === "complaint"
-        if (decided !== undefined && decided.state !== "held") exits.push(decided)
-        else if (reason !== undefined && !isOwed) {
-          exits.push({ id: message.notificationId, state: "suppressed", reason, dueAt: null })
-        } else if (decided !== undefined) exits.push(decided)
-        else due.push(message)
-      }
+      const { due, exits } = Decision.decideAll(claimed, suppressed, defaults, now)
       yield* write("leased", leaseId, exits)
       for (const { id } of exits) left.delete(id)
       const payloads = new Map(
@@ -341,18 +309,21 @@ const make = Effect.gen(function* () {
           Array.from(new Set(due.map(({ triggerId }) => triggerId)))
         )).map(({ payload, triggerId }) => [triggerId, payload])
       )
-      for (const group of Arr.chunksOf(due, options.groupMax)) {
-        if ((yield* Clock.currentTimeMillis) - startedAt > options.budgetMillis) {
-          yield* release(leaseId, Array.from(left.values()), 0)
-          left.clear()
-          return
-        }
+      const groups = Arr.chunksOf(due, options.groupMax)
+      const prepareGroup = (group: ReadonlyArray<Statements.ClaimedRow> = []) =>
+        Effect.exit(
+          Effect.forEach(group, (message) =>
+            prepare(message, payloads.get(message.triggerId) ?? {}, defaults)
+          )
+        )
+      let next = yield* prepareGroup(groups[0])
+      for (const [index, group] of groups.entries()) {
+        const isLate = (yield* Clock.currentTimeMillis) - startedAt > options.budgetMillis
+        if (isLate) return yield* leave(0)
+        const prepared = yield* next
         // A group that has begun ends: an interruption would leave messages whose outcome is unknown.
         const wasReached = yield* Effect.uninterruptible(
           Effect.gen(function* () {
-            const prepared = yield* Effect.forEach(group, (message) =>
-              prepare(message, payloads.get(message.triggerId) ?? {}, defaults)
-            )
             yield* write(
               "leased",
               leaseId,
@@ -361,17 +332,28 @@ const make = Effect.gen(function* () {
             const ready = prepared.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))
             const sent = ready.filter(({ address }) => isSent(address))
             for (const message of ready) if (!isSent(message.address)) yield* catchOne(leaseId, message)
-            const reached = sent.length === 0 || (yield* sendGroup(leaseId, sent))
+            let isPrepared = false
+            const preparing = Effect.tap(prepareGroup(groups[index + 1]), () =>
+              Effect.sync(() => void (isPrepared = true))
+            )
+            // The next group is rendered while this one is on its way. Where that takes longer, outcomes do not wait for it.
+            const [reached, after] = yield* Effect.all(
+              [
+                (sent.length === 0 ? Effect.succeed(true) : sendGroup(leaseId, unwritten, sent)).pipe(
+                  Effect.tap(() => (isPrepared ? Effect.void : settle))
+                ),
+                preparing
+              ],
+              { concurrency: "unbounded" }
+            )
+            next = after
             for (const { notificationId } of group) left.delete(notificationId)
             return reached
           })
         )
-        if (!wasReached) {
-          yield* release(leaseId, Array.from(left.values()), unreachableMillis)
-          left.clear()
-          return
-        }
+        if (!wasReached) return yield* leave(unreachableMillis)
       }
+      yield* settle
     })
     // The rest goes back at once when the worker stops. After a failure the chunk's job is retried: with a new job per failure
     // too, one message that cannot be sent would double its jobs with each attempt.
@@ -380,7 +362,7 @@ const make = Effect.gen(function* () {
         Effect.ignore(
           Effect.suspend(() => {
             const jobs = Cause.hasInterruptsOnly(cause) ? "enqueued" : "retried"
-            return release(leaseId, Array.from(left.values()), 0, jobs)
+            return Effect.andThen(Effect.ignore(settle), release(leaseId, Array.from(left.values()), 0, jobs))
           })
         )
       )

@@ -57,6 +57,8 @@ import feedback from "./migrations/0002_feedback.ts"
 import feedbackIndex from "./migrations/0003_feedback_index.ts"
 import dueByTenant from "./migrations/0004_due_by_tenant.ts"
 import payloadSchema from "./migrations/0005_payload_schema.ts"
+import leaseUntil from "./migrations/0006_lease_until.ts"
+import messageById from "./migrations/0007_message_by_id.ts"
 import * as NotificationsSubjectData from "./NotificationsSubjectData.ts"
 
 /**
@@ -153,7 +155,9 @@ export const domain = Domain.make({
       "0002_feedback": feedback,
       "0003_feedback_index": feedbackIndex,
       "0004_due_by_tenant": dueByTenant,
-      "0005_payload_schema": payloadSchema
+      "0005_payload_schema": payloadSchema,
+      "0006_lease_until": leaseUntil,
+      "0007_message_by_id": messageById
     },
     { release: manifest.version }
   ),

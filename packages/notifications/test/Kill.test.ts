@@ -74,8 +74,8 @@ const drain = (name: string, killAfter: number, marksSending: boolean) =>
     // The lease of the dead worker ends; another one has the same job.
     yield* sql`
       UPDATE hm_notification_queue
-         SET due_at = now() - interval '1 second'
-       WHERE trigger_id = ${triggerId}::uuid AND due_at IS NOT NULL
+         SET lease_until = now() - interval '1 second'
+       WHERE trigger_id = ${triggerId}::uuid AND lease_until IS NOT NULL
     `
     yield* delivery.send(ids)
     const counts = new Map<string, number>()

@@ -68,3 +68,32 @@ layer(Laboratory.layer().pipe(Layer.provideMerge(MailServer.layer())), { exclude
     )
   }
 )
+
+layer(Laboratory.layer().pipe(Layer.provideMerge(MailServer.layer())), { excludeTestServices: true })(
+  "Messages of long ago",
+  (it) => {
+    it.effect("are deleted after 90 days, and those of 89 days are kept", () =>
+      Effect.gen(function* () {
+        const clock = yield* Now.TestNow
+        const sql = yield* SqlClient.SqlClient
+        const maintenance = yield* NotificationMaintenance
+        yield* Laboratory.seed
+        const start = new Date("2027-03-01T09:00:00Z")
+        for (const [index, id] of ["old", "kept", "new"].entries()) {
+          yield* clock.set(new Date(start.getTime() + index * 86_400_000))
+          yield* Laboratory.customer(id)
+          const { triggerId } = yield* Laboratory.trigger(id, { customer: id })
+          yield* Laboratory.expand(triggerId)
+        }
+        yield* clock.set(new Date(start.getTime() + 90.5 * 86_400_000))
+        yield* maintenance.prune.pipe(Effect.provideService(AllTenants, { actor: "test" }))
+        const left = yield* sql`
+          SELECT recipient_id AS id
+            FROM hm_notification_queue
+           ORDER BY notification_id
+        `
+        assert.deepStrictEqual(left, [{ id: "kept" }, { id: "new" }])
+      }).pipe(Laboratory.inAcme)
+    )
+  }
+)

@@ -50,3 +50,25 @@ export const decide = (row: ClaimedRow, defaults: DefaultsRow, now: Date): Chang
   const until = quiet === undefined || zone === undefined ? undefined : Quiet.releaseAt(quiet, zone, now)
   return until === undefined ? undefined : { id, state: "held", reason: "quiet", dueAt: until }
 }
+
+/** Decides about a chunk. `suppressed` has the reason of each address that gets no mail. */
+export const decideAll = (
+  claimed: ReadonlyArray<ClaimedRow>,
+  suppressed: ReadonlyMap<string, string>,
+  defaults: DefaultsRow,
+  now: Date
+): { readonly exits: ReadonlyArray<Change>; readonly due: ReadonlyArray<ClaimedRow> } => {
+  const exits: Array<Change> = []
+  const due: Array<ClaimedRow> = []
+  for (const message of claimed) {
+    const decided = decide(message, defaults, now)
+    const reason = message.email === null ? undefined : suppressed.get(message.email)
+    // A complaint is no hard bounce: what is owed is still sent.
+    const isOwed = (message.kind === "required" || message.critical) && reason === "complaint"
+    if (decided !== undefined && decided.state !== "held") exits.push(decided)
+    else if (reason !== undefined && !isOwed) exits.push(final(message.notificationId, "suppressed", reason))
+    else if (decided !== undefined) exits.push(decided)
+    else due.push(message)
+  }
+  return { exits, due }
+}

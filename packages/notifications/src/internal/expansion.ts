@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Jobs from "./jobs.ts"
+import * as MessageId from "./messageId.ts"
 
 /** Recipients per transaction: some tens of milliseconds. */
 const pageMax = 2_000
@@ -20,6 +21,10 @@ interface TriggerRow {
   readonly list: string | null
   readonly cursorKind: string
   readonly cursorId: string
+  readonly category: string
+  readonly kind: "required" | "service" | "marketing"
+  readonly critical: boolean
+  readonly isExpired: boolean
 }
 
 interface Written {
@@ -27,12 +32,6 @@ interface Written {
   readonly lastKind: string | null
   readonly lastId: string | null
   readonly pending: ReadonlyArray<string> | null
-}
-
-/** The first 52 bits of a UUIDv7; Postgres adds the random ones. */
-const timePrefix = (now: Date): string => {
-  const hex = now.getTime().toString(16).padStart(12, "0")
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7`
 }
 
 export const make = (sql: SqlClient.SqlClient, queue: WorkQueue.WorkQueue) => {
@@ -61,43 +60,51 @@ export const make = (sql: SqlClient.SqlClient, queue: WorkQueue.WorkQueue) => {
         `
   }
 
-  const insertPage = (tenant: string, triggerId: string, trigger: TriggerRow, now: Date) => sql<Written>`
+  const insertPage = (tenant: string, triggerId: string, trigger: TriggerRow, now: Date) => {
+    const isOwed = trigger.kind === "required" || trigger.critical
+    const isService = trigger.kind === "service"
+    return sql<Written>`
     WITH page AS (${pageOf(tenant, trigger)}),
-    -- The decision of each recipient, once: what is filtered here is never claimed.
+    -- The decision of each recipient, once: what is filtered here is never claimed. Each profile and preference is looked up by
+    -- its key: as a join without statistics, every recipient read all preferences of the tenant (2.8 s per page of 2,000).
     decided AS (
-      SELECT t.tenant_id, t.trigger_id, page.recipient_kind, page.recipient_id, t.category,
-             CASE WHEN t.expires_at <= ${now} THEN 'expired'
+      SELECT page.recipient_kind, page.recipient_id,
+             CASE WHEN ${trigger.isExpired}::boolean THEN 'expired'
                   WHEN p.email IS NULL THEN 'filtered'
-                  WHEN c.kind = 'required' OR t.critical THEN 'pending'
-                  WHEN coalesce(u.enabled, c.kind = 'service') THEN 'pending'
+                  WHEN ${isOwed}::boolean THEN 'pending'
+                  WHEN coalesce(u.enabled, ${isService}::boolean) THEN 'pending'
                   ELSE 'filtered'
              END AS state,
-             CASE WHEN t.expires_at <= ${now} THEN 'expiry'
+             CASE WHEN ${trigger.isExpired}::boolean THEN 'expiry'
                   WHEN p.email_problem IS NOT NULL THEN 'address-invalid'
                   WHEN p.email IS NULL THEN 'no-address'
-                  WHEN c.kind = 'required' OR t.critical OR coalesce(u.enabled, c.kind = 'service') THEN NULL
+                  WHEN ${isOwed}::boolean OR coalesce(u.enabled, ${isService}::boolean) THEN NULL
                   WHEN u.enabled IS NULL THEN 'no-consent'
                   ELSE 'preference'
              END AS reason
         FROM page
-        JOIN hm_notification_trigger t ON t.tenant_id = ${tenant} AND t.trigger_id = ${triggerId}::uuid
-        JOIN hm_notification_category c ON c.tenant_id = t.tenant_id AND c.category = t.category
-        LEFT JOIN hm_notification_profile p
-          ON p.tenant_id = t.tenant_id
-         AND p.recipient_kind = page.recipient_kind
-         AND p.recipient_id = page.recipient_id
-        LEFT JOIN hm_user_preference u
-          ON u.tenant_id = t.tenant_id
-         AND u.recipient_kind = page.recipient_kind
-         AND u.recipient_id = page.recipient_id
-         AND u.category = t.category
-         AND u.channel = 'email'
+        LEFT JOIN LATERAL (
+             SELECT email, email_problem
+               FROM hm_notification_profile
+              WHERE tenant_id = ${tenant}
+                AND recipient_kind = page.recipient_kind
+                AND recipient_id = page.recipient_id
+              LIMIT 1) p ON true
+        LEFT JOIN LATERAL (
+             SELECT enabled
+               FROM hm_user_preference
+              WHERE tenant_id = ${tenant}
+                AND recipient_kind = page.recipient_kind
+                AND recipient_id = page.recipient_id
+                AND category = ${trigger.category}
+                AND channel = 'email'
+              LIMIT 1) u ON true
     ),
     written AS (
       INSERT INTO hm_notification_queue (tenant_id, notification_id, trigger_id, recipient_kind, recipient_id, channel,
                                          category, state, reason, due_at, history, recorded_at, updated_at)
-      SELECT d.tenant_id, (${timePrefix(now)} || substr(gen_random_uuid()::text, 16))::uuid, d.trigger_id,
-             d.recipient_kind, d.recipient_id, 'email', d.category, d.state, d.reason,
+      SELECT ${tenant}, (${MessageId.timePrefix(now)} || substr(gen_random_uuid()::text, 16))::uuid, ${triggerId}::uuid,
+             d.recipient_kind, d.recipient_id, 'email', ${trigger.category}, d.state, d.reason,
              CASE WHEN d.state = 'pending' THEN ${now}::timestamptz END,
              jsonb_build_array(jsonb_build_object('state', d.state, 'reason', d.reason, 'at', ${now.toISOString()}::text)),
              ${now}, ${now}
@@ -120,17 +127,22 @@ export const make = (sql: SqlClient.SqlClient, queue: WorkQueue.WorkQueue) => {
            ) AS "lastId",
            (SELECT array_agg(notification_id::text) FROM written WHERE state = 'pending') AS pending
   `
+  }
 
   const expandPage = Effect.fnUntraced(function* (triggerId: string) {
     const tenant = yield* tenantId
     const now = yield* Now.now
     // Locked: a cancellation either comes before this page, or finds its rows.
     const [trigger] = yield* sql<TriggerRow>`
-      SELECT audience_kind AS "audienceKind", recipient_kind AS "recipientKind", recipient_id AS "recipientId", list,
-             cursor_kind AS "cursorKind", cursor_id AS "cursorId"
-        FROM hm_notification_trigger
-       WHERE tenant_id = ${tenant} AND trigger_id = ${triggerId}::uuid AND state = 'expanding'
-         FOR UPDATE
+      SELECT t.audience_kind AS "audienceKind", t.recipient_kind AS "recipientKind", t.recipient_id AS "recipientId",
+             t.list, t.cursor_kind AS "cursorKind", t.cursor_id AS "cursorId", t.category, c.kind, t.critical,
+             coalesce(t.expires_at <= ${now}, false) AS "isExpired"
+        FROM hm_notification_trigger t
+        JOIN hm_notification_category c ON c.tenant_id = t.tenant_id AND c.category = t.category
+       WHERE t.tenant_id = ${tenant}
+         AND t.trigger_id = ${triggerId}::uuid
+         AND t.state = 'expanding'
+         FOR UPDATE OF t
     `
     if (trigger === undefined) return true
     const [written] = yield* insertPage(tenant, triggerId, trigger, now)
