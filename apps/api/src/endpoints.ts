@@ -31,6 +31,8 @@ import * as SentryProtocol from "@hypermarket/observability/SentryProtocol"
 import * as CallbackProtocol from "@hypermarket/notifications/CallbackProtocol"
 import { NotificationsApi } from "@hypermarket/notifications/NotificationsApi"
 import * as NotificationsDomain from "@hypermarket/notifications/NotificationsDomain"
+import { NotificationTemplatesApi } from "@hypermarket/notifications/NotificationTemplatesApi"
+import * as NotificationTemplatesReference from "@hypermarket/notifications/NotificationTemplatesReference"
 import * as NotificationsHttp from "@hypermarket/notifications/NotificationsHttp"
 import * as NotificationsReference from "@hypermarket/notifications/NotificationsReference"
 import * as LinkProtocol from "@hypermarket/notifications/LinkProtocol"
@@ -103,7 +105,8 @@ export const references: ReadonlyArray<Reference.Reference> = [
   ExperimentsReference.reference,
   RiskReference.reference,
   ObservabilityReference.reference,
-  NotificationsReference.reference
+  NotificationsReference.reference,
+  NotificationTemplatesReference.reference
 ]
 
 export class Api extends HttpApi.make(id)
@@ -125,6 +128,7 @@ export class Api extends HttpApi.make(id)
   .addHttpApi(RiskApi)
   .addHttpApi(ObservabilityApi)
   .addHttpApi(NotificationsApi)
+  .addHttpApi(NotificationTemplatesApi)
   .annotateMerge(
     OpenApi.annotations({
       title: "Hypermarket",

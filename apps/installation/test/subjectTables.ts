@@ -46,6 +46,7 @@ export const holdingNobody = `
   hm_experiment_refund
   hm_experiment_result
   hm_experiment_variant
+  hm_notification_branding
   hm_notification_category
   hm_notification_mapping
   hm_notification_setting

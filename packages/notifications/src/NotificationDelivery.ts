@@ -27,6 +27,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Attempts from "./internal/attempts.ts"
+import * as Branding from "./internal/branding.ts"
 import * as Composition from "./internal/composition.ts"
 import * as Decision from "./internal/decision.ts"
 import * as Statements from "./internal/deliveryStatements.ts"
@@ -297,6 +298,7 @@ const make = Effect.gen(function* () {
     const work = Effect.gen(function* () {
       const [row] = yield* statements.defaults(tenant.id)
       const defaults = row ?? Decision.builtInDefaults
+      const brand = yield* Branding.read(sql, tenant.id)
       const suppressed = yield* suppressions.reasons(
         claimed.flatMap(({ email }) => (email === null ? [] : [email]))
       )
@@ -313,7 +315,7 @@ const make = Effect.gen(function* () {
       const prepareGroup = (group: ReadonlyArray<Statements.ClaimedRow> = []) =>
         Effect.exit(
           Effect.forEach(group, (message) =>
-            prepare(message, payloads.get(message.triggerId) ?? {}, defaults)
+            prepare(message, payloads.get(message.triggerId) ?? {}, defaults, brand)
           )
         )
       let next = yield* prepareGroup(groups[0])

@@ -75,6 +75,7 @@ interface MappedRow {
   readonly delaySeconds: number
   readonly freshnessSeconds: number
   readonly templateVersion: number
+  readonly layoutVersion: number | null
   readonly payloadSchema: Schema.Json
 }
 
@@ -131,7 +132,10 @@ const makeService = Effect.gen(function* () {
              EXISTS (
              SELECT
                FROM hm_notification_template
-              WHERE tenant_id = ${tenant.id} AND template = ${mapping.template} AND state = 'published'
+              WHERE tenant_id = ${tenant.id}
+                AND template = ${mapping.template}
+                AND state = 'published'
+                AND kind = 'message'
              ) AS template
     `
     if (known?.category !== true) {
@@ -219,13 +223,19 @@ const makeService = Effect.gen(function* () {
     return yield* sql<MappedRow>`
       SELECT m.mapping, m.fact, m.template, m.category, m.delay_seconds AS "delaySeconds",
              coalesce(m.freshness_seconds, c.freshness_seconds) AS "freshnessSeconds",
-             t.template_version AS "templateVersion", t.payload_schema AS "payloadSchema"
+             t.template_version AS "templateVersion", t.payload_schema AS "payloadSchema",
+             l.template_version AS "layoutVersion"
         FROM hm_notification_mapping m
         JOIN hm_notification_category c ON c.tenant_id = m.tenant_id AND c.category = m.category
         JOIN hm_notification_template t
           ON t.tenant_id = m.tenant_id
          AND t.template = m.template
          AND t.state = 'published'
+         AND t.kind = 'message'
+        LEFT JOIN hm_notification_template l
+          ON l.tenant_id = t.tenant_id
+         AND l.template = t.layout
+         AND l.state = 'published'
        WHERE m.tenant_id = ${tenant.id}
     `
   })
@@ -255,6 +265,7 @@ const makeService = Effect.gen(function* () {
             category: rule.category,
             template: rule.template,
             template_version: rule.templateVersion,
+            layout_version: rule.layoutVersion,
             recipient_id: order.customerId,
             payload: reason === null ? JSON.stringify(payload) : "{}",
             subject: subjectOf(order.orderId),
@@ -270,14 +281,14 @@ const makeService = Effect.gen(function* () {
         readonly sendAt: Date | null
       }>`
         INSERT INTO hm_notification_trigger (tenant_id, trigger_id, key, body_hash, category, template, template_version,
-                                             audience_kind, recipient_kind, recipient_id, payload, critical, subject, state,
+                                             layout_version, audience_kind, recipient_kind, recipient_id, payload, critical, subject, state,
                                              reason, send_at, recorded_at, updated_at)
         SELECT ${tenant.id}, x.trigger_id, x.key, decode(x.body_hash, 'hex'), x.category, x.template, x.template_version,
-               'recipient', 'customer', x.recipient_id, x.payload::jsonb, false, x.subject, x.state, x.reason, x.send_at,
+               x.layout_version, 'recipient', 'customer', x.recipient_id, x.payload::jsonb, false, x.subject, x.state, x.reason, x.send_at,
                ${now}, ${now}
           FROM json_to_recordset(${JSON.stringify(rows)}::text::json)
             AS x (trigger_id uuid, key text, body_hash text, category text, template text, template_version integer,
-                  recipient_id text, payload text, subject text, state text, reason text, send_at timestamptz)
+                  layout_version integer, recipient_id text, payload text, subject text, state text, reason text, send_at timestamptz)
             ON CONFLICT ON CONSTRAINT trigger_key_is_unique DO NOTHING
         RETURNING trigger_id::text AS "triggerId", state, send_at AS "sendAt"
       `

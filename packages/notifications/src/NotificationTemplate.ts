@@ -79,7 +79,15 @@ const Contents = Schema.Array(NotificationContent).check(
 )
 
 /**
- * A new draft. `strict`: a variable that the payload lacks fails the message; without it, it is empty text. A trigger whose
+ * A message, or a layout that messages are placed into.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const TemplateKind = Schema.Literals(["message", "layout"])
+
+/**
+ * A new draft. Each part of a layout has `{{ content }}` once, where the same part of the message goes. `strict`: a variable that the payload lacks fails the message; without it, it is empty text. A trigger whose
  * payload does not fit `payloadSchema` is refused.
  *
  * @category models
@@ -87,10 +95,27 @@ const Contents = Schema.Array(NotificationContent).check(
  */
 export const NewNotificationTemplate = Schema.Struct({
   template: Name,
+  kind: Schema.optionalKey(TemplateKind),
+  layout: Schema.optionalKey(Name),
   contents: Contents,
   strict: Schema.optionalKey(Schema.Boolean),
   payloadSchema: Schema.optionalKey(PayloadSchema)
 }).check(
+  Schema.makeFilter(
+    ({ contents, kind, layout, payloadSchema }) => {
+      if (kind === "layout") {
+        if (layout !== undefined) return { path: ["layout"], issue: "Expected none in a layout" }
+        return payloadSchema === undefined
+          ? undefined
+          : { path: ["payloadSchema"], issue: "Expected none: a layout sees no payload" }
+      }
+      // The compiler writes a whole page, and the layout is one.
+      return layout !== undefined && contents.some(({ mjml }) => mjml !== undefined)
+        ? { path: ["contents"], issue: "Expected html in a layout, which may be MJML itself" }
+        : undefined
+    },
+    { expected: "a template", toJsonSchema: () => ({}) }
+  ),
   Schema.makeFilter(
     ({ payloadSchema, template }) =>
       // A schema that our payload does not fit would keep every recipient from changing its choices.
@@ -121,6 +146,8 @@ export class NotificationTemplate extends Schema.Class<NotificationTemplate>(
 )({
   template: Name,
   templateVersion: Schema.Int,
+  kind: TemplateKind,
+  layout: Schema.NullOr(Schema.String),
   state: Schema.Literals(["draft", "published", "archived"]),
   strict: Schema.Boolean,
   contents: Schema.Array(NotificationContent),
@@ -185,7 +212,10 @@ export class NotificationTemplateInvalid extends HttpApiError.Problem<Notificati
     title: "The template is invalid"
   },
   {
-    /** `subject`, `text`, `html` or `mjml`, with the locale in front when there is one: `de/html`. */
+    /**
+     * `subject`, `text`, `html` or `mjml`, with the locale in front when there is one: `de/html`. In the layout, with `layout` in
+     * front. `layout` alone: the template's layout is not published, or its name has versions of the other kind.
+     */
     part: Schema.String,
     line: Schema.Int,
     column: Schema.Int,
@@ -207,4 +237,20 @@ export class NotificationTemplateSettled extends HttpApiError.Problem<Notificati
     title: "The version is no draft"
   },
   { template: Schema.String, state: Schema.String }
+) {}
+
+/**
+ * The published version is needed: by messages in this layout, or by mappings.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotificationTemplateInUse extends HttpApiError.Problem<NotificationTemplateInUse>()(
+  "NotificationTemplateInUse",
+  {
+    type: "urn:hypermarket:problem:notifications:template-in-use",
+    status: 409,
+    title: "The template is in use"
+  },
+  { template: Schema.String, templates: Schema.Array(Schema.String), mappings: Schema.Array(Schema.String) }
 ) {}

@@ -52,6 +52,7 @@ import { make as recipientOf, partsOf, RecipientKind } from "./NotificationRecip
 interface Known {
   readonly kind: string | null
   readonly version: number | null
+  readonly layoutVersion: number | null
   readonly payloadSchema: Schema.Json
 }
 
@@ -165,19 +166,24 @@ const makeService = Effect.gen(function* () {
   const { expand } = Expansion.make(sql, queue)
   const columns = sql.literal(messageRow.columns)
 
-  /** The kind of the category and the published version of the template, in one snapshot. */
+  /** The kind of the category and the published versions of the template and its layout, in one snapshot. */
   const known = (tenant: string, notification: NewNotification) => sql<Known>`
     SELECT (
            SELECT c.kind
              FROM hm_notification_category c
             WHERE c.tenant_id = ${tenant} AND c.category = ${notification.category}
            ) AS kind,
-           t.template_version AS version, t.payload_schema AS "payloadSchema"
+           t.template_version AS version, t.payload_schema AS "payloadSchema", l.template_version AS "layoutVersion"
       FROM (VALUES (1)) AS one (n)
       LEFT JOIN hm_notification_template t
         ON t.tenant_id = ${tenant}
        AND t.template = ${notification.template}
        AND t.state = 'published'
+       AND t.kind = 'message'
+      LEFT JOIN hm_notification_template l
+        ON l.tenant_id = ${tenant}
+       AND l.template = t.layout
+       AND l.state = 'published'
   `
 
   const existing = (tenant: string, key: string, hash: Uint8Array) => sql<TriggerRow>`
@@ -230,10 +236,11 @@ const makeService = Effect.gen(function* () {
       Effect.gen(function* () {
         const inserted = yield* sql`
           INSERT INTO hm_notification_trigger (tenant_id, trigger_id, key, body_hash, category, template, template_version,
-                                               audience_kind, recipient_kind, recipient_id, list, payload, locale, critical,
+                                               layout_version, audience_kind, recipient_kind, recipient_id, list, payload, locale, critical,
                                                subject, state, send_at, expires_at, recorded_at, updated_at)
           VALUES (${tenant.id}, ${triggerId}::uuid, ${key}, ${hash}, ${notification.category}, ${notification.template},
-                  ${version}, ${audienceKind}, ${kind}, ${recipient?.id ?? null}, ${"list" in to ? to.list : null},
+                  ${version}, ${row.layoutVersion}, ${audienceKind}, ${kind}, ${recipient?.id ?? null},
+                  ${"list" in to ? to.list : null},
                   ${JSON.stringify(notification.payload)}::text::jsonb, ${notification.locale ?? null},
                   ${notification.critical ?? false}, ${notification.subject ?? null}, 'expanding', ${sendAt ?? null},
                   ${expiresAt}, ${now}, ${now})

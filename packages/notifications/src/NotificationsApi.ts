@@ -7,7 +7,6 @@ import * as Api from "@hypermarket/core/Api"
 import { Audited, NotAudited } from "@hypermarket/core/Audit"
 import { RequiredScope } from "@hypermarket/core/Authorization"
 import * as Endpoint from "@hypermarket/core/Endpoint"
-import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Page from "@hypermarket/core/Page"
 import { SecretsNotConfigured } from "@hypermarket/core/SecretsNotConfigured"
@@ -58,15 +57,6 @@ import {
   NotificationSuppressionNotFound
 } from "./NotificationSuppression.ts"
 import { Name, Recipient, RecipientKind } from "./NotificationRecipient.ts"
-import {
-  NewNotificationTemplate,
-  NotificationPreview,
-  NotificationTemplate,
-  NotificationTemplateInvalid,
-  NotificationTemplateNotFound,
-  NotificationTemplateSettled,
-  PreviewRequest
-} from "./NotificationTemplate.ts"
 
 /** As the queue declares it, whose module is not for a browser. */
 class Overloaded extends HttpApiError.Problem<Overloaded>()("QueueOverloaded", {
@@ -76,7 +66,6 @@ class Overloaded extends HttpApiError.Problem<Overloaded>()("QueueOverloaded", {
 }) {}
 
 const accepted = HttpApiSchema.status(202)
-const created = HttpApiSchema.status(201)
 const items = <A extends Schema.Top>(item: A) => Schema.Struct({ items: Schema.Array(item) })
 
 /**
@@ -152,61 +141,6 @@ export class NotificationMappingsGroup extends Endpoint.group(
   })
     .annotate(RequiredScope, "notifications:admin")
     .annotate(Audited, "notification-mapping.removed")
-) {}
-
-const versionPath = "/v1/notifications/templates/:template/versions/:templateVersion"
-const versionParams = {
-  template: Name,
-  templateVersion: Schema.FiniteFromString.check(
-    Schema.isInt(),
-    Schema.isBetween({ minimum: 1, maximum: 10_000 })
-  )
-}
-
-/**
- * @category api
- * @since 0.1.0
- */
-export class NotificationTemplatesGroup extends Endpoint.group(
-  "templates",
-  {
-    title: "Templates",
-    description:
-      "A template is Liquid text by locale: subject, text and HTML. Versions are drafts until they are published. A trigger pins the published version, so a change of the template changes no message that waits."
-  },
-  HttpApiEndpoint.post("draftTemplate", "/v1/notifications/templates", {
-    headers: IdempotencyKey.Headers,
-    payload: NewNotificationTemplate,
-    success: NotificationTemplate.pipe(created),
-    error: [NotificationTemplateInvalid, NotificationLimit, ...IdempotencyKey.errors]
-  })
-    .annotate(RequiredScope, "notifications:admin")
-    .annotate(Audited, "notification-template.drafted"),
-  HttpApiEndpoint.get("listTemplates", "/v1/notifications/templates", {
-    query: Page.Query,
-    success: Page.schema(NotificationTemplate),
-    error: Page.CursorInvalid
-  }).annotate(RequiredScope, "notifications:read"),
-  HttpApiEndpoint.get("getTemplate", versionPath, {
-    params: versionParams,
-    success: NotificationTemplate,
-    error: NotificationTemplateNotFound
-  }).annotate(RequiredScope, "notifications:read"),
-  HttpApiEndpoint.post("publishTemplate", `${versionPath}/publish`, {
-    params: versionParams,
-    success: NotificationTemplate,
-    error: [NotificationTemplateNotFound, NotificationTemplateSettled, NotificationTemplateInvalid]
-  })
-    .annotate(RequiredScope, "notifications:admin")
-    .annotate(Audited, "notification-template.published"),
-  HttpApiEndpoint.post("previewTemplate", `${versionPath}/preview`, {
-    params: versionParams,
-    payload: PreviewRequest,
-    success: NotificationPreview,
-    error: [NotificationTemplateNotFound, NotificationTemplateInvalid, NotificationPayloadInvalid]
-  })
-    .annotate(RequiredScope, "notifications:read")
-    .annotate(NotAudited, "reads only")
 ) {}
 
 /**
@@ -326,7 +260,6 @@ export class NotificationSuppressionsGroup extends Endpoint.group(
 export class NotificationsApi extends HttpApi.make(Api.id)
   .add(NotificationsGroup)
   .add(NotificationMappingsGroup)
-  .add(NotificationTemplatesGroup)
   .add(NotificationProfilesGroup)
   .add(NotificationPreferencesGroup)
   .add(NotificationSuppressionsGroup) {}

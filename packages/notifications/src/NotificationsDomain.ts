@@ -27,6 +27,8 @@ import { CompiledTemplates } from "./internal/template/compiledTemplates.ts"
 import { MailProvider } from "./MailProvider.ts"
 import * as Identifier from "@hypermarket/core/Identifier"
 import { ExplainRequest, NewNotification, NotificationKey } from "./Notification.ts"
+import { NewNotificationBranding } from "./NotificationBranding.ts"
+import { NotificationBrandings } from "./NotificationBrandings.ts"
 import { NotificationDelivery } from "./NotificationDelivery.ts"
 import { NotificationFeedback } from "./NotificationFeedback.ts"
 import { NotificationMaintenance } from "./NotificationMaintenance.ts"
@@ -59,6 +61,7 @@ import dueByTenant from "./migrations/0004_due_by_tenant.ts"
 import payloadSchema from "./migrations/0005_payload_schema.ts"
 import leaseUntil from "./migrations/0006_lease_until.ts"
 import messageById from "./migrations/0007_message_by_id.ts"
+import layoutOfTemplates from "./migrations/0008_layout.ts"
 import * as NotificationsSubjectData from "./NotificationsSubjectData.ts"
 
 /**
@@ -70,6 +73,7 @@ import * as NotificationsSubjectData from "./NotificationsSubjectData.ts"
 export const layer = Layer.mergeAll(
   Notifications.layer,
   NotificationTemplates.layer,
+  NotificationBrandings.layer,
   CaughtMessages.layer,
   NotificationProfiles.layer,
   NotificationPreferences.layer,
@@ -157,7 +161,8 @@ export const domain = Domain.make({
       "0004_due_by_tenant": dueByTenant,
       "0005_payload_schema": payloadSchema,
       "0006_lease_until": leaseUntil,
-      "0007_message_by_id": messageById
+      "0007_message_by_id": messageById,
+      "0008_layout": layoutOfTemplates
     },
     { release: manifest.version }
   ),
@@ -177,10 +182,12 @@ export const domain = Domain.make({
     templates: Service.make(NotificationTemplates, {
       draft: [NewNotificationTemplate],
       publish: [Name, Version],
+      archive: [Name, Version],
       get: [Name, Version],
       list: [Page.Request],
       preview: [Name, Version, PreviewRequest]
     }),
+    branding: Service.make(NotificationBrandings, { set: [NewNotificationBranding], get: [] }),
     preferences: Service.make(NotificationPreferences, {
       setCategory: [NewNotificationCategory],
       categories: [],

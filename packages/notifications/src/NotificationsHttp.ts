@@ -13,6 +13,7 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import { NotificationBrandings } from "./NotificationBrandings.ts"
 import { NotificationMappings } from "./NotificationMappings.ts"
 import { NotificationPreferences } from "./NotificationPreferences.ts"
 import { NotificationProfile } from "./NotificationProfile.ts"
@@ -22,6 +23,7 @@ import { Notifications } from "./Notifications.ts"
 import { NotificationsApi } from "./NotificationsApi.ts"
 import { NotificationSuppressions } from "./NotificationSuppressions.ts"
 import { NewNotificationTemplate, NotificationTemplate } from "./NotificationTemplate.ts"
+import { NotificationTemplatesApi } from "./NotificationTemplatesApi.ts"
 import { NotificationTemplates } from "./NotificationTemplates.ts"
 
 const asItems = <A>(items: ReadonlyArray<A>) => ({ items })
@@ -61,10 +63,11 @@ const draftTemplate = IdempotentRequests.create({
 })
 
 const templates = HttpApiBuilder.group(
-  NotificationsApi,
+  NotificationTemplatesApi,
   "templates",
   Effect.fn(function* (handlers) {
     const service = yield* NotificationTemplates
+    const brandings = yield* NotificationBrandings
     const draftOnce = yield* draftTemplate
     return handlers.handleAll({
       draftTemplate: ({ headers, payload }) =>
@@ -74,8 +77,12 @@ const templates = HttpApiBuilder.group(
         service.get(params.template, params.templateVersion).pipe(Storage.orUnavailable),
       publishTemplate: ({ params }) =>
         service.publish(params.template, params.templateVersion).pipe(Storage.orUnavailable),
+      archiveTemplate: ({ params }) =>
+        service.archive(params.template, params.templateVersion).pipe(Storage.orUnavailable),
       previewTemplate: ({ params, payload }) =>
-        service.preview(params.template, params.templateVersion, payload).pipe(Storage.orUnavailable)
+        service.preview(params.template, params.templateVersion, payload).pipe(Storage.orUnavailable),
+      setBranding: ({ payload }) => brandings.set(payload).pipe(Storage.orUnavailable),
+      getBranding: () => brandings.get.pipe(Storage.orUnavailable)
     })
   })
 )

@@ -52,28 +52,6 @@ export const reference = Reference.make(
         description: "Removes the mapping. What it has triggered stays."
       }
     },
-    templates: {
-      draftTemplate: {
-        summary: "Draft a template",
-        description:
-          "Adds a version as a draft: subject, text and `html` or `mjml` by locale, of which one has no locale. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. With `payloadSchema` a trigger is refused whose payload does not fit. It is JSON Schema without references, combinations and patterns: `type`, `properties`, `required`, `additionalProperties`, `items`, `const`, `enum`, `format`, and bounds of lengths, items and numbers. Publish it next."
-      },
-      listTemplates: {
-        summary: "List templates",
-        description: "Returns versions by name, the newest version first, at most 200 per page."
-      },
-      getTemplate: { summary: "Get a version of a template", description: "Returns the version." },
-      publishTemplate: {
-        summary: "Publish a template",
-        description:
-          "Publishes the draft, with its MJML compiled to HTML, and archives the version before it. Triggers pin the published version; messages that wait keep theirs. Publishing it again changes nothing."
-      },
-      previewTemplate: {
-        summary: "Preview a template",
-        description:
-          "Renders any version for a payload, a locale and a time zone, and sends nothing. A mistake is answered as it would fail the message."
-      }
-    },
     profiles: {
       setProfile: {
         summary: "Set a profile",
@@ -158,18 +136,6 @@ export const reference = Reference.make(
       "urn:hypermarket:problem:notifications:limit": {
         cause: "The tenant has as many of these as it may have.",
         remedy: "Remove or reuse some; `max` is the limit."
-      },
-      "urn:hypermarket:problem:notifications:template-not-found": {
-        cause: "The tenant has no such version of the template.",
-        remedy: "List the templates to find name and version."
-      },
-      "urn:hypermarket:problem:notifications:template-invalid": {
-        cause: "A part of the template cannot be parsed, or not be rendered for this payload.",
-        remedy: "Correct the place that `part`, `line` and `column` name."
-      },
-      "urn:hypermarket:problem:notifications:template-settled": {
-        cause: "The version was archived: another one was published after it.",
-        remedy: "Draft another version, and publish that."
       },
       "urn:hypermarket:problem:notifications:profile-not-found": {
         cause: "The tenant has no profile of this recipient.",

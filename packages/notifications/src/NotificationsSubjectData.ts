@@ -106,6 +106,7 @@ export const subjectData = SubjectTables.make({
     ),
     nothing("hm_notification_mapping", "configuration of the tenant"),
     nothing("hm_notification_template", "templates of the tenant"),
+    nothing("hm_notification_branding", "configuration of the tenant"),
     nothing("hm_notification_category", "configuration of the tenant"),
     nothing("hm_notification_setting", "configuration of the tenant")
   ]

@@ -13,6 +13,7 @@ import { NotificationMappings } from "@hypermarket/notifications/NotificationMap
 import { NotificationPreferences } from "@hypermarket/notifications/NotificationPreferences"
 import { NotificationsApi } from "@hypermarket/notifications/NotificationsApi"
 import * as NotificationsDomain from "@hypermarket/notifications/NotificationsDomain"
+import { NotificationTemplatesApi } from "@hypermarket/notifications/NotificationTemplatesApi"
 import * as NotificationsHttp from "@hypermarket/notifications/NotificationsHttp"
 import * as OneClickProtocol from "@hypermarket/notifications/OneClickProtocol"
 import * as LinkProtocol from "@hypermarket/notifications/LinkProtocol"
@@ -34,7 +35,9 @@ const Services = NotificationsDomain.layer.pipe(
   Layer.provideMerge(TestDatabase.layer(...Laboratory.migrationSets))
 )
 
-const TestServer = TestApi.layer(NotificationsApi, NotificationsHttp.layer).pipe(Layer.provideMerge(Services))
+const Groups = NotificationsApi.addHttpApi(NotificationTemplatesApi)
+
+const TestServer = TestApi.layer(Groups, NotificationsHttp.layer).pipe(Layer.provideMerge(Services))
 
 const owner = TenantId.make("owner")
 let seeds = 0
@@ -71,11 +74,15 @@ layer(TestServer, { excludeTestServices: true })("NotificationsHttp", (it) => {
         trigger: { key: `new-${number}`, category: "orders", template: "order", to, payload: {} },
         previewTemplate: { payload: { order: { id: "o-1" } } }
       },
-      watched: ["/v1/notifications/mappings", `/v1/notifications/profiles/customer/owned-${number}`]
+      watched: [
+        "/v1/notifications/branding",
+        "/v1/notifications/mappings",
+        `/v1/notifications/profiles/customer/owned-${number}`
+      ]
     }
   }).pipe(provide(owner))
 
-  TenantIsolation.suite(it, NotificationsApi, seed)
+  TenantIsolation.suite(it, Groups, seed)
 
   const to = ({ params }: TenantIsolation.Seeded) => ({ customer: params["recipientId"] })
   const address = ({ params }: TenantIsolation.Seeded) => `${params["recipientId"]}@mail.example`
@@ -85,6 +92,7 @@ layer(TestServer, { excludeTestServices: true })("NotificationsHttp", (it) => {
     calls: {
       "notifications.explain": (seeded) => [{ key: seeded.params["recipientId"], to: to(seeded) }],
       "templates.draft": () => [{ template: "order", contents: [{ subject: "s", text: "t" }] }],
+      "branding.set": () => [{ name: "Changed" }],
       "preferences.setCategory": () => [{ category: "orders", name: "Changed", kind: "required" }],
       "preferences.set": (seeded) => [
         { to: to(seeded), category: "reviews", channel: "email", enabled: false, source: "test" }

@@ -41,10 +41,11 @@ export const post = (address: Address, path: string, body: Schema.Json) =>
 export const publish = Effect.fnUntraced(function* (
   address: Address,
   template: string,
-  contents: Schema.Json
+  contents: Schema.Json,
+  more: { readonly [name: string]: Schema.Json } = {}
 ) {
   const existing = yield* send(address, "GET", `templates/${template}/versions/1`)
-  if (existing.status === 404) yield* post(address, "templates", { template, contents })
+  if (existing.status === 404) yield* post(address, "templates", { template, contents, ...more })
   yield* post(address, `templates/${template}/versions/1/publish`, {})
 })
 

@@ -10,6 +10,7 @@ import type { EventsApi } from "@hypermarket/events/EventsApi"
 import type { WebhooksApi } from "@hypermarket/events/WebhooksApi"
 import type { WorkflowsApi } from "@hypermarket/events/WorkflowsApi"
 import type { ExperimentsApi } from "@hypermarket/experiments/ExperimentsApi"
+import type { NotificationTemplatesApi } from "@hypermarket/notifications/NotificationTemplatesApi"
 import type { NotificationsApi } from "@hypermarket/notifications/NotificationsApi"
 import type { ObservabilityApi } from "@hypermarket/observability/ObservabilityApi"
 import type { ActivityApi } from "@hypermarket/platform/ActivityApi"
@@ -34,6 +35,7 @@ type Apis =
   | typeof FlagRequestsApi
   | typeof FlagsApi
   | typeof NotificationsApi
+  | typeof NotificationTemplatesApi
   | typeof ObservabilityApi
   | typeof OverviewApi
   | typeof PlatformApi

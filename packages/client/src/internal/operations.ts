@@ -1489,6 +1489,18 @@ export type NotificationAudience = {
   readonly everyone: "customer" | "seller" | "operator"
 }
 
+export type NotificationBranding = {
+  readonly name: string | null
+  readonly logoUrl: string | null
+  readonly websiteUrl: string | null
+  readonly primaryColor: string | null
+  readonly secondaryColor: string | null
+  readonly postalAddress: string | null
+  readonly footer: string | null
+  readonly supportEmail: string | null
+  readonly version: number
+}
+
 export type NotificationCancellation = {
   readonly cancelled: number
   readonly tooLate: number
@@ -1719,12 +1731,25 @@ export type NotificationSuppressionNotFound = {
 export type NotificationTemplate = {
   readonly template: string
   readonly templateVersion: number
+  readonly kind: "message" | "layout"
+  readonly layout: string | null
   readonly state: "draft" | "published" | "archived"
   readonly strict: boolean
   readonly contents: ReadonlyArray<NotificationContent>
   readonly payloadSchema: Json | null
   readonly recordedAt: string
   readonly publishedAt: string | null
+}
+
+export type NotificationTemplateInUse = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly template: string
+  readonly templates: ReadonlyArray<string>
+  readonly mappings: ReadonlyArray<string>
+  readonly type: "urn:hypermarket:problem:notifications:template-in-use"
+  readonly status?: 409
+  readonly title: "The template is in use"
 }
 
 export type NotificationTemplateInvalid = {
@@ -3430,6 +3455,7 @@ export type KnownProblem =
   | NotificationProfileNotFound
   | NotificationRefused
   | NotificationSuppressionNotFound
+  | NotificationTemplateInUse
   | NotificationTemplateInvalid
   | NotificationTemplateNotFound
   | NotificationTemplateSettled
@@ -6524,41 +6550,6 @@ export interface Operations {
       readonly mapping: string
     }, options?: CallOptions): Promise<void>
   }
-  readonly templates: {
-    /** List templates. Returns versions by name, the newest version first, at most 200 per page. */
-    list(input?: {
-      readonly limit?: number
-      readonly cursor?: string
-    }, options?: CallOptions): Paged<{
-      readonly items: ReadonlyArray<NotificationTemplate>
-      readonly nextCursor: string | null
-    }>
-    /** Draft a template. Adds a version as a draft: subject, text and `html` or `mjml` by locale, of which one has no locale. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. With `payloadSchema` a trigger is refused whose payload does not fit. It is JSON Schema without references, combinations and patterns: `type`, `properties`, `required`, `additionalProperties`, `items`, `const`, `enum`, `format`, and bounds of lengths, items and numbers. Publish it next. */
-    draft(input: {
-      readonly body: {
-        readonly template: string
-        readonly contents: ReadonlyArray<NotificationContent>
-        readonly strict?: boolean
-        readonly payloadSchema?: { readonly [key: string]: unknown }
-      }
-    }, options?: CallOptions): Promise<NotificationTemplate>
-    /** Get a version of a template. Returns the version. */
-    get(input: {
-      readonly template: string
-      readonly templateVersion: string
-    }, options?: CallOptions): Promise<NotificationTemplate>
-    /** Publish a template. Publishes the draft, with its MJML compiled to HTML, and archives the version before it. Triggers pin the published version; messages that wait keep theirs. Publishing it again changes nothing. */
-    publish(input: {
-      readonly template: string
-      readonly templateVersion: string
-    }, options?: CallOptions): Promise<NotificationTemplate>
-    /** Preview a template. Renders any version for a payload, a locale and a time zone, and sends nothing. A mistake is answered as it would fail the message. */
-    preview(input: {
-      readonly template: string
-      readonly templateVersion: string
-      readonly body: NotificationPreviewRequest
-    }, options?: CallOptions): Promise<NotificationPreview>
-  }
   readonly profiles: {
     /** Set a profile. Sets the recipient's address, name, locale, time zone and quiet hours as a whole; what is left out is removed, and the tenant's default applies. Messages that are held for the recipient are decided again. */
     set(input: {
@@ -6653,5 +6644,62 @@ export interface Operations {
         readonly address: string
       }
     }, options?: CallOptions): Promise<void>
+  }
+  readonly templates: {
+    /** List templates. Returns versions by name, the newest version first, at most 200 per page. */
+    list(input?: {
+      readonly limit?: number
+      readonly cursor?: string
+    }, options?: CallOptions): Paged<{
+      readonly items: ReadonlyArray<NotificationTemplate>
+      readonly nextCursor: string | null
+    }>
+    /** Draft a template. Adds a version as a draft: subject, text and `html` or `mjml` by locale, of which one has no locale. With `layout` the message is placed into the layout of that name, and has `html`, not `mjml`. With `kind` `layout` the version is a layout: each part has `{{ content }}` once, and sees `brand`, `recipient`, `unsubscribeUrl` and `preferencesUrl`, each of which may be empty. A part that cannot be parsed is refused with 422 `template-invalid`, which names part, line and column. With `payloadSchema` a trigger is refused whose payload does not fit. It is JSON Schema without references, combinations and patterns: `type`, `properties`, `required`, `additionalProperties`, `items`, `const`, `enum`, `format`, and bounds of lengths, items and numbers. Publish it next. */
+    draft(input: {
+      readonly body: {
+        readonly template: string
+        readonly kind?: "message" | "layout"
+        readonly layout?: string
+        readonly contents: ReadonlyArray<NotificationContent>
+        readonly strict?: boolean
+        readonly payloadSchema?: { readonly [key: string]: unknown }
+      }
+    }, options?: CallOptions): Promise<NotificationTemplate>
+    /** Get a version of a template. Returns the version. */
+    get(input: {
+      readonly template: string
+      readonly templateVersion: string
+    }, options?: CallOptions): Promise<NotificationTemplate>
+    /** Publish a template. Publishes the draft, with its MJML compiled to HTML, and archives the version before it. Triggers pin the published version of the template and of its layout; messages that wait keep theirs. A template whose layout is not published is refused. Publishing it again changes nothing. */
+    publish(input: {
+      readonly template: string
+      readonly templateVersion: string
+    }, options?: CallOptions): Promise<NotificationTemplate>
+    /** Archive a template. Archives a version without another one in its place: the published version of a template takes no more triggers. One that published templates have as their layout, or that mappings send, is refused with 409 `template-in-use`, which names them. Messages that wait are sent. Archiving it again changes nothing. */
+    archive(input: {
+      readonly template: string
+      readonly templateVersion: string
+    }, options?: CallOptions): Promise<NotificationTemplate>
+    /** Preview a template. Renders any version for a payload, a locale and a time zone, in its layout as it is published, and sends nothing. A layout is shown around a sample. A mistake is answered as it would fail the message. */
+    preview(input: {
+      readonly template: string
+      readonly templateVersion: string
+      readonly body: NotificationPreviewRequest
+    }, options?: CallOptions): Promise<NotificationPreview>
+    /** Get the branding. Returns the branding of the tenant. All is null, and `version` is 0, while none has been set. */
+    getBranding(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<NotificationBranding>
+    /** Set the branding. Sets what templates and layouts see as `brand`, as a whole: `brand.name`, `brand.logoUrl` and so on; what is left out is null. It is read when a message is sent, so messages that wait have it too. */
+    setBranding(input: {
+      readonly body: {
+        readonly name: string
+        readonly logoUrl?: string
+        readonly websiteUrl?: string
+        readonly primaryColor?: string
+        readonly secondaryColor?: string
+        readonly postalAddress?: string
+        readonly footer?: string
+        readonly supportEmail?: string
+      }
+    }, options?: CallOptions): Promise<NotificationBranding>
   }
 }

@@ -375,13 +375,6 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     set: "POST notifications/mappings",
     remove: "DELETE notifications/mappings/{mapping}"
   },
-  templates: {
-    list: "GET notifications/templates p",
-    draft: "POST notifications/templates i",
-    get: "GET notifications/templates/{template}/versions/{templateVersion}",
-    publish: "POST notifications/templates/{template}/versions/{templateVersion}/publish",
-    preview: "POST notifications/templates/{template}/versions/{templateVersion}/preview"
-  },
   profiles: {
     set: "POST notifications/profiles",
     get: "GET notifications/profiles/{kind}/{recipientId}",
@@ -399,5 +392,15 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     add: "POST notifications/suppressions",
     find: "POST notifications/suppressions/find",
     lift: "POST notifications/suppressions/lift"
+  },
+  templates: {
+    list: "GET notifications/templates p",
+    draft: "POST notifications/templates i",
+    get: "GET notifications/templates/{template}/versions/{templateVersion}",
+    publish: "POST notifications/templates/{template}/versions/{templateVersion}/publish",
+    archive: "POST notifications/templates/{template}/versions/{templateVersion}/archive",
+    preview: "POST notifications/templates/{template}/versions/{templateVersion}/preview",
+    getBranding: "GET notifications/branding",
+    setBranding: "POST notifications/branding"
   }
 }

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { MailProvider } from "../MailProvider.ts"
 import { preferencesPurpose, unsubscribePurpose } from "../NotificationPreference.ts"
+import type * as Branding from "./branding.ts"
 import * as Decision from "./decision.ts"
 import type * as Statements from "./deliveryStatements.ts"
 import { lineOf } from "./line.ts"
@@ -60,7 +61,8 @@ export const make = (options: {
   const compose = Effect.fnUntraced(function* (
     row: Statements.ClaimedRow,
     payload: Readonly<Record<string, unknown>>,
-    defaults: Statements.DefaultsRow
+    defaults: Statements.DefaultsRow,
+    brand: Branding.Brand
   ) {
     const now = yield* Now.now
     const id = row.notificationId
@@ -76,15 +78,21 @@ export const make = (options: {
     const address = row.email ?? ""
     const template = yield* templates.get(row.template, row.templateVersion)
     if (template === undefined) return dead("template-unknown")
+    const layout =
+      template.layout === undefined
+        ? undefined
+        : yield* templates.get(template.layout, row.layoutVersion ?? 0)
+    if (template.layout !== undefined && layout === undefined) return dead("layout-unknown")
+    const linksPreferences = template.linksPreferences || layout?.linksPreferences === true
     const isOptional = row.kind !== "required"
     const recipient = { kind: row.recipientKind, id: row.recipientId }
     let unsubscribeUrl: string | undefined
     let preferencesUrl = ""
-    if (isOptional || template.linksPreferences) {
+    if (isOptional || linksPreferences) {
       if (publicUrl === "" && isSent(address)) return later("HM_NOTIFICATIONS_URL is not set")
       const base = `${publicUrl === "" ? caughtUrl : publicUrl}/v1/notifications`
       const made = yield* Effect.gen(function* () {
-        if (template.linksPreferences) {
+        if (linksPreferences) {
           const token = yield* tokens.make({
             purpose: preferencesPurpose,
             claims: recipient,
@@ -107,6 +115,7 @@ export const make = (options: {
       template,
       {
         ...payload,
+        brand,
         recipient: { ...recipient, name: row.name ?? "" },
         unsubscribeUrl: unsubscribeUrl ?? "",
         preferencesUrl
@@ -114,7 +123,8 @@ export const make = (options: {
       {
         locale: row.locale ?? defaults.locale,
         timeZone: Decision.zoneOf(row, defaults)?.id ?? "UTC"
-      }
+      },
+      layout
     )
     if (Result.isFailure(rendered)) {
       const { column, line, message, part } = rendered.failure

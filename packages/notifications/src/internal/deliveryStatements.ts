@@ -30,6 +30,8 @@ export interface ClaimedRow {
   readonly enabled: boolean | null
   readonly template: string
   readonly templateVersion: number
+  /** The version of the template's layout; null without one. */
+  readonly layoutVersion: number | null
 }
 
 export interface PayloadRow {
@@ -104,10 +106,11 @@ export const make = (sql: SqlClient.SqlClient) => {
            c.when_unknown AS "whenUnknown", t.critical,
            t.state = 'cancelled' AS "isCancelled", t.expires_at AS "expiresAt", p.email, p.name,
            coalesce(t.locale, p.locale) AS locale, p.time_zone AS "timeZone", p.quiet_from AS "quietFrom",
-           p.quiet_until AS "quietUntil", u.enabled, t.template, t.template_version AS "templateVersion"
+           p.quiet_until AS "quietUntil", u.enabled, t.template, t.template_version AS "templateVersion",
+           t.layout_version AS "layoutVersion"
       FROM claimed q
      CROSS JOIN LATERAL (
-           SELECT critical, state, expires_at, locale, template, template_version
+           SELECT critical, state, expires_at, locale, template, template_version, layout_version
              FROM hm_notification_trigger
             WHERE tenant_id = q.tenant_id AND trigger_id = q.trigger_id
             LIMIT 1) t

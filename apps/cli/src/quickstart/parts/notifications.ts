@@ -27,6 +27,22 @@ const contents = [
   }
 ]
 
+/** The page around each confirmation, with the shop's branding. */
+const layoutContents = [
+  {
+    subject: "{{ content }}",
+    text: "{{ content }}\n-- \n{{ brand.name }}, {{ brand.postalAddress }}\n",
+    mjml: '<mjml><mj-body><mj-section><mj-column><mj-text font-size="20px" color="{{ brand.primaryColor }}">{{ brand.name }}</mj-text><mj-text>{{ content }}</mj-text><mj-text>{{ brand.name }}, {{ brand.postalAddress }}</mj-text></mj-column></mj-section></mj-body></mjml>'
+  }
+]
+
+const branding = {
+  name: "Demo Shop",
+  primaryColor: "#1f4e79",
+  postalAddress: "1 Market Square, Springfield",
+  supportEmail: "help@shop.example"
+}
+
 const reviewContents = [
   {
     subject: "How was your order {{ order.id }}?",
@@ -94,7 +110,9 @@ export const notifications: Part = {
     const now = yield* Clock.currentTimeMillis
     yield* post(installation, "categories", { category: "orders", name: "Orders", kind: "required" })
     yield* post(installation, "categories", { category: "reviews", name: "Reviews", kind: "service" })
-    yield* publish(installation, template, contents)
+    yield* post(installation, "branding", branding)
+    yield* publish(installation, "shop", layoutContents, { kind: "layout" })
+    yield* publish(installation, template, contents, { layout: "shop" })
     yield* publish(installation, "review-request", reviewContents)
     for (const customer of customersAt(now)) yield* post(installation, "profiles", customer)
     yield* post(installation, "preferences", {

@@ -14,10 +14,11 @@ export interface Built {
 const tooLarge = (part: string, message: string) =>
   Effect.fail<Message.MessageFault>({ part, line: 1, column: 1, message })
 
-/** Compiles the MJML that has no HTML yet, and parses every part. */
+/** Compiles the MJML that has no HTML yet, and parses every part. A layout is tried out too. */
 export const build = Effect.fnUntraced(function* (
   drafted: ReadonlyArray<NotificationContent>,
-  strict: boolean
+  strict: boolean,
+  role: Message.Role
 ) {
   const open = drafted.filter(({ html, mjml }) => mjml !== undefined && html === undefined)
   const results = open.length === 0 ? [] : yield* Mjml.compile(open.map(({ mjml = "" }) => mjml))
@@ -41,6 +42,8 @@ export const build = Effect.fnUntraced(function* (
   if (Buffer.byteLength(JSON.stringify(contents)) > contentsBytesMax) {
     return yield* tooLarge("mjml", `Expected at most ${contentsBytesMax} bytes with the HTML of MJML`)
   }
-  const parsed = yield* Effect.fromResult(Message.compile(contents, strict))
+  const parsed = yield* Effect.fromResult(Message.compile(contents, strict, role))
+  const fault = role === "layout" ? Message.faultOfLayout(parsed) : undefined
+  if (fault !== undefined) return yield* Effect.fail(fault)
   return { contents, compiled: parsed } satisfies Built
 })

@@ -60,14 +60,21 @@ export const faultOf = (source: string, { isGenerated = false }: Options = {}): 
   return outputInTag(source)
 }
 
-/** Walks the markup as a browser would; a tag of Liquid is skipped whole. */
-const outputInTag = (source: string): Fault | undefined => {
-  let place: "text" | "tag" | '"' | "'" = "text"
+/** Text, a tag, or the quotes within one. An output in a comment has none. */
+type Place = "text" | "tag" | '"' | "'"
+
+/**
+ * Walks the markup as a browser would; a tag of Liquid is skipped whole. Returns the place of the end, undefined within a comment
+ * or a tag of Liquid.
+ */
+function* outputsIn(
+  source: string
+): Generator<{ readonly offset: number; readonly place: Place }, Place | undefined> {
+  let place: Place = "text"
   for (let at = 0; at < source.length; at++) {
     const two = source.slice(at, at + 2)
     if (two === "{{" || two === "{%") {
-      if (two === "{{" && place === "tag")
-        return { offset: at, message: "Expected quotes around an output in a tag" }
+      if (two === "{{") yield { offset: at, place }
       const end = source.indexOf(two === "{{" ? "}}" : "%}", at + 2)
       if (end < 0) return undefined
       at = end + 1
@@ -85,7 +92,29 @@ const outputInTag = (source: string): Fault | undefined => {
       else if (character === '"' || character === "'") place = character
     } else if (character === place) place = "tag"
   }
+  return place
+}
+
+const outputInTag = (source: string): Fault | undefined => {
+  for (const { offset, place } of outputsIn(source)) {
+    if (place === "tag") return { offset, message: "Expected quotes around an output in a tag" }
+  }
   return undefined
+}
+
+/** True for an output that is neither in a tag nor in a comment. */
+export const isInText = (source: string, offset: number): boolean => {
+  for (const output of outputsIn(source)) if (output.offset === offset) return output.place === "text"
+  return false
+}
+
+/** True when every tag and comment has its end. */
+export const endsInText = (source: string): boolean => {
+  const outputs = outputsIn(source)
+  for (;;) {
+    const { done, value } = outputs.next()
+    if (done === true) return value === "text"
+  }
 }
 
 const links =
