@@ -5,7 +5,6 @@
  */
 import { Version } from "@hypermarket/core/Precondition"
 import * as BoundedInt from "@hypermarket/core/BoundedInt"
-import * as Check from "@hypermarket/core/Check"
 import * as Domain from "@hypermarket/core/Domain"
 import { AdopterId } from "@hypermarket/core/Identifier"
 import * as Job from "@hypermarket/core/Job"
@@ -19,14 +18,15 @@ import type { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as SqlClient from "effect/sql/SqlClient"
 import manifest from "../package.json" with { type: "json" }
 import { NewSignal, SignalCompletion, SignalKind } from "./FraudSignal.ts"
 import * as Commerce from "./internal/commerce.ts"
+import * as FoldingCheck from "./internal/foldingCheck.ts"
 import { timeline } from "./internal/overview.ts"
 import fraudSignal from "./migrations/0001_fraud_signal.ts"
 import ruleSet from "./migrations/0002_risk_rule_set.ts"
 import sampleOrder from "./migrations/0003_sample_order.ts"
+import earlierResult from "./migrations/0004_earlier_result.ts"
 import { Risk } from "./Risk.ts"
 import { DecideOptions, DecisionId, NewLabel } from "./RiskDecision.ts"
 import { RingRequest } from "./RiskLink.ts"
@@ -106,30 +106,6 @@ const eventPartitions = Partitions.make({
   ahead: 1
 })
 
-/** A round folds thousands of rows every ten seconds: as many entities that wait mean that none runs. */
-const dueMax = 10_000
-
-const folding = Check.make(
-  "risk entities",
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const [row] = yield* sql<{ readonly waiting: number }>`
-      SELECT count(*)::int AS waiting
-        FROM (SELECT FROM hm_fraud_entity_due LIMIT ${dueMax + 1}) w
-    `
-    const waiting = row?.waiting ?? 0
-    return [
-      waiting > dueMax
-        ? {
-            status: "warn" as const,
-            message: `more than ${dueMax} entities wait for their hours to be summed`,
-            hint: "start a worker: counts stay exact, and are slower to read until it has folded them"
-          }
-        : { status: "ok" as const, message: `${waiting} entities wait for their hours to be summed` }
-    ]
-  })
-)
-
 /** Signals and labels of one call: one statement writes them all. */
 const batchMax = 500
 
@@ -142,7 +118,12 @@ export const domain = Domain.make({
   tables: ["hm_fraud_", "hm_risk_"],
   migrations: Migrations.make(
     "risk",
-    { "0001_fraud_signal": fraudSignal, "0002_risk_rule_set": ruleSet, "0003_sample_order": sampleOrder },
+    {
+      "0001_fraud_signal": fraudSignal,
+      "0002_risk_rule_set": ruleSet,
+      "0003_sample_order": sampleOrder,
+      "0004_earlier_result": earlierResult
+    },
     { release: manifest.version }
   ),
   layer,
@@ -190,7 +171,7 @@ export const domain = Domain.make({
   jobs: [fold, prune],
   subscriptions: [facts],
   partitions: [signalPartitions, eventPartitions],
-  checks: [folding],
+  checks: [FoldingCheck.check],
   timeline,
   settings: Settings.settings,
   subjectData: RiskSubjectData.subjectData

@@ -1,4 +1,5 @@
 /** Sums events of hot entities by hour, and deletes what is past its retention. */
+import * as EachTenant from "@hypermarket/core/EachTenant"
 import type * as SqlClient from "effect/sql/SqlClient"
 
 /** Rows of one entity per transaction: some hundred milliseconds. */
@@ -8,6 +9,9 @@ export const foldRowsMax = 5_000
 const settledMinutes = 2
 
 const minuteMillis = 60_000
+
+/** 2 to the power of ten seconds is more than the longest wait. */
+const retryDoublingsMax = 10
 
 /** Rows per statement of the prune. */
 export const pruneRowsMax = 5_000
@@ -57,14 +61,35 @@ export const make = (sql: SqlClient.SqlClient) => ({
      LIMIT ${tenantsMax}
   `,
 
-  /** Locks one entity. Another worker locks another one. */
-  takeDue: (tenantId: string) => sql<{ readonly entity: bigint | string }>`
-    SELECT entity
+  /** Locks one entity that does not wait after a failure. Another worker locks another one. */
+  takeDue: (tenantId: string, now: Date) => sql<{
+    readonly entity: bigint | string
+    readonly failures: number
+  }>`
+    SELECT entity, failures
       FROM hm_fraud_entity_due
      WHERE tenant_id = ${tenantId}
+       AND (retry_at IS NULL OR retry_at <= ${now})
      ORDER BY entity
      LIMIT 1
        FOR UPDATE SKIP LOCKED
+  `,
+
+  /** The entity waits for 1 s, then for twice the time, up to ten minutes. */
+  noteFailure: (tenantId: string, entity: string, text: string, now: Date) => sql`
+    UPDATE hm_fraud_entity_due d
+       SET failures = d.failures + 1, last_error = ${text},
+           retry_at = ${now}::timestamptz
+                      + least(${EachTenant.retrySecondsMax}::float8, 2 ^ least(${retryDoublingsMax}, d.failures))
+                        * interval '1 second'
+     WHERE d.tenant_id = ${tenantId} AND d.entity = ${entity}::bigint
+  `,
+
+  /** Ends the wait of an entity that could be folded again and has more rows. */
+  clearFailure: (tenantId: string, entity: string) => sql`
+    UPDATE hm_fraud_entity_due
+       SET failures = 0, last_error = NULL, retry_at = NULL
+     WHERE tenant_id = ${tenantId} AND entity = ${entity}::bigint
   `,
 
   removeDue: (tenantId: string, entity: string) => sql`
