@@ -57,6 +57,20 @@ export const BacktestRequest = Schema.Struct({
 export type BacktestRequest = typeof BacktestRequest.Type
 
 /**
+ * A feature that the version reads and decisions did not freeze. Windows of a decision held what had committed, which is recorded
+ * nowhere: each figure may differ by the signals that were recorded within a second of the decision.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const RecomputedFeature = Schema.Struct({
+  feature: Schema.String,
+  decisions: Schema.Int,
+  /** Signals of the feature's entities that were recorded within a second of these decisions. */
+  nearbySignals: Schema.Int
+})
+
+/**
  * Figures of a backtest. An alert is any outcome but `allow`. Shares are null without labelled decisions.
  *
  * @category models
@@ -89,6 +103,9 @@ export class BacktestReport extends Schema.Class<BacktestReport>("@hypermarket/r
   recallAtOnePercent: Schema.NullOr(Schema.Number),
   /** The share of bad cards among the 100 labelled ones of a day that come first by outcome and score; the mean over days. */
   cardPrecisionAt100: Schema.NullOr(Schema.Number),
-  /** Decisions whose features were not frozen and are missing here. */
-  missingFeatures: Schema.Int
+  /** Decisions with a feature that they did not freeze. It was recomputed from the signals that were recorded before. */
+  recomputedDecisions: Schema.Int,
+  recomputedFeatures: Schema.Array(RecomputedFeature),
+  /** Decisions in no figure: they did not freeze a feature, and the signals of its window are no longer kept. */
+  leftOut: Schema.Int
 }) {}

@@ -20,6 +20,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as Ast from "./cel/Ast.ts"
+import * as Backtesting from "./internal/backtesting.ts"
 import * as Parsing from "./internal/parsing.ts"
 import * as Engine from "./internal/ruleEngine.ts"
 import * as Attribute from "./internal/attribute.ts"
@@ -136,7 +137,10 @@ export class RiskRules extends Context.Service<
     readonly shadowReport: (
       version: number
     ) => Effect.Effect<ShadowReport, RuleSetNotFound | SqlError, Tenant>
-    /** Evaluates a version over the decisions of a time, with what rules could read then. */
+    /**
+     * Evaluates a version over the decisions of a time, with what rules could read then. A feature that a decision did not
+     * freeze is recomputed from the signals that were recorded before it, and the report names it.
+     */
     readonly backtest: (
       request: BacktestRequest
     ) => Effect.Effect<BacktestReport, RuleSetNotFound | SqlError, Tenant>
@@ -151,6 +155,7 @@ export class RiskRules extends Context.Service<
       const wakeup = yield* Wakeup
       const rows = Rows.make(sql)
       const reports = Reports.make(sql)
+      const { backtest } = Backtesting.make(sql, rows)
 
       const { parse } = yield* Parsing.make
 
@@ -372,7 +377,7 @@ export class RiskRules extends Context.Service<
         backtest: Effect.fn("RiskRules.backtest")(function* (request: BacktestRequest) {
           const tenant = yield* Tenant
           const set = yield* compiledVersion(tenant.id, request.version)
-          return yield* reports.backtest(tenant.id, set, request)
+          return yield* backtest(tenant.id, set, request)
         })
       })
     })

@@ -32,7 +32,9 @@ interface Summary {
   readonly recall: number | null
   readonly cardPrecisionAt100: number | null
   readonly valueSaved: Readonly<Record<string, string>>
-  readonly missingFeatures: number
+  readonly recomputedDecisions: number
+  readonly recomputedFeatures: BacktestReport["recomputedFeatures"]
+  readonly leftOut: number
 }
 
 const share = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole)
@@ -46,7 +48,16 @@ const summarise = (version: number, reports: ReadonlyArray<BacktestReport>): Sum
     reports.reduce((total, report) => total + of(report), 0)
   const outcomes = new Map<string, BacktestReport["outcomes"][number]>()
   const saved = new Map<string, bigint>()
+  const recomputed = new Map<string, BacktestReport["recomputedFeatures"][number]>()
   for (const report of reports) {
+    for (const part of report.recomputedFeatures) {
+      const existing = recomputed.get(part.feature)
+      recomputed.set(part.feature, {
+        feature: part.feature,
+        decisions: part.decisions + (existing?.decisions ?? 0),
+        nearbySignals: part.nearbySignals + (existing?.nearbySignals ?? 0)
+      })
+    }
     for (const cell of report.outcomes) {
       const place = `${cell.decided}/${cell.version}`
       const existing = outcomes.get(place)
@@ -81,7 +92,11 @@ const summarise = (version: number, reports: ReadonlyArray<BacktestReport>): Sum
     valueSaved: Object.fromEntries(
       Array.from(saved, ([currency, amount]) => [currency, String(amount)] as const)
     ),
-    missingFeatures: sum(({ missingFeatures }) => missingFeatures)
+    recomputedDecisions: sum(({ recomputedDecisions }) => recomputedDecisions),
+    recomputedFeatures: Array.from(recomputed.values()).toSorted((left, right) =>
+      left.feature < right.feature ? -1 : 1
+    ),
+    leftOut: sum(({ leftOut }) => leftOut)
   }
 }
 
@@ -97,9 +112,13 @@ const textOf = (summary: Summary): string =>
     ...Object.entries(summary.valueSaved).map(
       ([currency, amount]) => `saved ${amount} minor units of ${currency}`
     ),
-    ...(summary.missingFeatures === 0
+    ...summary.recomputedFeatures.map(
+      ({ decisions, feature, nearbySignals }) =>
+        `${feature} was recomputed for ${decisions} decisions; ${nearbySignals} signals were recorded within a second of them`
+    ),
+    ...(summary.leftOut === 0
       ? []
-      : [`${summary.missingFeatures} decisions did not freeze a feature that the version reads`]),
+      : [`${summary.leftOut} decisions are left out: the signals of a feature's window are no longer kept`]),
     ...(summary.truncatedDays === 0
       ? []
       : [`${summary.truncatedDays} days have more decisions than one report reads`]),

@@ -149,7 +149,13 @@ export type BacktestReport = {
   readonly recall: number | null
   readonly recallAtOnePercent: number | null
   readonly cardPrecisionAt100: number | null
-  readonly missingFeatures: number
+  readonly recomputedDecisions: number
+  readonly recomputedFeatures: ReadonlyArray<{
+    readonly feature: string
+    readonly decisions: number
+    readonly nearbySignals: number
+  }>
+  readonly leftOut: number
 }
 
 export type BadRequestProblem = {
@@ -2483,6 +2489,7 @@ export type RiskDecision = {
     readonly entities: ReadonlyArray<string>
     readonly attributes: { readonly [key: string]: Json }
     readonly features: { readonly [key: string]: string | number }
+    readonly capped?: ReadonlyArray<string>
     readonly snoozed: ReadonlyArray<string>
     readonly listed: "allow" | "block" | null
   }

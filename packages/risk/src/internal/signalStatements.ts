@@ -7,6 +7,9 @@ import type { HashedEntity } from "./entity.ts"
 
 type Currency = NonNullable<NewSignal["amount"]>["currency"]
 
+/** A payment has two or three. Past it the oldest is forgotten, and a backtest from before it counts the next one. */
+const earlierResultsMax = 20
+
 /** A signal to be stored. `version` orders the facts of a subject; a call has none. */
 export interface Prepared {
   readonly signalId: string
@@ -52,7 +55,7 @@ interface EntityJson {
   readonly hash: string
 }
 
-const decodeEntities = (entities: ReadonlyArray<EntityJson>): ReadonlyArray<HashedEntity> =>
+export const decodeEntities = (entities: ReadonlyArray<EntityJson>): ReadonlyArray<HashedEntity> =>
   entities.map(({ hash, kind }) => ({ kind, hash: BigInt(hash) }))
 
 export const parsed = <A>(json: A | string): A => (typeof json === "string" ? JSON.parse(json) : json)
@@ -239,7 +242,7 @@ export const make = (sql: SqlClient.SqlClient) => {
   `
 
   /** Moves a signal from one result to another: it stays one event of each entity, also where its hour is folded. */
-  const changeResult = (tenantId: string, signal: Stored, result: SignalResult) => sql`
+  const changeResult = (tenantId: string, signal: Stored, result: SignalResult, now: Date) => sql`
     WITH locked AS (
       SELECT e.entity, e.is_folded, e.kind, e.result, e.amount, coalesce(e.currency, '') AS currency,
              to_timestamp(ceil(extract(epoch FROM e.occurred_at) / 3600) * 3600) AS hour
@@ -262,9 +265,13 @@ export const make = (sql: SqlClient.SqlClient) => {
          AND e.signal_id = ${signal.signalId}::uuid
     ),
     changed_signal AS (
-      UPDATE hm_fraud_signal
-         SET result = ${result}
-       WHERE tenant_id = ${tenantId} AND occurred_at = ${signal.occurredAt} AND signal_id = ${signal.signalId}::uuid
+      UPDATE hm_fraud_signal s
+         SET result = ${result},
+             earlier_results = CASE
+                                 WHEN jsonb_array_length(s.earlier_results) >= ${earlierResultsMax} THEN s.earlier_results - 0
+                                 ELSE coalesce(s.earlier_results, '[]')
+                               END || jsonb_build_object('result', s.result, 'until', ${now}::timestamptz)
+       WHERE s.tenant_id = ${tenantId} AND s.occurred_at = ${signal.occurredAt} AND s.signal_id = ${signal.signalId}::uuid
     ),
     taken AS (
       UPDATE hm_fraud_entity_hour h
@@ -323,7 +330,9 @@ export const make = (sql: SqlClient.SqlClient) => {
     for (const row of rows) {
       const stored = storedOf(row, false)
       const result = bySubject.get(placeOf(row))?.result
-      if (result !== undefined && result !== stored.result) yield* changeResult(tenantId, stored, result)
+      if (result !== undefined && result !== stored.result) {
+        yield* changeResult(tenantId, stored, result, now)
+      }
       existing.push(result === undefined ? stored : { ...stored, result })
     }
     return [...made, ...existing]
