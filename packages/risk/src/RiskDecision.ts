@@ -123,6 +123,8 @@ export const Frozen = Schema.Struct({
   entities: Schema.Array(Schema.String),
   attributes: Schema.Record(Schema.String, Schema.Json),
   features: Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Number])),
+  /** The names of distinct counts that stopped at 10,000: there are more. */
+  capped: Schema.optionalKey(Schema.Array(Schema.String)),
   snoozed: Schema.Array(Schema.String),
   listed: Schema.NullOr(Schema.Literals(["allow", "block"]))
 })

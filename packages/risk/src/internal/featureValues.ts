@@ -3,8 +3,8 @@ import { type Aggregate, type Distinct, type Feature, type Values, windows } fro
 import type { EntityKind } from "../FraudSignal.ts"
 import * as Entity from "./entity.ts"
 
-/** Distinct counts stop here: beyond it the number says nothing more. */
-const distinctMax = 10_000
+/** Distinct counts stop here: beyond it the number says nothing more. A decision names those that did. */
+export const distinctMax = 10_000
 
 /** Counts and sums of an entity, one per window: of rows by themselves, or of rows in hourly sums. */
 export interface Cell {
@@ -30,6 +30,9 @@ interface Signal {
   readonly entities: ReadonlyArray<Entity.HashedEntity>
   readonly features: ReadonlyArray<Feature>
 }
+
+const hashesOf = (signal: Signal, kind: EntityKind): ReadonlyArray<string> =>
+  signal.entities.filter((entity) => entity.kind === kind).map(({ hash }) => String(hash))
 
 /** Returns the entities that have too many rows by themselves. */
 export const hotOf = (rows: ReadonlyArray<Cell>, hotEvents: number): ReadonlyArray<bigint> => {
@@ -78,13 +81,26 @@ const aggregateOf = (sums: Sums, { aggregate }: Aggregate): string | number | un
 const greatest = (values: ReadonlyArray<string | number>): string | number | undefined =>
   values.toSorted((left, right) => Number(left) - Number(right)).at(-1)
 
-const distinctOf = (rows: ReadonlyArray<DistinctRow>, feature: Distinct): string => {
+/** Of several entities of one kind the greatest count. */
+const distinctOf = (signal: Signal, rows: ReadonlyArray<DistinctRow>, feature: Distinct): number => {
   const index = windows.indexOf(feature.window)
-  const counts = rows
-    .filter(({ other }) => other === Entity.numberOf(feature.other))
-    .map(({ counts }) => Math.min(Number(counts[index] ?? 0), distinctMax))
-  return String(Math.max(0, ...counts))
+  const entities = hashesOf(signal, feature.entity)
+  return rows
+    .filter(
+      ({ entity, other }) => other === Entity.numberOf(feature.other) && entities.includes(String(entity))
+    )
+    .reduce((most, { counts }) => Math.max(most, Number(counts[index] ?? 0)), 0)
 }
+
+/** Returns the names of the distinct counts that have stopped at {@link distinctMax}. */
+export const cappedOf = (signal: Signal, distincts: ReadonlyArray<DistinctRow>): ReadonlyArray<string> =>
+  distincts.every(({ counts }) => counts.every((count) => Number(count) <= distinctMax))
+    ? []
+    : signal.features.flatMap((feature) =>
+        feature.aggregate === "distinct" && distinctOf(signal, distincts, feature) > distinctMax
+          ? [feature.name]
+          : []
+      )
 
 /** Returns the value of each feature of a signal, by its name. */
 export const valuesOf = (
@@ -92,19 +108,13 @@ export const valuesOf = (
   cells: ReadonlyArray<Cell>,
   distincts: ReadonlyArray<DistinctRow>
 ): Values => {
-  const hashes = (kind: EntityKind) =>
-    signal.entities.filter((entity) => entity.kind === kind).map(({ hash }) => String(hash))
   const values: Record<string, string | number> = {}
   for (const feature of signal.features) {
-    const entities = hashes(feature.entity)
     const value =
       feature.aggregate === "distinct"
-        ? distinctOf(
-            distincts.filter(({ entity }) => entities.includes(String(entity))),
-            feature
-          )
+        ? String(Math.min(distinctOf(signal, distincts, feature), distinctMax))
         : greatest(
-            entities.flatMap((entity) => {
+            hashesOf(signal, feature.entity).flatMap((entity) => {
               const rows = cells.filter((row) => String(row.entity) === entity)
               const single = aggregateOf(sumsOf(rows, feature, signal.currency), feature)
               return single === undefined ? [] : [single]

@@ -8,7 +8,7 @@ import type { LiveRules } from "../RiskRules.ts"
 import type * as Decisions from "./decisionStatements.ts"
 import * as Engine from "./ruleEngine.ts"
 import type * as Signals from "./signalStatements.ts"
-import type * as Velocity from "./velocity.ts"
+import * as Velocity from "./velocity.ts"
 
 const frozenOf = (
   signal: Signals.Stored,
@@ -29,6 +29,7 @@ const frozenOf = (
     entities: Array.from(new Set(signal.entities.map(({ kind }) => kind))),
     attributes: signal.attributes,
     features: read.values,
+    ...(read.capped.length === 0 ? {} : { capped: read.capped }),
     snoozed: Array.from(new Set(mine.flatMap(({ rule }) => (rule === null ? [] : [rule])))).toSorted(),
     listed: lists.includes("block") ? "block" : lists.includes("allow") ? "allow" : null
   }
@@ -121,7 +122,7 @@ export const make = (
     const nowNanos = yield* Clock.currentTimeNanos
     const made: Array<Decisions.NewDecision> = []
     for (const [index, signal] of stored.entries()) {
-      const frozen = frozenOf(signal, reads[index] ?? { values: {}, hot: [] }, listed)
+      const frozen = frozenOf(signal, reads[index] ?? Velocity.nothing, listed)
       const verdict = yield* Engine.evaluate(live.live, frozen)
       const shadow: Array<Decisions.NewDecision["shadow"][number]> = []
       for (const set of live.shadow) {

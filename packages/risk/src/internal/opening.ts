@@ -11,7 +11,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type * as Decisions from "./decisionStatements.ts"
 import type { Cell, DistinctRow } from "./featureValues.ts"
 import * as Signals from "./signalStatements.ts"
-import type * as Velocity from "./velocity.ts"
+import * as Velocity from "./velocity.ts"
 
 interface Row {
   readonly isNewKey: boolean
@@ -103,7 +103,7 @@ export const make = (
     const [features] = velocity.resultsOf([asked], Signals.parsed(row.cells), Signals.parsed(row.distincts))
     return {
       isNewKey: true,
-      read: { features: features ?? { values: {}, hot: [] }, listed: Signals.parsed(row.listed) }
+      read: { features: features ?? Velocity.nothing, listed: Signals.parsed(row.listed) }
     }
   })
 

@@ -169,6 +169,8 @@ export interface Frozen {
   readonly entities: ReadonlyArray<string>
   readonly attributes: Readonly<Record<string, unknown>>
   readonly features: Feature.Values
+  /** The names of distinct counts that stopped at their limit. */
+  readonly capped?: ReadonlyArray<string>
   /** Rules that are snoozed for an entity of the signal. */
   readonly snoozed: ReadonlyArray<string>
   readonly listed: "allow" | "block" | null

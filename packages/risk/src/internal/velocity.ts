@@ -16,7 +16,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { type Feature, type Values, windowHours, windows } from "../Feature.ts"
 import * as Entity from "./entity.ts"
-import { type Cell, type DistinctRow, hotOf, valuesOf } from "./featureValues.ts"
+import { cappedOf, type Cell, type DistinctRow, hotOf, valuesOf } from "./featureValues.ts"
 
 /** A signal whose features are asked for. */
 export interface Asked {
@@ -29,9 +29,14 @@ export interface Asked {
 
 export interface Read {
   readonly values: Values
+  /** The names of distinct counts that stopped at their limit. */
+  readonly capped: ReadonlyArray<string>
   /** Entities with more rows of their own than a scan should read. */
   readonly hot: ReadonlyArray<bigint>
 }
+
+/** The features of a signal that no rule reads any of. */
+export const nothing: Read = { values: {}, capped: [], hot: [] }
 
 const hourMillis = 3_600_000
 
@@ -343,12 +348,10 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
   ): ReadonlyArray<Read> =>
     asked.map((signal, item) => {
       const mine = cellRows.filter((row) => row.item === item)
+      const pairs = distinctRows.filter((row) => row.item === item)
       return {
-        values: valuesOf(
-          signal,
-          mine,
-          distinctRows.filter((row) => row.item === item)
-        ),
+        values: valuesOf(signal, mine, pairs),
+        capped: cappedOf(signal, pairs),
         hot: hotOf(mine, hotEvents)
       }
     })
