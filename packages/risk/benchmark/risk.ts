@@ -1,6 +1,6 @@
 /**
- * `pnpm bench risk [--only cel,decide,backtest]`: the CEL compiler beside the library's plan; whole decisions on a million signals with
- * one hot IP address; a backtest. One process, whose jobs do not run meanwhile.
+ * `pnpm bench risk [--only cel,bombs,decide,backtest]`: the CEL compiler beside the library's plan; rules that are made to take long; whole
+ * decisions on a million signals with one hot IP address; a backtest. One process, whose jobs do not run meanwhile.
  */
 import { celEnv, parse, plan } from "@bufbuild/cel"
 import * as Bench from "@hypermarket/bench/Bench"
@@ -26,6 +26,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { existsSync, readFileSync } from "node:fs"
+import { bombs } from "./risk/bombs.ts"
 
 const signalsMax = 1_000_000
 const decisionsMax = 100_000
@@ -37,8 +38,13 @@ const millisMax = 20_000
 /** The statements that seed take minutes. */
 const statementTimeout = Duration.minutes(10)
 
-const accounts = 10_000
-const devices = 5_000
+/** A shop with ten times the signals has ten times the customers. */
+const sizeOf = (scale: number) => ({
+  accounts: 10_000 * Math.max(1, Math.ceil(scale)),
+  devices: 5_000 * Math.max(1, Math.ceil(scale))
+})
+type Size = ReturnType<typeof sizeOf>
+
 const hotIp = "198.51.100.1"
 /** One signal in 40 comes from the hot address: 25,000 of a million. */
 const hotEvery = 40
@@ -121,7 +127,12 @@ const ruleSet = {
   })
 }
 
-const signalOf = (subject: string, index: number, isHot: boolean): NewSignal => ({
+const signalOf = (
+  { accounts, devices }: Size,
+  subject: string,
+  index: number,
+  isHot: boolean
+): NewSignal => ({
   kind: "payment",
   subject,
   amount: { amount: BigInt(1_000 + (index % 9_000)), currency },
@@ -137,57 +148,65 @@ const signalOf = (subject: string, index: number, isHot: boolean): NewSignal => 
 const seed = Effect.fnUntraced(function* (scale: number) {
   const risk = yield* Risk
   const sql = yield* SqlClient.SqlClient
+  const size = sizeOf(scale)
+  const { accounts } = size
   const batchRows = 500
   for (let start = 0; start < accounts; start += batchRows) {
     yield* risk.record(
       Array.from({ length: batchRows }, (_, offset) =>
-        signalOf(`base-${start + offset}`, start + offset, start + offset === accounts - 1)
+        signalOf(size, `base-${start + offset}`, start + offset, start + offset === accounts - 1)
       )
     )
   }
   yield* Bench.say("recorded the entities")
   const count = Math.ceil(signalsMax * scale)
-  const statements = [
-    sql`
-      CREATE TABLE bench_entity AS
-      SELECT (entity ->> 'kind') AS kind, substr(s.subject, 6)::integer AS index, (entity ->> 'hash')::bigint AS hash
-        FROM hm_fraud_signal s
-       CROSS JOIN LATERAL jsonb_array_elements(s.entities) AS entity
-    `,
-    sql`CREATE INDEX ON bench_entity (kind, index)`,
-    sql`
-      CREATE TABLE bench_signal AS
-      SELECT numbered.n, gen_random_uuid() AS signal_id, now() - random() * interval '30 days' AS occurred_at, account.hash AS account, card.hash AS card,
-             device.hash AS device, CASE WHEN numbered.n % ${hotEvery} = 0 THEN hot.hash ELSE ip.hash END AS ip
-        FROM generate_series(1, ${count}) AS numbered (n)
-        JOIN bench_entity account ON account.kind = 'account' AND account.index = numbered.n * 7 % ${accounts}
-        JOIN bench_entity card ON card.kind = 'card' AND card.index = numbered.n * 7 % ${accounts}
-        JOIN bench_entity device ON device.kind = 'device' AND device.index = numbered.n * 3 % ${devices}
-        JOIN bench_entity ip ON ip.kind = 'ip' AND ip.index = numbered.n * 11 % ${devices - 1}
-        JOIN bench_entity hot ON hot.kind = 'ip' AND hot.index = ${accounts - 1}
-    `,
-    sql`
-      INSERT INTO hm_fraud_entity_event (tenant_id, entity, is_folded, occurred_at, signal_id, kind, result, amount, currency, others)
-      SELECT ${Setup.tenantId}, each.entity, false, s.occurred_at, s.signal_id, 'payment', 'attempted', 1000 + s.n % 9000, 'EUR',
-             array_remove(ARRAY[s.account, s.card, s.device, s.ip], each.entity)
-        FROM bench_signal s
-       CROSS JOIN LATERAL unnest(ARRAY[s.account, s.card, s.device, s.ip]) AS each (entity)
-    `,
-    sql`
-      INSERT INTO hm_fraud_signal_subject (tenant_id, kind, subject, signal_id, occurred_at, version, recorded_at)
-      SELECT ${Setup.tenantId}, 'payment', 'seed-' || n, signal_id, occurred_at, 0, now()
-        FROM bench_signal
-    `,
-    sql`
-      INSERT INTO hm_fraud_signal (tenant_id, occurred_at, signal_id, kind, subject, result, amount, currency, entities, attributes, source, recorded_at)
-      SELECT ${Setup.tenantId}, occurred_at, signal_id, 'payment', 'seed-' || n, 'attempted', 1000 + n % 9000, 'EUR', '[]', '{}', 'bench', now()
-        FROM bench_signal
-    `,
-    sql`VACUUM ANALYZE`
-  ]
-  for (const statement of statements) yield* statement
-  yield* Bench.say(`seeded ${count} signals`)
+  yield* sql`
+    CREATE TABLE bench_entity AS
+    SELECT (entity ->> 'kind') AS kind, substr(s.subject, 6)::integer AS index, (entity ->> 'hash')::bigint AS hash
+      FROM hm_fraud_signal s
+     CROSS JOIN LATERAL jsonb_array_elements(s.entities) AS entity
+  `
+  yield* sql`CREATE INDEX ON bench_entity (kind, index)`
+  for (let first = 1; first <= count; first += signalsMax) {
+    const last = Math.min(first + signalsMax - 1, count)
+    for (const statement of seedPart(sql, size, first, last)) yield* statement
+    yield* Bench.say(`seeded ${last} of ${count} signals`)
+  }
+  yield* sql`VACUUM ANALYZE`
 })
+
+/** Ten million in one statement would take longer than a statement may. */
+const seedPart = (sql: SqlClient.SqlClient, { accounts, devices }: Size, first: number, last: number) => [
+  sql`DROP TABLE IF EXISTS bench_signal`,
+  sql`
+    CREATE TABLE bench_signal AS
+    SELECT numbered.n, gen_random_uuid() AS signal_id, now() - random() * interval '30 days' AS occurred_at, account.hash AS account, card.hash AS card,
+           device.hash AS device, CASE WHEN numbered.n % ${hotEvery} = 0 THEN hot.hash ELSE ip.hash END AS ip
+      FROM generate_series(${first}::integer, ${last}::integer) AS numbered (n)
+      JOIN bench_entity account ON account.kind = 'account' AND account.index = numbered.n::bigint * 7 % ${accounts}
+      JOIN bench_entity card ON card.kind = 'card' AND card.index = numbered.n::bigint * 7 % ${accounts}
+      JOIN bench_entity device ON device.kind = 'device' AND device.index = numbered.n::bigint * 3 % ${devices}
+      JOIN bench_entity ip ON ip.kind = 'ip' AND ip.index = numbered.n::bigint * 11 % ${devices - 1}
+      JOIN bench_entity hot ON hot.kind = 'ip' AND hot.index = ${accounts - 1}
+  `,
+  sql`
+    INSERT INTO hm_fraud_entity_event (tenant_id, entity, is_folded, occurred_at, signal_id, kind, result, amount, currency, others)
+    SELECT ${Setup.tenantId}, each.entity, false, s.occurred_at, s.signal_id, 'payment', 'attempted', 1000 + s.n % 9000, 'EUR',
+           array_remove(ARRAY[s.account, s.card, s.device, s.ip], each.entity)
+      FROM bench_signal s
+     CROSS JOIN LATERAL unnest(ARRAY[s.account, s.card, s.device, s.ip]) AS each (entity)
+  `,
+  sql`
+    INSERT INTO hm_fraud_signal_subject (tenant_id, kind, subject, signal_id, occurred_at, version, recorded_at)
+    SELECT ${Setup.tenantId}, 'payment', 'seed-' || n, signal_id, occurred_at, 0, now()
+      FROM bench_signal
+  `,
+  sql`
+    INSERT INTO hm_fraud_signal (tenant_id, occurred_at, signal_id, kind, subject, result, amount, currency, entities, attributes, source, recorded_at)
+    SELECT ${Setup.tenantId}, occurred_at, signal_id, 'payment', 'seed-' || n, 'attempted', 1000 + n % 9000, 'EUR', '[]', '{}', 'bench', now()
+      FROM bench_signal
+  `
+]
 
 const goLive = Effect.gen(function* () {
   const rules = yield* RiskRules
@@ -204,10 +223,10 @@ const goLive = Effect.gen(function* () {
 const patient = { deadlineMillis: 10_000 }
 
 let subjects = 0
-const decideOnce = Effect.fnUntraced(function* (isHot: boolean) {
+const decideOnce = Effect.fnUntraced(function* (size: Size, isHot: boolean) {
   const risk = yield* Risk
-  const index = yield* Random.nextIntBetween(0, accounts - 1)
-  const signal = signalOf(`bench-${subjects++}`, index, isHot)
+  const index = yield* Random.nextIntBetween(0, size.accounts - 1)
+  const signal = signalOf(size, `bench-${subjects++}`, index, isHot)
   const before = yield* Clock.currentTimeNanos
   const { fallback } = yield* risk.decide(signal, patient)
   if (fallback !== null) return yield* new Setup.SetupFailed({ message: `a decision fell back: ${fallback}` })
@@ -236,7 +255,8 @@ const decide = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
   yield* seed(scale)
   yield* goLive
   // A decision notes the hot address; the job sums its hours.
-  yield* decideOnce(true)
+  const size = sizeOf(scale)
+  yield* decideOnce(size, true)
   const risk = yield* Risk
   const folded = yield* risk.fold.pipe(
     Effect.provideService(AllTenants, { actor: "bench" }),
@@ -250,7 +270,7 @@ const decide = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
     const latencies: Array<number> = []
     const client = Effect.gen(function* () {
       while ((yield* Clock.currentTimeMillis) < until) {
-        latencies.push(yield* decideOnce((yield* Random.nextIntBetween(0, hotEvery)) === 0))
+        latencies.push(yield* decideOnce(size, (yield* Random.nextIntBetween(0, hotEvery)) === 0))
       }
     })
     yield* Effect.replicateEffect(client, inFlight, { concurrency: "unbounded", discard: true })
@@ -262,16 +282,17 @@ const decide = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) {
       postgresMicros: (1_000 * ((yield* postgresMillis) - postgresBefore)) / latencies.length
     }
   })
-  yield* loop(millisMax * scale * 0.25)
+  const millis = millisMax * Math.min(scale, 1)
+  yield* loop(millis * 0.25)
   const loops: Array<Effect.Success<ReturnType<typeof loop>>> = []
   const ratios: Array<number> = []
   for (let round = 0; round < rounds; round++) {
-    loops.push(yield* loop(millisMax * scale))
+    loops.push(yield* loop(millis))
     const hot: Array<number> = []
     const typical: Array<number> = []
     for (let index = 0; index < 100; index++) {
-      typical.push(yield* decideOnce(false))
-      hot.push(yield* decideOnce(true))
+      typical.push(yield* decideOnce(size, false))
+      hot.push(yield* decideOnce(size, true))
     }
     ratios.push(Bench.median(hot) / Bench.median(typical))
     yield* Bench.say(
@@ -308,7 +329,7 @@ const backtest = Effect.fnUntraced(function* ({ rounds, scale }: Bench.Options) 
   const rules = yield* RiskRules
   yield* goLive
   const { version } = yield* rules.create({ rules: ruleSet.rules.slice(0, 20) })
-  yield* decideOnce(false)
+  yield* decideOnce(sizeOf(scale), false)
   const count = Math.ceil(decisionsMax * scale)
   yield* sql`
     INSERT INTO hm_risk_decision (
@@ -358,6 +379,7 @@ export const bench: Bench.Bench = {
         : Effect.tap(part, options.measured)
     return yield* Effect.all([
       run("cel", cel(options)),
+      run("bombs", bombs(options)),
       run("decide", decide(options)),
       run("backtest", backtest(options))
     ]).pipe(
