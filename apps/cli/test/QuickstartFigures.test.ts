@@ -7,7 +7,7 @@ import * as Bucketing from "@hypermarket/core/Bucketing"
 import { Effect, Schema } from "effect"
 import * as Fs from "node:fs"
 import * as Cli from "./Cli.ts"
-import { Document, JournalLine, Mails } from "./figuresDocument.ts"
+import { Document, JournalLine, Mails, plantedSeed } from "./figuresDocument.ts"
 import {
   ordersOf,
   ordersReplayed,
@@ -43,6 +43,8 @@ describe("the quickstart's figures", () => {
         "--json",
         "--orders",
         String(ordersReplayed),
+        "--seed",
+        String(plantedSeed),
         "--data-dir",
         directory,
         "--port",

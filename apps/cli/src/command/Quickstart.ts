@@ -40,6 +40,7 @@ import * as MailCatcher from "../quickstart/MailCatcher.ts"
 import * as Journal from "../quickstart/Journal.ts"
 import type { Installation } from "../quickstart/Part.ts"
 import { parts } from "../quickstart/parts.ts"
+import * as PlantedSignals from "../quickstart/PlantedSignals.ts"
 import * as Progress from "../quickstart/Progress.ts"
 import * as Replay from "../quickstart/Replay.ts"
 import * as Screen from "../quickstart/Screen.ts"
@@ -53,6 +54,8 @@ import * as Superstore from "../superstore/Superstore.ts"
 const host = "127.0.0.1"
 const portDefault = 8_080
 const dataDirectoryDefault = ".hypermarket"
+/** A seed is part of names that have 200 characters at most. */
+const seedMax = 1_000_000_000
 const databaseName = "hypermarket"
 
 const databaseUrl = (serverUrl: string): string => {
@@ -105,7 +108,7 @@ interface Running extends Installation {
 const start = Effect.fn("quickstart.start")(function* (
   dataDirectory: string,
   port: Option.Option<number>,
-  receiver: WebhookReceiver.WebhookReceiver
+  given: Pick<Installation, "receiver" | "seed">
 ) {
   const path = yield* Path.Path
   const progress = yield* Progress.Progress
@@ -145,7 +148,8 @@ const start = Effect.fn("quickstart.start")(function* (
     databaseUrl: url,
     dataDirectory: server.dataDirectory,
     journalFile: path.join(dataDirectory, "replay.ndjson"),
-    receiver,
+    receiver: given.receiver,
+    seed: given.seed,
     importer: yield* ensure(Demo.importer),
     ...demo
   }
@@ -218,6 +222,7 @@ const run = Effect.fn("quickstart")(function* (options: {
   readonly secretsFile: string | undefined
   readonly mailFolder: string | undefined
   readonly receiver: WebhookReceiver.WebhookReceiver
+  readonly seed: number
 }) {
   const progress = yield* Progress.Progress
   const shutdown = yield* Shutdown
@@ -225,7 +230,7 @@ const run = Effect.fn("quickstart")(function* (options: {
   // A document is kept in logs and pipes, and after --exit there is no console to open.
   const opensConsole = !options.json && !options.exit
   if (opensConsole) yield* ConsoleBuild.start(ConsoleBuild.folderDefault)
-  const { database, running } = yield* start(options.dataDirectory, options.port, options.receiver)
+  const { database, running } = yield* start(options.dataDirectory, options.port, options)
   const results = yield* replay(running, options.orders).pipe(Effect.provideContext(database))
   const tables = yield* Summary.tables.pipe(Effect.provideContext(database))
   const millis = (yield* Clock.currentTimeMillis) - before
@@ -279,6 +284,16 @@ export const command = Command.make(
         () => "Expected at least 1"
       ),
       Flag.optional
+    ),
+    seed: Flag.Int("seed").pipe(
+      Flag.withDescription(
+        `Seed of the simulated payments and attacks; by default ${PlantedSignals.seedDefault}`
+      ),
+      Flag.filter(
+        (seed) => seed >= 0 && seed <= seedMax,
+        () => `Expected 0 to ${seedMax}`
+      ),
+      Flag.withDefault(PlantedSignals.seedDefault)
     ),
     exit: Flag.Boolean("exit").pipe(
       Flag.withDescription("Stop after printing, instead of running until Ctrl-C"),

@@ -24,6 +24,8 @@ export interface Installation {
   readonly importer: { readonly tenantId: string; readonly apiKey: string }
   /** A receiver of webhooks on this machine. */
   readonly receiver: WebhookReceiver
+  /** Of what is planted in the sample's data. */
+  readonly seed: number
 }
 
 export interface Shown {

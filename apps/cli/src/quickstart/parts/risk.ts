@@ -1,7 +1,4 @@
-/**
- * Risk: good payments and planted attacks on the demo shop, all simulated and marked as such. The starter rules decide; the script
- * does not know them.
- */
+/** Risk: good payments and planted attacks on the demo shop, all simulated. The starter rules decide. */
 import { RiskAnswer } from "@hypermarket/risk/RiskDecision"
 import { RiskRuleSet, RiskRuleState } from "@hypermarket/risk/RiskRuleSet"
 import { starterRules } from "@hypermarket/risk/StarterRules"
@@ -9,9 +6,9 @@ import * as Effect from "effect/Effect"
 import { HttpClient } from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
-import type * as Schema from "effect/Schema"
 import { failed } from "../../CommandFailed.ts"
 import type { Installation, Part } from "../Part.ts"
+import * as PlantedSignals from "../PlantedSignals.ts"
 
 const send = Effect.fnUntraced(function* (
   { apiKey, apiUrl }: Installation,
@@ -33,83 +30,10 @@ const send = Effect.fnUntraced(function* (
     : yield* failed(`${method} /v1/risk/${path} answered ${answer.status}: ${yield* answer.text}`)
 })
 
-/** Good customers: one payment each, each with another card and device. Some share an office's address. */
-const goodCount = 24
-
-const good = Array.from({ length: goodCount }, (_, index) => ({
-  kind: "payment",
-  subject: `simulated-good-${index}`,
-  result: "approved",
-  amount: { amount: String(2_000 + index * 350), currency: "USD" },
-  entities: {
-    account: `simulated-customer-${index}`,
-    card: `simulated-card-${index}`,
-    device: `simulated-device-${index}`,
-    ip: index % 3 === 0 ? "198.51.100.7" : `198.51.100.${100 + index}`
-  }
-}))
-
-interface Attack {
-  readonly name: string
-  /** Signals that the shop recorded before. */
-  readonly before: ReadonlyArray<Schema.Json>
-  /** Signals that the shop asks about. */
-  readonly tries: ReadonlyArray<Record<string, Schema.Json>>
-}
-
-const attacks: ReadonlyArray<Attack> = [
-  {
-    name: "card testing",
-    before: Array.from({ length: 6 }, (_, index) => ({
-      kind: "payment",
-      subject: `simulated-stolen-${index}`,
-      result: "declined",
-      amount: { amount: "100", currency: "USD" },
-      entities: { card: `simulated-stolen-card-${index}`, device: "simulated-bot", ip: "203.0.113.66" }
-    })),
-    tries: [6, 7, 8].map((index) => ({
-      kind: "payment",
-      subject: `simulated-stolen-${index}`,
-      amount: { amount: "100", currency: "USD" },
-      entities: { card: `simulated-stolen-card-${index}`, device: "simulated-bot", ip: "203.0.113.66" }
-    }))
-  },
-  {
-    name: "account take-over",
-    before: Array.from({ length: 8 }, (_, index) => ({
-      kind: "login",
-      subject: `simulated-login-${index}`,
-      result: "declined",
-      entities: { account: "simulated-customer-3", ip: "203.0.113.77" }
-    })),
-    tries: [
-      {
-        kind: "payment",
-        subject: "simulated-takeover",
-        amount: { amount: "89900", currency: "USD" },
-        entities: {
-          account: "simulated-customer-3",
-          card: "simulated-card-3",
-          device: "simulated-new-device"
-        }
-      }
-    ]
-  },
-  {
-    name: "refund abuse",
-    before: Array.from({ length: 7 }, (_, index) => ({
-      kind: "return",
-      subject: `simulated-return-${index}`,
-      entities: { account: "simulated-returner" }
-    })),
-    tries: [{ kind: "return", subject: "simulated-return-7", entities: { account: "simulated-returner" } }]
-  }
-]
-
 /** A busy machine decides later than a checkout would wait; figures are the same every time. */
 const deadlineMillis = 10_000
 
-const decide = Effect.fnUntraced(function* (installation: Installation, signal: Record<string, Schema.Json>) {
+const decide = Effect.fnUntraced(function* (installation: Installation, signal: PlantedSignals.Signal) {
   const answer = yield* send(installation, "POST", "decisions", { ...signal, deadlineMillis })
   return yield* HttpClientResponse.schemaBodyJson(RiskAnswer)(answer)
 })
@@ -152,6 +76,7 @@ export const risk: Part = {
   run: Effect.fnUntraced(function* (installation) {
     yield* ensureRules(installation)
     yield* live(installation)
+    const { attacks, good } = PlantedSignals.plan(installation.seed)
     let stopped = 0
     for (const signal of good) {
       const { outcome } = yield* decide(installation, signal)
@@ -164,13 +89,14 @@ export const risk: Part = {
       caught[name] = outcomes.map(({ outcome }) => outcome).join(", ")
     }
     return {
-      figures: { good: good.length, goodStopped: stopped, ...caught },
+      figures: { seed: installation.seed, good: good.length, goodStopped: stopped, ...caught },
       screen: [
         `${good.length} simulated payments, ${stopped} stopped; ${Object.entries(caught)
           .map(([name, outcomes]) => `${name}: ${outcomes.split(", ").at(-1)}`)
           .join("; ")}`
       ],
       lines: [
+        `Planted from seed ${installation.seed}; --seed takes another one`,
         `${good.length} good payments: ${stopped} stopped`,
         ...Object.entries(caught).map(([name, outcomes]) => `${name}: ${outcomes}`)
       ],
