@@ -4,7 +4,7 @@ import * as Now from "@hypermarket/core/Now"
 import type { SecretsNotConfigured } from "@hypermarket/core/Secrets"
 import * as Storage from "@hypermarket/core/Storage"
 import { Tenant } from "@hypermarket/core/Tenant"
-import { isOpen, transactionOf } from "@hypermarket/core/Transaction"
+import { isConflict, isOpen, transactionOf } from "@hypermarket/core/Transaction"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -32,6 +32,12 @@ import type * as Signals from "./signalStatements.ts"
 
 /** Calls that go on after their deadline. Past it a call falls back at once: the database does not keep up. */
 const pendingMax = 256
+
+/** A statement outside of a transaction is run again as one is. */
+const runAgain = { while: isConflict, times: 5 }
+
+/** Another call has written the key or the subject meanwhile. */
+const isTaken = (error: unknown): boolean => isSqlError(error) && error.reason._tag === "UniqueViolation"
 
 const answerOf = (decision: Decisions.NewDecision): RiskAnswer =>
   new RiskAnswer({
@@ -87,34 +93,36 @@ export const make = (services: {
     const hash = yield* hasher
     const call = Admission.callOf(signal)
     const decisionId = yield* Identifier.next
-    const decide = Effect.gen(function* () {
-      const strict = live.live?.strict ?? []
-      const locked = entities.filter(({ kind }) => strict.includes(kind))
-      if (locked.length > 0) {
-        yield* decisions.lockEntities(
-          tenant.id,
-          locked.map((entity) => hash(entity).hash)
-        )
-      }
+    const options = { observed: false, startedNanos, decisionIds: [decisionId] }
+    const strict = live.live?.strict ?? []
+    const locked = entities.filter(({ kind }) => strict.includes(kind)).map((entity) => hash(entity).hash)
+    const lock = locked.length === 0 ? Effect.void : Effect.asVoid(decisions.lockEntities(tenant.id, locked))
+
+    /** The first decision of a subject by a new key. */
+    const decideFirst = Effect.gen(function* () {
       // Behind the lock: of two tries the second one is the later one.
       const now = yield* Now.now
       const prepared = yield* Admission.prepare(signal, entities, hash, now)
-      const options = { observed: false, startedNanos, decisionIds: [decisionId] }
       const claim = { ...call, signalId: prepared.signalId, decisionId }
-      const asked = Judgement.askedOf(prepared, live)
-      const { isNewKey, read } = yield* opening.open(tenant.id, claim, prepared, asked, now)
-      if (read !== undefined) {
-        const made = { ...prepared, result: prepared.result ?? "attempted", isNew: true }
-        const [decision] = yield* judgement.conclude(tenant.id, [made], live, {
-          ...options,
-          features: [read.features],
-          listed: read.listed,
-          isFirst: true
-        })
-        return decision === undefined
-          ? yield* Effect.die("a signal was not decided about")
-          : answerOf(decision)
-      }
+      const opened = yield* opening.open(tenant.id, claim, prepared, Judgement.askedOf(prepared, live), now)
+      if (opened === undefined) return undefined
+      const stored = { ...prepared, result: prepared.result ?? ("attempted" as const), isNew: true }
+      const reads = [opened.features]
+      const made = yield* judgement.evaluate([stored], live, options, reads, opened.listed)
+      const [decision] = made
+      if (decision === undefined) return yield* Effect.die("a signal was not decided about")
+      yield* judgement.write(tenant.id, made, reads, (at) =>
+        opening.write(tenant.id, claim, prepared, decision, at)
+      )
+      return answerOf(decision)
+    })
+
+    /** Completes the signal of a known subject and decides about it again, or returns the decision of a known key. */
+    const decideKnown = Effect.gen(function* () {
+      const now = yield* Now.now
+      const prepared = yield* Admission.prepare(signal, entities, hash, now)
+      const claim = { ...call, signalId: prepared.signalId, decisionId }
+      const isNewKey = (yield* decisions.claimKey(tenant.id, claim, now)).length > 0
       if (!isNewKey) {
         const existing = yield* callKeys.find(tenant.id, claim)
         if (existing?.decisionId != null) {
@@ -131,7 +139,14 @@ export const make = (services: {
         ? yield* Effect.die(`the signal of ${signal.kind} ${signal.subject} is past its retention`)
         : answerOf(decision)
     })
-    return yield* transactionOf(sql)(decide)
+
+    const known = transactionOf(sql)(Effect.andThen(lock, decideKnown))
+    const first = Effect.gen(function* () {
+      return (yield* decideFirst) ?? (yield* transactionOf(sql)(decideKnown))
+    })
+    return yield* (
+      locked.length === 0 ? Effect.retry(first, runAgain) : transactionOf(sql)(Effect.andThen(lock, first))
+    ).pipe(Effect.catchIf(isTaken, () => known))
   })
 
   const decide = Effect.fn("Risk.decide")(function* (signal: NewSignal, options: DecideOptions = {}) {

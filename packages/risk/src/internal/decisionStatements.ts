@@ -32,6 +32,43 @@ export interface KeyRow {
   readonly decisionId: string | null
 }
 
+/** The rows of decisions, without their numbers. */
+export const made = (sql: SqlClient.SqlClient, decisions: ReadonlyArray<NewDecision>) => sql`
+      SELECT *
+        FROM jsonb_to_recordset(${JSON.stringify(
+          decisions.map((decision) => ({
+            decision_id: decision.decisionId,
+            signal_id: decision.signalId,
+            occurred_at: decision.occurredAt.toISOString(),
+            kind: decision.kind,
+            subject: decision.subject,
+            outcome: decision.verdict.outcome,
+            score: decision.verdict.score,
+            reasons: decision.verdict.reasons,
+            observed: decision.observed,
+            version: decision.version ?? null,
+            verdict: decision.verdict,
+            frozen: decision.frozen,
+            shadow: decision.shadow,
+            latency_micros: decision.latencyMicros
+          }))
+        )}::jsonb)
+          AS made (decision_id uuid, signal_id uuid, occurred_at timestamptz, kind text, subject text, outcome text, score integer, reasons jsonb, observed boolean, version integer, verdict jsonb, frozen jsonb, shadow jsonb, latency_micros integer)
+`
+
+/** Writes `made` with the numbers of `numbered`, both of which are parts of the statement. */
+export const insertNumbered = (sql: SqlClient.SqlClient, tenantId: string, now: Date) => sql`
+    INSERT INTO hm_risk_decision (
+             tenant_id, decision_id, signal_id, occurred_at, kind, subject, number, outcome, score, reasons, observed, version,
+             verdict, frozen, shadow, latency_micros, recorded_at
+           )
+    SELECT ${tenantId}, made.decision_id, made.signal_id, made.occurred_at, made.kind, made.subject, numbered.decisions, made.outcome,
+           made.score, made.reasons, made.observed, made.version, made.verdict, made.frozen, made.shadow, made.latency_micros,
+           ${now}::timestamptz
+      FROM made
+      JOIN numbered ON numbered.signal_id = made.signal_id
+`
+
 export const make = (sql: SqlClient.SqlClient) => ({
   claimKey: (
     tenantId: string,
@@ -89,62 +126,19 @@ export const make = (sql: SqlClient.SqlClient) => ({
        AND s.until > ${now}
   `,
 
-  /**
-   * Writes decisions and numbers each within its signal. The caller holds the subjects' locks. With `isFirst` it has written the
-   * subjects too, with one decision each.
-   */
-  insert: (
-    tenantId: string,
-    decisions: ReadonlyArray<NewDecision>,
-    { isFirst, now }: { readonly isFirst: boolean; readonly now: Date }
-  ) => sql`
+  /** Writes decisions and numbers each within its signal. The caller holds the subjects' locks. */
+  insert: (tenantId: string, decisions: ReadonlyArray<NewDecision>, now: Date) => sql`
     WITH made AS (
-      SELECT *
-        FROM jsonb_to_recordset(${JSON.stringify(
-          decisions.map((decision) => ({
-            decision_id: decision.decisionId,
-            signal_id: decision.signalId,
-            occurred_at: decision.occurredAt.toISOString(),
-            kind: decision.kind,
-            subject: decision.subject,
-            outcome: decision.verdict.outcome,
-            score: decision.verdict.score,
-            reasons: decision.verdict.reasons,
-            observed: decision.observed,
-            version: decision.version ?? null,
-            verdict: decision.verdict,
-            frozen: decision.frozen,
-            shadow: decision.shadow,
-            latency_micros: decision.latencyMicros
-          }))
-        )}::jsonb)
-          AS made (decision_id uuid, signal_id uuid, occurred_at timestamptz, kind text, subject text, outcome text, score integer, reasons jsonb, observed boolean, version integer, verdict jsonb, frozen jsonb, shadow jsonb, latency_micros integer)
+      ${made(sql, decisions)}
     ),
     numbered AS (
-      ${
-        isFirst
-          ? sql`
-      SELECT made.signal_id, 1 AS decisions
-        FROM made
-      `
-          : sql`
       UPDATE hm_fraud_signal_subject s
          SET decisions = s.decisions + 1
         FROM made
        WHERE s.tenant_id = ${tenantId} AND s.kind = made.kind AND s.subject = made.subject
       RETURNING s.signal_id, s.decisions
-      `
-      }
     )
-    INSERT INTO hm_risk_decision (
-             tenant_id, decision_id, signal_id, occurred_at, kind, subject, number, outcome, score, reasons, observed, version,
-             verdict, frozen, shadow, latency_micros, recorded_at
-           )
-    SELECT ${tenantId}, made.decision_id, made.signal_id, made.occurred_at, made.kind, made.subject, numbered.decisions, made.outcome,
-           made.score, made.reasons, made.observed, made.version, made.verdict, made.frozen, made.shadow, made.latency_micros,
-           ${now}::timestamptz
-      FROM made
-      JOIN numbered ON numbered.signal_id = made.signal_id
+    ${insertNumbered(sql, tenantId, now)}
   `,
 
   /** Notes entities whose rows the job should fold. */

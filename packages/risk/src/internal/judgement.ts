@@ -1,6 +1,7 @@
 /** Judges stored signals: reads their features, evaluates the rules, and writes the decisions. */
 import * as Now from "@hypermarket/core/Now"
 import * as Outbox from "@hypermarket/core/Outbox"
+import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -88,37 +89,14 @@ export const make = (
   velocity: ReturnType<typeof Velocity.make>,
   decisions: ReturnType<typeof Decisions.make>
 ) => {
-  /** Reads features, evaluates the live version and those in shadow, and writes the decisions. */
-  const judge = Effect.fnUntraced(function* (
-    tenantId: string,
+  /** Evaluates the live version and those in shadow on what was read. */
+  const evaluate = Effect.fnUntraced(function* (
     stored: ReadonlyArray<Signals.Stored>,
     live: LiveRules,
-    options: Options
+    options: Options,
+    reads: ReadonlyArray<Velocity.Read>,
+    listed: ReadonlyArray<Decisions.ListRow>
   ) {
-    const now = yield* Now.now
-    const features = yield* velocity.read(
-      tenantId,
-      stored.map((signal) => askedOf(signal, live))
-    )
-    const entities = stored.flatMap((signal) => signal.entities)
-    const listed = entities.length === 0 ? [] : yield* decisions.listed(tenantId, entities, now)
-    return yield* conclude(tenantId, stored, live, { ...options, features, listed, isFirst: false })
-  })
-
-  /** Evaluates the live version and those in shadow on what was read, and writes the decisions. */
-  const conclude = Effect.fnUntraced(function* (
-    tenantId: string,
-    stored: ReadonlyArray<Signals.Stored>,
-    live: LiveRules,
-    options: Options & {
-      readonly features: ReadonlyArray<Velocity.Read>
-      readonly listed: ReadonlyArray<Decisions.ListRow>
-      /** The subjects were written with one decision each. */
-      readonly isFirst: boolean
-    }
-  ) {
-    const { features: reads, isFirst, listed } = options
-    const now = yield* Now.now
     const nowNanos = yield* Clock.currentTimeNanos
     const made: Array<Decisions.NewDecision> = []
     for (const [index, signal] of stored.entries()) {
@@ -143,15 +121,45 @@ export const make = (
         latencyMicros: Number((nowNanos - options.startedNanos) / 1_000n)
       })
     }
-    yield* decisions.insert(tenantId, made, { isFirst, now })
-    yield* publish(made, now)
+    return made
+  })
+
+  /** Writes decisions, publishes those that do not allow, and notes entities that have become hot. */
+  const write = Effect.fnUntraced(function* <E, R>(
+    tenantId: string,
+    made: ReadonlyArray<Decisions.NewDecision>,
+    reads: ReadonlyArray<Velocity.Read>,
+    insert: (now: Date) => Effect.Effect<unknown, E, R>
+  ) {
+    const now = yield* Now.now
+    const isSingle = made.every((decision) => !isBad(decision))
+    // One statement needs no transaction.
+    yield* isSingle ? insert(now) : transactionOf(sql)(Effect.andThen(insert(now), publish(made, now)))
     const hot = Array.from(new Set(reads.flatMap((read) => read.hot)))
     // After the commit, so that no decision waits for the note of another one.
     if (hot.length > 0) {
       yield* sql.afterCommit(Effect.asVoid(decisions.noteDue(tenantId, hot, now)).pipe(Effect.ignore))
     }
+  })
+
+  /** Reads features, evaluates the live version and those in shadow, and writes the decisions. */
+  const judge = Effect.fnUntraced(function* (
+    tenantId: string,
+    stored: ReadonlyArray<Signals.Stored>,
+    live: LiveRules,
+    options: Options
+  ) {
+    const now = yield* Now.now
+    const reads = yield* velocity.read(
+      tenantId,
+      stored.map((signal) => askedOf(signal, live))
+    )
+    const entities = stored.flatMap((signal) => signal.entities)
+    const listed = entities.length === 0 ? [] : yield* decisions.listed(tenantId, entities, now)
+    const made = yield* evaluate(stored, live, options, reads, listed)
+    yield* write(tenantId, made, reads, (at) => decisions.insert(tenantId, made, at))
     return made
   })
 
-  return { judge, conclude }
+  return { judge, evaluate, write }
 }

@@ -83,6 +83,11 @@ interface Pair {
   readonly reach: number
 }
 
+interface SumPair extends Pair {
+  /** Whether amounts are asked for, and not counts alone. */
+  readonly hasSums: boolean
+}
+
 const reachOf = (features: ReadonlyArray<Feature>): number =>
   Math.max(...features.map(({ window }) => windowHours[window]))
 
@@ -91,7 +96,7 @@ interface DistinctPair extends Pair {
 }
 
 /** The entities whose counts and sums are asked for. */
-const pairsOf = (asked: ReadonlyArray<Asked>): ReadonlyArray<Pair> =>
+const pairsOf = (asked: ReadonlyArray<Asked>): ReadonlyArray<SumPair> =>
   asked.flatMap((signal, item) =>
     Array.from(
       Map.groupBy(
@@ -101,7 +106,13 @@ const pairsOf = (asked: ReadonlyArray<Asked>): ReadonlyArray<Pair> =>
     ).flatMap(([kind, features]) =>
       signal.entities
         .filter((entity) => entity.kind === kind)
-        .map(({ hash }): Pair => ({ item, entity: hash, signal, reach: reachOf(features) }))
+        .map(({ hash }): SumPair => ({
+          item,
+          entity: hash,
+          signal,
+          reach: reachOf(features),
+          hasSums: features.some(({ aggregate }) => aggregate !== "count")
+        }))
     )
   )
 
@@ -127,30 +138,33 @@ const distinctPairsOf = (asked: ReadonlyArray<Asked>): ReadonlyArray<DistinctPai
   )
 
 export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
-  const cells = (tenantId: string, pairs: ReadonlyArray<Pair>) => {
+  const cells = (tenantId: string, pairs: ReadonlyArray<SumPair>) => {
     const edges = pairs.flatMap(edgesOf)
     return sql<Cell>`
+      -- The beginnings of the windows, once per entity and not per row.
       WITH asked AS (
-        SELECT *
+        SELECT pair.*, pair.at - interval '1 hour' AS after0, pair.at - interval '24 hours' AS after1,
+               pair.at - interval '168 hours' AS after2, pair.at - make_interval(hours => pair.reach) AS after3
           FROM unnest(
                  ${pairs.map(({ item }) => item)}::integer[],
                  ${pairs.map(({ entity }) => String(entity))}::bigint[],
                  ${pairs.map(({ signal }) => signal.at.toISOString())}::timestamptz[],
                  ${pairs.map(({ signal }) => signal.signalId)}::uuid[],
-                 ${pairs.map(({ reach }) => reach)}::integer[]
-               ) AS asked (item, entity, at, own, reach)
+                 ${pairs.map(({ reach }) => reach)}::integer[],
+                 ${pairs.map(({ hasSums }) => hasSums)}::boolean[]
+               ) AS pair (item, entity, at, own, reach, has_sums)
       ),
       -- Rows that no hour holds.
       single_rows AS (
         SELECT asked.item, asked.entity, event.kind, event.result, coalesce(event.currency, '') AS currency, false AS is_folded,
-               count(*) FILTER (WHERE event.occurred_at > asked.at - interval '1 hour') AS count0,
-               count(*) FILTER (WHERE event.occurred_at > asked.at - interval '24 hours') AS count1,
-               count(*) FILTER (WHERE event.occurred_at > asked.at - interval '168 hours') AS count2,
+               count(*) FILTER (WHERE event.occurred_at > asked.after0) AS count0,
+               count(*) FILTER (WHERE event.occurred_at > asked.after1) AS count1,
+               count(*) FILTER (WHERE event.occurred_at > asked.after2) AS count2,
                count(*) AS count3,
-               sum(event.amount) FILTER (WHERE event.occurred_at > asked.at - interval '1 hour') AS sum0,
-               sum(event.amount) FILTER (WHERE event.occurred_at > asked.at - interval '24 hours') AS sum1,
-               sum(event.amount) FILTER (WHERE event.occurred_at > asked.at - interval '168 hours') AS sum2,
-               sum(event.amount) AS sum3
+               sum(event.amount) FILTER (WHERE asked.has_sums AND event.occurred_at > asked.after0) AS sum0,
+               sum(event.amount) FILTER (WHERE asked.has_sums AND event.occurred_at > asked.after1) AS sum1,
+               sum(event.amount) FILTER (WHERE asked.has_sums AND event.occurred_at > asked.after2) AS sum2,
+               sum(event.amount) FILTER (WHERE asked.has_sums) AS sum3
           FROM asked
          CROSS JOIN LATERAL (
                SELECT e.kind, e.result, e.currency, e.amount, e.occurred_at
@@ -158,7 +172,7 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
                 WHERE e.tenant_id = ${tenantId}
                   AND e.entity = asked.entity
                   AND e.is_folded = false
-                  AND e.occurred_at > asked.at - make_interval(hours => asked.reach)
+                  AND e.occurred_at > asked.after3
                   AND e.occurred_at <= asked.at
                   AND e.signal_id <> asked.own
                ) AS event
@@ -195,7 +209,7 @@ export const make = (sql: SqlClient.SqlClient, hotEvents: number) => {
                    FROM hm_fraud_entity_hour h
                   WHERE h.tenant_id = ${tenantId}
                     AND h.entity = asked.entity
-                    AND h.hour >= asked.at - make_interval(hours => asked.reach)
+                    AND h.hour >= asked.after3
                     AND h.hour < asked.at + interval '1 hour'
                )
       ),
