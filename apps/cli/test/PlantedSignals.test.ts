@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
-import * as PlantedSignals from "../src/quickstart/PlantedSignals.ts"
+import * as PlantedSignals from "#plantedSignals"
 
 const seeds = Array.from({ length: 300 }, (_, index) => index * 37 + 5)
 
