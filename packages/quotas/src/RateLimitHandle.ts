@@ -9,8 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { Limiter } from "./internal/limiter.ts"
 import { unavailable, verdictOf } from "./RateLimitHeaders.ts"
-import { RateLimit } from "./RateLimiter.ts"
+import { RateLimit, type RateLimiter } from "./RateLimiter.ts"
 import { RateLimits } from "./RateLimits.ts"
 import { quotaMax } from "./RatePolicy.ts"
 
@@ -68,8 +69,13 @@ export const open = Effect.fn("RateLimitHandle.open")(function* (
   return {
     take: async (key, takeOptions) => {
       if (typeof key !== "string") throw new TypeError("limits.take: Expected the key as text")
+      const cost = costOf(takeOptions)
+      // A decision from memory needs no fiber.
+      const decided = limiter instanceof Limiter ? limiter.takeNow(key, cost) : undefined
+      if (decided !== undefined && !Effect.isEffect(decided)) return verdictOf(decided)
+      const deciding: ReturnType<RateLimiter["take"]> = decided ?? limiter.take(key, cost)
       return runPromise(
-        limiter.take(key, costOf(takeOptions)).pipe(
+        deciding.pipe(
           Effect.map(verdictOf),
           Effect.catchTag("RateLimitsUnavailable", ({ policy }) => Effect.succeed(unavailable(policy)))
         )

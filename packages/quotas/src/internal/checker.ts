@@ -15,10 +15,8 @@ import { type RateDecision, RateLimitsUnavailable, type RateState } from "../Rat
 import * as Batcher from "./batcher.ts"
 import {
   costMaxOf,
-  fullMicros,
   isSameRate,
   millisOf,
-  roomOf,
   untouched,
   waitMicros,
   type Bound,
@@ -27,6 +25,7 @@ import {
 import type { DenialLog } from "./denialLog.ts"
 import * as Leases from "./leases.ts"
 import * as ProcessJudge from "./processJudge.ts"
+import { retrySeconds, stateOf, stateOfTaken } from "./rateStates.ts"
 import { giveBack, leftoversPerStatement, releaseAll } from "./repairStatements.ts"
 
 /** After this number of late checks in a row the database is unavailable, and only one check per interval asks it. */
@@ -61,36 +60,6 @@ interface Denial {
   readonly untilMillis: number
 }
 
-const stateOf = (bound: Bound, measured: Measured, retryMicros: number): RateState => ({
-  policy: bound.policy,
-  quota: bound.quota,
-  burst: bound.burst,
-  periodMillis: millisOf(bound.periodMicros),
-  remaining: roomOf(bound, measured),
-  fullAfterMillis: millisOf(fullMicros(bound, measured)),
-  retryAfterMillis: millisOf(retryMicros)
-})
-
-const millisPerSecond = 1_000
-
-/** Whole seconds, rounded up, at least 1: after them a lone request passes. */
-const retrySeconds = (states: ReadonlyArray<RateState>): number =>
-  Math.max(1, ...states.map((state) => Math.ceil(state.retryAfterMillis / millisPerSecond)))
-
-/** A request that leased tokens have admitted. */
-const stateOfTaken = (taken: Leases.Taken): RateState => {
-  const { bound } = taken.held
-  return {
-    policy: bound.policy,
-    quota: bound.quota,
-    burst: bound.burst,
-    periodMillis: millisOf(bound.periodMicros),
-    remaining: Leases.remainingOf(taken),
-    fullAfterMillis: Leases.fullMillisOf(taken),
-    retryAfterMillis: 0
-  }
-}
-
 /** A decision of this process, or an effect that asks the database. */
 export type Decided = RateDecision | Effect.Effect<RateDecision, RateLimitsUnavailable>
 
@@ -105,8 +74,11 @@ export const make = Effect.fnUntraced(function* (
 ) {
   const clock = yield* Clock.Clock
   const scope = yield* Effect.scope
-  /** Durations of this process, moved where a test moves the database's clock. */
-  const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe()) / nanosPerMilli + offsetMicros() / 1_000
+  /** Durations of this process. */
+  const clockMillis = () => Number(clock.monotonicTimeNanosUnsafe()) / nanosPerMilli
+  /** The same, moved where a test moves the database's clock. */
+  const movedMillis = (millis: number) => millis + offsetMicros() / 1_000
+  const nowMillis = () => movedMillis(clockMillis())
   const batcher = yield* Batcher.make(sql, offsetMicros, nowMillis, deadline)
   const leases = Leases.make(nowMillis, batcher.lease)
   const judge = ProcessJudge.make()
@@ -200,7 +172,7 @@ export const make = Effect.fnUntraced(function* (
     yield* Metric.update(unavailableTotal, 1)
     const closed = bounds.find(({ whenUnavailable }) => whenUnavailable === "closed")
     if (closed !== undefined) return yield* new RateLimitsUnavailable({ policy: closed.policy })
-    const waitMillis = judge.decide(bounds, cost, nowMillis() - offsetMicros() / 1_000)
+    const waitMillis = judge.decide(bounds, cost, clockMillis())
     if (waitMillis === 0) return allowed([], null, "process")
     const states = bounds.map((bound) => stateOf(bound, untouched, waitMillis * 1_000))
     return denied(bounds, states, "process")
@@ -318,12 +290,24 @@ export const make = Effect.fnUntraced(function* (
     return states.length === 0 ? undefined : denied(bounds, states, "database")
   }
 
-  /**
-   * Returns the decision when this process can make it, or an effect that asks the database. A request that has waited for its
-   * policies in vain does not ask.
-   */
-  const decideNow = (requested: ReadonlyArray<Bound>, cost: number, isLate = false, token = ""): Decided => {
-    const now = nowMillis()
+  /** {@link decideNow} for one policy out of shadow, as most requests have it. */
+  const decideOne = (bounds: readonly [Bound], cost: number, isLate: boolean, now: number): Decided => {
+    const [bound] = bounds
+    const denial = remembered.size === 0 ? undefined : recall(bound, cost, now)
+    if (denial !== undefined) return denied(bounds, [denial], "database")
+    const taken = leases.take(bound, cost, now)
+    if (taken !== undefined) return allowed([stateOfTaken(taken)], null, "database")
+    return isLate || isUnavailable(now) ? alone(bounds, cost) : ask(bounds, cost, [undefined], now, "")
+  }
+
+  /** {@link decideNow} for several policies, or such as are in shadow. */
+  const decideAll = (
+    requested: ReadonlyArray<Bound>,
+    cost: number,
+    isLate: boolean,
+    token: string,
+    now: number
+  ): Decided => {
     const isShadowed = requested.some(({ shadow }) => shadow)
     const bounds = isShadowed ? requested.filter((bound) => !bound.shadow) : requested
     const denial = recalled(bounds, cost, now)
@@ -337,6 +321,23 @@ export const make = Effect.fnUntraced(function* (
     if (!unavailable) return ask(bounds, cost, taken, now, token)
     putBack(taken)
     return alone(bounds, cost)
+  }
+
+  /**
+   * Returns the decision when this process can make it, or an effect that asks the database. A request that has waited for its
+   * policies in vain does not ask.
+   */
+  const decideNow = (
+    requested: ReadonlyArray<Bound>,
+    cost: number,
+    isLate = false,
+    token = "",
+    now = nowMillis()
+  ): Decided => {
+    const only = requested[0]
+    return requested.length === 1 && only !== undefined && !only.shadow && token === ""
+      ? decideOne([only], cost, isLate, now)
+      : decideAll(requested, cost, isLate, token, now)
   }
 
   const decide = (bounds: ReadonlyArray<Bound>, cost: number, isLate = false, token = "") =>
@@ -372,7 +373,8 @@ export const make = Effect.fnUntraced(function* (
     decideNow,
     reading,
     stateOf,
-    nowMillis,
+    clockMillis,
+    movedMillis,
     /** Forgets that a bucket was denied: something was given back to it. */
     forget: (bound: Bound) => {
       remembered.delete(bound.key)

@@ -1,15 +1,25 @@
 /** Limiters of a program's own numbers. A policy of the tenant with the limiter's name replaces them. */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { RateCostTooHigh, type RateDecision, type RateLimitsUnavailable } from "../RateLimit.ts"
 import { periodMillisOf, type RateLimit, type RateLimiter } from "../RateLimiter.ts"
 import { bucketOfKey, costMaxOf, keyOf, type Bound } from "./bucket.ts"
+import type { Decided } from "./checker.ts"
 import type { OwnerPolicies } from "./policyCache.ts"
 import { applied, type RateEngine } from "./rateEngine.ts"
 
 const microsPerMilli = 1_000
 
-export const make = (engine: RateEngine["Service"], owner: string, limit: RateLimit): RateLimiter => {
+/** A limiter that the Promise door asks without a fiber. */
+export class Limiter extends Data.Class<
+  RateLimiter & {
+    /** Undefined when policies must be read, or when the request is refused: `take` says why. */
+    readonly takeNow: (key: string, cost: number) => Decided | undefined
+  }
+> {}
+
+export const make = (engine: RateEngine["Service"], owner: string, limit: RateLimit): Limiter => {
   const numbers = {
     owner,
     policy: limit.name,
@@ -36,6 +46,19 @@ export const make = (engine: RateEngine["Service"], owner: string, limit: RateLi
       : applied(owner, held, policy, bucket)
   }
 
+  /** The same for a key, remembered. Undefined also when the key is too long. */
+  const knownBound = (held: OwnerPolicies, key: string): Bound | undefined => {
+    const policy = held.policies.get(limit.name)
+    if (policy !== undefined) return engine.boundOf(held, owner, policy, key)
+    const existing = engine.known.get(numbers, key)
+    if (existing !== undefined) return existing
+    const bucket = bucketOfKey(limit.name, key)
+    if (Result.isFailure(bucket)) return undefined
+    const bound = numbersFor(bucket.success)
+    engine.known.set(numbers, key, bound)
+    return bound
+  }
+
   const bucketFor = Effect.fnUntraced(function* (key: string) {
     const bucket = yield* Effect.fromResult(bucketOfKey(limit.name, key))
     const {
@@ -57,13 +80,22 @@ export const make = (engine: RateEngine["Service"], owner: string, limit: RateLi
     return engine.checker.decide(bound === undefined ? [] : [bound], cost, isLate)
   }
 
-  return {
+  const takeNow = (key: string, cost: number): Decided | undefined => {
+    const now = engine.checker.clockMillis()
+    const held = engine.policiesNow(owner, now)
+    const bound = held === undefined ? undefined : knownBound(held, key)
+    if (bound === undefined || cost > costMaxOf(bound)) return undefined
+    return engine.checker.decideNow([bound], cost, false, "", engine.checker.movedMillis(now))
+  }
+
+  return new Limiter({
+    takeNow,
     take: (key, cost = 1) =>
       Effect.suspend((): ReturnType<RateLimiter["take"]> => {
+        const decided = takeNow(key, cost)
+        if (decided !== undefined) return Effect.isEffect(decided) ? decided : Effect.succeed(decided)
         const bucket = bucketOfKey(limit.name, key)
         if (Result.isFailure(bucket)) return Effect.fail(bucket.failure)
-        const held = engine.policiesNow(owner)
-        if (held !== undefined) return decide(held, bucket.success, cost, false)
         return Effect.flatMap(engine.policiesOf([owner]), (read) =>
           decide(read.held[0], bucket.success, cost, read.isLate)
         )
@@ -75,5 +107,5 @@ export const make = (engine: RateEngine["Service"], owner: string, limit: RateLi
       ),
     reset: (key) =>
       Effect.flatMap(bucketFor(key), (bound) => Effect.andThen(engine.reset(bound), engine.peek(bound)))
-  }
+  })
 }

@@ -163,7 +163,7 @@ export interface PolicyCache {
   /** Returns policies that are at most 500 ms old, or the last good ones when reading fails. */
   readonly get: (owner: string) => Effect.Effect<OwnerPolicies, SqlError>
   /** Returns policies that are at most 500 ms old, without reading. Undefined when they must be read. */
-  readonly fresh: (owner: string) => OwnerPolicies | undefined
+  readonly fresh: (owner: string, nowMillis?: number) => OwnerPolicies | undefined
   /** Returns the last good policies without reading. */
   readonly last: (owner: string) => OwnerPolicies | undefined
   /** Reads them again at the next check of this process. */
@@ -178,10 +178,9 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   const reads = new Map<string, Read>()
   const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe()) / nanosPerMilli
 
-  const fresh = (owner: string): OwnerPolicies | undefined => {
+  const fresh = (owner: string, now = nowMillis()): OwnerPolicies | undefined => {
     const entry = entries.get(owner)
     if (entry === undefined) return undefined
-    const now = nowMillis()
     entry.usedMillis = now
     return now - entry.checkedMillis <= ageMaxMillis ? entry.held : undefined
   }

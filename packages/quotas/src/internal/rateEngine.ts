@@ -16,10 +16,11 @@ import {
   type RateSubjectInvalid
 } from "../RateLimit.ts"
 import { RatePolicyNotFound, type RateSubject } from "../RatePolicy.ts"
-import { bucketOf, costMaxOf, keyOf, subjectOf, untouched, type Bound } from "./bucket.ts"
+import { bucketOf, bucketOfKey, costMaxOf, keyOf, subjectOf, untouched, type Bound } from "./bucket.ts"
 import { measure } from "./bucketStatements.ts"
 import * as Checker from "./checker.ts"
 import * as DenialLog from "./denialLog.ts"
+import * as KnownBounds from "./knownBounds.ts"
 import * as PolicyCache from "./policyCache.ts"
 import * as PolicyStore from "./policyStore.ts"
 import * as RepairStatements from "./repairStatements.ts"
@@ -70,6 +71,7 @@ const make = Effect.gen(function* () {
   const denials = yield* DenialLog.make(checks)
   const deadline = yield* Settings.checkDeadline.config
   const checker = yield* Checker.make(checks, offsetMicros, denials, deadline)
+  const known = KnownBounds.make()
 
   /** Runs on the client of checks outside the caller's transaction. */
   const outside = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -149,31 +151,66 @@ const make = Effect.gen(function* () {
       Effect.andThen(Effect.sync(() => checker.drop(bound)))
     )
 
+  /** The bound of a policy that counts by one value. Undefined when the value is too long, or an override bypasses it. */
+  const boundOf = (
+    held: PolicyCache.OwnerPolicies,
+    owner: string,
+    policy: PolicyCache.HeldPolicy,
+    value: string
+  ): Bound | undefined => {
+    const existing = known.get(policy, value)
+    if (existing !== undefined) return existing
+    const bucket = bucketOfKey(policy.policy, value)
+    if (Result.isFailure(bucket)) return undefined
+    const bound = applied(owner, held, policy, bucket.success)
+    if (bound !== undefined) known.set(policy, value, bound)
+    return bound
+  }
+
+  /** The bound of a policy that counts by a single part of the subject; undefined where {@link boundIn} must say more. */
+  const boundOfPart = (
+    held: PolicyCache.OwnerPolicies,
+    owner: string,
+    policy: PolicyCache.HeldPolicy,
+    subject: RateSubject
+  ): Bound | undefined => {
+    const part = policy.by.length === 1 ? policy.by[0] : undefined
+    // Under its own policies a tenant is itself.
+    const value = part === undefined || part === "tenant" ? undefined : subject[part]
+    return value === undefined ? undefined : boundOf(held, owner, policy, value)
+  }
+
   /**
    * Decides a check by policies in memory. Undefined when they must be read, or when the check is refused: the reading path says
    * why.
    */
   const checkNow = (owner: string, request: RateCheck): Checker.Decided | undefined => {
-    const held = cache.fresh(owner)
+    const now = checker.clockMillis()
+    const held = cache.fresh(owner, now)
     if (held === undefined) return undefined
     const cost = request.cost ?? 1
     const bounds: Array<Bound> = []
     for (const name of request.policies) {
       const policy = held.policies.get(name)
       if (policy === undefined) return undefined
-      const bucket = bucketOf(policy, subjectOf(owner, request.subject))
-      if (Result.isFailure(bucket)) return undefined
-      const bound = applied(owner, held, policy, bucket.success)
+      let bound = boundOfPart(held, owner, policy, request.subject)
+      if (bound === undefined) {
+        const bucket = bucketOf(policy, subjectOf(owner, request.subject))
+        if (Result.isFailure(bucket)) return undefined
+        bound = applied(owner, held, policy, bucket.success)
+      }
       if (bound === undefined) continue
       if (!bound.shadow && cost > costMaxOf(bound)) return undefined
       bounds.push(bound)
     }
-    return checker.decideNow(bounds, cost)
+    return checker.decideNow(bounds, cost, false, "", checker.movedMillis(now))
   }
 
   return {
     checker,
     checkNow,
+    known,
+    boundOf,
     policiesNow: cache.fresh,
     policiesOf,
     check,
