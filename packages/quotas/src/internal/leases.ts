@@ -29,7 +29,19 @@ const roomParts = 4
 /** A bucket that is asked for less often is not hot: each lease would save one statement, and hide a token meanwhile. */
 const tokensMin = 2
 
-/** The next lease is asked for when this part of the current one is left. */
+/**
+ * Of a bucket with much room a lease holds this number of tokens before the bucket is hot: they are missed nowhere. Else many
+ * buckets would never become hot, since each waits for the statements of all the others.
+ */
+const spareTokens = 32
+
+/** Spare tokens are at most this part of the room. */
+const spareRoomParts = 1_000
+
+/** From this demand in a life on a bucket is hot, and leases by its demand alone: little is left to be given back. */
+const hotDemand = 8
+
+/** The next lease is asked for when this part of the current one is left, of its tokens or of its life. */
 const prefetchParts = 4
 
 /** Buckets whose demand is counted, some 300 bytes each. At the limit further ones have no leases until idle ones are dropped. */
@@ -143,7 +155,7 @@ export const make = (nowMillis: () => number, ask: Ask): Leases => {
   const heldOf = (bound: Bound, now: number): Held | undefined => {
     const existing = buckets.get(bound.key)
     if (existing !== undefined) {
-      if (isSameRate(existing.bound, bound)) return existing
+      if (existing.bound === bound || isSameRate(existing.bound, bound)) return existing
       retireAll(existing)
       buckets.delete(bound.key)
     }
@@ -180,9 +192,19 @@ export const make = (nowMillis: () => number, ask: Ask): Leases => {
     held.fullMillis = millisOf(fullMicros(held.bound, measured))
   }
 
+  const tokensFor = (held: Held): number => {
+    const demand = Math.max(held.demand, held.demandBefore)
+    const wanted = Math.min(demand * demandShare, held.room / roomParts)
+    const isWarm = demand >= tokensMin && demand < hotDemand
+    const spare = isWarm ? Math.min(spareTokens, held.room / spareRoomParts) : 0
+    return Math.floor(Math.max(wanted, spare))
+  }
+
+  const isOld = (held: Held, part: Part, now: number): boolean =>
+    now >= part.untilMillis - held.lifeMillis / prefetchParts
+
   const request = (held: Held) => {
-    const demand = Math.max(held.demand, held.demandBefore) * demandShare
-    const tokens = Math.floor(Math.min(demand, held.room / roomParts))
+    const tokens = tokensFor(held)
     if (tokens < tokensMin) return
     held.isAsked = true
     ask(held.bound, tokens, (charged) => {
@@ -198,10 +220,16 @@ export const make = (nowMillis: () => number, ask: Ask): Leases => {
         untilMillis: charged.sentMillis + held.lifeMillis,
         level: measured.debt + measured.returned + BigInt(held.bound.quota) * BigInt(measured.nowMicros)
       }
-      const isLate = !isCurrent(held) || part.untilMillis <= nowMillis()
-      if (isLate || held.next !== undefined) retire(held.bound, part)
-      else if (held.current === undefined) held.current = part
-      else held.next = part
+      const now = nowMillis()
+      const isLate = !isCurrent(held) || part.untilMillis <= now
+      if (isLate || held.next !== undefined) {
+        retire(held.bound, part)
+      } else if (held.current === undefined || isOld(held, held.current, now)) {
+        retire(held.bound, held.current)
+        held.current = part
+      } else {
+        held.next = part
+      }
     })
   }
 
@@ -227,8 +255,10 @@ export const make = (nowMillis: () => number, ask: Ask): Leases => {
       const part = partFor(held, cost, now)
       if (part === undefined) return undefined
       part.tokens -= cost
-      if (!held.isAsked && held.next === undefined && part.tokens * prefetchParts <= part.granted)
-        request(held)
+      if (!held.isAsked && held.next === undefined) {
+        const isLow = part.tokens * prefetchParts <= part.granted
+        if (isLow || isOld(held, part, now)) request(held)
+      }
       return { held, part, cost }
     },
     putBack: ({ cost, held, part }, now) => {
