@@ -167,9 +167,7 @@ export class QuotaMaintenance extends Context.Service<
         const start = new Date(balance.start)
         const feature = yield* catalog.getFeature(balance.feature).pipe(
           // A feature that was removed has no thresholds; its balance still agrees with the ledger.
-          Effect.catchTag("QuotaFeatureNotFound", () =>
-            Effect.succeed({ kind: "metered" as const, soft: false, thresholds: [], period: null })
-          )
+          Effect.catchTag("QuotaFeatureNotFound", () => Effect.succeed({ thresholds: [], period: null }))
         )
         const account = {
           tenantId: balance.tenantId,
@@ -184,7 +182,7 @@ export class QuotaMaintenance extends Context.Service<
         yield* sql.withTransaction(
           Effect.gen(function* () {
             yield* Statements.lockBalance(sql, account, now)
-            const settled = yield* Statements.settle(sql, account, feature, now, undefined)
+            const settled = yield* Statements.settle(sql, account, feature, now, [])
             const events = yield* thresholdEvents(account, settled, now)
             if (events.length > 0) yield* outbox.publish(events)
           })

@@ -3,28 +3,22 @@
  *
  * @since 0.1.0
  */
-import * as Column from "@hypermarket/core/Column"
-import * as Identifier from "@hypermarket/core/Identifier"
 import * as Now from "@hypermarket/core/Now"
 import * as Outbox from "@hypermarket/core/Outbox"
 import type * as Page from "@hypermarket/core/Page"
 import type { VersionStale } from "@hypermarket/core/Precondition"
-import * as Row from "@hypermarket/core/Row"
 import { Tenant } from "@hypermarket/core/Tenant"
-import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { Int, Subject } from "./internal/column.ts"
 import * as QuotaCatalog from "./internal/quotaCatalog.ts"
 import * as QuotaMeasure from "./internal/quotaMeasure.ts"
 import { periodOf } from "./internal/quotaPeriod.ts"
+import * as QuotaReservations from "./internal/quotaReservations.ts"
 import * as Statements from "./internal/quotaStatements.ts"
-import { thresholdEvents } from "./internal/quotaThreshold.ts"
 import * as UsageStatements from "./internal/usageStatements.ts"
 import type {
   NewQuotaFeature,
@@ -36,12 +30,11 @@ import type {
 } from "./QuotaFeature.ts"
 import {
   QuotaCheck,
-  QuotaReservation,
   QuotaReservationId,
   QuotaUsage,
-  reservationSecondsDefault,
   type CheckQuotas,
   type QuotaChecks,
+  type QuotaReservation,
   type QuotaUsageRequest,
   type RecordQuota,
   type ReserveQuota
@@ -59,26 +52,6 @@ import {
   type QuotaGrantInvalid,
   type QuotaGrantNotFound
 } from "./TenantQuotaErrors.ts"
-
-const reservationRow = Row.make(
-  QuotaReservation,
-  {
-    reservationId: QuotaReservationId,
-    feature: Schema.String,
-    subject: Subject,
-    periodStart: Column.Timestamp,
-    periodEnd: Schema.NullOr(Column.Timestamp),
-    amount: Int,
-    status: Schema.Literals(["open", "committed", "released", "expired"]),
-    committed: Schema.NullOr(Int),
-    expiresAt: Column.Timestamp,
-    recordedAt: Column.Timestamp,
-    settledAt: Schema.NullOr(Column.Timestamp)
-  },
-  { uuid: ["reservationId"] }
-)
-
-const millisPerSecond = 1_000
 
 /**
  * @category services
@@ -133,7 +106,9 @@ export class TenantQuotas extends Context.Service<
      * Reserves an amount. All open and committed reservations together never exceed a hard limit. Repeating the call with
      * its key returns the same reservation.
      *
-     * Inside a transaction of the caller it holds the balance until that transaction ends: others who reserve wait.
+     * Callers who reserve of one balance at the same time share a transaction of the process. A caller that is interrupted may have
+     * reserved: its key finds the reservation. Inside a transaction of the caller it is part of that transaction, and holds the
+     * balance until it ends: others who reserve wait.
      */
     readonly reserve: (
       request: ReserveQuota
@@ -196,8 +171,8 @@ export class TenantQuotas extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const outbox = yield* Outbox.Outbox
       const { many, ...catalog } = QuotaCatalog.make(sql)
-      const reservationColumns = sql.literal(reservationRow.columns)
-      const inTransaction = transactionOf(sql)
+      const reservationColumns = sql.literal(QuotaReservations.reservationRow.columns)
+      const reservations = yield* QuotaReservations.make(sql, outbox, catalog.getFeature)
       const { measure } = QuotaMeasure.make(sql)
 
       const getReservation = Effect.fn("TenantQuotas.getReservation")(function* (
@@ -210,7 +185,7 @@ export class TenantQuotas extends Context.Service<
            WHERE tenant_id = ${tenant.id} AND reservation_id = ${reservationId}::text::uuid
         `
         if (row === undefined) return yield* new QuotaReservationNotFound({ reservationId })
-        return yield* reservationRow.decode(row)
+        return yield* QuotaReservations.reservationRow.decode(row)
       })
 
       /** The reservation that the key made, when the request is the same. */
@@ -224,67 +199,19 @@ export class TenantQuotas extends Context.Service<
       })
 
       const reserve = Effect.fn("TenantQuotas.reserve")(function* (request: ReserveQuota) {
-        const tenant = yield* Tenant
-        const now = yield* Now.now
-        const feature = yield* catalog.getFeature(request.feature)
-        if (feature.kind !== "metered" && feature.kind !== "concurrent") {
-          return yield* new QuotaKindMismatch({
-            feature: feature.feature,
-            kind: feature.kind,
-            field: "amount"
-          })
-        }
-        const period = periodOf(feature, now)
-        const subject = request.subject ?? ""
-        const account = { tenantId: tenant.id, feature: feature.feature, subject, period }
-        const seconds = request.expiresInSeconds ?? reservationSecondsDefault
-        const fingerprint = JSON.stringify(["reserve", feature.feature, subject, request.amount])
-        const wanted = {
-          reservationId: yield* Identifier.next,
-          key: request.key,
-          request: fingerprint,
-          amount: request.amount,
-          expiresAt: new Date(now.getTime() + seconds * millisPerSecond)
-        }
-        // A refusal commits too: what was folded and expired for it stays so.
-        const outcome = yield* inTransaction(
-          Effect.gen(function* () {
-            yield* Statements.lockBalance(sql, account, now)
-            const settled = yield* Statements.settle(sql, account, feature, now, wanted)
-            const events = yield* thresholdEvents(account, settled, now)
-            if (events.length > 0) yield* outbox.publish(events)
-            return settled
-          })
-        )
-        if (outcome.isReserved) {
-          // Written just now, in this transaction or the one before.
-          return yield* getReservation(QuotaReservationId.make(wanted.reservationId)).pipe(
-            Effect.catchTag("QuotaReservationNotFound", Effect.die)
-          )
-        }
-        const remaining = Math.max(0, outcome.quota - outcome.used - outcome.held)
+        const answer = yield* reservations.reserve(request)
+        if (answer.outcome === "reserved") return answer.reservation
         // A key that another transaction is using right now is found used only after it has committed.
-        if (outcome.isKeyUsed || feature.soft || remaining >= request.amount) {
-          return yield* repeated(request.key, fingerprint)
-        }
+        if (answer.outcome === "repeated")
+          return yield* repeated(request.key, QuotaReservations.reserveFingerprint(request))
+        const { periodEnd, quota, remaining } = answer
         return yield* new QuotaExceeded({
-          feature: feature.feature,
+          feature: request.feature,
           requested: request.amount,
           remaining,
-          quota: outcome.quota,
-          periodEnd: QuotaMeasure.toDateTime(period.end)
+          quota,
+          periodEnd
         })
-      })
-
-      const close = Effect.fnUntraced(function* (
-        reservationId: QuotaReservationId,
-        outcome: Parameters<typeof Statements.close>[4]
-      ) {
-        const tenant = yield* Tenant
-        const now = yield* Now.now
-        const isClosed = yield* Statements.close(sql, tenant.id, reservationId, now, outcome)
-        const reservation = yield* getReservation(reservationId)
-        return { isClosed, reservation, now }
       })
 
       const settledError = (reservation: QuotaReservation) =>
@@ -297,8 +224,10 @@ export class TenantQuotas extends Context.Service<
         reservationId: QuotaReservationId,
         amount?: number
       ) {
-        const { isClosed, now, reservation } = yield* close(reservationId, { status: "committed", amount })
-        if (isClosed) return reservation
+        const settled = yield* reservations.settle({ reservationId, status: "committed", amount })
+        if (settled !== undefined) return settled
+        const reservation = yield* getReservation(reservationId)
+        const now = yield* Now.now
         const committed = amount ?? reservation.amount
         if (reservation.status === "committed" && reservation.committed === committed) return reservation
         if (reservation.status === "open" && DateTime.toDate(reservation.expiresAt) > now) {
@@ -315,9 +244,10 @@ export class TenantQuotas extends Context.Service<
       })
 
       const release = Effect.fn("TenantQuotas.release")(function* (reservationId: QuotaReservationId) {
-        const { isClosed, reservation } = yield* close(reservationId, { status: "released" })
-        if (isClosed || reservation.status === "released") return reservation
-        return yield* settledError(reservation)
+        const settled = yield* reservations.settle({ reservationId, status: "released", amount: undefined })
+        if (settled !== undefined) return settled
+        const reservation = yield* getReservation(reservationId)
+        return reservation.status === "released" ? reservation : yield* settledError(reservation)
       })
 
       const usage = Effect.fn("TenantQuotas.usage")(function* (request: QuotaUsageRequest) {

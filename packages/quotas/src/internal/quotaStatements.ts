@@ -1,5 +1,4 @@
 /** The statements on balances, reservations and the ledger. */
-import * as Identifier from "@hypermarket/core/Identifier"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -64,23 +63,13 @@ export const lockBalance = Effect.fnUntraced(function* (
   `
 })
 
-/** A reservation that is asked for under the lock of its balance. */
-export interface Wanted {
-  readonly reservationId: string
-  readonly key: string
-  /** Identifies the request: another one with the same key is refused. */
-  readonly request: string
-  readonly amount: number
-  readonly expiresAt: Date
-}
-
 const Outcome = Schema.fromJsonString(
   Schema.Struct({
     quota: Schema.Int,
     used: Schema.Int,
     held: Schema.Int,
-    isKeyUsed: Schema.Boolean,
-    isReserved: Schema.Boolean,
+    /** Of the keys that were asked about. */
+    usedKeys: Schema.Array(Schema.String),
     reached: Schema.Array(Schema.Int)
   })
 )
@@ -89,19 +78,17 @@ const decodeOutcome = Schema.decodeUnknownEffect(Outcome)
 export type Outcome = typeof Outcome.Type
 
 /**
- * Folds what was committed, released and recorded into the balance, expires reservations, and grants what is wanted if it fits.
- * The caller holds the balance, so that the snapshot of this statement sees it as its last holder left it.
+ * Folds what was committed, released and recorded into the balance, and expires reservations. The caller holds the balance, so
+ * that the snapshot of this statement sees it as its last holder left it.
  */
 export const settle = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   account: Account,
-  feature: Pick<QuotaFeature, "kind" | "soft" | "thresholds">,
+  feature: Pick<QuotaFeature, "thresholds">,
   now: Date,
-  wanted: Wanted | undefined
+  keys: ReadonlyArray<string>
 ) {
   const { period, subject, tenantId } = account
-  const ledgerId = yield* Identifier.next
-  const amount = String(wanted?.amount ?? 0)
   const [row] = yield* sql<{ readonly outcome: string }>`
     WITH folded AS (
       DELETE FROM hm_quota_delta
@@ -150,42 +137,17 @@ export const settle = Effect.fnUntraced(function* (
          AND q.period_start = ${period.start}
     ),
     used_key AS (
-      SELECT 1
-        FROM hm_quota_key
-       WHERE tenant_id = ${tenantId} AND key = ${wanted?.key ?? ""}
-    ),
-    fitting AS (
-      SELECT 1
-        FROM balance b
-       CROSS JOIN allowance a
-       WHERE ${wanted !== undefined}::boolean
-         AND NOT EXISTS (SELECT 1 FROM used_key)
-         AND (${feature.soft}::boolean OR b.used + b.held + ${amount}::text::bigint <= a.quota)
-    ),
-    keyed AS (
-      INSERT INTO hm_quota_key (tenant_id, key, request, result_id, expires_at)
-      SELECT ${tenantId}, ${wanted?.key ?? ""}, ${wanted?.request ?? ""}, ${wanted?.reservationId ?? null}::text::uuid,
-             ${new Date(now.getTime() + keyKeptMillis)}
-        FROM fitting
-          ON CONFLICT DO NOTHING
-      RETURNING 1
-    ),
-    reserved AS (
-      INSERT INTO hm_quota_reservation (tenant_id, reservation_id, feature, subject, period_start, period_end, slot, amount,
-                                        status, expires_at, recorded_at)
-      SELECT ${tenantId}, ${wanted?.reservationId ?? null}::text::uuid, ${account.feature}, ${subject}, ${period.start},
-             ${period.end ?? null}, ${feature.kind === "concurrent"}::boolean, ${amount}::text::bigint, 'open',
-             ${wanted?.expiresAt ?? null}, ${now}
-        FROM keyed
-      RETURNING reservation_id, amount
+      SELECT k.key
+        FROM json_array_elements_text(${JSON.stringify(keys)}::text::json) AS n (key)
+       CROSS JOIN LATERAL (
+             SELECT key
+               FROM hm_quota_key
+              WHERE tenant_id = ${tenantId} AND key = n.key
+             ) k
     ),
     logged AS (
       INSERT INTO hm_quota_ledger (tenant_id, recorded_at, entry_id, feature, subject, period_start, kind, amount,
                                    reservation_id, occurred_at)
-      SELECT ${tenantId}, ${now}, ${ledgerId}::text::uuid, ${account.feature}, ${subject}, ${period.start}, 'reserve',
-             amount, reservation_id, ${now}
-        FROM reserved
-      UNION ALL
       -- The id of a reservation is unique among its expiries.
       SELECT ${tenantId}, ${now}, reservation_id, ${account.feature}, ${subject}, ${period.start}, 'expire',
              amount, reservation_id, ${now}
@@ -194,7 +156,7 @@ export const settle = Effect.fnUntraced(function* (
     balanced AS (
       UPDATE hm_tenant_quota q
          SET used = b.used,
-             held = b.held + CASE WHEN EXISTS (SELECT 1 FROM keyed) THEN ${amount}::text::bigint ELSE 0 END,
+             held = b.held,
              updated_at = ${now}
         FROM balance b
        WHERE q.tenant_id = ${tenantId} AND q.feature = ${account.feature} AND q.subject = ${subject}
@@ -223,57 +185,12 @@ export const settle = Effect.fnUntraced(function* (
     )
     SELECT json_build_object(
              'quota', a.quota, 'used', b.used, 'held', b.held,
-             'isKeyUsed', EXISTS (SELECT 1 FROM used_key),
-             'isReserved', EXISTS (SELECT 1 FROM reserved),
+             'usedKeys', coalesce((SELECT json_agg(key) FROM used_key), '[]'),
              'reached', coalesce((SELECT json_agg(percent ORDER BY percent) FROM reached), '[]'))::text AS outcome
       FROM balance b
      CROSS JOIN allowance a
   `
   return yield* Effect.orDie(decodeOutcome(row?.outcome))
-})
-
-/** Settles an open reservation and appends to the ledger. Touches no balance. */
-export const close = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  tenantId: string,
-  reservationId: string,
-  now: Date,
-  outcome:
-    | { readonly status: "committed"; readonly amount: number | undefined }
-    | { readonly status: "released" }
-) {
-  const entryId = yield* Identifier.next
-  const isCommit = outcome.status === "committed"
-  const amount = isCommit && outcome.amount !== undefined ? String(outcome.amount) : null
-  const rows = yield* sql`
-    WITH settled AS (
-      UPDATE hm_quota_reservation
-         SET status = ${outcome.status},
-             committed = CASE WHEN ${isCommit}::boolean THEN coalesce(${amount}::text::bigint, amount) END,
-             settled_at = ${now}
-       WHERE tenant_id = ${tenantId} AND reservation_id = ${reservationId}::text::uuid
-         AND status = 'open'
-         AND expires_at > ${now}
-         AND NOT (slot AND ${isCommit}::boolean)
-         AND amount >= coalesce(${amount}::text::bigint, amount)
-      RETURNING *
-    ),
-    changed AS (
-      INSERT INTO hm_quota_delta (tenant_id, feature, subject, period_start, delta_id, period_end, used, held)
-      SELECT tenant_id, feature, subject, period_start, ${entryId}::text::uuid, period_end, coalesce(committed, 0), -amount
-        FROM settled
-    ),
-    logged AS (
-      INSERT INTO hm_quota_ledger (tenant_id, recorded_at, entry_id, feature, subject, period_start, kind, amount,
-                                   reservation_id, occurred_at)
-      SELECT tenant_id, ${now}, ${entryId}::text::uuid, feature, subject, period_start, ${isCommit ? "commit" : "release"},
-             coalesce(committed, amount), reservation_id, ${now}
-        FROM settled
-    )
-    SELECT 1
-      FROM settled
-  `
-  return rows.length > 0
 })
 
 /** The request that a key was used with, and what it made. */
