@@ -79,11 +79,23 @@ export const utilisationMax = Setting.make({
  * @category settings
  * @since 0.1.0
  */
+export const olderHeaders = Setting.make({
+  name: "HM_QUOTAS_OLDER_HEADERS",
+  doc: "Answers also have RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset, for clients of the draft's sixth version.",
+  read: (name) => Config.Boolean(name),
+  defaultValue: false
+})
+
+/**
+ * @category settings
+ * @since 0.1.0
+ */
 export const settings: ReadonlyArray<Setting.Any> = [
   addressQuota,
   checkDeadline,
   requestsMax,
   criticalReserve,
   criticalRoutes,
-  utilisationMax
+  utilisationMax,
+  olderHeaders
 ]

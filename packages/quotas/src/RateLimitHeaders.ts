@@ -9,7 +9,10 @@ import type { RateDecision, RateState } from "./RateLimit.ts"
 const millisPerSecond = 1_000
 
 /** A string of structured fields (RFC 9651): names of policies are printable ASCII. */
-const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, (mark) => `\\${mark}`)}"`
+const quoted = (text: string): string =>
+  text.includes('"') || text.includes("\\")
+    ? `"${text.replaceAll(/["\\]/g, (mark) => `\\${mark}`)}"`
+    : `"${text}"`
 
 /** To the next unit, and never 0: a window of no seconds is none. */
 const windowSeconds = (state: RateState): number =>
@@ -34,6 +37,33 @@ export const headersOf = (decision: RateDecision): Readonly<Record<string, strin
     (state) => `${quoted(state.policy)};q=${state.quota};w=${windowSeconds(state)}`
   )
   return { ratelimit: limits.join(", "), "ratelimit-policy": policies.join(", "), ...retryAfter }
+}
+
+/** The state that a request comes up against first: the longest wait, or else the least rest. */
+const narrowest = (left: RateState, right: RateState): RateState => {
+  if (left.retryAfterMillis !== right.retryAfterMillis) {
+    return left.retryAfterMillis > right.retryAfterMillis ? left : right
+  }
+  return left.remaining <= right.remaining ? left : right
+}
+
+/**
+ * Returns the headers of a decision for clients that do not read `RateLimit`, after draft-ietf-httpapi-ratelimit-headers-06:
+ * `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, in seconds. They describe one policy: the one that has denied the
+ * request for longest, or has the least rest.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const olderHeadersOf = (decision: RateDecision): Readonly<Record<string, string>> => {
+  const [first, ...others] = decision.states
+  if (first === undefined) return {}
+  const state = others.reduce(narrowest, first)
+  return {
+    "ratelimit-limit": String(state.quota),
+    "ratelimit-remaining": String(state.remaining),
+    "ratelimit-reset": String(Math.ceil(state.fullAfterMillis / millisPerSecond))
+  }
 }
 
 /**

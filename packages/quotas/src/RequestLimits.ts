@@ -28,7 +28,7 @@ import * as ProcessJudge from "./internal/processJudge.ts"
 import { applied, RateEngine } from "./internal/rateEngine.ts"
 import * as Shedder from "./internal/shedder.ts"
 import * as Settings from "./QuotasSettings.ts"
-import { quotaExceeded, unavailable, verdictOf } from "./RateLimitHeaders.ts"
+import { olderHeadersOf, quotaExceeded, unavailable, verdictOf } from "./RateLimitHeaders.ts"
 import type { RateSubject } from "./RatePolicy.ts"
 
 /** Each policy of a request is a row that the statement locks. */
@@ -119,6 +119,7 @@ const make = Effect.gen(function* () {
   const addressQuota = yield* Settings.addressQuota.config
   const addresses = ProcessJudge.make()
   const shedder = yield* shedderOf
+  const hasOlderHeaders = yield* Settings.olderHeaders.config
 
   /** Releases the slots that a request held. Its answer does not wait for it. */
   const release = (bounds: ReadonlyArray<Bound>, token: string) =>
@@ -153,7 +154,10 @@ const make = Effect.gen(function* () {
     const cost = Math.min(request.cost, ...live.map(costMaxOf))
     return yield* engine.checker.decide(bounds, cost, isLate).pipe(
       Effect.map((decision) => {
-        const verdict = verdictOf(decision)
+        const told = verdictOf(decision)
+        const verdict = hasOlderHeaders
+          ? { ...told, headers: { ...told.headers, ...olderHeadersOf(decision) } }
+          : told
         return decision.lease === null ? verdict : { ...verdict, ended: release(bounds, decision.lease) }
       }),
       Effect.catchTag("RateLimitsUnavailable", ({ policy }) => Effect.succeed(unavailable(policy)))

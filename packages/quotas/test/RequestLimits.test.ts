@@ -5,7 +5,7 @@ import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
 import { InstallationLimits } from "@hypermarket/quotas/InstallationLimits"
 import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
 import type { RateState } from "@hypermarket/quotas/RateLimit"
-import { headersOf } from "@hypermarket/quotas/RateLimitHeaders"
+import { headersOf, olderHeadersOf } from "@hypermarket/quotas/RateLimitHeaders"
 import { RateLimits } from "@hypermarket/quotas/RateLimits"
 import type { NewRatePolicy } from "@hypermarket/quotas/RatePolicy"
 import * as RequestLimits from "@hypermarket/quotas/RequestLimits"
@@ -207,6 +207,30 @@ layer(Impatient, { excludeTestServices: true })("RequestLimits with the default 
   )
 })
 
+const Older = Layer.merge(QuotasDomain.layer, RequestLimits.layer).pipe(
+  Layer.provide(
+    ConfigProvider.layer(
+      ConfigProvider.fromUnknown({ HM_QUOTAS_OLDER_HEADERS: "true", HM_QUOTAS_CHECK_DEADLINE: "30 seconds" })
+    )
+  ),
+  Layer.provideMerge(TestDatabase.layer(CoreDomain.migrations, QuotasDomain.domain.migrations))
+)
+
+layer(Older, { excludeTestServices: true })("RequestLimits with older headers", (it) => {
+  it.effect("answers and refusals have them beside the draft's present ones", () =>
+    Effect.gen(function* () {
+      const tenantId = freshTenant()
+      yield* create(tenantId, { policy: "default", quota: 2 })
+      const limited = ({ headers }: CoreLimits.Verdict) => headers["ratelimit-policy"] !== undefined
+      const first = yield* until(requestOf(tenantId), limited)
+      assert.deepInclude(first.headers, { "ratelimit-limit": "2", "ratelimit-remaining": "1" })
+      const refused = yield* until(requestOf(tenantId), ({ allowed }) => !allowed)
+      assert.strictEqual(refused.headers["ratelimit-remaining"], "0")
+      assert.match(refused.headers["ratelimit-reset"] ?? "", /^[1-9]\d*$/)
+    })
+  )
+})
+
 const Numbers = Schema.Struct({
   quota: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 })),
   burst: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 })),
@@ -288,5 +312,23 @@ describe("RateLimitHeaders", () => {
       "ratelimit-policy": String.raw`"a\"b\\c";q=100;w=2`,
       "retry-after": "1"
     })
+  })
+
+  it("older headers describe the policy that denies for longest, or has the least rest", () => {
+    const stateOf = (policy: string, remaining: number, retryAfterMillis: number): RateState => ({
+      policy,
+      quota: 40 + remaining,
+      burst: 50,
+      periodMillis: 60_000,
+      remaining,
+      fullAfterMillis: 30_001,
+      retryAfterMillis
+    })
+    const headers = (states: ReadonlyArray<RateState>) =>
+      olderHeadersOf({ allowed: true, states, lease: null, retryAfterSeconds: null, decidedBy: "database" })
+    const least = { "ratelimit-limit": "43", "ratelimit-remaining": "3", "ratelimit-reset": "31" }
+    assert.deepStrictEqual(headers([stateOf("a", 9, 0), stateOf("b", 3, 0), stateOf("c", 5, 0)]), least)
+    assert.strictEqual(headers([stateOf("a", 0, 10), stateOf("b", 2, 900)])["ratelimit-limit"], "42")
+    assert.deepStrictEqual(headers([]), {})
   })
 })
