@@ -1,4 +1,4 @@
-/** What a process leases of a bucket, and when: by a clock and a database of this test. */
+/** Sizes of leases and their renewal, by a clock and a database of this test. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Bound } from "@hypermarket/quotas/internal/bucket"
 import * as Leases from "@hypermarket/quotas/internal/leases"
@@ -35,7 +35,7 @@ const start = (room: number) => {
       complete({ granted: true, measured: [measured()], sentMillis: now })
     }
   )
-  /** Takes tokens, or asks the database as a check does. */
+  /** Returns how many of the checks ask the database. */
   const take = (count: number) => {
     let decided = 0
     for (let index = 0; index < count; index++) {

@@ -20,7 +20,7 @@ const script = Path.join(import.meta.dirname, "suites/rateProcess.ts")
 const rate = 300
 /** Full after an hour: until then no token is lost, however long a busy machine keeps the callers waiting. */
 const burst = 3_600 * rate
-/** What is left of it for the processes at first. */
+/** The part of it that the processes find. */
 const room = 4_500
 /** A policy that is raised tenfold. */
 const lowRate = rate / 10

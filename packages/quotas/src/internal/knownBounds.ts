@@ -1,4 +1,4 @@
-/** Bounds of buckets that this process asks for: a hot one is not made anew for every check. */
+/** Bounds of buckets that this process asks for: that of a hot one is not made again for every check. */
 import type { Bound } from "./bucket.ts"
 
 /** Bounds of a process, some 500 bytes each. All are dropped at the limit, and made again as checks come. */

@@ -1,6 +1,6 @@
 /**
- * Makes and settles reservations. Callers outside a transaction share one per balance, or per tenant for settling, so that many of
- * them wait for one write to disk. A caller's transaction does its own.
+ * Makes and settles reservations. Callers outside a transaction share one per balance, or per tenant for settling: they wait for one
+ * write to disk together. In a transaction of the caller each has statements of its own.
  */
 import * as Column from "@hypermarket/core/Column"
 import * as Identifier from "@hypermarket/core/Identifier"
@@ -48,7 +48,7 @@ export const reservationRow = Row.make(
   { uuid: ["reservationId"] }
 )
 
-/** What became of a request: its key was used before or is being used, or it does not fit. */
+/** The outcome of a request. `repeated`: its key was used before, or is used at this moment. */
 export type Reserved =
   | { readonly outcome: "reserved"; readonly reservation: QuotaReservation }
   | { readonly outcome: "repeated" }

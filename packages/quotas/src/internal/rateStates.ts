@@ -1,4 +1,4 @@
-/** What a decision says of each bucket. */
+/** The states of buckets that a decision names. */
 import type { RateState } from "../RateLimit.ts"
 import { fullMicros, millisOf, roomOf, type Bound, type Measured } from "./bucket.ts"
 import * as Leases from "./leases.ts"

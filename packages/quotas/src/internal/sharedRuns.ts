@@ -1,6 +1,6 @@
 /**
- * Runs requests of one key together: the first one runs at once, and those that come meanwhile share the next run. So a lone
- * caller waits for nobody, and many callers share a transaction and its write to disk.
+ * Runs requests of one key together: the first one runs at once, and those that come meanwhile share the next run. A lone caller
+ * waits for no other, and many callers share a transaction and its write to disk.
  */
 import * as Storage from "@hypermarket/core/Storage"
 import type { NonEmptyReadonlyArray } from "effect/Array"
