@@ -116,6 +116,29 @@ layer(TestLayer, { excludeTestServices: true })("shared reservations", (it) => {
     }).pipe(fresh())
   )
 
+  it.effect("a transaction that rolls back takes no reservation of another caller with it", () =>
+    Effect.gen(function* () {
+      const quotas = yield* TenantQuotas
+      const sql = yield* SqlClient.SqlClient
+      yield* setUp()
+      const reserve = (key: string, amount: number) => quotas.reserve({ key, feature: "calls", amount })
+      const begun = yield* Deferred.make<void>()
+      const rolledBack = sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`SELECT 1`
+          yield* Deferred.succeed(begun, undefined)
+          yield* reserve("lost", 50)
+          return yield* Effect.fail({ _tag: "RolledBack" })
+        })
+      )
+      const outside = (key: string, amount: number) =>
+        Effect.andThen(Deferred.await(begun), reserve(key, amount))
+      const exits = yield* together([rolledBack, outside("kept", 8), outside("too", 9)])
+      assert.deepStrictEqual(exits.map(tagOf), ["RolledBack", "done", "done"])
+      assert.deepInclude(yield* quotas.usage({ feature: "calls" }), { held: 17 })
+    }).pipe(fresh())
+  )
+
   it.effect("a request that no column takes fails alone", () =>
     Effect.gen(function* () {
       const quotas = yield* TenantQuotas

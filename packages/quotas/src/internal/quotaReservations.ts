@@ -1,6 +1,6 @@
 /**
  * Makes and settles reservations. Callers outside a transaction share one per balance, or per tenant for settling: they wait for one
- * write to disk together. In a transaction of the caller each has statements of its own.
+ * write to disk together. In a transaction of the caller each request has separate statements.
  */
 import * as Column from "@hypermarket/core/Column"
 import * as Identifier from "@hypermarket/core/Identifier"
