@@ -1889,6 +1889,15 @@ export type OrderNotFound = {
   readonly title: "No such order"
 }
 
+export type OrderRetired = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly orderId: string
+  readonly type: "urn:hypermarket:problem:analytics:order-retired"
+  readonly status?: 410
+  readonly title: "The facts of the order were removed"
+}
+
 export type PeriodInvalid = {
   readonly detail?: string
   readonly instance?: string
@@ -2662,6 +2671,7 @@ export type SalesFreshness = {
     readonly months: number
     readonly differences: number
   } | null
+  readonly factsFrom: string | null
   readonly differingMonths: ReadonlyArray<{
     readonly month: string
     readonly differences: number
@@ -3186,7 +3196,8 @@ export type Unauthenticated = {
 }
 
 export type UnplacedFact = {
-  readonly kind: "refund" | "shipment"
+  readonly reason: "unknown" | "removed"
+  readonly kind: "order" | "refund" | "shipment"
   readonly orderId: string
   readonly id: string
   readonly version: number
@@ -3469,6 +3480,7 @@ export type KnownProblem =
   | OrderFactConflict
   | OrderFactInvalid
   | OrderNotFound
+  | OrderRetired
   | PeriodInvalid
   | PolicyExists
   | PolicyInvalid
@@ -5230,15 +5242,15 @@ export interface Operations {
     }, options?: CallOptions): Promise<SearchIndexVersion>
   }
   readonly orders: {
-    /** Record order facts. Records at most 1,000 facts, all or nothing. The body has at most 8 MiB, and the facts 20,000 lines. Amounts are minor units of the order's currency, as text. Each fact has a `version` that you increase with every change of the order, refund or shipment. `items` has one outcome per fact: `applied`, `duplicate` for the same version again, or `superseded` for an older one. So repeat a request that failed. A refund or shipment of an unknown order is `waiting`: it is counted when the order arrives. A refund without `orderId` is a credit: send its `region` and `currency`. `order.deleted` takes an order out of every figure. The same version with another content is answered with 409 `order-fact-conflict`. A 400 `order-fact-invalid` names the fields. In both cases nothing was written. */
+    /** Record order facts. Records at most 1,000 facts, all or nothing. The body has at most 8 MiB, and the facts 20,000 lines. Amounts are minor units of the order's currency, as text. Each fact has a `version` that you increase with every change of the order, refund or shipment. `items` has one outcome per fact: `applied`, `duplicate` for the same version again, or `superseded` for an older one. So repeat a request that failed. A refund or shipment of an unknown order is `waiting`: it is counted when the order arrives. A new fact of an order whose facts retention has removed is `late`: it is listed, and in no figure. A refund without `orderId` is a credit: send its `region` and `currency`. `order.deleted` takes an order out of every figure. The same version with another content is answered with 409 `order-fact-conflict`. A 400 `order-fact-invalid` names the fields. In both cases nothing was written. */
     record(input: {
       readonly body: unknown
     }, options?: CallOptions): Promise<{
-      readonly items: ReadonlyArray<"applied" | "waiting" | "duplicate" | "superseded">
+      readonly items: ReadonlyArray<"applied" | "waiting" | "late" | "duplicate" | "superseded">
     }>
   }
   readonly unplaced: {
-    /** List facts without an order. Returns the refunds and shipments whose order is unknown, 50 per page by default and at most 200. They are in no figure. Send the order to count them, or a higher version without lines to withdraw one. */
+    /** List facts in no figure. Returns the facts that are in no figure, 50 per page by default and at most 200. With the reason `unknown` it is a refund or shipment whose order is unknown: send the order to count it, or a higher version without lines to withdraw it. With the reason `removed` retention has removed the facts of its order, and what it changes is not known any more. Send a refund that was not counted before as a credit: a refund without `orderId`. */
     list(input?: {
       readonly limit?: number
       readonly cursor?: string
@@ -5259,7 +5271,7 @@ export interface Operations {
       }>
       readonly dimensions: ReadonlyArray<"currency" | "region" | "channel" | "seller" | "category" | "product">
     }>
-    /** Query sales. Returns exact sums of the measures over the days from `from` up to, but not including, `until`. Group them by at most 4 dimensions, and by time with a `granularity`. Money is in minor units with its currency, and is never added across currencies. With `asOf` a query reads the figures that a close keeps, for days of its period. With `fill` times without figures have rows of 0. `having` bounds measures, `offset` passes over rows, and `compareWith` answers other days in `comparison`, read in the same snapshot. With `window` each row adds up all days from `from` on (`cumulative`), or itself and the rows before it (`rolling`). `fiscalYearStart` is the month in which years and quarters begin. Weeks of the granularity `isoWeek` are named as in `2026-W09`. With `byCurrency` counts are over all currencies, and each measure of money has a value per currency, as `net.EUR`. With `format` `csv` the response is `text/csv` with a header, amounts in minor units and all rows: more than 10,000 are refused unless you set `limit`. A query has at most 20 measures, 10 filters and 10,000 rows. `isComplete` is false when there are more rows than the limit: narrow the filters or raise `limit`. An order is in the sums as soon as its fact is answered. Over more than 400 days, products, other combinations and customers are read from at most 1,000,000 lines. Beyond that customers are estimated, and `estimate` has the error; other measures are refused. A 400 `sales-query-invalid` names the field that cannot be answered. */
+    /** Query sales. Returns exact sums of the measures over the days from `from` up to, but not including, `until`. Group them by at most 4 dimensions, and by time with a `granularity`. Money is in minor units with its currency, and is never added across currencies. With `asOf` a query reads the figures that a close keeps, for days of its period. With `fill` times without figures have rows of 0. `having` bounds measures, `offset` passes over rows, and `compareWith` answers other days in `comparison`, read in the same snapshot. With `window` each row adds up all days from `from` on (`cumulative`), or itself and the rows before it (`rolling`). `fiscalYearStart` is the month in which years and quarters begin. Weeks of the granularity `isoWeek` are named as in `2026-W09`. With `byCurrency` counts are over all currencies, and each measure of money has a value per currency, as `net.EUR`. With `format` `csv` the response is `text/csv` with a header, amounts in minor units and all rows: more than 10,000 are refused unless you set `limit`. A query has at most 20 measures, 10 filters and 10,000 rows. `isComplete` is false when there are more rows than the limit: narrow the filters or raise `limit`. An order is in the sums as soon as its fact is answered. Over more than 400 days, products, other combinations and customers are read from at most 1,000,000 lines. Beyond that customers are estimated, and `estimate` has the error; other measures are refused. Days before `factsFrom` of the freshness are answered from summaries only, and new and returning customers are refused. A 400 `sales-query-invalid` names the field that cannot be answered. */
     run(input: {
       readonly body: {
         readonly measures: ReadonlyArray<"orders" | "sellerOrders" | "customers" | "newCustomers" | "returningCustomers" | "lines" | "units" | "gross" | "discount" | "tax" | "shipping" | "fees" | "cancelledOrders" | "cancelledUnits" | "cancelledAmount" | "refundUnits" | "refundAmount" | "refundTax" | "refundShipping" | "refundFees" | "refundCancelledAmount" | "bookedRefundUnits" | "bookedRefundAmount" | "bookedRefundTax" | "bookedRefundShipping" | "bookedRefundFees" | "shippedUnits" | "net" | "averageOrderValue" | "unitsPerOrder" | "refundRate" | "cancellationRate">
@@ -5317,11 +5329,11 @@ export interface Operations {
       readonly source: string
       readonly zone: string | null
     }>
-    /** Get the freshness of figures. Returns how many changes wait for a merge, and when the figures were last compared with their facts. Figures are exact to the last commit whatever waits: a backlog costs readers time. `status` is `proven` after a comparison without a difference in the last 48 hours. It is `differing` while a month of `differingMonths` has wrong figures, and `unproven` otherwise. */
+    /** Get the freshness of figures. Returns how many changes wait for a merge, and when the figures were last compared with their facts. Figures are exact to the last commit whatever waits: a backlog costs readers time. `status` is `proven` after a comparison without a difference in the last 48 hours. It is `differing` while a month of `differingMonths` has wrong figures, and `unproven` otherwise. `factsFrom` is the first day whose facts are kept, when retention has removed older ones. */
     freshness(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<SalesFreshness>
   }
   readonly figures: {
-    /** Get the figures of an order. Returns an order as the figures count it: its days, its lines, its refunds and shipments with the days of their booking, and its measures in `totals`. Amounts are minor units of `currency`. The line with the empty `lineId` has the amounts of the whole order. A deleted order has no lines. An order of which only a refund is known is answered with 404 `order-not-found`, and is in the list of facts without an order. */
+    /** Get the figures of an order. Returns an order as the figures count it: its days, its lines, its refunds and shipments with the days of their booking, and its measures in `totals`. Amounts are minor units of `currency`. The line with the empty `lineId` has the amounts of the whole order. A deleted order has no lines. An order of which only a refund is known is answered with 404 `order-not-found`, and is in the list of facts in no figure. An order whose facts retention has removed is answered with 410 `order-retired`. */
     get(input: {
       readonly orderId: string
     }, options?: CallOptions): Promise<OrderFigure>

@@ -20,7 +20,7 @@ interface Row {
   readonly listed: ReadonlyArray<Decisions.ListRow> | string
 }
 
-/** What the rules of a new signal read. */
+/** Features and list rows that the rules of a new signal read. */
 export interface Opened {
   readonly features: Velocity.Read
   readonly listed: ReadonlyArray<Decisions.ListRow>

@@ -84,7 +84,7 @@ interface Pair {
 }
 
 interface SumPair extends Pair {
-  /** Whether amounts are asked for, and not counts alone. */
+  /** True when amounts are asked for, and not counts alone. */
   readonly hasSums: boolean
 }
 
