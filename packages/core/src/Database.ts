@@ -17,7 +17,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Check from "./Check.ts"
 import * as EffectCopies from "./internal/effectCopies.ts"
-import * as SplitPool from "./internal/splitPool.ts"
+import * as PooledClient from "./internal/pooledClient.ts"
 import * as Setting from "./Setting.ts"
 import * as Wakeup from "./Wakeup.ts"
 
@@ -232,6 +232,18 @@ const sharedFraction = 0.4
 const layerOneEffect = Layer.effectDiscard(EffectCopies.warnOfRuntime)
 
 /**
+ * A pool whose callers wait for the connections that it has while the server refuses it more. A caller fails with the
+ * server's refusal only when the pool has no connection at all.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPool = (
+  config: PooledClient.PoolConfig
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
+  PgClient.layerFrom(PooledClient.make(config))
+
+/**
  * The process's pool. With `multiplex` four of ten connections are shared by single statements, and transactions have the
  * others to themselves: no statement waits behind a transaction.
  *
@@ -242,7 +254,7 @@ export const layer = (
   options: Options,
   applicationName = "hypermarket"
 ): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> => {
-  const pool = (maxConnections: number, isShared: boolean): PgClient.PgPoolConfig => ({
+  const pool = (maxConnections: number, isShared: boolean): PooledClient.PoolConfig => ({
     url: options.url,
     applicationName,
     connectTimeout,
@@ -254,16 +266,13 @@ export const layer = (
     startupParameters: options.prepare ? sessionSettings(options) : { TimeZone: "UTC" }
   })
   if (!options.multiplex || options.poolMax < splitPoolMin)
-    return Layer.provideMerge(PgClient.layer(pool(options.poolMax, false)), layerOneEffect)
+    return Layer.provideMerge(layerPool(pool(options.poolMax, false)), layerOneEffect)
   const sharedMax = Math.floor(options.poolMax * sharedFraction)
   return PgClient.layerFrom(
-    Effect.gen(function* () {
-      yield* EffectCopies.warnOfRuntime
-      const shared = yield* PgClient.make(pool(sharedMax, true))
-      const exclusiveMax = options.poolMax - sharedMax
-      const exclusive = yield* PgClient.make(pool(exclusiveMax, false))
-      return SplitPool.make(shared, exclusive, exclusiveMax)
-    })
+    Effect.andThen(
+      EffectCopies.warnOfRuntime,
+      PooledClient.makeSplit(pool(sharedMax, true), pool(options.poolMax - sharedMax, false))
+    )
   )
 }
 

@@ -1,102 +1,143 @@
-/** A pool that may grow to more connections than the server gives it. */
-import { PgClient } from "@effect/sql-pg"
-import { assert, it } from "@effect/vitest"
+/** Pools that may grow to more connections than the server gives them. */
+import { assert, describe, it } from "@effect/vitest"
 import * as Database from "@hypermarket/core/Database"
 import * as Storage from "@hypermarket/core/Storage"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Effect, Latch, Layer, Redacted } from "effect"
+import { Effect, Fiber, Latch, Layer, Redacted, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { isSqlError } from "effect/sql/SqlError"
 
 const callers = 60
 
-const roleOf = (url: string) => `hm_few_${new URL(url).pathname.slice(1)}`.slice(0, 63)
+interface Limited {
+  readonly role: string
+  readonly setLimit: Effect.Success<ReturnType<typeof TestDatabase.limitedRole>>["setLimit"]
+}
 
 /** Runs a program over a pool of ten whose role may have fewer connections. */
-const withLimit = <A, E>(
+const withLimit = <A, E, R>(
   limit: number,
   options: Partial<Database.Options>,
-  program: Effect.Effect<A, E, SqlClient.SqlClient>
+  program: (limited: Limited) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function* () {
     const database = yield* TestDatabase.TestDatabase
-    const admin = yield* PgClient.PgClient
-    const role = roleOf(database.url)
-    const url = yield* TestDatabase.loginRole(role)
-    yield* admin`ALTER ROLE ${admin(role)} CONNECTION LIMIT ${admin.literal(String(limit))}`
-    return yield* program.pipe(
+    const limited = yield* TestDatabase.limitedRole(limit)
+    const url = Redacted.make(limited.url)
+    return yield* program(limited).pipe(
       Effect.provide(
-        Layer.fresh(
-          Database.layer(
-            { ...database.options, ...options, url: Redacted.make(url), poolMax: 10 },
-            "hm-test-few"
-          )
-        )
+        Layer.fresh(Database.layer({ ...database.options, ...options, url, poolMax: 10 }, "hm-test-few"))
       )
     )
   }).pipe(Effect.scoped)
 
-const statement = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT pg_sleep(0.02)`)
+const statement = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT pg_sleep(0.01)`)
 const transaction = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  sql.withTransaction(sql`SELECT pg_sleep(0.02)`)
+  sql.withTransaction(sql`SELECT pg_sleep(0.01)`)
+)
+const stream = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  Stream.runDrain(sql`SELECT n FROM generate_series(1, 300) AS n`.stream)
 )
 
 const failuresOf = <E, R>(work: Effect.Effect<unknown, E, R>) =>
   Effect.map(
     Effect.forEach(Array.from({ length: callers }), () => Effect.result(work), { concurrency: "unbounded" }),
-    (results) => results.filter(({ _tag }) => _tag === "Failure").length
+    (results) => results.flatMap((result) => (result._tag === "Failure" ? [String(result.failure)] : []))
   )
 
-it.live("transactions wait for the connections that the server gives, and none fails", () =>
-  Effect.gen(function* () {
-    const failures = yield* withLimit(
-      6,
-      { multiplex: true },
+/** Five transactions at once need five connections: each waits for the others. */
+const fiveAtOnce = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const barrier = yield* Latch.make()
+  let begun = 0
+  yield* Effect.forEach(
+    Array.from({ length: 5 }),
+    () =>
+      sql.withTransaction(
+        Effect.suspend(() => (++begun === 5 ? barrier.open : barrier.await)).pipe(
+          Effect.andThen(sql`SELECT 1`)
+        )
+      ),
+    { concurrency: "unbounded" }
+  )
+  return begun
+})
+
+for (const multiplex of [true, false]) {
+  describe(`A pool of ten, ${multiplex ? "shared by statements" : "one caller per connection"}`, () => {
+    for (const [name, work] of [
+      ["statements", statement],
+      ["transactions", transaction],
+      ["streams", stream]
+    ] as const) {
+      it.live(`answers all ${name} over the one connection that the server gives it`, () =>
+        Effect.gen(function* () {
+          const failures = yield* withLimit(1, { multiplex }, () =>
+            Effect.all([failuresOf(work), failuresOf(work)])
+          )
+          assert.deepStrictEqual(failures, [[], []])
+        }).pipe(Effect.provide(TestDatabase.layer()))
+      )
+    }
+
+    it.live("answers statements, transactions and streams together over one connection", () =>
       Effect.gen(function* () {
-        yield* statement
-        return [yield* failuresOf(transaction), yield* failuresOf(transaction)]
-      })
+        const failures = yield* withLimit(1, { multiplex }, () =>
+          Effect.all([failuresOf(statement), failuresOf(transaction), failuresOf(stream)], {
+            concurrency: "unbounded"
+          })
+        )
+        assert.deepStrictEqual(failures, [[], [], []])
+      }).pipe(Effect.provide(TestDatabase.layer()))
     )
-    assert.deepStrictEqual(failures, [0, 0])
-  }).pipe(Effect.provide(TestDatabase.layer()))
-)
 
-it.live("a transaction fails with the server's reason when the process has no connection at all", () =>
-  Effect.gen(function* () {
-    const failure = yield* withLimit(0, { multiplex: true }, Effect.flip(transaction))
-    assert.isTrue(isSqlError(failure))
-    if (isSqlError(failure)) assert.strictEqual(Storage.failureOf(failure).reason, "connections")
-  }).pipe(Effect.provide(TestDatabase.layer()))
-)
-
-it.live("the pool grows again when the server has connections to spare", () =>
-  Effect.gen(function* () {
-    const database = yield* TestDatabase.TestDatabase
-    const admin = yield* PgClient.PgClient
-    const role = roleOf(database.url)
-    yield* withLimit(
-      2,
-      { multiplex: true },
+    it.live("fails with the server's reason when it has no connection at all", () =>
       Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        yield* statement
-        assert.strictEqual(yield* failuresOf(transaction), 0)
-        yield* admin`ALTER ROLE ${admin(role)} CONNECTION LIMIT 20`
-        // Five transactions at once need five connections: each waits for the others.
-        const barrier = yield* Latch.make()
-        let begun = 0
-        yield* Effect.forEach(
-          Array.from({ length: 5 }),
-          () =>
-            sql.withTransaction(
-              Effect.suspend(() => (++begun === 5 ? barrier.open : barrier.await)).pipe(
-                Effect.andThen(sql`SELECT 1`)
-              )
-            ),
-          { concurrency: "unbounded" }
+        for (const work of [statement, transaction, stream]) {
+          const failure = yield* withLimit(0, { multiplex }, () => Effect.flip(work))
+          assert.isTrue(isSqlError(failure))
+          if (isSqlError(failure)) assert.strictEqual(Storage.failureOf(failure).reason, "connections")
+        }
+      }).pipe(Effect.provide(TestDatabase.layer()))
+    )
+
+    it.live("grows again when the server has connections to spare", () =>
+      Effect.gen(function* () {
+        const begun = yield* withLimit(2, { multiplex }, ({ setLimit }) =>
+          Effect.gen(function* () {
+            assert.deepStrictEqual(yield* failuresOf(transaction), [])
+            yield* setLimit(20)
+            return yield* fiveAtOnce
+          })
         )
         assert.strictEqual(begun, 5)
-      })
+      }).pipe(Effect.provide(TestDatabase.layer()))
     )
-  }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer()))
-)
+
+    it.live("serves callers after others that were interrupted while they waited", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const failures = yield* withLimit(1, { multiplex }, ({ role }) =>
+          Effect.gen(function* () {
+            const limited = yield* SqlClient.SqlClient
+            const release = yield* Latch.make()
+            const holder = yield* Effect.forkChild(limited.withTransaction(release.await))
+            const waiting = yield* Effect.forEach(Array.from({ length: callers }), (_, index) =>
+              Effect.forkChild(index % 2 === 0 ? transaction : statement)
+            )
+            yield* sql`
+              SELECT 1
+                FROM pg_stat_activity
+               WHERE usename = ${role} AND state = 'idle in transaction'
+            `.pipe(Effect.repeat({ until: (rows) => rows.length === 1 }))
+            yield* Fiber.interruptAll(waiting)
+            yield* release.open
+            yield* Fiber.join(holder)
+            return [...(yield* failuresOf(statement)), ...(yield* failuresOf(transaction))]
+          })
+        )
+        assert.deepStrictEqual(failures, [])
+      }).pipe(Effect.provide(TestDatabase.layer()))
+    )
+  })
+}

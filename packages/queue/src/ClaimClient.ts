@@ -47,7 +47,7 @@ export class ClaimClient extends Context.Service<ClaimClient, SqlClient.SqlClien
       Effect.map(PgClient.PgClient, (client): SqlClient.SqlClient => client)
     ).pipe(
       Layer.provide(
-        PgClient.layer({
+        Database.layerPool({
           url: options.directUrl,
           applicationName: "hypermarket-claims",
           connectTimeout: Database.connectTimeout,

@@ -42,7 +42,7 @@ export const layer = (options: Database.Options): Layer.Layer<never, SqlError> =
     Effect.map(PgClient.PgClient, (client): SqlClient.SqlClient => client)
   ).pipe(
     Layer.provide(
-      PgClient.layer({
+      Database.layerPool({
         url: options.directUrl,
         applicationName: "hypermarket-limits",
         connectTimeout: "3 seconds",

@@ -168,6 +168,21 @@ export const loginRole = Effect.fn("TestDatabase.loginRole")(function* (role: st
   return roleUrl.href
 })
 
+/**
+ * Creates a role with the rights of the test's own user, whose sessions are limited: the server refuses it more, as it does
+ * when all connections are spent. Returns the URL for it, and how to change the limit.
+ */
+export const limitedRole = Effect.fn("TestDatabase.limitedRole")(function* (limit: number) {
+  const sql = yield* PgClient.PgClient
+  const role = `hm_few_${randomUUID().replaceAll("-", "")}`
+  const url = yield* loginRole(role)
+  yield* sql`GRANT ${sql(decodeURIComponent(new URL((yield* TestDatabase).url).username))} TO ${sql(role)}`
+  const setLimit = (connections: number) =>
+    Effect.asVoid(sql`ALTER ROLE ${sql(role)} CONNECTION LIMIT ${sql.literal(String(connections))}`)
+  yield* setLimit(limit)
+  return { role, url, setLimit }
+})
+
 /** A migrated database and a pool to it. */
 export const layer = (
   ...sets: ReadonlyArray<Migrations.MigrationSet>
