@@ -14,6 +14,7 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as FailureLog from "./FailureLog.ts"
 import * as Identifier from "./Identifier.ts"
 import * as Storage from "./Storage.ts"
 import { hash } from "node:crypto"
@@ -205,6 +206,7 @@ export const layer = (listen: Listen): Layer.Layer<Wakeup, never, SqlClient.SqlC
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const origin = yield* Identifier.next
+      const failures = yield* FailureLog.make
       const heard = yield* PubSub.sliding<Signal | undefined>(backlogMax)
       const signal = yield* makeSignal(sql, origin, (signals) =>
         PubSub.publishAll(heard, signals.map(signalOf))
@@ -223,7 +225,7 @@ export const layer = (listen: Listen): Layer.Layer<Wakeup, never, SqlClient.SqlC
         )
       }).pipe(Effect.scoped)
       yield* listenOnce.pipe(
-        Effect.catchCause((cause) => Effect.logWarning("The connection that listens was lost", cause)),
+        Effect.catchCause((cause) => failures.warn("The connection that listens was lost", cause)),
         Effect.andThen(PubSub.publish(heard, undefined)),
         Effect.repeat(Schedule.spaced(reconnectDelay)),
         Effect.forkScoped

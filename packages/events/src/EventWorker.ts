@@ -5,7 +5,7 @@
  */
 import * as Actor from "@hypermarket/core/Actor"
 import * as Domain from "@hypermarket/core/Domain"
-import * as FailureText from "@hypermarket/core/FailureText"
+import * as FailureLog from "@hypermarket/core/FailureLog"
 import type * as Handler from "@hypermarket/core/Handler"
 import * as InputErrors from "@hypermarket/core/InputErrors"
 import * as Job from "@hypermarket/core/Job"
@@ -276,15 +276,14 @@ const start = Effect.fn("EventWorker.run")(function* <R>(
     ...partitionsJobs(options.domains).map(jobHandler),
     ...(options.handlers ?? [])
   ]
+  const failures = yield* FailureLog.make
   const repeatedly = <A, E, R2>(
     interval: Schedule.Schedule<number>,
     name: string,
     self: Effect.Effect<A, E, R2>
   ) =>
     self.pipe(
-      Effect.catchCause((cause) =>
-        Effect.logWarning(`${name} failed; it is tried again`, { detail: FailureText.describe(cause) })
-      ),
+      Effect.catchCause((cause) => failures.warn(`${name} failed; it is tried again`, cause)),
       Effect.repeat(interval),
       Effect.forkScoped
     )

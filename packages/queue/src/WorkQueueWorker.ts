@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as FailureLog from "@hypermarket/core/FailureLog"
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Job from "@hypermarket/core/Job"
 import { Wakeup } from "@hypermarket/core/Wakeup"
@@ -23,7 +24,6 @@ import { InFlight } from "./internal/claiming/inFlight.ts"
 import * as Quarantine from "./internal/claiming/quarantine.ts"
 import { Signal } from "./internal/claiming/signal.ts"
 import * as JobRunner from "./internal/handling/jobRunner.ts"
-import { FailureLog } from "./internal/failureLog.ts"
 import * as Housekeeping from "./internal/housekeeping.ts"
 import { queueOfFlow } from "./internal/jobRow.ts"
 import { QueueMetrics } from "./internal/metrics.ts"
@@ -138,7 +138,10 @@ const start = Effect.fnUntraced(function* <R>(
   const pollMillis = Duration.toMillis(options.poll ?? pollDefault)
   const random = randomFrom(yield* Random.nextIntBetween(1, 2 ** 31 - 1))
 
-  const failures = new FailureLog(options.prefix, clock)
+  const failureLog = yield* FailureLog.make
+  const failures: FailureLog.FailureLog = {
+    warn: (what, cause) => failureLog.warn(`Queue ${options.prefix}: ${what}`, cause)
+  }
   const inFlight = new InFlight(batchMax, claimConcurrency, (name) => {
     const handler = handlers.get(name)
     return handler === undefined ? 1 : handler.batchMax * handler.concurrency

@@ -1,4 +1,5 @@
 /** Periodic work of a worker: leases, due jobs, expired leases, sweeps, settings, depths, pruning. */
+import type { FailureLog } from "@hypermarket/core/FailureLog"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,7 +10,6 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Now from "@hypermarket/core/Now"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
-import type { FailureLog } from "./failureLog.ts"
 import type { FairScheduler, Settings } from "./claiming/fairScheduler.ts"
 import type { Batch } from "./claiming/batch.ts"
 import * as SweepShare from "./claiming/sweepShare.ts"

@@ -1,4 +1,5 @@
 /** Runs claimed batches and acknowledges them; a slow batch is detached from its claim loop. */
+import type { FailureLog } from "@hypermarket/core/FailureLog"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -9,7 +10,6 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Now from "@hypermarket/core/Now"
 import * as FailureText from "@hypermarket/core/FailureText"
-import type { FailureLog } from "../failureLog.ts"
 import type { JobRunner } from "../handling/jobRunner.ts"
 import type { Statements } from "../statements.ts"
 import { type Batch, countOf, type Group } from "./batch.ts"

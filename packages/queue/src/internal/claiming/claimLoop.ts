@@ -1,9 +1,9 @@
 /** The loop of a worker: select flows, claim, run, acknowledge with the next claim. */
+import type { FailureLog } from "@hypermarket/core/FailureLog"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { FailureLog } from "../failureLog.ts"
 import type { Batch } from "./batch.ts"
 import type { BatchRunner } from "./batchRunner.ts"
 import type { Claimer } from "./claimer.ts"
