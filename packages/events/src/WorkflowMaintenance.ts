@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as EachTenant from "@hypermarket/core/EachTenant"
 import * as Handler from "@hypermarket/core/Handler"
 import * as Job from "@hypermarket/core/Job"
 import * as Now from "@hypermarket/core/Now"
@@ -15,8 +16,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type * as SqlClient from "effect/sql/SqlClient"
+import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import type * as Statement from "effect/sql/Statement"
 import * as Core from "./internal/workflow/core.ts"
 import * as EventSink from "./internal/workflow/eventSink.ts"
 import { clockQueue } from "./internal/workflow/names.ts"
@@ -29,6 +31,7 @@ import { clockQueue } from "./internal/workflow/names.ts"
  */
 export const retentionDays = 30
 
+const pruneLoop = "events.workflows.prune"
 const dayMillis = 24 * 60 * 60 * 1_000
 /** Maximum executions per statement: each may have thousands of tasks. */
 const deleteMax = 500
@@ -84,60 +87,67 @@ export class WorkflowMaintenance extends Context.Service<
         yield* transactionOf(sql)(deliverEvents(tenant.id, events))
       })
 
-      const pruneOnce = Effect.gen(function* () {
-        yield* AllTenants
-        const now = yield* Now.now
-        const before = new Date(now.getTime() - retentionDays * dayMillis)
-        const rows = yield* sql`
-            WITH past AS (
-          SELECT tenant_id, execution_id
-            FROM hm_workflow_execution
-           WHERE finished_at < ${before}
-           ORDER BY finished_at
-           LIMIT ${deleteMax}
-             FOR UPDATE SKIP LOCKED),
-                 tasks AS (
-          DELETE FROM hm_workflow_task t
-           USING past p
-           WHERE t.tenant_id = p.tenant_id AND t.execution_id = p.execution_id)
-          DELETE FROM hm_workflow_execution e
-           USING past p
-           WHERE e.tenant_id = p.tenant_id AND e.execution_id = p.execution_id
-          RETURNING 1
-        `
-        return rows.length
-      })
+      /** Tenants with executions to delete, of one kind. */
+      const tenantsWith = (condition: Statement.Fragment) =>
+        Effect.map(
+          sql<{ readonly tenantId: string }>`
+            SELECT DISTINCT tenant_id AS "tenantId"
+              FROM hm_workflow_execution
+             WHERE ${condition}
+          `,
+          (rows) => rows.map(({ tenantId }) => tenantId)
+        )
 
-      /** Signals of executions that were never started. */
-      const pruneExpected = Effect.gen(function* () {
-        const now = yield* Now.now
-        const before = new Date(now.getTime() - retentionDays * dayMillis)
-        yield* sql`
+      const deleteSome = (tenants: ReadonlyArray<string>, condition: Statement.Fragment) =>
+        Effect.map(
+          sql`
             WITH past AS (
-          SELECT tenant_id, execution_id
-            FROM hm_workflow_execution
-           WHERE state = 'expected'
-             AND recorded_at < ${before}
-           LIMIT ${deleteMax}
-             FOR UPDATE SKIP LOCKED),
-                 tasks AS (
-          DELETE FROM hm_workflow_task t
-           USING past p
-           WHERE t.tenant_id = p.tenant_id AND t.execution_id = p.execution_id)
-          DELETE FROM hm_workflow_execution e
-           USING past p
-           WHERE e.tenant_id = p.tenant_id AND e.execution_id = p.execution_id
-        `
+              SELECT tenant_id, execution_id
+                FROM hm_workflow_execution
+               WHERE tenant_id = ANY (${tenants}::text[]) AND ${condition}
+               LIMIT ${deleteMax}
+                 FOR UPDATE SKIP LOCKED
+            ),
+            tasks AS (
+              DELETE FROM hm_workflow_task t
+               USING past p
+               WHERE t.tenant_id = p.tenant_id AND t.execution_id = p.execution_id
+            )
+            DELETE FROM hm_workflow_execution e
+             USING past p
+             WHERE e.tenant_id = p.tenant_id AND e.execution_id = p.execution_id
+            RETURNING 1
+          `,
+          (rows) => rows.length
+        )
+
+      /** Deletes in one statement for all tenants, and without those at fault when it fails. */
+      const pruneAll = Effect.fnUntraced(function* (loop: string, condition: Statement.Fragment) {
+        const tenants = yield* tenantsWith(condition)
+        let count = 0
+        for (let round = 0; round < deletesMax; round++) {
+          const deleted = yield* EachTenant.statement({
+            loop,
+            tenants,
+            run: (part) => deleteSome(part, condition)
+          }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+          const sum = deleted.reduce((total, rows) => total + rows, 0)
+          count += sum
+          if (sum === 0) break
+        }
+        return count
       })
 
       const prune = Effect.gen(function* () {
-        let count = 0
-        for (let round = 0; round < deletesMax; round++) {
-          const deleted = yield* pruneOnce
-          count += deleted
-          if (deleted < deleteMax) break
-        }
-        yield* pruneExpected
+        yield* AllTenants
+        const now = yield* Now.now
+        const before = new Date(now.getTime() - retentionDays * dayMillis)
+        const count = yield* pruneAll(pruneLoop, sql`finished_at < ${before}`)
+        // Signals of executions that were never started.
+        yield* pruneAll(
+          "events.workflows.prune-expected",
+          sql`state = 'expected' AND recorded_at < ${before}`
+        )
         return count
       }).pipe(Effect.withSpan("WorkflowMaintenance.prune"))
 
@@ -183,7 +193,7 @@ export const events = Handler.make<WorkflowMaintenance | Tenant>({
  * @since 0.1.0
  */
 export const prune = Job.scheduled<WorkflowMaintenance | AllTenants>({
-  name: "events.workflows.prune",
+  name: pruneLoop,
   every: "1 hour",
   deadline: "10 minutes",
   run: Effect.flatMap(WorkflowMaintenance, (maintenance) => maintenance.prune)
