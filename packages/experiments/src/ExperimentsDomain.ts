@@ -58,8 +58,9 @@ const facts = Subscription.make<ExperimentUnits | Tenant>({
   types: Commerce.types,
   handler: Effect.fnUntraced(function* (events) {
     const units = yield* ExperimentUnits
-    const read = yield* Commerce.fromEvents(events)
+    const { read, rejections } = yield* Commerce.fromEvents(events)
     yield* units.recordShop(read)
+    return rejections
   })
 })
 

@@ -8,8 +8,10 @@ import * as Column from "@hypermarket/core/Column"
 import * as Commerce from "@hypermarket/core/Commerce"
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Now from "@hypermarket/core/Now"
+import * as InputErrors from "@hypermarket/core/InputErrors"
 import type { Event } from "@hypermarket/core/Outbox"
 import * as Row from "@hypermarket/core/Row"
+import * as Subscription from "@hypermarket/core/Subscription"
 import { Tenant } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
@@ -18,11 +20,12 @@ import * as WorkQueue from "@hypermarket/queue/WorkQueue"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
+import * as Facts from "./internal/facts.ts"
 import * as Jobs from "./internal/jobs.ts"
 import { startOf } from "./internal/line.ts"
 import * as PayloadCheck from "./internal/payloadCheck.ts"
@@ -65,7 +68,24 @@ const OrderData = Schema.Struct({
   orderId: Identifier.AdopterId,
   customerId: Schema.optionalKey(Identifier.AdopterId)
 })
-const decodeOrder = Schema.decodeUnknownOption(OrderData)
+const decodeOrder = Schema.decodeUnknownEffect(OrderData)
+
+interface OrderFact {
+  readonly event: Event
+  readonly order: typeof OrderData.Type
+}
+
+/** Facts were checked when they were published, by another release perhaps: one that does not decode is rejected. */
+const readOrders = Effect.fnUntraced(function* (events: ReadonlyArray<Event>) {
+  const facts: Array<OrderFact> = []
+  const rejections: Array<Subscription.Rejection> = []
+  for (const event of events) {
+    const order = yield* Effect.result(decodeOrder(event.data))
+    if (Result.isSuccess(order)) facts.push({ event, order: order.success })
+    else rejections.push(Subscription.reject(event, Facts.factInvalid, InputErrors.errorsOf(order.failure)))
+  }
+  return { facts, rejections }
+})
 
 interface MappedRow {
   readonly mapping: string
@@ -104,8 +124,13 @@ export class NotificationMappings extends Context.Service<
     ) => Effect.Effect<NotificationMapping, NotificationRefused | NotificationLimit | SqlError, Tenant>
     readonly list: Effect.Effect<ReadonlyArray<NotificationMapping>, SqlError, Tenant>
     readonly remove: (mapping: string) => Effect.Effect<void, NotificationMappingNotFound | SqlError, Tenant>
-    /** Triggers by facts, and cancels what waits for orders that are cancelled. The subscription calls it. */
-    readonly record: (events: ReadonlyArray<Event>) => Effect.Effect<void, QueueOverloaded | SqlError, Tenant>
+    /**
+     * Triggers by facts, and cancels what waits for orders that are cancelled. Returns the facts that it rejects. The subscription
+     * calls it.
+     */
+    readonly record: (
+      events: ReadonlyArray<Event>
+    ) => Effect.Effect<ReadonlyArray<Subscription.Rejection>, QueueOverloaded | SqlError, Tenant>
   }
 >()("@hypermarket/notifications/NotificationMappings") {
   static readonly layer: Layer.Layer<NotificationMappings, never, SqlClient.SqlClient | Wakeup> =
@@ -243,13 +268,13 @@ const makeService = Effect.gen(function* () {
   const record = Effect.fn("NotificationMappings.record")(function* (events: ReadonlyArray<Event>) {
     const tenant = yield* Tenant
     const now = yield* Now.now
+    const { facts, rejections } = yield* readOrders(events)
     const rules = yield* mappings()
     if (rules.length > 0) {
       const rows: Array<Readonly<Record<string, unknown>>> = []
-      for (const event of events) {
+      for (const { event, order } of facts) {
         const fact = factByType.get(event.type)
-        const order = Option.getOrUndefined(decodeOrder(event.data))
-        if (fact === undefined || order?.customerId === undefined) continue
+        if (fact === undefined || order.customerId === undefined) continue
         const payload = { order: event.data }
         for (const rule of rules) {
           if (rule.fact !== fact) continue
@@ -299,13 +324,11 @@ const makeService = Effect.gen(function* () {
         )
       )
     }
-    const cancelled = events.flatMap((event) => {
-      const order = cancellingTypes.has(event.type)
-        ? Option.getOrUndefined(decodeOrder(event.data))
-        : undefined
-      return order === undefined ? [] : [order.orderId]
-    })
+    const cancelled = facts.flatMap(({ event, order }) =>
+      cancellingTypes.has(event.type) ? [order.orderId] : []
+    )
     if (cancelled.length > 0) yield* cancelWaiting(cancelled, now)
+    return rejections
   })
 
   return NotificationMappings.of({ set, list, remove, record })

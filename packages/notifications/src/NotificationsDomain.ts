@@ -93,7 +93,9 @@ const profiles = Subscription.make<NotificationProfiles | Tenant>({
   types: [Commerce.typeOf("customer.changed"), Commerce.typeOf("seller.changed")],
   handler: Effect.fnUntraced(function* (events) {
     const service = yield* NotificationProfiles
-    yield* service.record(Facts.profilesOf(events))
+    const { profiles, rejections } = yield* Facts.profilesOf(events)
+    yield* service.record(profiles)
+    return rejections
   })
 })
 
@@ -102,7 +104,7 @@ const mappings = Subscription.make<NotificationMappings.NotificationMappings | T
   types: NotificationMappings.types,
   handler: Effect.fnUntraced(function* (events) {
     const service = yield* NotificationMappings.NotificationMappings
-    yield* service.record(events)
+    return yield* service.record(events)
   })
 })
 

@@ -1,7 +1,10 @@
 /** Turns the facts of a shop into facts of units. */
 import * as Commerce from "@hypermarket/core/Commerce"
+import * as InputErrors from "@hypermarket/core/InputErrors"
 import type { Event } from "@hypermarket/core/Outbox"
+import * as Subscription from "@hypermarket/core/Subscription"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Fact, type Refund } from "../ExperimentUnit.ts"
 import type { ShopFacts } from "../ExperimentUnits.ts"
@@ -105,19 +108,22 @@ const fromEvent = (event: Event): Effect.Effect<ShopFacts, Schema.SchemaError> =
       }))
 }
 
-/** Reads a batch. A fact that does not decode, or is out of bounds, is left out, and the log names it. */
-export const fromEvents = (events: ReadonlyArray<Event>): Effect.Effect<ShopFacts> =>
-  Effect.map(
-    Effect.forEach(events, (event) =>
-      fromEvent(event).pipe(
-        Effect.catch((error) =>
-          Effect.as(Effect.logWarning(`Experiments leave out ${event.source} ${event.id}`, error), nothing)
-        )
-      )
-    ),
-    (parts) => ({
-      facts: parts.flatMap(({ facts }) => facts),
-      refunds: parts.flatMap(({ refunds }) => refunds),
-      deletions: parts.flatMap(({ deletions }) => deletions)
-    })
-  )
+/**
+ * Reads a batch. Facts were checked when they were published, by another release perhaps: one that does not decode is rejected.
+ * One that is out of this package's bounds is left out.
+ */
+export const fromEvents = Effect.fnUntraced(function* (events: ReadonlyArray<Event>) {
+  const parts: Array<ShopFacts> = []
+  const rejections: Array<Subscription.Rejection> = []
+  for (const event of events) {
+    const part = yield* Effect.result(fromEvent(event))
+    if (Result.isSuccess(part)) parts.push(part.success)
+    else rejections.push(Subscription.reject(event, "fact-invalid", InputErrors.errorsOf(part.failure)))
+  }
+  const read: ShopFacts = {
+    facts: parts.flatMap(({ facts }) => facts),
+    refunds: parts.flatMap(({ refunds }) => refunds),
+    deletions: parts.flatMap(({ deletions }) => deletions)
+  }
+  return { read, rejections }
+})

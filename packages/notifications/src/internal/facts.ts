@@ -1,15 +1,18 @@
 /** Reads profiles from facts of the shop. */
 import * as Commerce from "@hypermarket/core/Commerce"
 import * as Identifier from "@hypermarket/core/Identifier"
+import * as InputErrors from "@hypermarket/core/InputErrors"
 import type { Event } from "@hypermarket/core/Outbox"
-import * as Option from "effect/Option"
+import * as Subscription from "@hypermarket/core/Subscription"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ProfileFact } from "../NotificationProfiles.ts"
 import { lineOf } from "./line.ts"
 
 const version = Schema.Union([Schema.Int, Schema.String.check(Schema.isPattern(/^\d{1,18}$/))])
 
-const decodeCustomer = Schema.decodeUnknownOption(
+const decodeCustomer = Schema.decodeUnknownEffect(
   Schema.Struct({
     customerId: Identifier.AdopterId,
     version,
@@ -18,7 +21,7 @@ const decodeCustomer = Schema.decodeUnknownOption(
     timeZone: Schema.optionalKey(Schema.String)
   })
 )
-const decodeSeller = Schema.decodeUnknownOption(
+const decodeSeller = Schema.decodeUnknownEffect(
   Schema.Struct({
     sellerId: Identifier.AdopterId,
     version,
@@ -30,38 +33,44 @@ const decodeSeller = Schema.decodeUnknownOption(
 const customerType = Commerce.typeOf("customer.changed")
 const nameMax = 200
 
-/** Facts were checked at the door; one that does not decode here is of another release, and is left out. */
-export const profilesOf = (events: ReadonlyArray<Event>): ReadonlyArray<ProfileFact> =>
-  events.flatMap((event): ReadonlyArray<ProfileFact> => {
-    if (event.type === customerType) {
-      return Option.match(decodeCustomer(event.data), {
-        onNone: () => [],
-        onSome: (data) => [
-          {
-            kind: "customer",
-            id: data.customerId,
-            version: BigInt(data.version),
-            email: data.email,
-            name: undefined,
-            locale: data.locale,
-            timeZone: data.timeZone
-          }
-        ]
-      })
-    }
-    return Option.match(decodeSeller(event.data), {
-      onNone: () => [],
-      onSome: (data) => [
-        {
-          kind: "seller",
-          id: data.sellerId,
-          version: BigInt(data.version),
-          // A contact may also be a telephone number.
-          email: data.contact?.includes("@") === true ? data.contact : undefined,
-          name: data.name === undefined ? undefined : lineOf(data.name, nameMax) || undefined,
-          locale: undefined,
-          timeZone: undefined
-        }
-      ]
-    })
-  })
+/** The reason by which facts that do not decode are counted. */
+export const factInvalid = "fact-invalid"
+
+const customerOf = (data: unknown): Effect.Effect<ProfileFact, Schema.SchemaError> =>
+  Effect.map(decodeCustomer(data), (customer) => ({
+    kind: "customer",
+    id: customer.customerId,
+    version: BigInt(customer.version),
+    email: customer.email,
+    name: undefined,
+    locale: customer.locale,
+    timeZone: customer.timeZone
+  }))
+
+const sellerOf = (data: unknown): Effect.Effect<ProfileFact, Schema.SchemaError> =>
+  Effect.map(decodeSeller(data), ({ contact, name, sellerId, version }) => ({
+    kind: "seller",
+    id: sellerId,
+    version: BigInt(version),
+    // A contact may also be a telephone number.
+    email: contact?.includes("@") === true ? contact : undefined,
+    name: name === undefined ? undefined : lineOf(name, nameMax) || undefined,
+    locale: undefined,
+    timeZone: undefined
+  }))
+
+/**
+ * Returns the profiles of facts. Facts were checked when they were published, by another release perhaps: one that does not
+ * decode is rejected.
+ */
+export const profilesOf = Effect.fnUntraced(function* (events: ReadonlyArray<Event>) {
+  const profiles: Array<ProfileFact> = []
+  const rejections: Array<Subscription.Rejection> = []
+  for (const event of events) {
+    const read = event.type === customerType ? customerOf : sellerOf
+    const fact = yield* Effect.result(read(event.data))
+    if (Result.isSuccess(fact)) profiles.push(fact.success)
+    else rejections.push(Subscription.reject(event, factInvalid, InputErrors.errorsOf(fact.failure)))
+  }
+  return { profiles, rejections }
+})

@@ -1,0 +1,66 @@
+/** The handler of the shop's facts beside stored facts that this release cannot read. */
+import { assert, layer } from "@effect/vitest"
+import * as Commerce from "@hypermarket/core/Commerce"
+import * as Now from "@hypermarket/core/Now"
+import type { Event } from "@hypermarket/core/Outbox"
+import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
+import * as PoisonSuite from "@hypermarket/testing/PoisonSuite"
+import { Effect, type Schema } from "effect"
+import * as Laboratory from "./Laboratory.ts"
+
+const eventOf = (id: string, type: Commerce.FactName, data: Schema.Json): Effect.Effect<Event> =>
+  Effect.map(Now.now, (time) => ({ id, source: "/shop", type: Commerce.typeOf(type), time, data }))
+
+const at = "2026-04-07T09:30:00Z"
+const line = { lineId: "l1", productId: "p-3", sellerId: "s-2", quantity: 2, unitPrice: "1750" }
+const order = {
+  version: 1,
+  status: "paid",
+  customerId: "c-31",
+  region: "NL",
+  currency: "EUR",
+  placedAt: at,
+  taxIncluded: true,
+  lines: [line]
+}
+
+layer(Laboratory.layer, { excludeTestServices: true })(
+  "A batch of facts with some that cannot be read",
+  (it) => {
+    it.effect("counts the others, and rejects those with their fields", () =>
+      Effect.gen(function* () {
+        const { subscriptions } = yield* ExperimentsDomain.domain.start
+        const [subscription] = subscriptions
+        if (subscription === undefined) return yield* Effect.die(new Error("there is no subscription"))
+        const rejections =
+          (yield* subscription.handler([
+            yield* eventOf("1", "order.placed", { ...order, orderId: "o-1" }),
+            yield* eventOf("2", "order.placed", {
+              ...order,
+              orderId: "o-2",
+              placedAt: { of: "a newer release" }
+            }),
+            yield* eventOf("3", "session.viewed", { sessionId: "v-1", productId: "p-3", at: "yesterday" }),
+            yield* eventOf("4", "order.placed", { ...order, orderId: "o-4", ofNextRelease: [1] })
+          ])) ?? []
+        assert.deepStrictEqual(
+          rejections.map(({ event, rejected }) => [
+            event.id,
+            rejected.reason,
+            ...rejected.errors.map(({ path }) => path.join("."))
+          ]),
+          [
+            ["2", "fact-invalid", "placedAt"],
+            ["3", "fact-invalid", "at"]
+          ]
+        )
+        assert.strictEqual(yield* PoisonSuite.count("hm_experiment_fact_key", "read"), 2)
+      }).pipe(
+        provide(TenantId.make("read")),
+        Effect.provideService(AllTenants, { actor: "test" }),
+        Effect.scoped
+      )
+    )
+  }
+)
