@@ -4,13 +4,17 @@
  * @since 0.1.0
  */
 import { requireResource } from "@hypermarket/core/Authorization"
+import * as Commerce from "@hypermarket/core/Commerce"
 import { Caller } from "@hypermarket/core/Credentials"
 import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
+import { errorsMax } from "@hypermarket/core/InputErrors"
+import * as Now from "@hypermarket/core/Now"
 import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
 import * as Problems from "@hypermarket/core/Problems"
 import * as Storage from "@hypermarket/core/Storage"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as ByteSize from "effect/ByteSize"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import * as HttpApiError from "effect/http-api/HttpApiError"
@@ -21,13 +25,14 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { ProductPopularity } from "./ProductPopularity.ts"
 import { RankingSignals } from "./RankingSignals.ts"
 import { Search } from "./Search.ts"
-import { DocumentBatch, documentsBytesMax, SearchApi } from "./SearchApi.ts"
+import { type BehaviorEvent, DocumentBatch, documentsBytesMax, SearchApi } from "./SearchApi.ts"
 import { SearchCurations } from "./SearchCurations.ts"
 import { SearchDocuments } from "./SearchDocuments.ts"
 import { NewIndex, products, SearchIndex } from "./SearchIndex.ts"
 import { SearchIndexes } from "./SearchIndexes.ts"
 import { NewVersion, SearchIndexVersion } from "./SearchIndexVersion.ts"
 import { SearchIndexVersions } from "./SearchIndexVersions.ts"
+import * as UserBehavior from "./UserBehavior.ts"
 import { UserBehaviors } from "./UserBehaviors.ts"
 
 /** Where signals come from that are sent to the endpoint. */
@@ -45,6 +50,37 @@ const toBadRequest = (error: Schema.SchemaError) =>
     detail: "Request validation failed",
     errors: Problems.issuesOf(error.issue)
   })
+
+const dayMillis = 24 * 60 * 60 * 1_000
+const aheadMillisMax = Commerce.aheadHoursMax * 60 * 60 * 1_000
+
+/**
+ * Refuses events beyond the clock, and from client keys those that are older than ids are remembered. Their keys are public: rows
+ * of any time would fill what no retention removes.
+ */
+const refuseOutside = Effect.fnUntraced(function* (events: ReadonlyArray<typeof BehaviorEvent.Type>) {
+  const { kind } = yield* Caller
+  const now = (yield* Now.now).getTime()
+  const earliest = kind === "client" ? now - UserBehavior.dedupeDays * dayMillis : Number.NEGATIVE_INFINITY
+  const errors = events.flatMap((event, index) => {
+    if (event.kind === "search") return []
+    const path = ["events", String(index), "at"]
+    const at = DateTime.toEpochMillis(event.at)
+    if (at > now + aheadMillisMax) {
+      return [
+        { path, message: `Expected an instant at most ${Commerce.aheadHoursMax} hours ahead of the clock` }
+      ]
+    }
+    return at < earliest
+      ? [{ path, message: `Expected an instant of the last ${UserBehavior.dedupeDays} days` }]
+      : []
+  })
+  if (errors.length === 0) return
+  return yield* new HttpApiError.BadRequestProblem({
+    detail: "Request validation failed",
+    errors: errors.slice(0, errorsMax)
+  })
+})
 
 const searching = HttpApiBuilder.group(
   SearchApi,
@@ -132,6 +168,7 @@ const behaviour = HttpApiBuilder.group(
     return handlers.handleAll({
       record: ({ payload }) =>
         Effect.gen(function* () {
+          yield* refuseOutside(payload.events)
           const searches = payload.events.flatMap((event) => (event.kind === "search" ? [event] : []))
           let counted = 0
           for (const [indexName, own] of Map.groupBy(searches, ({ indexName }) => indexName ?? products)) {
