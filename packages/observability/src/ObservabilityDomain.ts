@@ -181,7 +181,7 @@ export const domain = Domain.make({
   internalServices: [ErrorIntake, ErrorReports, SourceMaps, SourceMapWork],
   jobs: [endMutes, prune, sample, translate, judgeMonitors],
   partitions: [logPartitions, itemPartitions],
-  checks: [Checks.waiting, Checks.spooled, Checks.stored],
+  checks: [Checks.waiting, Checks.spooled, Checks.stored, Checks.unstorable],
   settings: Settings.settings,
   alerts: Overview.alerts,
   timeline,

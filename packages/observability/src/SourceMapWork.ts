@@ -130,6 +130,7 @@ export class SourceMapWork extends Context.Service<
           })
         )
 
+      /** Drops an event that cannot be stored, and counts it in the same transaction: nothing is dropped uncounted. */
       const dropPending = Effect.fnUntraced(function* (tenantId: string, pendingId: string) {
         const now = yield* Now.now
         const [row] = yield* sql<{ readonly projectId: number }>`
@@ -148,8 +149,8 @@ export class SourceMapWork extends Context.Service<
           items: [],
           counts: [count]
         }
-        yield* write([submission], "worker").pipe(Effect.ignore)
-      })
+        yield* write([submission], "worker")
+      }, transactionOf(sql))
 
       const tenantsWith = (table: "hm_error_pending" | "hm_error_bundle" | "hm_error_source_map") => {
         const condition = {

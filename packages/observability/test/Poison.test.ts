@@ -3,6 +3,7 @@ import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Now from "@hypermarket/core/Now"
 import * as Outbox from "@hypermarket/core/Outbox"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { ErrorProjects } from "@hypermarket/observability/ErrorProjects"
 import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDomain"
 import * as PoisonSuite from "@hypermarket/testing/PoisonSuite"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
@@ -104,6 +105,75 @@ const addBundle = (tenantId: string) =>
       VALUES (${tenantId}, gen_random_uuid(), 'sum', ARRAY[repeat('a', 40)], '{7}', '{}', 'waiting', now(), now())
     `
   )
+
+/** An event that waits for a worker, with what its submission tells of it. */
+const addPending = (tenantId: string, hash: string, event: object = {}) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const now = yield* Now.now
+    const fields = {
+      eventId: crypto.randomUUID(),
+      receivedAtMillis: now.getTime(),
+      occurredAtMillis: now.getTime(),
+      isSkewed: false,
+      kind: "message",
+      level: "warning",
+      title: "Crate is empty",
+      culprit: null,
+      release: null,
+      environment: "live",
+      userKey: null,
+      traceId: null,
+      tags: [],
+      hashes: [hash.repeat(32)],
+      debugIds: [],
+      ...event
+    }
+    yield* sql`
+      INSERT INTO hm_error_pending (tenant_id, pending_id, project_id, received_at, title, event, payload)
+      SELECT tenant_id, gen_random_uuid(), project_id, ${now}, 'Crate is empty', ${JSON.stringify(fields)}::text::jsonb, 'x'
+        FROM hm_error_project
+       WHERE tenant_id = ${tenantId}
+    `
+  })
+
+const hold = (tenantId: string) =>
+  Effect.gen(function* () {
+    const projects = yield* ErrorProjects
+    yield* projects.create({ slug: "crates" }).pipe(provide(TenantId.make(tenantId)))
+    yield* addPending(tenantId, "a")
+  })
+
+/** What became of the events that waited: all are stored, but for those that were dropped and counted. */
+const isStored = (events: number) => (tenantId: string) =>
+  Effect.map(
+    Effect.all([count("hm_error_pending", tenantId), count("hm_error_log", tenantId)]),
+    ([waiting, stored]) => waiting === 0 && stored === events
+  )
+
+const dropped = (tenantId: string) =>
+  Effect.map(
+    count("hm_error_count", tenantId, "outcome = 'dropped' AND reason = 'unstorable' AND quantity = 1"),
+    (counts) => (counts === 1 ? "dropped as unstorable" : undefined)
+  )
+
+const dropping = (
+  kind: string,
+  hash: string,
+  event: object
+): PoisonSuite.Poison<SqlClient.SqlClient | ErrorProjects> => ({
+  name: `storing events that waited beside one with ${kind}`,
+  work: hold,
+  plant: (tenantId) => addPending(tenantId, hash, event),
+  round: run("observability.source-map.work"),
+  isDone: isStored(1),
+  recorded: (tenantId) =>
+    Effect.flatMap(isStored(1)(tenantId), (isKept) =>
+      isKept ? dropped(tenantId) : Effect.succeed("the other event of the tenant is not stored")
+    ),
+  expected: /dropped as unstorable/,
+  checks: ObservabilityDomain.domain.checks
+})
 
 const judging = (
   kind: string,
@@ -215,8 +285,39 @@ layer(layerTest, { excludeTestServices: true })("Loops of observability", (it) =
         Effect.map(count("hm_error_bundle", tenantId, "status = 'refused'"), (rows) => rows === 1),
       recorded: PoisonSuite.loopFailure("observability.bundle.read"),
       expected: /SQLSTATE 22003/
-    }
+    },
+    dropping("a form that only a newer release reads", "b", { hashes: { v2: "b" } }),
+    dropping("a hash of another form", "g", {}),
+    dropping("a time beyond every timestamp", "c", { receivedAtMillis: 9e15 }),
+    dropping("a title longer than an issue's", "d", { title: "t".repeat(301) })
   ])
+
+  it.effect("an event that cannot be counted either stays, and its tenant is recorded", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* hold("uncounted")
+      yield* addPending("uncounted", "h")
+      yield* sql`
+        ALTER TABLE hm_error_count
+          ADD CONSTRAINT counts_nothing
+        CHECK (tenant_id <> 'uncounted' OR outcome <> 'dropped') NOT VALID
+      `
+      yield* run("observability.source-map.work")
+      assert.strictEqual(
+        yield* count("hm_error_pending", "uncounted", "event #>> '{hashes,0}' LIKE 'h%'"),
+        1
+      )
+      assert.match(
+        (yield* PoisonSuite.loopFailure("observability.event.translate")("uncounted")) ?? "",
+        /SQLSTATE 23514, constraint counts_nothing/
+      )
+      yield* sql`ALTER TABLE hm_error_count DROP CONSTRAINT counts_nothing`
+      yield* Effect.flatMap(Now.TestNow, (clock) => clock.adjust("1 minute"))
+      yield* run("observability.source-map.work")
+      assert.strictEqual(yield* count("hm_error_pending", "uncounted"), 0)
+      assert.isDefined(yield* dropped("uncounted"))
+    })
+  )
 
   it.effect(
     "an unreadable schedule stops no other monitor of its tenant, and is cleared when it is repaired",

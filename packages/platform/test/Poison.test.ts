@@ -53,6 +53,32 @@ const seal = Effect.flatMap(ActivitySeals, (seals) => seals.seal).pipe(overAll)
 const sweep = Effect.flatMap(ActivitySeals, (seals) => seals.sweep).pipe(overAll)
 const runDue = Effect.flatMap(SubjectRequests, (requests) => requests.runDue).pipe(overAll)
 
+/** An activity of a year ago, under a checkpoint. */
+const changeLongAgo = (tenantId: string) =>
+  Effect.gen(function* () {
+    const clock = yield* Now.TestNow
+    yield* clock.set(new Date("2024-06-11T08:00:00Z"))
+    yield* change(tenantId)
+    yield* seal
+  })
+
+const retain = Effect.gen(function* () {
+  const clock = yield* Now.TestNow
+  yield* clock.set(new Date("2025-08-19T08:00:00Z"))
+  yield* Effect.flatMap(ActivitySeals, (seals) => seals.retain).pipe(overAll)
+})
+
+/** A checkpoint after which there is no further one. */
+const endNumbers = (tenantId: string) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql`
+      INSERT INTO hm_platform_activity_checkpoint (tenant_id, number, previous, root, rows, sealed_at, activity_ids,
+                                                   first_recorded_at, last_recorded_at)
+      VALUES (${tenantId}, 9223372036854775807, sha256('a'), sha256('b'), 1, now(), ARRAY[gen_random_uuid()], now(), now())
+    `
+  )
+
 const isSealed = (tenantId: string) =>
   Effect.map(count("hm_platform_activity_checkpoint", tenantId, "true"), (rows) => rows > 0)
 
@@ -71,15 +97,7 @@ layer(layerTest, { excludeTestServices: true })("Loops of platform", (it) => {
     {
       name: "sealing beside a checkpoint without a next number",
       work: change,
-      plant: (tenantId) =>
-        Effect.flatMap(
-          SqlClient.SqlClient,
-          (sql) => sql`
-            INSERT INTO hm_platform_activity_checkpoint (tenant_id, number, previous, root, rows, sealed_at, activity_ids,
-                                                         first_recorded_at, last_recorded_at)
-            VALUES (${tenantId}, 9223372036854775807, sha256('a'), sha256('b'), 1, now(), ARRAY[gen_random_uuid()], now(), now())
-          `
-        ),
+      plant: endNumbers,
       round: seal,
       isDone: isSealed,
       recorded: PoisonSuite.loopFailure("platform.activity.seal"),
@@ -167,4 +185,22 @@ layer(layerTest, { excludeTestServices: true })("Loops of platform", (it) => {
       assert.deepStrictEqual([yield* named("gone"), yield* named("kept")], [0, 1])
     })
   )
+})
+
+layer(layerTest, { excludeTestServices: true })("The retention of the activity log", (it) => {
+  PoisonSuite.suite(it, [
+    {
+      name: "naming what is dropped beside a log that can have no further checkpoint",
+      work: changeLongAgo,
+      plant: endNumbers,
+      round: retain,
+      isDone: (tenantId) =>
+        Effect.map(
+          count("hm_platform_activity_checkpoint", tenantId, "dropped_at IS NOT NULL"),
+          (named) => named === 1
+        ),
+      recorded: PoisonSuite.loopFailure("platform.activity.retain"),
+      expected: /Expected an integer/
+    }
+  ])
 })

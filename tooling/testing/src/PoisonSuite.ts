@@ -3,6 +3,9 @@
  * in: they are planted by SQL, as another release, another runtime or a hand may leave them behind.
  */
 import { assert, type Vitest } from "@effect/vitest"
+import type * as Check from "@hypermarket/core/Check"
+import * as Doctor from "@hypermarket/core/Doctor"
+import * as EachTenant from "@hypermarket/core/EachTenant"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 
@@ -22,6 +25,12 @@ export interface Poison<R> {
   readonly recorded: (tenantId: string) => Effect.Effect<string | undefined, unknown, R>
   /** Part of the recorded failure. */
   readonly expected: RegExp
+  /**
+   * The checks of doctor, one of which names the tenant with the failure.
+   *
+   * @default that of loops, where the loop has recorded it
+   */
+  readonly checks?: ReadonlyArray<Check.Check>
 }
 
 /** Returns what `EachTenant` has recorded for a tenant in a loop. */
@@ -69,9 +78,52 @@ const tenantsOf = (index: number) => ({
   others: [`p${index}-a`, `p${index}-c`]
 })
 
-/** Declares a test per poison: every other tenant advances, and the poisoned ones are recorded with their reason. */
+/** Failures in a row from which doctor names a tenant. */
+const failuresShown = 3
+
+/**
+ * Lets the loop fail again, as it does on its own after its pause, until doctor has to name it. False when the loop has recorded
+ * no failure: it is recorded on the rows then.
+ */
+const failAgain = Effect.fnUntraced(function* <R>(poison: Poison<R>, tenants: ReadonlyArray<string>) {
+  const sql = yield* SqlClient.SqlClient
+  const endPause = sql`
+    UPDATE hm_loop_failure
+       SET retry_at = '-infinity'
+     WHERE tenant_id = ANY (${tenants}::text[])
+    RETURNING 1
+  `
+  for (let failures = 1; failures < failuresShown; failures++) {
+    if ((yield* endPause).length === 0) return false
+    yield* poison.round
+  }
+  // Doctor names the first ten. Those of earlier tests are of no interest here.
+  yield* sql`
+    DELETE FROM hm_loop_failure
+     WHERE tenant_id <> ALL (${tenants}::text[])
+  `
+  return true
+})
+
+const assertNamed = Effect.fnUntraced(function* <R>(poison: Poison<R>, tenants: ReadonlyArray<string>) {
+  const { checks, expected } = poison
+  if (checks === undefined && !(yield* failAgain(poison, tenants))) return
+  const lines = yield* Doctor.run([], [{ name: "tested", checks: checks ?? [EachTenant.check] }])
+  for (const tenantId of tenants) {
+    const named = lines.filter(({ message, status }) => status !== "ok" && message.includes(tenantId))
+    assert.isTrue(
+      named.some(({ message }) => expected.test(message)),
+      `doctor does not name ${tenantId} with its reason: ${JSON.stringify(named)}`
+    )
+  }
+})
+
+/**
+ * Declares a test per poison: every other tenant advances, the poisoned ones are recorded with their reason, and doctor names
+ * them with it.
+ */
 export const suite = <R>(
-  it: Pick<Vitest.MethodsNonLive<R>, "effect">,
+  it: Pick<Vitest.MethodsNonLive<R | SqlClient.SqlClient>, "effect">,
   poisons: ReadonlyArray<Poison<R>>
 ): void => {
   poisons.forEach((poison, index) => {
@@ -88,6 +140,7 @@ export const suite = <R>(
         for (const tenantId of poisoned) {
           assert.match((yield* poison.recorded(tenantId)) ?? "nothing is recorded", poison.expected, tenantId)
         }
+        yield* assertNamed(poison, poisoned)
       })
     )
   })

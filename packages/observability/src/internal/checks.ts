@@ -91,6 +91,40 @@ export const stored = Check.make(
   })
 )
 
+/** Projects that doctor names. */
+const projectsShown = 10
+
+/** Names the projects whose events were acknowledged and then dropped: no release could store them. */
+export const unstorable = Check.make(
+  "errors that cannot be stored",
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const now = yield* Now.now
+    const since = new Date(now.getTime() - dayMillis).toISOString().slice(0, 10)
+    const rows = yield* sql<{
+      readonly tenantId: string
+      readonly projectId: number
+      readonly quantity: number
+    }>`
+      SELECT tenant_id AS "tenantId", project_id AS "projectId", sum(quantity)::float8 AS quantity
+        FROM hm_error_count
+       WHERE day >= ${since}::date
+         AND outcome = 'dropped'
+         AND reason = 'unstorable'
+       GROUP BY tenant_id, project_id
+       ORDER BY 3 DESC, tenant_id, project_id
+       LIMIT ${projectsShown}
+    `
+    return rows.length === 0
+      ? [{ status: "ok" as const, message: "every error of two days could be stored" }]
+      : rows.map(({ projectId, quantity, tenantId }) => ({
+          status: "warn" as const,
+          message: `${quantity} errors of project ${projectId} of ${tenantId} were dropped as unstorable in two days`,
+          hint: "look for the reason in the logs of API and worker, and report it: an SDK sent what this release cannot store"
+        }))
+  })
+)
+
 const read = async (folder: string) => {
   const names = (await Fs.readdir(folder)).filter((name) => name.endsWith(".spool")).toSorted()
   const { type } = await Fs.statfs(folder)
