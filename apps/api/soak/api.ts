@@ -17,6 +17,16 @@ interface Size {
 }
 
 const names = ["rolling", "storm", "disk", "faults", "poison", "fuzz"] as const
+
+/** What each drill tries. */
+const about = {
+  rolling: "rolling restart of two APIs and two workers under load",
+  storm: "retry storm of 100 clients against an API with a processor quota",
+  disk: "full disk under Postgres, for writes that are acknowledged or refused",
+  faults: TestDrill.faultsTried,
+  poison: "one bad row of each kind in every loop over all tenants, and doctor's line for it",
+  fuzz: "generated requests with a hostile value each, none answered 5xx"
+}
 /** Least number of refusals while the disk is full. */
 const refusedMin = 200
 
@@ -80,7 +90,7 @@ const run = Effect.fn("ApiSoak.run")(function* (
 
 export const program = SoakProgram.make({
   name: "api",
-  modes: { option: "drill", values: ["all", ...names] },
+  modes: { option: "drill", values: ["all", ...names], about },
   sizes: { facts: { default: 2_400 }, answers: { default: 3_000 }, requests: { default: 20_000 } },
   run
 })

@@ -20,6 +20,8 @@ import { ConfigProvider, Context, Effect, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpMethod } from "effect/http"
 import { HttpApi, OpenApi } from "effect/http-api"
 import { randomBytes } from "node:crypto"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
 
 const TestServer = Server.layerRoutes(Layer.empty).pipe(
   Layer.provide([
@@ -46,6 +48,8 @@ const hangGuardMillis = Math.max(600_000, requests * 100)
 const seed = Number(process.env.HM_HOSTILE_SEED ?? crypto.getRandomValues(new Uint32Array(1))[0])
 
 const acme = TenantId.make("acme")
+/** The tenant that operations of the installation name: one that is suspended by them answers nothing any more. */
+const changed = TenantId.make("changed")
 
 /** A fact of each type, as JSON Schema. */
 const facts = Object.entries(Commerce.facts).map(([name, schema]) => {
@@ -141,7 +145,7 @@ const hints = {
   signal: "margin",
   subscriptionId: uuid,
   tax: "1",
-  tenantId: "acme",
+  tenantId: changed,
   timeZone: "Europe/Berlin",
   unitPrice: "100",
   until: "2026-04-01",
@@ -149,42 +153,44 @@ const hints = {
   zone: "Europe/Berlin"
 }
 
-const lists = [
-  "analytics.closes",
-  "events.dead",
-  "events.schedules",
-  "events.subscriptions",
-  "platform.keys",
-  "platform.tenants",
-  "search.indexes",
-  "search.signals",
-  "search.versions"
-]
+const packages = Path.resolve(import.meta.dirname, "../../../packages")
 
-/** Every scope that the API asks for, but that of the installation. */
-const scopes = (() => {
+/** The names of all lists, from the sources: each is in the cursors of its list. */
+const lists = Fs.globSync("*/src/**/*.ts", { cwd: packages, exclude: ["client/**"] }).flatMap((file) =>
+  Array.from(
+    Fs.readFileSync(Path.join(packages, file), "utf8").matchAll(/\blist: "([\w.-]+)"/g),
+    ([, name = ""]) => name
+  )
+)
+
+/** Every scope that the API asks a tenant's key for, and the operations of the installation, as the document names them. */
+const { ofSystem, scopes } = (() => {
   const required = new Set<string>()
+  const operations = new Set<string>()
   HttpApi.reflect(Api, {
     onGroup: () => undefined,
-    onEndpoint: ({ mergedAnnotations }) => {
-      required.add(Context.get(mergedAnnotations, RequiredScope))
+    onEndpoint: ({ endpoint, mergedAnnotations }) => {
+      const scope = Context.get(mergedAnnotations, RequiredScope)
+      if (scope === AccessScope.systemAdmin) {
+        operations.add(`${endpoint.method} ${endpoint.path.replaceAll(/:(\w+)/g, "{$1}")}`)
+      } else if (scope !== AccessScope.everyKey) required.add(scope)
     }
   })
-  return Array.from(required).filter(
-    (scope) => scope !== AccessScope.systemAdmin && scope !== AccessScope.everyKey
-  )
+  return { ofSystem: operations, scopes: Array.from(required) }
 })()
 
 const makeKeys = Effect.gen(function* () {
   const accounts = yield* TenantAccounts
   const keys = yield* ApiKeys
   const indexes = yield* SearchIndexes
-  yield* accounts
-    .create({ tenantId: acme, name: acme })
-    .pipe(Effect.provideService(AllTenants, { actor: "test" }), Effect.ignore)
+  const asOperator = Effect.provideService(AllTenants, { actor: "test" })
+  for (const tenantId of [acme, changed]) {
+    yield* accounts.create({ tenantId, name: tenantId }).pipe(asOperator, Effect.ignore)
+  }
   yield* indexes.ensure(products).pipe(provide(acme))
-  const { secret } = yield* keys.create({ name: "test", scopes }, "operator").pipe(provide(acme))
-  return { secret: secret ?? "" }
+  const tenant = yield* keys.create({ name: "test", scopes }, "operator").pipe(provide(acme))
+  const system = yield* keys.createSystem("hostile").pipe(asOperator)
+  return { tenant: tenant.secret ?? "", system: system.secret ?? "" }
 })
 
 layer(TestServer, { excludeTestServices: true })("API", (it) => {
@@ -192,7 +198,9 @@ layer(TestServer, { excludeTestServices: true })("API", (it) => {
     `answers ${requests} requests with a hostile value each, and none with a 5xx (seed ${seed})`,
     () =>
       Effect.gen(function* () {
-        const { secret } = yield* makeKeys
+        const keys = yield* makeKeys
+        assert.isAbove(new Set(lists).size, 30)
+        assert.isAbove(ofSystem.size, 5)
         const outcome = yield* HostileRequests.run({
           document: OpenApi.fromApi(Api),
           seed,
@@ -200,7 +208,8 @@ layer(TestServer, { excludeTestServices: true })("API", (it) => {
           hints,
           bodies,
           lists,
-          send: Effect.fnUntraced(function* ({ body, headers, method, url }) {
+          send: Effect.fnUntraced(function* ({ body, headers, method, operation, url }) {
+            const secret = ofSystem.has(operation) ? keys.system : keys.tenant
             if (!HttpMethod.isHttpMethod(method)) return yield* Effect.die(`Expected a method, got ${method}`)
             const request = HttpClientRequest.make(method)(url).pipe(HttpClientRequest.bearerToken(secret))
             const withBody =
@@ -213,6 +222,11 @@ layer(TestServer, { excludeTestServices: true })("API", (it) => {
         })
         yield* Effect.logInfo("Answers by status", Object.fromEntries(outcome.statuses))
         assert.deepStrictEqual(outcome.failures, [])
+        assert.strictEqual(
+          outcome.statuses.get(401),
+          undefined,
+          "each operation is tried with a key of its kind"
+        )
         // Requests that are right but for one value come through often: the schemas are not all that is tried.
         const accepted = [...outcome.statuses].filter(([status]) => status < 300)
         assert.isAbove(

@@ -1,6 +1,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { migrationSets } from "@hypermarket/installation/domains"
+import * as DatabaseOutage from "@hypermarket/testing/DatabaseOutage"
 import * as PrometheusText from "@hypermarket/testing/PrometheusText"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
@@ -10,18 +11,19 @@ import * as Path from "node:path"
 
 const script = Path.resolve(import.meta.dirname, "../src/main.ts")
 
-const startWorker = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>> = {}) {
-  const { url } = yield* TestDatabase.TestDatabase
+const startWith = Effect.fnUntraced(function* (env: Readonly<Record<string, string>>) {
   const port = yield* ServiceProcess.freePort
-  const service = yield* ServiceProcess.start(script, [], {
-    DATABASE_URL: url,
-    HM_WORKER_PORT: String(port),
-    ...settings
-  })
+  const service = yield* ServiceProcess.start(script, [], { HM_WORKER_PORT: String(port), ...env })
   const origin = `http://127.0.0.1:${port}`
   yield* ServiceProcess.answers(service, `${origin}/health/ready`)
   return { service, origin }
 })
+
+const startWorker = (env: Readonly<Record<string, string>> = {}) =>
+  Effect.flatMap(TestDatabase.TestDatabase, ({ url }) => startWith({ DATABASE_URL: url, ...env }))
+
+const metricsOf = (origin: string) =>
+  Effect.promise((signal) => fetch(`${origin}/metrics`, { signal }).then((answer) => answer.text()))
 
 describe("the worker process", () => {
   it.live("prunes idempotency keys that have expired, and only those", () =>
@@ -45,9 +47,7 @@ describe("the worker process", () => {
   it.live("shows operators its health and what its jobs did", () =>
     Effect.gen(function* () {
       const { origin } = yield* startWorker()
-      const metrics = Effect.promise((signal) =>
-        fetch(`${origin}/metrics`, { signal }).then((answer) => answer.text())
-      )
+      const metrics = metricsOf(origin)
       const done = /^hm_queue_jobs_total\{queue="job.core.idempotency-key.prune",outcome="done"\} 1$/m
       const text = yield* metrics.pipe(
         Effect.repeat({ until: (text) => done.test(text), schedule: Schedule.spaced("20 millis") })
@@ -73,6 +73,48 @@ describe("the worker process", () => {
         const { service: byDefault } = yield* startWorker()
         assert.isAbove(getPriority(byDefault.pid), getPriority())
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layerDatabase(...migrationSets)))
+  )
+
+  it.live("runs all its jobs over the one connection that the server gives its pool, and none fails", () =>
+    Effect.gen(function* () {
+      const database = yield* TestDatabase.TestDatabase
+      const { url } = yield* TestDatabase.limitedRole(1)
+      const { origin, service } = yield* startWith({ DATABASE_URL: url, DATABASE_DIRECT_URL: database.url })
+      const text = yield* metricsOf(origin).pipe(
+        Effect.repeat({
+          until: (text) => (text.match(/^hm_queue_jobs_total\{.*outcome="done"\}/gm)?.length ?? 0) >= 20,
+          schedule: Schedule.spaced("50 millis")
+        })
+      )
+      assert.notMatch(text, /^hm_queue_jobs_total\{.*outcome="failed"\}/m)
+      assert.notInclude(service.log(), "failed", service.log())
+      yield* service.signal("SIGTERM")
+      assert.deepStrictEqual(yield* service.exit, { code: 0, signal: null }, service.log())
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer(...migrationSets)))
+  )
+
+  it.live("logs an outage of Postgres in one line per reason, without stack frames, and works again", () =>
+    Effect.gen(function* () {
+      const database = yield* DatabaseOutage.shutDown
+      const { origin, service } = yield* startWith({ DATABASE_URL: database.server.url })
+      // A process that is still starting ends when it has no database.
+      yield* Effect.sync(() => service.log().includes("Started")).pipe(
+        Effect.repeat({ until: (isStarted) => isStarted, schedule: Schedule.spaced("20 millis") })
+      )
+      yield* database.leave
+      yield* ServiceProcess.answers(service, `${origin}/health/ready`, 503)
+      // Long enough for each loop to fail again and again.
+      yield* Effect.sleep("8 seconds")
+      const warnings = service
+        .log()
+        .split("\n")
+        .filter((line) => /"level":"(?:WARN|ERROR)"/.test(line))
+      yield* database.comeBack
+      yield* ServiceProcess.answers(service, `${origin}/health/ready`)
+      assert.isAtLeast(warnings.length, 1)
+      assert.isAtMost(warnings.length, 15, warnings.join("\n"))
+      assert.notMatch(warnings.join("\n"), /node_modules|\\n {4}at /)
+    }).pipe(Effect.scoped)
   )
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -42,6 +42,10 @@ const failing = Effect.map(Metric.snapshot, (metrics) =>
   )
 )
 
+/** Intake of one process: two that set the metric of one registry would each undo what the other has set. */
+const intakeOf = (database: Parameters<typeof layerServerOn>[0], spool: string) =>
+  layerServerOn(database, { spool }).pipe(Layer.provideMerge(Layer.succeed(Metric.MetricRegistry, new Map())))
+
 const waitFor = <A, E, R>(self: Effect.Effect<A, E, R>, holds: (value: A) => boolean) =>
   Effect.repeat(self, { until: holds, schedule: Schedule.spaced("100 millis") })
 
@@ -69,12 +73,12 @@ describe("Disk full, spool full, a dead writer", () => {
         {
           reason: "spool-broken",
           text: "the spool of errors cannot be written",
-          context: yield* Layer.build(layerServerOn(connected, { spool: gone }))
+          context: yield* Layer.build(intakeOf(connected, gone))
         },
         {
           reason: "spool-full",
           text: "the spool of errors is full",
-          context: yield* Layer.build(layerServerOn(connected, { spool: full }))
+          context: yield* Layer.build(intakeOf(connected, full))
         }
       ]
       const [first = servers[0]] = servers
@@ -102,8 +106,8 @@ describe("Disk full, spool full, a dead writer", () => {
       for (const { context } of servers) {
         yield* waitFor(send, ({ status }) => status === 200).pipe(Effect.provide(context))
         yield* waitFor(readiness, (answer) => answer.startsWith("200")).pipe(Effect.provide(context))
+        yield* waitFor(failing, (reasons) => reasons.length === 0).pipe(Effect.provide(context))
       }
-      yield* waitFor(failing, (reasons) => reasons.length === 0)
     }).pipe(Effect.scoped)
   )
 })

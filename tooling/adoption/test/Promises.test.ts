@@ -65,6 +65,26 @@ layer(Door.layerDatabase, { excludeTestServices: true })("connect", (it) => {
     })
   )
 
+  it.effect("answers all calls over the one connection that the server gives its pool", () =>
+    Effect.gen(function* () {
+      // The door listens on another.
+      const { url } = yield* TestDatabase.limitedRole(2)
+      const hm = yield* Door.door({ connectionString: url, pool: { max: 8 } })
+      const calls = Array.from({ length: 45 }, (_, index) => index)
+      yield* Effect.promise(async () => {
+        const acme = hm.tenant("crowded")
+        const answers = await Promise.all([
+          ...calls.map((call) => acme.events.publish([event(`crowded-${call}`)])),
+          ...calls.map(() => acme.subscriptions.list({})),
+          ...calls.map((call) =>
+            hm.transaction("crowded", (tx) => tx.events.publish([event(`crowded-tx-${call}`)]))
+          )
+        ])
+        assert.lengthOf(answers, 135)
+      })
+    })
+  )
+
   it.effect("refuses a schema of a newer release", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

@@ -37,6 +37,8 @@ export interface Soak<Name extends string, Mode extends string, Kind extends str
     /** @default "mode" */
     readonly option?: string
     readonly values: readonly [Mode, ...ReadonlyArray<Mode>]
+    /** One line of the usage per mode that its name does not explain. */
+    readonly about?: Readonly<Partial<Record<Mode, string>>>
   }
   readonly sizes: Readonly<Record<Name, Size<Mode>>>
   /** Builds in which one guarantee is taken out: `--break`. Fails unless its run finds what it must. */
@@ -74,12 +76,12 @@ const isOneOf = <A extends string>(values: ReadonlyArray<A>, value: string): val
 const keysOf = <Name extends string>(record: Readonly<Record<Name, unknown>>): ReadonlyArray<Name> =>
   Object.keys(record).filter((name): name is Name => Object.hasOwn(record, name))
 
-/** Returns the line that shows every option of a soak. */
+/** Returns the line that shows every option of a soak, and a line for each mode that needs one. */
 export const usageOf = <Name extends string, Mode extends string, Kind extends string>(
   soak: Soak<Name, Mode, Kind>
 ): string => {
   const { breaks, modes, name, sizes } = soak
-  return [
+  const line = [
     `pnpm soak ${name}`,
     ...(modes === undefined ? [] : [`[--${modes.option ?? "mode"} ${modes.values.join("|")}]`]),
     "[--runs N] [--seed S]",
@@ -87,6 +89,8 @@ export const usageOf = <Name extends string, Mode extends string, Kind extends s
     ...(breaks === undefined ? [] : [`[--break ${breaks.kinds.join("|")}]`]),
     "[--json]"
   ].join(" ")
+  const about = Object.entries(modes?.about ?? {}).map(([mode, text]) => `  ${mode}: ${text}`)
+  return [line, ...about].join("\n")
 }
 
 /** Reads the options of a soak; a wrong one is refused by its name. */

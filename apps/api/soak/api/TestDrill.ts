@@ -12,10 +12,10 @@ interface Suite {
   readonly files: ReadonlyArray<string>
 }
 
-/**
- * Slow and withheld bodies. A database that is read-only, locked, on a full disk or out of connections. A log on a full disk
- * (ENOSPC) or without a reader (EPIPE). Clocks that are wrong by days. Requests in flight at SIGTERM, and tenants that ask long questions.
- */
+/** What {@link faults} are, in the usage. */
+export const faultsTried =
+  "slow and withheld bodies; a database that is read-only, locked, on a full disk or out of connections; a log on a full disk (ENOSPC) or without a reader (EPIPE); clock skew; requests in flight at SIGTERM; tenants that ask long questions"
+
 const faults: ReadonlyArray<Suite> = [
   { folder: "apps/api", files: ["Bodies", "ClockSkew", "Faults", "LongRequests", "Stopping"] }
 ]
@@ -24,9 +24,9 @@ const faults: ReadonlyArray<Suite> = [
 const poison: ReadonlyArray<Suite> = [
   { folder: "packages/analytics", files: ["Poison"] },
   { folder: "packages/core", files: ["EachTenant"] },
-  { folder: "packages/events", files: ["ScheduleTick", "WebhookPoison"] },
+  { folder: "packages/events", files: ["ScheduleTick", "WebhookPoison", "WorkflowPoison"] },
   { folder: "packages/experiments", files: ["Poison", "PlannedLooks"] },
-  { folder: "packages/notifications", files: ["Poison"] },
+  { folder: "packages/notifications", files: ["Poison", "FactHandlers"] },
   { folder: "packages/observability", files: ["Poison", "HostileUploads"] },
   { folder: "packages/platform", files: ["Poison", "FlagChangeRequests"] },
   { folder: "packages/queue", files: ["WorkQueueFailures", "WorkQueueRejections"] },
