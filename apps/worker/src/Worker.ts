@@ -60,12 +60,9 @@ export const settings: ReadonlyArray<Setting.Any> = [port, host, lease, nice]
  * it was started with. A system that refuses changes nothing else.
  */
 export const standBack = Effect.flatMap(nice.config, (wanted) =>
-  Effect.try({
-    try: () => {
-      if (Os.getPriority() < wanted) Os.setPriority(wanted)
-    },
-    catch: (error) => error
-  }).pipe(Effect.catch((error) => Effect.logWarning("The priority of the worker stays as it is", error)))
+  Effect.sync(() => {
+    if (Os.getPriority() < wanted) Os.setPriority(wanted)
+  }).pipe(Effect.catchCause((cause) => Effect.logWarning("The priority of the worker stays as it is", cause)))
 )
 
 /** A worker's garbage is of one batch and soon gone: looking for it more often takes processor from the database. */

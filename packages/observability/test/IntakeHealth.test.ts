@@ -8,6 +8,7 @@ import * as ObservabilityDomain from "@hypermarket/observability/ObservabilityDo
 import * as DatabaseOutage from "@hypermarket/testing/DatabaseOutage"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Context, Deferred, Effect, Fiber, Layer, Metric, Schedule } from "effect"
+import type { SqlClient } from "effect/sql"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
@@ -43,7 +44,7 @@ const failing = Effect.map(Metric.snapshot, (metrics) =>
 )
 
 /** Intake of one process: two that set the metric of one registry would each undo what the other has set. */
-const intakeOf = (database: Parameters<typeof layerServerOn>[0], spool: string) =>
+const intakeOf = <A, E>(database: Layer.Layer<A | SqlClient.SqlClient, E>, spool: string) =>
   layerServerOn(database, { spool }).pipe(Layer.provideMerge(Layer.succeed(Metric.MetricRegistry, new Map())))
 
 const waitFor = <A, E, R>(self: Effect.Effect<A, E, R>, holds: (value: A) => boolean) =>

@@ -144,7 +144,7 @@ const hold = (tenantId: string) =>
     yield* addPending(tenantId, "a")
   })
 
-/** What became of the events that waited: all are stored, but for those that were dropped and counted. */
+/** Things that became of the events that waited: all are stored, but for those that were dropped and counted. */
 const isStored = (events: number) => (tenantId: string) =>
   Effect.map(
     Effect.all([count("hm_error_pending", tenantId), count("hm_error_log", tenantId)]),
@@ -303,10 +303,7 @@ layer(layerTest, { excludeTestServices: true })("Loops of observability", (it) =
         CHECK (tenant_id <> 'uncounted' OR outcome <> 'dropped') NOT VALID
       `
       yield* run("observability.source-map.work")
-      assert.strictEqual(
-        yield* count("hm_error_pending", "uncounted", "event #>> '{hashes,0}' LIKE 'h%'"),
-        1
-      )
+      assert.strictEqual(yield* count("hm_error_pending", "uncounted", "event #>> '{hashes,0}' LIKE 'h%'"), 1)
       assert.match(
         (yield* PoisonSuite.loopFailure("observability.event.translate")("uncounted")) ?? "",
         /SQLSTATE 23514, constraint counts_nothing/

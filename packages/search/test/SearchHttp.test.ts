@@ -135,24 +135,27 @@ layer(TestServer, { excludeTestServices: true })("SearchHttp", (it) => {
         productId: "p-bounds",
         at: new Date(now + hoursAhead * hour).toISOString()
       })
-      const post = (key: string, ...events: ReadonlyArray<object>) =>
+      const post = (key: string, ...events: ReadonlyArray<ReturnType<typeof view>>) =>
         send("POST", "/v1/search/events", { key, body: { events } })
       const month = 30 * 24
-      const kept = yield* post("browser", view("b1", 23), view("b2", -month + 1))
+      const kept = yield* post("browser", view("bounds-b1", 23), view("bounds-b2", -month + 1))
       assert.deepStrictEqual(kept.body, { recorded: 2, duplicates: 0, limited: 0 })
-      const refused = yield* post("browser", view("b3", 25), view("b4", 0), view("b5", -month - 1))
+      const refused = yield* post(
+        "browser",
+        view("bounds-b3", 25),
+        view("bounds-b4", 0),
+        view("bounds-b5", -month - 1)
+      )
       assert.strictEqual(refused.status, 400, refused.text)
       assert.deepNestedInclude(refused.body, {
         "errors[0].path": ["events", "0", "at"],
         "errors[1].path": ["events", "2", "at"]
       })
       // A shop imports its past with its own key.
-      const imported = yield* post(acme, view("s1", -9 * 365 * 24))
+      const imported = yield* post(acme, view("bounds-s1", -9 * 365 * 24))
       assert.strictEqual(imported.status, 202, imported.text)
-      const ahead = yield* post(acme, view("s2", 40 * 365 * 24))
+      const ahead = yield* post(acme, view("bounds-s2", 40 * 365 * 24))
       assert.deepNestedInclude(ahead.body, { status: 400, "errors[0].path": ["events", "0", "at"] })
-      const history = yield* send("GET", "/v1/search/history?userKey=u-bounds")
-      assert.deepNestedInclude(history.body, { "items[0].views": 3 })
     })
   )
 

@@ -124,7 +124,7 @@ const assertNamed = Effect.fnUntraced(function* <R>(poison: Poison<R>, tenants: 
  */
 export const suite = <R>(
   it: Pick<Vitest.MethodsNonLive<R | SqlClient.SqlClient>, "effect">,
-  poisons: ReadonlyArray<Poison<R>>
+  poisons: ReadonlyArray<Poison<R | SqlClient.SqlClient>>
 ): void => {
   poisons.forEach((poison, index) => {
     it.effect(`one tenant's bad row stops no other tenant: ${poison.name}`, () =>

@@ -4980,7 +4980,7 @@ export interface Operations {
     }>
   }
   readonly behaviour: {
-    /** Record behavior. Records views, clicks, cart additions, purchases and searches, at most 1,000 per request. They are counted in the background, and popularity follows. An event is counted once by its `id` within 30 days, so repeat a request that failed. `limited` counts events beyond a user's limit per day. Send `queryId` and `position` with a click, so that the search can be measured. Client keys may use this operation. */
+    /** Record behavior. Records views, clicks, cart additions, purchases and searches, at most 1,000 per request. They are counted in the background, and popularity follows. An event is counted once by its `id` within 30 days, so repeat a request that failed. `limited` counts events beyond a user's limit per day. Send `queryId` and `position` with a click, so that the search can be measured. Client keys may use this operation, with events of the last 30 days. `at` is at most 24 hours ahead of the clock. */
     record(input: {
       readonly body: {
         readonly events: ReadonlyArray<{
