@@ -8,6 +8,7 @@ import * as Database from "@hypermarket/core/Database"
 import * as Limits from "@hypermarket/core/Limits"
 import { provide } from "@hypermarket/core/Tenant"
 import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
+import * as RateLimitHandle from "@hypermarket/quotas/RateLimitHandle"
 import * as RateLimitClient from "@hypermarket/quotas/RateLimitClient"
 import { RateLimits } from "@hypermarket/quotas/RateLimits"
 import * as RequestLimits from "@hypermarket/quotas/RequestLimits"
@@ -17,8 +18,8 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
+import { setImmediate } from "node:timers/promises"
 
 const inFlight = 64
 const manyKeys = 10_000
@@ -69,11 +70,56 @@ const rateOf = Effect.fnUntraced(function* <E, R>(millis: number, decide: Effect
   return ((yield* run(millis)) * 1_000) / ((yield* Clock.currentTimeMillis) - before)
 })
 
-const check = Effect.fnUntraced(function* (policy: string, keys: number) {
-  const limits = yield* RateLimits
-  const key = yield* Random.nextIntBetween(0, keys)
-  return yield* limits.check({ policies: [policy], subject: { user: `u${key}` } })
-})
+/** Of one of the keys, as the peer's script chooses it. */
+const keyOf = (keys: number): string => `u${Math.floor(Math.random() * keys)}`
+
+const check = (policy: string, keys: number) =>
+  Effect.map(RateLimits, (limits) =>
+    Effect.suspend(() => limits.check({ policies: [policy], subject: { user: keyOf(keys) } }))
+  )
+
+const checksPerSecond = (policy: string, keys: number) => (millis: number) =>
+  Effect.flatMap(check(policy, keys), (decide) => rateOf(millis, decide))
+
+/** The 99th percentile of the checks of such clients, in milliseconds. */
+const slowest = (policy: string, keys: number) =>
+  Effect.fnUntraced(function* (millis: number) {
+    const decide = yield* check(policy, keys)
+    const samples: Array<number> = []
+    const timed = Effect.suspend(() => {
+      const before = performance.now()
+      return Effect.map(decide, () => samples.push(performance.now() - before))
+    })
+    yield* rateOf(millis, timed)
+    return Bench.quantile(samples, 0.99)
+  })
+
+/** Decisions per second of a handle at the Promise door, by clients that yield to the event loop after 20. */
+const takesPerSecond = Effect.fnUntraced(function* (millis: number) {
+  const handle = yield* RateLimitHandle.open({
+    name: leasedPolicy.policy,
+    rate: quotaMax,
+    per: "1 minute"
+  })
+  const run = async (length: number) => {
+    const until = performance.now() + length
+    let decided = 0
+    const client = async () => {
+      while (performance.now() < until) {
+        for (let index = 0; index < 20; index++) await handle.take("one")
+        decided += 20
+        await setImmediate()
+      }
+    }
+    await Promise.all(Array.from({ length: inFlight }, client))
+    return decided
+  }
+  return yield* Effect.promise(async () => {
+    await run(millis / 4)
+    const before = performance.now()
+    return ((await run(millis)) * 1_000) / (performance.now() - before)
+  })
+}, Effect.scoped)
 
 type Store = "default" | "unlogged" | "block" | "memory"
 
@@ -92,7 +138,8 @@ const beside = Effect.fnUntraced(function* <E, R, E2, R2>(
   { rounds, scale }: Bench.Options,
   figure: string,
   ours: (millis: number) => Effect.Effect<number, E, R>,
-  peers: Readonly<Record<string, (millis: number) => Effect.Effect<number, E2, R2>>>
+  peers: Readonly<Record<string, (millis: number) => Effect.Effect<number, E2, R2>>>,
+  unit = "checks/s"
 ) {
   const own: Array<number> = []
   const theirs = Object.keys(peers).map((name) => ({ name, values: [] as Array<number> }))
@@ -107,7 +154,7 @@ const beside = Effect.fnUntraced(function* <E, R, E2, R2>(
   return [
     {
       figure,
-      unit: "checks/s",
+      unit,
       ours: Bench.median(own),
       peers: Object.fromEntries(theirs.map(({ name, values }) => [name, Bench.median(values)]))
     }
@@ -180,27 +227,32 @@ export const bench: Bench.Bench = {
       return yield* Effect.all([
         run(
           "batched",
-          beside(options, "batched: 10,000 keys", (millis) => rateOf(millis, check("batched", manyKeys)), {
+          beside(options, "batched: 10,000 keys", checksPerSecond("batched", manyKeys), {
             "default store": flexible("default", manyKeys, quotaMax),
             "UNLOGGED table": flexible("unlogged", manyKeys, quotaMax)
           })
         ),
         run(
           "leased",
-          beside(options, "leased: 10,000 keys", (millis) => rateOf(millis, check("leased", manyKeys)), {
+          beside(options, "leased: 10,000 keys", checksPerSecond("leased", manyKeys), {
             "default store": flexible("default", manyKeys, quotaMax)
           })
         ),
         run(
           "leased",
-          beside(options, "leased: one key", (millis) => rateOf(millis, check("leased", 1)), {
+          beside(options, "leased: one key", checksPerSecond("leased", 1), {
             "default store": flexible("default", 1, quotaMax),
             "limiter in memory": flexible("memory", 1, quotaMax)
           })
         ),
+        run("leased", beside(options, "leased: one key, as promises", takesPerSecond, {})),
+        run(
+          "leased",
+          beside(options, "leased: 10,000 keys, p99 of a check", slowest("leased", manyKeys), {}, "ms")
+        ),
         run(
           "denied",
-          beside(options, "denied: 100 keys", (millis) => rateOf(millis, check("denied", 100)), {
+          beside(options, "denied: 100 keys", checksPerSecond("denied", 100), {
             "in-memory block": flexible("block", 100, 10)
           })
         ),
