@@ -18,7 +18,7 @@ interface Size {
 
 const names = ["rolling", "storm", "disk", "faults", "poison", "fuzz"] as const
 
-/** What each drill tries. */
+/** The usage of each drill. */
 const about = {
   rolling: "rolling restart of two APIs and two workers under load",
   storm: "retry storm of 100 clients against an API with a processor quota",

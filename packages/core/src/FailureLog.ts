@@ -1,5 +1,5 @@
 /**
- * Logs the failures of loops. In an outage every loop of a process fails several times per second: a reason is logged when it
+ * Logs the failures of loops. In an outage every loop of a process fails several times per second. A reason is logged when it
  * begins and then at most once per minute with its count, in one line without stack frames.
  *
  * @since 0.1.0

@@ -82,7 +82,7 @@ layer(Laboratory.layer().pipe(Layer.provideMerge(MailServer.layer())), { exclude
           yield* placed("1", { orderId: "o-71", customerId: "iris" }),
           yield* placed("2", { orderId: "o-72", customerId: { of: "a newer release" } }),
           yield* placed("3", { orderId: "o-73", customerId: "iris" }),
-          // Of a guest: there is nobody to write to.
+          // Of a guest: it has no recipient.
           yield* placed("4", { orderId: "o-74" }),
           yield* eventOf("5", "order.deleted", { order: "o-71" }),
           yield* eventOf("6", "order.deleted", { orderId: "o-73" })

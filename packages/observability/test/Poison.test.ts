@@ -144,7 +144,7 @@ const hold = (tenantId: string) =>
     yield* addPending(tenantId, "a")
   })
 
-/** Things that became of the events that waited: all are stored, but for those that were dropped and counted. */
+/** True when the events that waited are stored, but for those that were dropped and counted. */
 const isStored = (events: number) => (tenantId: string) =>
   Effect.map(
     Effect.all([count("hm_error_pending", tenantId), count("hm_error_log", tenantId)]),

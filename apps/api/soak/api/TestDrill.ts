@@ -12,7 +12,7 @@ interface Suite {
   readonly files: ReadonlyArray<string>
 }
 
-/** What {@link faults} are, in the usage. */
+/** The {@link faults} as the usage names them. */
 export const faultsTried =
   "slow and withheld bodies; a database that is read-only, locked, on a full disk or out of connections; a log on a full disk (ENOSPC) or without a reader (EPIPE); clock skew; requests in flight at SIGTERM; tenants that ask long questions"
 

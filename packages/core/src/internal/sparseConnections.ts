@@ -22,7 +22,7 @@ const pauseMillis = 250
 /** Attempts of a caller while the pool has no connection at all: there is nothing that it could wait for. */
 const attemptsMax = 3
 
-/** A pool that nobody was served by for this long has no connection: between two callers of one it is for a moment with neither. */
+/** A pool that served no caller for this long has no connection. Between two callers it is without one for a moment. */
 const emptyMillis = 500
 
 /** A caller waits this long for a connection of the other pool, then it tries its own again. */
