@@ -1,9 +1,11 @@
 /** The handler of the shop's facts beside stored facts that this release cannot read. */
 import { assert, layer } from "@effect/vitest"
 import * as Commerce from "@hypermarket/core/Commerce"
+import { Currency } from "@hypermarket/core/Money"
 import * as Now from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
+import { ExperimentMetrics } from "@hypermarket/experiments/ExperimentMetrics"
 import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
 import * as PoisonSuite from "@hypermarket/testing/PoisonSuite"
 import { Effect, type Schema } from "effect"
@@ -12,18 +14,18 @@ import * as Laboratory from "./Laboratory.ts"
 const eventOf = (id: string, type: Commerce.FactName, data: Schema.Json): Effect.Effect<Event> =>
   Effect.map(Now.now, (time) => ({ id, source: "/shop", type: Commerce.typeOf(type), time, data }))
 
-const at = "2026-04-07T09:30:00Z"
 const line = { lineId: "l1", productId: "p-3", sellerId: "s-2", quantity: 2, unitPrice: "1750" }
-const order = {
+const orderOf = (placedAt: Date) => ({
   version: 1,
   status: "paid",
   customerId: "c-31",
+  channel: "web",
   region: "NL",
   currency: "EUR",
-  placedAt: at,
+  placedAt: placedAt.toISOString(),
   taxIncluded: true,
   lines: [line]
-}
+})
 
 layer(Laboratory.layer, { excludeTestServices: true })(
   "A batch of facts with some that cannot be read",
@@ -33,6 +35,15 @@ layer(Laboratory.layer, { excludeTestServices: true })(
         const { subscriptions } = yield* ExperimentsDomain.domain.start
         const [subscription] = subscriptions
         if (subscription === undefined) return yield* Effect.die(new Error("there is no subscription"))
+        // The shop's orders are kept from the first metric that asks for them.
+        const metrics = yield* ExperimentMetrics
+        yield* metrics.create({
+          key: "revenue",
+          kind: "sum",
+          source: "order",
+          currency: Currency.make("EUR")
+        })
+        const order = orderOf(yield* Now.now)
         const rejections =
           (yield* subscription.handler([
             yield* eventOf("1", "order.placed", { ...order, orderId: "o-1" }),

@@ -48,7 +48,7 @@ export class NotificationTemplatesGroup extends Endpoint.group(
   {
     title: "Templates",
     description:
-      "A template is Liquid text by locale: subject, text and HTML. Versions are drafts until they are published. A trigger pins the published version, and that of its layout, so a change changes no message that waits. The branding is what templates see as `brand`."
+      "A template is Liquid text by locale: subject, text and HTML. Versions are drafts until they are published. A trigger pins the published version, and that of its layout, so a change changes no message that waits."
   },
   HttpApiEndpoint.post("draftTemplate", "/v1/notifications/templates", {
     headers: IdempotencyKey.Headers,
@@ -89,14 +89,27 @@ export class NotificationTemplatesGroup extends Endpoint.group(
     error: [NotificationTemplateNotFound, NotificationTemplateInvalid, NotificationPayloadInvalid]
   })
     .annotate(RequiredScope, "notifications:read")
-    .annotate(NotAudited, "reads only"),
-  HttpApiEndpoint.post("setBranding", "/v1/notifications/branding", {
+    .annotate(NotAudited, "reads only")
+) {}
+
+/**
+ * @category api
+ * @since 0.1.0
+ */
+export class NotificationBrandingGroup extends Endpoint.group(
+  "branding",
+  {
+    title: "Branding",
+    description:
+      "The branding of a tenant is what its templates and layouts see as `brand`. It is read when a message is sent."
+  },
+  HttpApiEndpoint.post("set", "/v1/notifications/branding", {
     payload: NewNotificationBranding,
     success: NotificationBranding
   })
     .annotate(RequiredScope, "notifications:admin")
     .annotate(Audited, "notification-branding.set"),
-  HttpApiEndpoint.get("getBranding", "/v1/notifications/branding", {
+  HttpApiEndpoint.get("get", "/v1/notifications/branding", {
     success: NotificationBranding
   }).annotate(RequiredScope, "notifications:read")
 ) {}
@@ -105,4 +118,6 @@ export class NotificationTemplatesGroup extends Endpoint.group(
  * @category api
  * @since 0.1.0
  */
-export class NotificationTemplatesApi extends HttpApi.make(Api.id).add(NotificationTemplatesGroup) {}
+export class NotificationTemplatesApi extends HttpApi.make(Api.id)
+  .add(NotificationTemplatesGroup)
+  .add(NotificationBrandingGroup) {}

@@ -39,13 +39,15 @@ export const reference = Reference.make(
         summary: "Preview a template",
         description:
           "Renders any version for a payload, a locale and a time zone, in its layout as it is published, and sends nothing. A layout is shown around a sample. A mistake is answered as it would fail the message."
-      },
-      setBranding: {
+      }
+    },
+    branding: {
+      set: {
         summary: "Set the branding",
         description:
           "Sets what templates and layouts see as `brand`, as a whole: `brand.name`, `brand.logoUrl` and so on; what is left out is null. It is read when a message is sent, so messages that wait have it too."
       },
-      getBranding: {
+      get: {
         summary: "Get the branding",
         description:
           "Returns the branding of the tenant. All is null, and `version` is 0, while none has been set."

@@ -67,7 +67,6 @@ const templates = HttpApiBuilder.group(
   "templates",
   Effect.fn(function* (handlers) {
     const service = yield* NotificationTemplates
-    const brandings = yield* NotificationBrandings
     const draftOnce = yield* draftTemplate
     return handlers.handleAll({
       draftTemplate: ({ headers, payload }) =>
@@ -80,9 +79,19 @@ const templates = HttpApiBuilder.group(
       archiveTemplate: ({ params }) =>
         service.archive(params.template, params.templateVersion).pipe(Storage.orUnavailable),
       previewTemplate: ({ params, payload }) =>
-        service.preview(params.template, params.templateVersion, payload).pipe(Storage.orUnavailable),
-      setBranding: ({ payload }) => brandings.set(payload).pipe(Storage.orUnavailable),
-      getBranding: () => brandings.get.pipe(Storage.orUnavailable)
+        service.preview(params.template, params.templateVersion, payload).pipe(Storage.orUnavailable)
+    })
+  })
+)
+
+const branding = HttpApiBuilder.group(
+  NotificationTemplatesApi,
+  "branding",
+  Effect.fn(function* (handlers) {
+    const service = yield* NotificationBrandings
+    return handlers.handleAll({
+      set: ({ payload }) => service.set(payload).pipe(Storage.orUnavailable),
+      get: () => service.get.pipe(Storage.orUnavailable)
     })
   })
 )
@@ -155,4 +164,12 @@ const suppressions = HttpApiBuilder.group(
  * @category layers
  * @since 0.1.0
  */
-export const layer = Layer.mergeAll(notifications, mappings, templates, profiles, preferences, suppressions)
+export const layer = Layer.mergeAll(
+  notifications,
+  mappings,
+  templates,
+  branding,
+  profiles,
+  preferences,
+  suppressions
+)

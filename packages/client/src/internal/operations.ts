@@ -6705,10 +6705,12 @@ export interface Operations {
       readonly templateVersion: string
       readonly body: NotificationPreviewRequest
     }, options?: CallOptions): Promise<NotificationPreview>
+  }
+  readonly branding: {
     /** Get the branding. Returns the branding of the tenant. All is null, and `version` is 0, while none has been set. */
-    getBranding(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<NotificationBranding>
+    get(input?: Readonly<Record<string, never>>, options?: CallOptions): Promise<NotificationBranding>
     /** Set the branding. Sets what templates and layouts see as `brand`, as a whole: `brand.name`, `brand.logoUrl` and so on; what is left out is null. It is read when a message is sent, so messages that wait have it too. */
-    setBranding(input: {
+    set(input: {
       readonly body: {
         readonly name: string
         readonly logoUrl?: string

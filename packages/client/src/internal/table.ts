@@ -399,8 +399,10 @@ export const table: Readonly<Record<string, Readonly<Record<string, string>>>> =
     get: "GET notifications/templates/{template}/versions/{templateVersion}",
     publish: "POST notifications/templates/{template}/versions/{templateVersion}/publish",
     archive: "POST notifications/templates/{template}/versions/{templateVersion}/archive",
-    preview: "POST notifications/templates/{template}/versions/{templateVersion}/preview",
-    getBranding: "GET notifications/branding",
-    setBranding: "POST notifications/branding"
+    preview: "POST notifications/templates/{template}/versions/{templateVersion}/preview"
+  },
+  branding: {
+    get: "GET notifications/branding",
+    set: "POST notifications/branding"
   }
 }
