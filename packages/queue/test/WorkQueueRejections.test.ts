@@ -34,15 +34,22 @@ const rejectSevens = (jobs: ReadonlyArray<QueueJob.LeasedJob>) =>
     )
   )
 
-/** Runs a worker until the loop has recorded its poisoned tenants and the rows of the others are gone. */
+/** Runs a worker until the loop has recorded another failure of its poisoned tenants, and the rows of the others are gone. */
 const roundUntil = (loop: string, table: "delayed" | "lease" | "job_dedupe") =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const now = yield* Now.TestNow
     yield* now.adjust("2 hours")
+    const [before] = yield* sql<{ readonly failures: number }>`
+      SELECT coalesce(max(failures), 0) AS failures
+        FROM hm_loop_failure
+       WHERE loop = ${loop}
+    `
     yield* worker([handlerOf("none", () => Effect.void)])
     yield* sql<{ readonly isOver: boolean }>`
-      SELECT count(*) = 3 AND NOT EXISTS (SELECT 1 FROM ${sql(`hm_test_${table}`)} WHERE tenant_id ~ '-[ac]$') AS "isOver"
+      SELECT count(*) = 3
+             AND min(failures) > ${before?.failures ?? 0}
+             AND NOT EXISTS (SELECT 1 FROM ${sql(`hm_test_${table}`)} WHERE tenant_id ~ '-[ac]$') AS "isOver"
         FROM hm_loop_failure
        WHERE loop = ${loop}
     `.pipe(Effect.repeat({ until: ([row]) => row?.isOver === true, schedule: Schedule.spaced("20 millis") }))
