@@ -213,7 +213,7 @@ layer(Laboratory.layer().pipe(Layer.provideMerge(MailServer.layer())), { exclude
           yield* sql`
           INSERT INTO hm_notification_suppression (tenant_id, address_hash, reason, expires_at, recorded_at)
           SELECT 'crowd', sha256(n::text::bytea), 'bounce',
-                 CASE WHEN n = 11500 THEN NULL ELSE ${now}::timestamptz + (n - 11000) * interval '1 second' END, now()
+                 CASE WHEN n = 11500 THEN NULL ELSE ${now}::timestamptz + (n - 11000) * interval '1 hour' END, now()
             FROM generate_series(1, 11500) AS n
         `
           yield* prune

@@ -28,11 +28,12 @@ const lowBurst = 450
 const raisedBurst = 10 * lowBurst
 /** Tokens are used at most so much later than they were charged. */
 const lifeSeconds = 0.1
-const asTenant = provide(TenantId.make("acme"))
+/** A tenant per test: a policy of one would count in the other. */
+const asTenant = (tenant: string) => provide(TenantId.make(tenant))
 
-const start = Effect.fnUntraced(function* (clock = "right") {
+const start = Effect.fnUntraced(function* (tenant: string, clock = "right") {
   const { url } = yield* TestDatabase
-  const args = [url, String(rate), String(burst), clock]
+  const args = [url, tenant, String(rate), String(burst), clock]
   return yield* ServiceProcess.start(script, args, { HM_QUOTAS_CHECK_DEADLINE: "60 seconds" })
 })
 
@@ -84,7 +85,7 @@ layer(TestLayer, { excludeTestServices: true })("three processes on one key", (i
         const before = yield* databaseSeconds
         assert.isTrue((yield* hot.take("everybody", burst - room)).allowed)
         const begun = yield* databaseSeconds
-        const processes = [yield* start(), yield* start(), yield* start("wrong")]
+        const processes = [yield* start("clocks"), yield* start("clocks"), yield* start("clocks", "wrong")]
         yield* allAdmitted(processes)
         yield* Effect.sleep("10 seconds")
         yield* end(processes)
@@ -98,7 +99,7 @@ layer(TestLayer, { excludeTestServices: true })("three processes on one key", (i
         assert.isAtLeast(admitted, room)
         assert.isAtLeast(admitted, 0.97 * given)
         yield* Effect.logInfo(`${admitted} admitted of ${given}, ${remaining} left`)
-      }).pipe(Effect.scoped, asTenant)
+      }).pipe(Effect.scoped, asTenant("clocks"))
   )
 
   it.effect("admit at most both bounds when one is killed and the policy is raised tenfold half-way", () =>
@@ -114,7 +115,7 @@ layer(TestLayer, { excludeTestServices: true })("three processes on one key", (i
         by: ["user"]
       })
       const before = yield* databaseSeconds
-      const processes = [yield* start(), yield* start(), yield* start()]
+      const processes = [yield* start("raised"), yield* start("raised"), yield* start("raised")]
       const [killed, ...others] = processes
       yield* allAdmitted(processes)
       yield* Effect.sleep("2 seconds")
@@ -130,6 +131,6 @@ layer(TestLayer, { excludeTestServices: true })("three processes on one key", (i
       const after = yield* databaseSeconds
       const raised = raisedBurst + rate * (after - change + lifeSeconds)
       assert.isAtMost(sumOf(processes), lowRate * (change - before + lifeSeconds) + raised)
-    }).pipe(Effect.scoped, asTenant)
+    }).pipe(Effect.scoped, asTenant("raised"))
   )
 })

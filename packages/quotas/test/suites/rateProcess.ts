@@ -8,7 +8,7 @@ import { connect } from "@hypermarket/core/Promises"
 import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
 import { setTimeout as sleep } from "node:timers/promises"
 
-const [url = "", rate = "", burst = "", clock = ""] = process.argv.slice(2)
+const [url = "", tenant = "", rate = "", burst = "", clock = ""] = process.argv.slice(2)
 const hourMillis = 3_600_000
 const turnMillis = 2_000
 const callers = 64
@@ -27,7 +27,7 @@ if (clock === "wrong") {
 }
 
 await using hm = await connect({ connectionString: url, domains: [QuotasDomain], pool: { max: 3 } })
-const limit = await hm.tenant("acme").limits.open({
+const limit = await hm.tenant(tenant).limits.open({
   name: "hot",
   rate: Number(rate),
   burst: Number(burst),
