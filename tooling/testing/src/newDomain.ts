@@ -157,9 +157,10 @@ const enter = Effect.fnUntraced(function* (name: string) {
           `| [\`@hypermarket/${name}\`](packages/${name}/README.md)`
         )
       : text.replace(
-          /\n\nWhat all of them stand on/,
-          (match) =>
-            `\n| ${name} | [\`@hypermarket/${name}\`](packages/${name}/README.md) | ${name} items | items work |${match}`
+          // The last row of the table of domains.
+          /(\n\| [^\n]*\]\(packages\/[a-z]+\/README\.md\)[^\n]*\|)(?=\n\n)/,
+          (row) =>
+            `${row}\n| ${name} | [\`@hypermarket/${name}\`](packages/${name}/README.md) | ${name} items | items work |`
         )
   )
   yield* edit("apps/console/src/domains.ts", (text) => {
