@@ -143,7 +143,7 @@ const enter = Effect.fnUntraced(function* (name: string) {
       `import { ${name} } from "./parts/${name}.ts"`
     )(text).replace(/\]\n*$/, `, ${name}]\n`)
   )
-  yield* edit("apps/cli/test/QuickstartFigures.test.ts", (text) =>
+  yield* edit("apps/cli/test/figuresDocument.ts", (text) =>
     text.replace(
       /domains: Schema\.Struct\(\{\n/,
       (match) => `${match}    ${name}: Schema.Struct({ item: Schema.Literal("first") }),\n`
