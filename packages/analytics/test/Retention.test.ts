@@ -1,3 +1,7 @@
+/**
+ * Old facts after their retention: what is removed, what is answered afterwards, and what comes late. Longer than 400 lines, since
+ * every answer is compared with that of a shop that kept all facts.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as AnalyticsDomain from "@hypermarket/analytics/AnalyticsDomain"
 import { subjectData } from "@hypermarket/analytics/AnalyticsSubjectData"
