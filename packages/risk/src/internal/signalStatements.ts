@@ -241,7 +241,25 @@ export const make = (sql: SqlClient.SqlClient) => {
      WHERE s.tenant_id = ${tenantId} AND s.occurred_at = changed.occurred_at AND s.signal_id = changed.signal_id
   `
 
-  /** Moves a signal from one result to another: it stays one event of each entity, also where its hour is folded. */
+  /**
+   * Locks the events of a signal, so that no job folds them meanwhile. A statement by itself: one that waits here for a job
+   * does not see the hours that the job has added.
+   */
+  const lockEvents = (tenantId: string, signal: Stored) => sql`
+    SELECT 1 AS locked
+      FROM hm_fraud_entity_event e
+     WHERE e.tenant_id = ${tenantId}
+       AND e.entity = ANY (${signal.entities.map(({ hash }) => String(hash))}::bigint[])
+       AND e.is_folded IN (false, true)
+       AND e.occurred_at = ${signal.occurredAt}
+       AND e.signal_id = ${signal.signalId}::uuid
+       FOR UPDATE
+  `
+
+  /**
+   * Moves a signal from one result to another: it stays one event of each entity, also where its hour is folded. The caller holds
+   * the events' locks.
+   */
   const changeResult = (tenantId: string, signal: Stored, result: SignalResult, now: Date) => sql`
     WITH locked AS (
       SELECT e.entity, e.is_folded, e.kind, e.result, e.amount, coalesce(e.currency, '') AS currency,
@@ -252,7 +270,6 @@ export const make = (sql: SqlClient.SqlClient) => {
          AND e.is_folded IN (false, true)
          AND e.occurred_at = ${signal.occurredAt}
          AND e.signal_id = ${signal.signalId}::uuid
-         FOR UPDATE
     ),
     changed_events AS (
       UPDATE hm_fraud_entity_event e
@@ -331,6 +348,7 @@ export const make = (sql: SqlClient.SqlClient) => {
       const stored = storedOf(row, false)
       const result = bySubject.get(placeOf(row))?.result
       if (result !== undefined && result !== stored.result) {
+        yield* lockEvents(tenantId, stored)
         yield* changeResult(tenantId, stored, result, now)
       }
       existing.push(result === undefined ? stored : { ...stored, result })
