@@ -146,7 +146,7 @@ export class Risk extends Context.Service<
     readonly list: (
       request: Page.Request
     ) => Effect.Effect<Page.Page<RiskDecision>, Page.CursorInvalid | SqlError, Tenant>
-    /** Records what turned out about a subject. The same label again moves the time at which it could be known. */
+    /** Records what turned out about a subject. Of the same label again the earliest time counts. */
     readonly label: (labels: ReadonlyArray<NewLabel>) => Effect.Effect<void, SqlError, Tenant>
     /** Returns decisions of a time with their labels, newest first, as samples for a scorer. */
     readonly samples: (
@@ -300,13 +300,9 @@ export class Risk extends Context.Service<
         const label = Effect.fn("Risk.label")(function* (labels: ReadonlyArray<NewLabel>) {
           const tenant = yield* Tenant
           const now = yield* Now.now
-          // One row per label: a statement cannot write a row twice.
-          const unique = new Map(
-            labels.map((each) => [JSON.stringify([each.kind, each.subject, each.label]), each])
-          )
           yield* decisionRows.writeLabels(
             tenant.id,
-            Array.from(unique.values(), ({ availableAt, kind, label: name, subject }) => ({
+            labels.map(({ availableAt, kind, label: name, subject }) => ({
               kind,
               subject,
               label: name,

@@ -101,6 +101,30 @@ layer(Scene.layer, { excludeTestServices: true })("facts of the shop", (it) => {
     }).pipe(Effect.provideService(AllTenants, { actor: "test" }), Effect.scoped, tenant("facts"))
   )
 
+  it.effect("of more orders than one statement judges become one decision each", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const now = yield* Now.now
+      yield* Scene.goLive({
+        rules: [{ key: "c", expression: 'count("account", "24h", "order") >= 10', reason: "C", weight: 1 }]
+      })
+      const orders = Array.from({ length: 230 }, (_, index) => `b-${index}`)
+      const events = orders.map((id) =>
+        event("order.placed", id, now, orderData(id, 1, now, { customerId: `c-${id}` }))
+      )
+      yield* handle([...events, ...events.slice(0, 7)])
+      const first = yield* risk.list({ limit: 200 })
+      const second = yield* risk.list({ limit: 200, cursor: first.nextCursor ?? "" })
+      const decided = [...first.items, ...second.items]
+      assert.deepStrictEqual(decided.map(({ subject }) => subject).toSorted(), orders.toSorted())
+      assert.isTrue(
+        decided.every(
+          ({ frozen, number }) => number === 1 && frozen.features["count(account,24h,order)"] === "0"
+        )
+      )
+    }).pipe(tenant("batch"))
+  )
+
   const tooLate = Effect.map(PrometheusMetrics.format(), (text) =>
     Number(/^hm_risk_facts_too_late_total (\d+)$/m.exec(text)?.[1] ?? 0)
   )
@@ -130,19 +154,29 @@ layer(Scene.layer, { excludeTestServices: true })("facts of the shop", (it) => {
       const version = yield* Scene.goLive({
         rules: [{ key: "all", expression: "true", reason: "ALL", outcome: "hold" }]
       })
-      yield* risk.decide({ kind: "order", subject: "o-1", entities: {} }, patient)
       const at = new Date(now.getTime() + 60_000)
-      yield* handle([
-        event("chargeback.received", "cb", at, {
-          orderId: "o-1",
-          chargebackId: "cb-1",
-          version: 1,
-          at: at.toISOString(),
+      const lost = new Date(now.getTime() + 86_400_000)
+      const chargeback = (orderId: string, state: "opened" | "lost") => {
+        const [time, version] = state === "opened" ? [at, 1] : [lost, 2]
+        return event("chargeback.received", `cb-${orderId}-${state}`, time, {
+          orderId,
+          chargebackId: `cb-${orderId}`,
+          version,
+          at: time.toISOString(),
           reason: "fraud",
           amount: "1000",
-          state: "opened"
+          state
         })
-      ])
+      }
+      for (const subject of ["o-1", "o-2", "o-3"]) {
+        yield* risk.decide({ kind: "order", subject, entities: {} }, patient)
+      }
+      // That one is lost changes nothing of what was known when it was opened, in whatever order both arrive.
+      yield* handle([chargeback("o-1", "opened")])
+      yield* handle([chargeback("o-1", "lost")])
+      yield* handle([chargeback("o-2", "lost")])
+      yield* handle([chargeback("o-2", "opened")])
+      yield* handle([chargeback("o-3", "opened"), chargeback("o-3", "lost")])
       const range = {
         version,
         from: DateTime.makeUnsafe(now.getTime() - 60_000),
@@ -152,8 +186,8 @@ layer(Scene.layer, { excludeTestServices: true })("facts of the shop", (it) => {
         labelled: 0
       })
       assert.deepInclude(yield* rules.backtest({ ...range, asOf: DateTime.makeUnsafe(at.getTime()) }), {
-        labelled: 1,
-        badAlerts: 1,
+        labelled: 3,
+        badAlerts: 3,
         precision: 1
       })
     }).pipe(tenant("chargeback"))
@@ -249,7 +283,11 @@ layer(Scene.layer, { excludeTestServices: true })("facts of the shop", (it) => {
       )
       assert.deepInclude(answer, { outcome: "allow", fallback: null, score: 0 })
       const health = yield* rules.health
-      assert.lengthOf(health, 500)
+      assert.deepStrictEqual(
+        health.map(({ rule }) => rule).toSorted(),
+        ruleSet.rules.map(({ key }) => key).toSorted()
+      )
+      assert.isTrue(health.every(({ lastError }) => lastError !== null))
       assert.isTrue(health.every(({ errors, fired }) => errors === 1 && fired === 0))
     }).pipe(tenant("errors"))
   )

@@ -156,6 +156,13 @@ layer(Scene.layer, { excludeTestServices: true })("RiskRules", (it) => {
       // No figure of today differs, nor one of any instant before.
       assert.deepStrictEqual(yield* rules.backtest(range), today)
       assert.deepStrictEqual(yield* asOf(tomorrow - 1), today)
+      // What is labelled again was known before.
+      const again = { kind: "payment", subject: "p1", label: "legitimate" } as const
+      yield* risk.label([
+        { ...again, availableAt: DateTime.makeUnsafe(tomorrow) },
+        { ...again, availableAt: DateTime.makeUnsafe(tomorrow - 5) }
+      ])
+      assert.deepStrictEqual(yield* rules.backtest(range), today)
       assert.deepInclude(yield* asOf(tomorrow), {
         labelled: 4,
         bad: 3,

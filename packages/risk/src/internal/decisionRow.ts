@@ -80,6 +80,7 @@ export const make = (sql: SqlClient.SqlClient) => {
     return yield* pages.page(yield* row.decodeAll(rows), request)
   })
 
+  /** A label that is written again was known at the earliest of its times: no later fact takes it out of a figure of the past. */
   const writeLabels = (
     tenantId: string,
     labels: ReadonlyArray<{
@@ -90,16 +91,19 @@ export const make = (sql: SqlClient.SqlClient) => {
     }>,
     now: Date
   ) => sql`
-    INSERT INTO hm_risk_label (tenant_id, kind, subject, label, available_at, recorded_at)
-    SELECT ${tenantId}, labelled.kind, labelled.subject, labelled.label, labelled.available_at, ${now}::timestamptz
+    INSERT INTO hm_risk_label AS existing (tenant_id, kind, subject, label, available_at, recorded_at)
+    SELECT ${tenantId}, labelled.kind, labelled.subject, labelled.label, min(labelled.available_at), ${now}::timestamptz
       FROM unnest(
              ${labels.map(({ kind }) => kind)}::text[],
              ${labels.map(({ subject }) => subject)}::text[],
              ${labels.map(({ label }) => label)}::text[],
              ${labels.map(({ availableAt }) => availableAt.toISOString())}::timestamptz[]
            ) AS labelled (kind, subject, label, available_at)
+     GROUP BY labelled.kind, labelled.subject, labelled.label
+     -- In one order, so that two batches cannot wait for each other.
+     ORDER BY labelled.kind, labelled.subject, labelled.label
         ON CONFLICT (tenant_id, kind, subject, label)
-        DO UPDATE SET available_at = excluded.available_at
+        DO UPDATE SET available_at = least(existing.available_at, excluded.available_at)
   `
 
   return { find, explain, list, writeLabels }
