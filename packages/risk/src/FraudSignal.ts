@@ -6,6 +6,7 @@
 import * as EmailAddress from "@hypermarket/core/EmailAddress"
 import { AdopterId } from "@hypermarket/core/Identifier"
 import { Instant } from "@hypermarket/core/Instant"
+import * as Json from "@hypermarket/core/Json"
 import { Amount, Currency } from "@hypermarket/core/Money"
 import { IpAddress } from "@hypermarket/core/Place"
 import * as Text from "@hypermarket/core/Text"
@@ -160,7 +161,7 @@ export const Attributes = Schema.Record(Schema.String, Schema.Json).check(
     (attributes) => {
       const issue = attributeIssue(attributes, 1)
       if (issue !== undefined) return issue
-      return JSON.stringify(attributes).length > attributesMaxBytes
+      return Json.bytesOf(JSON.stringify(attributes)) > attributesMaxBytes
         ? `Expected at most ${attributesMaxBytes} bytes`
         : undefined
     },

@@ -208,7 +208,9 @@ export class Risk extends Context.Service<
               )
               if (isNew) prepared.push(each)
             }
-            return recordedOf(yield* signals.store(tenant.id, prepared, now))
+            const stored = yield* signals.store(tenant.id, prepared, now)
+            yield* Admission.admitStored(stored)
+            return recordedOf(stored)
           })
           return yield* transactionOf(sql)(write)
         })
@@ -290,6 +292,7 @@ export class Risk extends Context.Service<
               ],
               now
             )
+            yield* Admission.admitStored(stored)
             return stored.length === 0
               ? yield* new SignalNotFound({ kind, subject })
               : yield* getSignal(kind, subject)

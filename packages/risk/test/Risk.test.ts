@@ -4,6 +4,7 @@ import { Secrets } from "@hypermarket/core/Secrets"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import type { NewSignal } from "@hypermarket/risk/FraudSignal"
 import { Risk } from "@hypermarket/risk/Risk"
+import { RiskLinks } from "@hypermarket/risk/RiskLinks"
 import { RiskLists } from "@hypermarket/risk/RiskLists"
 import { ConfigProvider, Deferred, Effect, Fiber, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -66,6 +67,40 @@ layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
     }).pipe(tenant("keys"))
   )
 
+  it.effect(
+    "refuses another decision about a subject whose signal is no longer kept, and writes nothing",
+    () =>
+      Effect.gen(function* () {
+        const risk = yield* Risk
+        const sql = yield* SqlClient
+        const strict = { rules: [], strict: "card" } as const
+        for (const ruleSet of [{ rules: [] }, strict]) {
+          yield* Scene.goLive(ruleSet)
+          const subject = ruleSet === strict ? "p-strict" : "p-plain"
+          const first = yield* risk.decide(payment(subject), patient)
+          // As the job that drops partitions does.
+          yield* sql`
+          DELETE FROM hm_fraud_signal
+           WHERE tenant_id = 'retention'
+             AND subject = ${subject}
+        `
+          const error = yield* Effect.flip(risk.decide(payment(subject, { key: `${subject}-2` }), patient))
+          assert.deepInclude(error, {
+            _tag: "SignalInvalid",
+            errors: [{ path: ["subject"], message: "Expected a subject that happened at most 91 days ago" }]
+          })
+          const keys = yield* sql`
+          SELECT key
+            FROM hm_fraud_signal_key
+           WHERE key = ${`${subject}-2`}
+        `
+          assert.deepStrictEqual(keys, [])
+          // The decision is kept for longer, and so is its key.
+          assert.strictEqual((yield* risk.decide(payment(subject), patient)).decisionId, first.decisionId)
+        }
+      }).pipe(tenant("retention"))
+  )
+
   it.effect("refuses to decide inside a transaction of the caller", () =>
     Effect.gen(function* () {
       const risk = yield* Risk
@@ -101,8 +136,17 @@ layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
         assert.deepInclude(late, { outcome: "challenge", fallback: "deadline", decisionId: null })
         yield* Deferred.succeed(release, undefined)
         yield* Fiber.join(holder)
+        // The decision is made although its caller has gone.
+        const { items } = yield* Effect.repeat(risk.list({}), {
+          schedule: Schedule.spaced("20 millis"),
+          until: (page) => page.items.length > 0
+        })
         const answer = yield* risk.decide(payment("p1"), patient)
-        assert.deepInclude(answer, { outcome: "hold", fallback: null })
+        assert.deepInclude(answer, {
+          outcome: "hold",
+          fallback: null,
+          decisionId: items[0]?.decisionId ?? null
+        })
         assert.lengthOf((yield* risk.list({})).items, 1)
       }).pipe(tenant("deadline"))
   )
@@ -273,6 +317,8 @@ layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
     () =>
       Effect.gen(function* () {
         const risk = yield* Risk
+        const links = yield* RiskLinks
+        const lists = yield* RiskLists
         const sql = yield* SqlClient
         const secrets = yield* Effect.provide(
           Secrets,
@@ -298,11 +344,23 @@ layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
           .decide(payment("p2", { entities: { card: "shared" } }), patient)
           .pipe(tenant("one"))
         assert.strictEqual(before.outcome, "block")
+        yield* lists
+          .add({ list: "block", entity: { account: "listed" }, reason: "fraud" })
+          .pipe(tenant("one"))
+        const listed = (subject: string) =>
+          risk
+            .decide(payment(subject, { entities: { account: "listed", device: "linked" } }), patient)
+            .pipe(tenant("one"))
+        assert.deepInclude(yield* listed("p3"), { outcome: "block", reasons: ["BLOCK_LIST"] })
+        const ring = (name: string) => links.ring({ entity: { device: "linked" } }).pipe(tenant(name))
+        assert.lengthOf((yield* ring("one")).signals, 1)
         yield* secrets.forget("hm_fraud_signal.entities").pipe(tenant("one"))
+        assert.deepInclude(yield* ring("one"), { entities: [], signals: [] })
         const after = yield* risk
-          .decide(payment("p3", { entities: { card: "shared" } }), patient)
+          .decide(payment("p4", { entities: { card: "shared" } }), patient)
           .pipe(tenant("one"))
         assert.strictEqual(after.outcome, "allow")
+        assert.deepInclude(yield* listed("p5"), { outcome: "allow", reasons: [] })
       })
   )
 })

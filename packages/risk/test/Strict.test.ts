@@ -49,6 +49,31 @@ layer(Scene.layer, { excludeTestServices: true })("strict", (it) => {
     }).pipe(tenant("strict"))
   )
 
+  for (const strict of [undefined, "card"] as const) {
+    it.effect(`50 tries that are each sent twice at once get one decision per key, strict by ${strict}`, () =>
+      Effect.gen(function* () {
+        yield* Scene.goLive(counting(strict))
+        const burst = upTo(tries).map((index) => payment(`t${index}`, { entities: { card: "burst" } }))
+        const decisions = yield* Effect.forEach([...burst, ...burst], decided, { concurrency: "unbounded" })
+        const bySubject = Map.groupBy(decisions, ({ subject }) => subject)
+        assert.lengthOf(Array.from(bySubject), tries)
+        for (const same of bySubject.values()) {
+          assert.lengthOf(new Set(same.map(({ decisionId }) => decisionId)), 1)
+        }
+        const risk = yield* Risk
+        assert.lengthOf((yield* risk.list({ limit: 200 })).items, tries)
+        if (strict === undefined) return
+        const counts = Array.from(bySubject.values(), ([decision]) =>
+          Number(decision?.frozen.features["count(card,1h)"])
+        )
+        assert.deepStrictEqual(
+          counts.toSorted((left, right) => left - right),
+          upTo(tries)
+        )
+      }).pipe(tenant(`twice-${strict}`))
+    )
+  }
+
   it.effect("decides one after another by each of several entities", () =>
     Effect.gen(function* () {
       yield* Scene.goLive(counting(["card", "device"]))

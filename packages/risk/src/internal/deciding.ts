@@ -134,10 +134,10 @@ export const make = (services: {
       // A call that is repeated has had its effect, and may be older than what completed the signal since.
       const effect = isNewKey ? {} : { result: undefined, attributes: {} }
       const stored = yield* signals.store(tenant.id, [{ ...prepared, ...effect }], now)
+      yield* Admission.admitStored(stored)
       const [decision] = yield* judgement.judge(tenant.id, stored, live, options)
-      return decision === undefined
-        ? yield* Effect.die(`the signal of ${signal.kind} ${signal.subject} is past its retention`)
-        : answerOf(decision)
+      // The subject is remembered for longer than its signal, so that a late fact does not count again.
+      return decision === undefined ? yield* Admission.pastRetention : answerOf(decision)
     })
 
     const known = transactionOf(sql)(Effect.andThen(lock, decideKnown))

@@ -3,12 +3,21 @@ import * as Identifier from "@hypermarket/core/Identifier"
 import * as Now from "@hypermarket/core/Now"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
-import { entitiesMax, lateDaysMax, SignalInvalid, type NewSignal, type SignalKind } from "../FraudSignal.ts"
+import {
+  Attributes,
+  entitiesMax,
+  lateDaysMax,
+  SignalInvalid,
+  type NewSignal,
+  type SignalKind
+} from "../FraudSignal.ts"
 import { canonicalJson } from "./canonical.ts"
 import * as Entity from "./entity.ts"
 import * as Attribute from "./attribute.ts"
-import type { Prepared } from "./signalStatements.ts"
+import type { Prepared, Stored } from "./signalStatements.ts"
+import { windowKeepDays } from "./upkeep.ts"
 
 const dayMillis = 86_400_000
 const minuteMillis = 60_000
@@ -21,6 +30,12 @@ export const sourceDefault = "api"
 
 const invalid = (path: ReadonlyArray<string>, message: string) =>
   new SignalInvalid({ errors: [{ path, message }] })
+
+/** Refuses another decision about a subject whose signal is no longer kept. */
+export const pastRetention = invalid(
+  ["subject"],
+  `Expected a subject that happened at most ${windowKeepDays} days ago`
+)
 
 /** Returns the earliest time of a signal that may still be made. */
 export const oldestOf = (now: Date): number => now.getTime() - lateDaysMax * dayMillis
@@ -52,6 +67,18 @@ export const admitAttributes = Effect.fnUntraced(function* (
     if (Attribute.attributeValue(attributes[name], type) === undefined) {
       return yield* invalid(["attributes", name], `Expected a value of type ${type}`)
     }
+  }
+})
+
+const isAttributes = Schema.is(Attributes)
+
+/** Refuses attributes that exceed the bounds of one signal together with those that it has. */
+export const admitStored = Effect.fnUntraced(function* (stored: ReadonlyArray<Stored>) {
+  if (!stored.every(({ attributes }) => isAttributes(attributes))) {
+    return yield* invalid(
+      ["attributes"],
+      "Expected attributes that are within their bounds together with those of the signal"
+    )
   }
 })
 
