@@ -53,15 +53,24 @@ export interface Groupable {
   readonly fingerprint: ReadonlyArray<string>
 }
 
-/** Raised when the rules change: new hashes begin with it, and hashes of the version before are looked up too. */
-const version = "1"
+/**
+ * A version of the rules for events without a fingerprint. Its name is part of each hash.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GroupingVersion {
+  readonly name: string
+  /** Returns what each hash of an event is made of, the most specific first. */
+  readonly partsOf: (event: Groupable) => ReadonlyArray<ReadonlyArray<string>>
+}
 
 /** Frames from the top of the stack that make up a hash. Deeper ones are those of a framework. */
 const framesMax = 30
 
-const hashOf = (parts: ReadonlyArray<string>): string =>
+const hashOf = ({ name }: GroupingVersion, parts: ReadonlyArray<string>): string =>
   createHash("sha256")
-    .update(JSON.stringify([version, ...parts]))
+    .update(JSON.stringify([name, ...parts]))
     .digest("hex")
     .slice(0, 32)
 
@@ -210,19 +219,29 @@ const chainOf = (exceptions: ReadonlyArray<Exception>): ReadonlyArray<Link> => {
   return links
 }
 
-const defaultHashes = (event: Groupable): ReadonlyArray<string> => {
+const defaultParts = (event: Groupable): ReadonlyArray<ReadonlyArray<string>> => {
   const chain = chainOf(event.exceptions)
   if (chain.some(({ all }) => all.length > 0)) {
-    const of = (parts: (link: Link) => ReadonlyArray<string>) =>
-      hashOf(["exception", ...chain.flatMap((link) => [link.type, ...parts(link)])])
+    const of = (parts: (link: Link) => ReadonlyArray<string>) => [
+      "exception",
+      ...chain.flatMap((link) => [link.type, ...parts(link)])
+    ]
     return [of(({ own }) => own), of(({ all }) => all)]
   }
   if (chain.length === 0 && event.frames.length > 0) {
-    return [hashOf(["stack", ...partsOf(inAppOf(event.frames))]), hashOf(["stack", ...partsOf(event.frames)])]
+    return [
+      ["stack", ...partsOf(inAppOf(event.frames))],
+      ["stack", ...partsOf(event.frames)]
+    ]
   }
-  if (chain.length > 0) return [hashOf(["type", ...chain.flatMap(({ message, type }) => [type, message])])]
-  return [hashOf(["message", parameterise(event.template ?? event.message)])]
+  if (chain.length > 0) return [["type", ...chain.flatMap(({ message, type }) => [type, message])]]
+  return [["message", parameterise(event.template ?? event.message)]]
 }
+
+const currentVersion: GroupingVersion = { name: "1", partsOf: defaultParts }
+
+/** Versions whose issues may still get events: each stays for the 90 days that events are kept. */
+const formerVersions: ReadonlyArray<GroupingVersion> = []
 
 const defaultMark = /^\{\{\s*default\s*\}\}$/
 
@@ -254,17 +273,32 @@ const valueOf = (event: Groupable, part: string): string => {
  */
 export const hashesOf = (
   event: Groupable,
-  rules: ReadonlyArray<GroupingRule> = []
+  rules: ReadonlyArray<GroupingRule> = [],
+  version: GroupingVersion = currentVersion
 ): ReadonlyArray<string> => {
-  const hashes = Array.from(new Set(defaultHashes(event)))
+  const hashes = Array.from(new Set(version.partsOf(event).map((parts) => hashOf(version, parts))))
   const ruled = fingerprintOf(rules, event)?.map((part) => valueOf(event, part))
   const fingerprint = ruled ?? event.fingerprint
   if (fingerprint.every((part) => defaultMark.test(part))) return hashes
-  if (!fingerprint.some((part) => defaultMark.test(part))) return [hashOf(["custom", ...fingerprint])]
+  if (!fingerprint.some((part) => defaultMark.test(part)))
+    return [hashOf(version, ["custom", ...fingerprint])]
   return hashes.map((hash) =>
-    hashOf(["custom", ...fingerprint.map((part) => (defaultMark.test(part) ? hash : part))])
+    hashOf(version, ["custom", ...fingerprint.map((part) => (defaultMark.test(part) ? hash : part))])
   )
 }
+
+/**
+ * Returns the hashes of an event by former versions of the rules. They lead to an issue when none of {@link hashesOf} does, and
+ * are never stored: two faults that a newer version keeps apart do not join under a hash of the version before.
+ *
+ * @category grouping
+ * @since 0.1.0
+ */
+export const formerHashesOf = (
+  event: Groupable,
+  rules: ReadonlyArray<GroupingRule> = [],
+  versions: ReadonlyArray<GroupingVersion> = formerVersions
+): ReadonlyArray<string> => versions.flatMap((version) => hashesOf(event, rules, version))
 
 /**
  * Replaces the parts of a message that differ between two events of one fault: addresses, ids, times, numbers, quoted texts.

@@ -173,7 +173,8 @@ export const group = (
   for (const [index, entry] of entered.entries()) {
     const { event, projectId, tenantId } = entry
     const keys = event.hashes.map((hash) => keyOf(tenantId, projectId, hash))
-    const hit = keys.map((key) => homes.get(key)).find((home) => home !== undefined)
+    const formerKeys = event.formerHashes.map((hash) => keyOf(tenantId, projectId, hash))
+    const hit = [...keys, ...formerKeys].map((key) => homes.get(key)).find((home) => home !== undefined)
     const candidate = candidates[index] ?? ""
     const home: Home = hit ?? { issueId: candidate, rootId: candidate, isNew: true }
     if (hit === undefined) {

@@ -43,6 +43,8 @@ export interface StoredEvent {
   readonly traceId: string | null
   readonly tags: ReadonlyArray<readonly [string, string]>
   readonly hashes: ReadonlyArray<string>
+  /** Hashes by former versions of the rules of grouping, under which the event's issue may be known. */
+  readonly formerHashes: ReadonlyArray<string>
   /** Of the scripts whose frames are not translated. */
   readonly debugIds: ReadonlyArray<string>
   /** Compressed with zstd. */
@@ -283,13 +285,17 @@ export const make = (sent: Fields, context: Context, scrubber: Scrubber): Stored
     traceId: idPattern.test(trace) ? trace : null,
     tags: tagsOf(cleaned),
     hashes: Grouping.hashesOf(grouped, rules),
+    formerHashes: Grouping.formerHashesOf(grouped, rules),
     debugIds: SourceMaps.wantedOf(cleaned),
     data: compress(json)
   }
 }
 
 /** The parts of an event that follow from its frames. */
-export type Translation = Pick<StoredEvent, "title" | "culprit" | "hashes" | "debugIds" | "data">
+export type Translation = Pick<
+  StoredEvent,
+  "title" | "culprit" | "hashes" | "formerHashes" | "debugIds" | "data"
+>
 
 /** Translates the frames of a stored event. */
 export const translate = (
@@ -305,6 +311,7 @@ export const translate = (
     title: titleOf(grouped),
     culprit: culpritOf(json, grouped),
     hashes: Grouping.hashesOf(grouped, rules),
+    formerHashes: Grouping.formerHashesOf(grouped, rules),
     debugIds: SourceMaps.wantedOf(json),
     data: compress(json)
   }

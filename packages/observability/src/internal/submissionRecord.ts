@@ -24,6 +24,8 @@ const eventFields = {
   traceId: Nullable,
   tags: Schema.Array(Schema.Tuple([Schema.String, Schema.String])),
   hashes: Schema.Array(Schema.String),
+  /** Absent in files of releases that had one version of the rules of grouping. */
+  formerHashes: Schema.optionalKey(Schema.Array(Schema.String)),
   /** Absent in files of releases that did not read source maps. */
   debugIds: Schema.optionalKey(Schema.Array(Schema.String))
 }
@@ -68,7 +70,15 @@ const Record = Schema.Struct({
   )
 })
 const decodeRecord = Schema.decodeUnknownSync(Record)
-const decodeEventFields = Schema.decodeUnknownSync(Schema.Struct(eventFields))
+const EventFields = Schema.Struct(eventFields)
+const decodeEventFields = Schema.decodeUnknownSync(EventFields)
+
+const eventOf = (fields: typeof EventFields.Type, data: Uint8Array): StoredEvent => ({
+  ...fields,
+  formerHashes: fields.formerHashes ?? [],
+  debugIds: fields.debugIds ?? [],
+  data
+})
 
 const bytesOf = ({ base64 }: typeof Data.Type): Uint8Array => new Uint8Array(Buffer.from(base64, "base64"))
 
@@ -83,11 +93,7 @@ export const decode = (json: Uint8Array): Submission => {
   const record = decodeRecord(parseJson(Buffer.from(json).toString("utf8")))
   return {
     ...record,
-    events: record.events.map((event) => ({
-      ...event,
-      debugIds: event.debugIds ?? [],
-      data: bytesOf(event.data)
-    })),
+    events: record.events.map(({ data, ...fields }) => eventOf(fields, bytesOf(data))),
     items: record.items.map((item) => ({ ...item, data: bytesOf(item.data) }))
   }
 }
@@ -95,7 +101,5 @@ export const decode = (json: Uint8Array): Submission => {
 /** The JSON of an event without its data, which has a separate column. */
 export const encodeEvent = (event: StoredEvent): string => JSON.stringify({ ...event, data: undefined })
 
-export const decodeEvent = (event: unknown, data: Uint8Array): StoredEvent => {
-  const fields = decodeEventFields(event)
-  return { ...fields, debugIds: fields.debugIds ?? [], data }
-}
+export const decodeEvent = (event: unknown, data: Uint8Array): StoredEvent =>
+  eventOf(decodeEventFields(event), data)

@@ -64,7 +64,9 @@ export const make = (sql: SqlClient.SqlClient) => ({
   groupsOf: (entries: ReadonlyArray<Entered>) => {
     const hashes = new Map(
       entries.flatMap(({ event, projectId, tenantId }) =>
-        event.hashes.map((hash) => [keyOf(tenantId, projectId, hash), { tenantId, projectId, hash }] as const)
+        [...event.hashes, ...event.formerHashes].map(
+          (hash) => [keyOf(tenantId, projectId, hash), { tenantId, projectId, hash }] as const
+        )
       )
     )
     const wanted = Array.from(hashes.values())
