@@ -351,14 +351,25 @@ const decoders = new Map(
 /** When a fact happened. Other instants (`placedAt`, `promisedAt`, `shipBy`) may be in the future. */
 const happenedFields = ["at", "joinedAt"] as const
 
-const aheadErrors = (data: unknown, nowMillis: number): ReadonlyArray<InputError> => {
+/**
+ * Returns what is wrong with an instant that is further ahead of the clock than {@link aheadHoursMax}; undefined for any
+ * other.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const aheadMessage = (at: DateTime.DateTime, now: Date): string | undefined =>
+  at.epochMilliseconds > now.getTime() + aheadMillisMax
+    ? `Expected an instant at most ${aheadHoursMax} hours ahead of the clock`
+    : undefined
+
+const aheadErrors = (data: unknown, now: Date): ReadonlyArray<InputError> => {
   if (typeof data !== "object" || data === null) return []
   const values = new Map<string, unknown>(Object.entries(data))
   return happenedFields.flatMap((field) => {
     const value = values.get(field)
-    return DateTime.isDateTime(value) && value.epochMilliseconds > nowMillis + aheadMillisMax
-      ? [{ path: [field], message: `Expected an instant at most ${aheadHoursMax} hours ahead of the clock` }]
-      : []
+    const message = DateTime.isDateTime(value) ? aheadMessage(value, now) : undefined
+    return message === undefined ? [] : [{ path: [field], message }]
   })
 }
 
@@ -375,7 +386,7 @@ export const check = (type: string, data: unknown, now: Date): Effect.Effect<voi
   return decode(data).pipe(
     Effect.mapError((error) => new FactInvalid({ errors: errorsOf(error) })),
     Effect.flatMap((decoded) => {
-      const errors = aheadErrors(decoded, now.getTime())
+      const errors = aheadErrors(decoded, now)
       return errors.length === 0 ? Effect.void : Effect.fail(new FactInvalid({ errors }))
     })
   )

@@ -7,8 +7,8 @@
  * them, and are tried again. `DETACH ... CONCURRENTLY` is not open to us: Postgres refuses it on a table that has a default
  * partition, and a table without one refuses rows when its worker is away for long.
  *
- * Rows that found no partition stand in the default one. `doctor` tells of them, and they move when their partition is
- * made.
+ * Rows that found no partition are in the default one. The retention holds there too: maintaining a table deletes those that a
+ * dropped partition would have taken along, and moves the others to a partition of their time. `doctor` tells of what is left.
  *
  * @since 0.1.0
  */
@@ -60,6 +60,14 @@ const lockRetry = Schedule.spaced("250 millis").pipe(
 
 /** Partitions that one call makes at most: a day's of eleven years. */
 const periodsMax = 4_096
+
+/** Past partitions that one round makes for rows of the default one; the next round makes the others. */
+const pastPeriodsMax = 32
+
+/** Rows of the default partition per deletion, so that it holds its locks for some tens of milliseconds. */
+const deletedRowsMax = 5_000
+/** Deletions per table and round: a million rows, so that the tables behind this one have their turn. */
+const deletionsMax = 200
 
 const identifier = /^[a-z_][a-z0-9_]{0,50}$/
 const storageText = /^[a-z_]+ = [a-z0-9.]+(, [a-z_]+ = [a-z0-9.]+)*$/
@@ -163,6 +171,9 @@ const attached = (self: Partitions) =>
     `
   ).pipe(Effect.map((rows) => rows.map((row) => row.name)))
 
+/** One of our own dates, which DDL does not take as a parameter: midnight UTC, for a `date` and for a `timestamptz`. */
+const midnight = (sql: SqlClient.SqlClient, day: Date) => sql.literal(`'${dayText(day)} 00:00:00+00'`)
+
 const isLockTimeout = (error: unknown): boolean =>
   isSqlError(error) && error.reason._tag === "LockTimeoutError"
 
@@ -181,9 +192,8 @@ const create = Effect.fnUntraced(function* (self: Partitions, period: Period) {
   const partition = sql(period.name)
   const by = sql(self.by)
   const bounds = sql(`${period.name}_bounds`)
-  // Our own dates, which a statement of this kind does not take as parameters. Midnight UTC, for either type of column.
-  const from = sql.literal(`'${dayText(period.from)} 00:00:00+00'`)
-  const to = sql.literal(`'${dayText(period.to)} 00:00:00+00'`)
+  const from = midnight(sql, period.from)
+  const to = midnight(sql, period.to)
   yield* briefly(
     sql,
     Effect.gen(function* () {
@@ -261,8 +271,58 @@ export const ensureAhead = Effect.fn("Partitions.ensureAhead")(function* (
   yield* ensure(self, moment, step(self.every, startOf(self.every, moment), self.ahead))
 })
 
+/** Returns the start of the first period that is kept, all of it or a part; undefined when everything is. */
+const keptFrom = Effect.fnUntraced(function* (self: Partitions, moment: Date) {
+  if (self.keep === undefined) return undefined
+  const aged = new Date(moment.getTime() - Duration.toMillis(self.keep))
+  const inUse = yield* self.oldestInUse
+  return startOf(self.every, inUse === undefined || inUse > aged ? aged : inUse)
+})
+
+/** Deletes rows of the default partition that are older than kept: no partition takes them along. */
+const deleteStrays = Effect.fnUntraced(function* (self: Partitions, before: Date) {
+  const sql = yield* SqlClient.SqlClient
+  const fallback = sql(`${self.table}_default`)
+  let deleted = 0
+  for (let n = 0; n < deletionsMax; n++) {
+    const [row] = yield* sql<{ readonly count: number }>`
+      WITH deleted AS (
+        DELETE FROM ${fallback}
+         WHERE ctid = ANY (ARRAY (
+                 SELECT ctid
+                   FROM ${fallback}
+                  WHERE ${sql(self.by)} < ${midnight(sql, before)}
+                  LIMIT ${deletedRowsMax}
+                    FOR UPDATE SKIP LOCKED))
+        RETURNING 1)
+      SELECT count(*)::int AS count
+        FROM deleted
+    `
+    deleted += row?.count ?? 0
+    if (row === undefined || row.count < deletedRowsMax) break
+  }
+  if (deleted > 0) {
+    yield* Effect.logInfo(`Deleted ${deleted} rows of ${self.table}_default: they are older than it keeps`)
+  }
+})
+
+/** Makes the past partitions of rows that are in the default one, which move to them. */
+const moveStrays = Effect.fnUntraced(function* (self: Partitions, from: Date, to: Date) {
+  const sql = yield* SqlClient.SqlClient
+  const by = sql(self.by)
+  const periods = yield* sql<{ readonly from: Date }>`
+    SELECT DISTINCT date_trunc(${self.every}, ${by}::timestamptz, 'UTC') AS "from"
+      FROM ${sql(`${self.table}_default`)}
+     WHERE ${by} >= ${midnight(sql, from)} AND ${by} < ${midnight(sql, to)}
+     ORDER BY 1
+     LIMIT ${pastPeriodsMax}
+  `
+  yield* Effect.forEach(periods, (period) => create(self, periodOf(self, period.from)), { discard: true })
+})
+
 /**
- * Makes what is due ahead and drops what is older than kept. Tells what it dropped.
+ * Makes what is due ahead, and drops what is older than kept, rows of the default partition too. Other past rows of that
+ * one move to partitions of their time. Returns the names of what it dropped.
  *
  * @category running
  * @since 0.1.0
@@ -272,16 +332,15 @@ export const maintain = Effect.fn("Partitions.maintain")(function* (
 ): Effect.fn.Return<ReadonlyArray<string>, SqlError, SqlClient.SqlClient> {
   yield* ensureAhead(self)
   const moment = yield* now
-  if (self.keep === undefined) return []
-  const keptFrom = new Date(moment.getTime() - Duration.toMillis(self.keep))
+  const from = yield* keptFrom(self, moment)
+  if (from === undefined) return []
   const old = (yield* attached(self))
     .map((name) => periodNamed(self, name))
-    .filter((period): period is Period => period !== undefined && period.to <= keptFrom)
-  if (old.length === 0) return []
-  const inUse = yield* self.oldestInUse
-  const unused = inUse === undefined ? old : old.filter((period) => period.to <= inUse)
-  yield* Effect.forEach(unused, (period) => drop(self, period), { discard: true })
-  return unused.map((period) => period.name)
+    .filter((period): period is Period => period !== undefined && period.to <= from)
+  yield* Effect.forEach(old, (period) => drop(self, period), { discard: true })
+  yield* deleteStrays(self, from)
+  yield* moveStrays(self, from, startOf(self.every, moment))
+  return old.map((period) => period.name)
 })
 
 /** Maintains every table though one fails, and then fails with the first failure. */
@@ -357,7 +416,7 @@ const findingsOf = Effect.fnUntraced(function* (self: Partitions, moment: Date) 
     findings.push({
       status: "warn",
       message: `rows of ${self.table} stand in its default partition`,
-      hint: "they move when a partition of their time is made: Partitions.ensure"
+      hint: "a worker of the tables' owner moves those of the past or deletes them once an hour, and the others when their time comes; else run `hypermarket partitions maintain`"
     })
   }
   return findings.length > 0

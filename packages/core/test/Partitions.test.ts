@@ -20,8 +20,9 @@ const migrations = Migrations.make(
   {
     "0001_tables": Migrations.migration(
       [
-        ...["hm_a", "hm_b", "hm_c", "hm_d", "hm_e", "hm_f"].flatMap((name) => tableOf(name, "date")),
-        ...tableOf("hm_month", "timestamptz")
+        ...["hm_a", "hm_b", "hm_c", "hm_d", "hm_e", "hm_f", "hm_g"].flatMap((name) => tableOf(name, "date")),
+        ...tableOf("hm_month", "timestamptz"),
+        ...tableOf("hm_late", "timestamptz")
       ],
       { since: "0.1.0", oldestRelease: "0.1.0", locks: "none" }
     )
@@ -227,6 +228,67 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
         ["ok"]
       )
     })
+  )
+
+  it.effect(
+    "take rows out of the default partition as they age: kept ones move, the others are deleted",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* at("2026-09-20T12:00:00Z")
+        const oldest = yield* Ref.make<Date | undefined>(new Date("2026-07-11T23:00:00Z"))
+        const self = Partitions.make({
+          table: "hm_late",
+          by: "day",
+          every: "month",
+          keep: "40 days",
+          ahead: 1,
+          oldestInUse: Ref.get(oldest)
+        })
+        yield* sql`
+        INSERT INTO hm_late
+        SELECT 't', i.at::timestamptz, i.at
+          FROM unnest(ARRAY['1970-01-01 00:00:00+00', '2026-06-30 23:59:59.999+00', '2026-07-01 00:00:00+00',
+                            '2026-08-31 23:00:00+00', '2026-09-02 00:00:00+00', '2027-03-01 00:00:00+00']) AS i (at)
+      `
+        assert.deepStrictEqual(yield* Partitions.maintain(self), [])
+        assert.deepStrictEqual(yield* partitionsOf("hm_late"), {
+          hm_late_default: 1,
+          hm_late_p202607: 1,
+          hm_late_p202608: 1,
+          hm_late_p202609: 1,
+          hm_late_p202610: 0
+        })
+        yield* Ref.set(oldest, undefined)
+        assert.deepStrictEqual(yield* Partitions.maintain(self), ["hm_late_p202607"])
+        // What is far ahead waits for its time.
+        assert.deepStrictEqual(yield* sql`SELECT note FROM hm_late_default`, [
+          { note: "2027-03-01 00:00:00+00" }
+        ])
+      })
+  )
+
+  it.effect(
+    "delete more aged rows of the default partition than one statement does, and drop no kept one",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* at("2027-06-10T12:00:00Z")
+        const self = Partitions.make({ table: "hm_g", by: "day", every: "day", keep: "3 days", ahead: 1 })
+        yield* sql`
+        INSERT INTO hm_g
+        SELECT 't', '2027-06-06'::date, n::text
+          FROM generate_series(1, 12345) n
+      `
+        yield* sql`INSERT INTO hm_g VALUES ('t', '2027-06-07', 'kept')`
+        yield* Partitions.maintain(self)
+        assert.deepStrictEqual(yield* partitionsOf("hm_g"), {
+          hm_g_default: 0,
+          hm_g_p20270607: 1,
+          hm_g_p20270610: 0,
+          hm_g_p20270611: 0
+        })
+      })
   )
 
   it("refuse names that are none", () => {
