@@ -188,7 +188,8 @@ export class BehaviourGroup extends Endpoint.group(
     payload: Schema.Struct({
       events: Schema.Array(BehaviorEvent).check(Schema.isMaxLength(UserBehavior.batchMax))
     }),
-    success: UserBehavior.Recorded.pipe(accepted)
+    success: UserBehavior.Recorded.pipe(accepted),
+    error: UserBehavior.SignalsInvalid
   })
     .annotate(NotAudited, "events are their own record")
     .annotate(RequiredScope, "search:write")

@@ -172,14 +172,18 @@ export const domain = Domain.make({
       },
       { internal: ["writeFacts"] }
     ),
-    behaviour: Service.make(UserBehaviors, {
-      record: [UserBehavior.Source, UserBehavior.Signals],
-      recordQueries: [UserBehavior.Source, IndexName, UserBehavior.Searches],
-      history: [AdopterId],
-      erase: [AdopterId],
-      pending: [],
-      prune: []
-    }),
+    behaviour: Service.make(
+      UserBehaviors,
+      {
+        record: [UserBehavior.Source, UserBehavior.Signals],
+        recordQueries: [UserBehavior.Source, IndexName, UserBehavior.Searches],
+        history: [AdopterId],
+        erase: [AdopterId],
+        pending: [],
+        prune: []
+      },
+      { internal: ["recordByClient"] }
+    ),
     popularity: Service.make(ProductPopularity, { get: [AdopterId], count: [] }),
     rankingSignals: Service.make(RankingSignals, {
       put: [Schema.Array(RankingSignal.RankingSignal).check(Schema.isMaxLength(RankingSignal.batchMax))],

@@ -4,17 +4,13 @@
  * @since 0.1.0
  */
 import { requireResource } from "@hypermarket/core/Authorization"
-import * as Commerce from "@hypermarket/core/Commerce"
 import { Caller } from "@hypermarket/core/Credentials"
 import * as IdempotentRequests from "@hypermarket/core/IdempotentRequests"
-import { errorsMax } from "@hypermarket/core/InputErrors"
-import * as Now from "@hypermarket/core/Now"
 import { expectedVersion, tagged } from "@hypermarket/core/Precondition"
 import * as Problems from "@hypermarket/core/Problems"
 import * as Storage from "@hypermarket/core/Storage"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as ByteSize from "effect/ByteSize"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import * as HttpApiError from "effect/http-api/HttpApiError"
@@ -25,14 +21,14 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { ProductPopularity } from "./ProductPopularity.ts"
 import { RankingSignals } from "./RankingSignals.ts"
 import { Search } from "./Search.ts"
-import { type BehaviorEvent, DocumentBatch, documentsBytesMax, SearchApi } from "./SearchApi.ts"
+import { DocumentBatch, documentsBytesMax, SearchApi } from "./SearchApi.ts"
 import { SearchCurations } from "./SearchCurations.ts"
 import { SearchDocuments } from "./SearchDocuments.ts"
 import { NewIndex, products, SearchIndex } from "./SearchIndex.ts"
 import { SearchIndexes } from "./SearchIndexes.ts"
 import { NewVersion, SearchIndexVersion } from "./SearchIndexVersion.ts"
 import { SearchIndexVersions } from "./SearchIndexVersions.ts"
-import * as UserBehavior from "./UserBehavior.ts"
+import { SignalsInvalid } from "./UserBehavior.ts"
 import { UserBehaviors } from "./UserBehaviors.ts"
 
 /** Where signals come from that are sent to the endpoint. */
@@ -51,36 +47,14 @@ const toBadRequest = (error: Schema.SchemaError) =>
     errors: Problems.issuesOf(error.issue)
   })
 
-const dayMillis = 24 * 60 * 60 * 1_000
-const aheadMillisMax = Commerce.aheadHoursMax * 60 * 60 * 1_000
-
-/**
- * Refuses events beyond the clock, and from client keys those that are older than ids are remembered. Their keys are public: rows
- * of any time would fill what no retention removes.
- */
-const refuseOutside = Effect.fnUntraced(function* (events: ReadonlyArray<typeof BehaviorEvent.Type>) {
-  const { kind } = yield* Caller
-  const now = (yield* Now.now).getTime()
-  const earliest = kind === "client" ? now - UserBehavior.dedupeDays * dayMillis : Number.NEGATIVE_INFINITY
-  const errors = events.flatMap((event, index) => {
-    if (event.kind === "search") return []
-    const path = ["events", String(index), "at"]
-    const at = DateTime.toEpochMillis(event.at)
-    if (at > now + aheadMillisMax) {
-      return [
-        { path, message: `Expected an instant at most ${Commerce.aheadHoursMax} hours ahead of the clock` }
-      ]
-    }
-    return at < earliest
-      ? [{ path, message: `Expected an instant of the last ${UserBehavior.dedupeDays} days` }]
-      : []
+/** Returns the error with the paths of the body, which has searches among the signals. */
+const atEvents = ({ errors }: SignalsInvalid, placeOf: (index: number) => number | undefined) =>
+  new SignalsInvalid({
+    errors: errors.map(({ message, path: [index, ...field] }) => ({
+      path: ["events", String(placeOf(Number(index)) ?? index), ...field],
+      message
+    }))
   })
-  if (errors.length === 0) return
-  return yield* new HttpApiError.BadRequestProblem({
-    detail: "Request validation failed",
-    errors: errors.slice(0, errorsMax)
-  })
-})
 
 const searching = HttpApiBuilder.group(
   SearchApi,
@@ -168,15 +142,26 @@ const behaviour = HttpApiBuilder.group(
     return handlers.handleAll({
       record: ({ payload }) =>
         Effect.gen(function* () {
-          yield* refuseOutside(payload.events)
+          const { kind } = yield* Caller
           const searches = payload.events.flatMap((event) => (event.kind === "search" ? [event] : []))
           let counted = 0
           for (const [indexName, own] of Map.groupBy(searches, ({ indexName }) => indexName ?? products)) {
             yield* requireResource("index", indexName)
             counted += yield* behaviors.recordQueries(source, indexName, own)
           }
-          const signals = payload.events.flatMap((event) => (event.kind === "search" ? [] : [event]))
-          const { duplicates, limited, recorded } = yield* behaviors.record(source, signals)
+          const signals = payload.events.flatMap((event, place) =>
+            event.kind === "search" ? [] : [{ event, place }]
+          )
+          const { duplicates, limited, recorded } = yield* (
+            kind === "client" ? behaviors.recordByClient : behaviors.record
+          )(
+            source,
+            signals.map(({ event }) => event)
+          ).pipe(
+            Effect.mapError((error) =>
+              error._tag === "SignalsInvalid" ? atEvents(error, (index) => signals[index]?.place) : error
+            )
+          )
           return {
             recorded: recorded + counted,
             duplicates: duplicates + searches.length - counted,

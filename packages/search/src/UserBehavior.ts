@@ -8,6 +8,7 @@ import * as BoundedInt from "@hypermarket/core/BoundedInt"
 import { AdopterId } from "@hypermarket/core/Identifier"
 import { Instant } from "@hypermarket/core/Instant"
 import * as Text from "@hypermarket/core/Text"
+import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 
 /**
@@ -124,6 +125,23 @@ export const Recorded = Schema.Struct({ recorded: Schema.Int, duplicates: Schema
  * @since 0.1.0
  */
 export type Recorded = typeof Recorded.Type
+
+/**
+ * A signal's time is out of bounds: it is more than 24 hours ahead of the clock, or, from a client key, older than
+ * {@link dedupeDays}. Nothing is recorded. A path is the signal's place in the batch and the field.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SignalsInvalid extends HttpApiError.Problem<SignalsInvalid>()(
+  "SignalsInvalid",
+  {
+    type: "urn:hypermarket:problem:search:signals-invalid",
+    status: 400,
+    title: "A time is out of bounds"
+  },
+  { errors: Schema.Array(HttpApiError.ProblemIssue) }
+) {}
 
 /**
  * A product that a user viewed or clicked.

@@ -4,7 +4,9 @@
  *
  * @since 0.1.0
  */
+import * as Commerce from "@hypermarket/core/Commerce"
 import * as Identifier from "@hypermarket/core/Identifier"
+import { errorsMax } from "@hypermarket/core/InputErrors"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
@@ -21,6 +23,7 @@ import {
   historyMax,
   type Recorded,
   type Signal,
+  SignalsInvalid,
   userDayLimits
 } from "./UserBehavior.ts"
 
@@ -34,6 +37,18 @@ const allowanceDays = 1
 const pruneMax = 5_000
 const dayOf = (now: Date): string => now.toISOString().slice(0, 10)
 const dayMillis = 24 * 60 * 60 * 1000
+
+/** Fails if a signal happened beyond the clock, or before `earliest`. */
+const checkTimes = (signals: ReadonlyArray<Signal>, now: Date, earliest: number) => {
+  const errors = signals.flatMap(({ at }, index) => {
+    const message =
+      at.epochMilliseconds < earliest
+        ? `Expected an instant of the last ${dedupeDays} days`
+        : Commerce.aheadMessage(at, now)
+    return message === undefined ? [] : [{ path: [String(index), "at"], message }]
+  })
+  return errors.length === 0 ? Effect.void : new SignalsInvalid({ errors: errors.slice(0, errorsMax) })
+}
 
 /** The weight of each kind in a product's popularity. */
 const weights: Readonly<Record<Signal["kind"], number>> = { view: 1, click: 2, cart: 5, purchase: 10 }
@@ -51,11 +66,19 @@ const normalised = (query: string): string =>
 export class UserBehaviors extends Context.Service<
   UserBehaviors,
   {
-    /** Records up to `batchMax` signals of one source, all or nothing, in the caller's transaction. */
+    /**
+     * Records up to `batchMax` signals of one source, all or nothing, in the caller's transaction. Fails if one is more than
+     * 24 hours ahead of the clock. Signals of the past are taken, those older than 750 days until the next maintenance.
+     */
     readonly record: (
       source: string,
       signals: ReadonlyArray<Signal>
-    ) => Effect.Effect<Recorded, SqlError, Tenant>
+    ) => Effect.Effect<Recorded, SignalsInvalid | SqlError, Tenant>
+    /** Records as `record` does, from a public key: fails also if a signal is older than ids are remembered. */
+    readonly recordByClient: (
+      source: string,
+      signals: ReadonlyArray<Signal>
+    ) => Effect.Effect<Recorded, SignalsInvalid | SqlError, Tenant>
     /** Counts the queries of searches in an index, each search once. Returns the number of new searches. */
     readonly recordQueries: (
       source: string,
@@ -211,11 +234,25 @@ export class UserBehaviors extends Context.Service<
         return { recorded, duplicates, limited: accepted.length - recorded }
       })
 
-      const record = Effect.fn("UserBehaviors.record")(
-        (source: string, signals: ReadonlyArray<Signal>): Effect.Effect<Recorded, SqlError, Tenant> =>
-          signals.length === 0
-            ? Effect.succeed({ recorded: 0, duplicates: 0, limited: 0 })
-            : transactionOf(sql)(recordIn(source, signals))
+      const recordFrom = Effect.fnUntraced(function* (
+        source: string,
+        signals: ReadonlyArray<Signal>,
+        pastMillisMax: number
+      ) {
+        if (signals.length === 0) return { recorded: 0, duplicates: 0, limited: 0 }
+        const now = yield* Now.now
+        yield* checkTimes(signals, now, now.getTime() - pastMillisMax)
+        return yield* transactionOf(sql)(recordIn(source, signals))
+      })
+
+      const record = Effect.fn("UserBehaviors.record")((source: string, signals: ReadonlyArray<Signal>) =>
+        recordFrom(source, signals, Number.POSITIVE_INFINITY)
+      )
+
+      // Its keys are public: with older ids one could count a signal again and again.
+      const recordByClient = Effect.fn("UserBehaviors.recordByClient")(
+        (source: string, signals: ReadonlyArray<Signal>) =>
+          recordFrom(source, signals, dedupeDays * dayMillis)
       )
 
       const recordQueriesIn = Effect.fnUntraced(function* (
@@ -341,7 +378,7 @@ export class UserBehaviors extends Context.Service<
         `
       }).pipe(Effect.withSpan("UserBehaviors.prune"))
 
-      return UserBehaviors.of({ record, recordQueries, history, erase, pending, prune })
+      return UserBehaviors.of({ record, recordByClient, recordQueries, history, erase, pending, prune })
     })
   )
 }

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { layerTest as layerTestNow, now, TestNow } from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
+import * as Partitions from "@hypermarket/core/Partitions"
 import { provide } from "@hypermarket/core/Tenant"
 import { ProductPopularity } from "@hypermarket/search/ProductPopularity"
 import { RankingSignals } from "@hypermarket/search/RankingSignals"
@@ -284,5 +285,43 @@ layer(layerOf(), { excludeTestServices: true })("The shop's facts", (it) => {
       const queries = yield* sql`SELECT query, searches::int AS searches FROM hm_search_query`
       assert.deepStrictEqual(queries, [{ query: "second title", searches: 1 }])
     })
+  )
+
+  it.effect(
+    "about orders dated ahead count from now on, and those older than kept go with the maintenance",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const today = yield* now
+        const order = (orderId: string, placedAt: Date) =>
+          fact("order.placed", orderId, {
+            orderId,
+            version: 1,
+            status: "placed",
+            customerId: `of-${orderId}`,
+            channel: "store",
+            region: "PT",
+            currency: "EUR",
+            placedAt: placedAt.toISOString(),
+            lines: [{ lineId: "1", productId: "sku-9", sellerId: "s4", quantity: 3, unitPrice: "450" }]
+          })
+        yield* publish([
+          order("preorder", new Date(today.getTime() + 400 * 86_400_000)),
+          order("bygone", new Date("2016-02-29T08:00:00Z"))
+        ])
+        const handledAt = yield* now
+        const kept = sql`
+        SELECT user_key AS "user", occurred_at <= ${handledAt} AS past
+          FROM hm_user_behavior_signal
+         WHERE product_id = 'sku-9'
+         ORDER BY 1
+      `
+        assert.deepStrictEqual(yield* kept, [
+          { user: "of-bygone", past: true },
+          { user: "of-preorder", past: true }
+        ])
+        yield* Effect.forEach(SearchDomain.domain.partitions, Partitions.maintain)
+        assert.deepStrictEqual(yield* kept, [{ user: "of-preorder", past: true }])
+      })
   )
 })

@@ -3026,6 +3026,18 @@ export type SignalNotFound = {
   readonly title: "Not found"
 }
 
+export type SignalsInvalid = {
+  readonly detail?: string
+  readonly instance?: string
+  readonly errors: ReadonlyArray<{
+    readonly path: ReadonlyArray<string | number>
+    readonly message: string
+  }>
+  readonly type: "urn:hypermarket:problem:search:signals-invalid"
+  readonly status?: 400
+  readonly title: "A time is out of bounds"
+}
+
 export type SignalsRecorded = {
   readonly recorded: number
   readonly completed: number
@@ -3537,6 +3549,7 @@ export type KnownProblem =
   | SignalInvalid
   | SignalKeyReused
   | SignalNotFound
+  | SignalsInvalid
   | StorageUnavailable
   | SubjectPartNotFound
   | SubjectRequestNotFound

@@ -1,9 +1,11 @@
 /** Subscriptions to the shop's facts: products into their index, sessions and orders into behaviour. */
 import * as Commerce from "@hypermarket/core/Commerce"
 import * as InputErrors from "@hypermarket/core/InputErrors"
+import * as Now from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
 import * as Subscription from "@hypermarket/core/Subscription"
 import type { Tenant } from "@hypermarket/core/Tenant"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
@@ -70,18 +72,24 @@ const signalKinds = new Map([
   [Commerce.typeOf("session.carted"), "cart"]
 ] as const)
 
-/** In batches of one source each: an event's id is unique for its source. */
+/**
+ * In batches of one source each: an event's id is unique for its source. What is handled now has happened: an order may be
+ * dated ahead of the clock.
+ */
 const recordBySource = Effect.fnUntraced(function* (
   signals: ReadonlyArray<{ readonly source: string; readonly signal: UserBehavior.Signal }>
 ) {
   const behaviors = yield* UserBehaviors
+  const now = DateTime.fromDateUnsafe(yield* Now.now)
   for (const [source, own] of Map.groupBy(signals, ({ source }) => source)) {
     for (let at = 0; at < own.length; at += UserBehavior.batchMax) {
       const batch = own.slice(at, at + UserBehavior.batchMax)
-      yield* behaviors.record(
-        source,
-        batch.map(({ signal }) => signal)
-      )
+      yield* behaviors
+        .record(
+          source,
+          batch.map(({ signal }) => ({ ...signal, at: DateTime.min(signal.at, now) }))
+        )
+        .pipe(Effect.catchTag("SignalsInvalid", Effect.die))
     }
   }
 })
