@@ -228,7 +228,8 @@ export class Risk extends Context.Service<
                 (each): Signals.Prepared => ({
                   ...each,
                   version,
-                  occurredAt,
+                  // What is observed has happened: an order may be dated ahead of the clock.
+                  occurredAt: occurredAt > now ? now : occurredAt,
                   mayMake: occurredAt.getTime() >= oldest
                 })
               )

@@ -146,6 +146,17 @@ layer(Scene.layer, { excludeTestServices: true })("facts of the shop", (it) => {
       }).pipe(tenant("late"))
   )
 
+  it.effect("that are dated ahead of the clock make a signal of now, which the retention reaches", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const now = yield* Now.now
+      const ahead = new Date(now.getTime() + 700 * 86_400_000)
+      yield* handle([event("order.placed", "e1", now, orderData("o-preorder", 1, ahead))])
+      const signal = yield* risk.getSignal("order", "o-preorder")
+      assert.isAtMost(signal.occurredAt.epochMilliseconds, (yield* Now.now).getTime())
+    }).pipe(tenant("ahead"))
+  )
+
   it.effect("label an order by its chargeback, from the time that it was received", () =>
     Effect.gen(function* () {
       const risk = yield* Risk
