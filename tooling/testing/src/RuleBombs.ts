@@ -34,6 +34,7 @@ export const bombs: Readonly<Record<string, string>> = {
   "equal maps": pairs("{x: words} == {x: words}"),
   "a list searched": pairs("x in words"),
   "text in text": pairs("!x.contains(y + '!')"),
+  "a long text in text": `words.all(x, !subject.contains("${repeat(1_000, "1")}2${repeat(1_000, "1")}"))`,
   "text in order": pairs("x < y || true"),
   "sizes of text": pairs("size(subject) > 0"),
   "text as bytes": pairs("bytes(subject) != b'x'"),
