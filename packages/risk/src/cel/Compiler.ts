@@ -30,8 +30,8 @@ export interface Budget {
 }
 
 /**
- * A compiled expression. The values of its variables are in the order of {@link Program.variables}; undefined is one that
- * is missing.
+ * A compiled expression. The values of its variables are in the order of {@link Program.variables}, or in the slots that it
+ * was compiled for; undefined is one that is missing.
  *
  * @category models
  * @since 0.1.0
@@ -101,15 +101,22 @@ const logic =
 const chainOf = (ast: Ast.Ast, name: string): ReadonlyArray<Ast.Ast> =>
   ast.node === "call" && ast.name === name ? ast.args.flatMap((arg) => chainOf(arg, name)) : [ast]
 
+const slotsOf = (variables: ReadonlyArray<string>): ReadonlyMap<string, number> =>
+  new Map(variables.map((name, slot) => [name, slot]))
+
 /**
- * Compiles a tree whose variables are given. Functions that do not exist and names that are not declared are the
+ * Compiles a tree whose variables are given. With `slots` the values of a run are in those places, so that several programs
+ * share one list of values. Functions that do not exist and names that are not declared are the
  * checker's to refuse; here they become expressions that fail.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const compile = (root: Ast.Ast, variables: ReadonlyArray<string>): Program => {
-  const slots = new Map(variables.map((name, slot) => [name, slot]))
+export const compile = (
+  root: Ast.Ast,
+  variables: ReadonlyArray<string>,
+  slots: ReadonlyMap<string, number> = slotsOf(variables)
+): Program => {
   let depth = 0
   let localsMax = 0
 

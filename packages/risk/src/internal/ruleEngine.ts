@@ -113,6 +113,8 @@ interface CompiledRule {
 export interface CompiledSet {
   readonly version: number
   readonly rules: ReadonlyArray<CompiledRule>
+  /** The place of each name that a rule reads in the list of values that all rules share. */
+  readonly slots: ReadonlyMap<string, number>
   readonly thresholds: Thresholds
   readonly strict: ReadonlyArray<EntityKind>
   readonly attributes: ReadonlyArray<Attribute.Attribute>
@@ -132,9 +134,11 @@ export const compile = (options: {
   readonly attributes: ReadonlyArray<Attribute.Attribute>
   readonly scorer?: RiskScorer
 }): CompiledSet => {
+  const names = new Set(options.rules.flatMap(({ variables }) => variables))
+  const slots = new Map(Array.from(names, (name, slot) => [name, slot]))
   const rules = options.rules.map(({ ast, rule, variables }) => ({
     rule,
-    program: Compiler.compile(ast, variables),
+    program: Compiler.compile(ast, variables, slots),
     kinds: new Set<string>(rule.kinds ?? SignalKind.literals)
   }))
   const features = new Map(
@@ -154,7 +158,7 @@ export const compile = (options: {
       ] as const
     })
   )
-  return { ...options, rules, features }
+  return { ...options, rules, slots, features }
 }
 
 /** All that rules read: what a decision keeps, and what a version is tried on later. */
@@ -206,32 +210,43 @@ const gravest = (outcomes: ReadonlyArray<Outcome>): Outcome =>
     "allow"
   )
 
-const valuesOf = (frozen: Frozen, attributes: ReadonlyArray<Attribute.Attribute>): Map<string, V.Value> => {
-  const values = new Map<string, V.Value>([
-    ["kind", frozen.kind],
-    ["result", frozen.result],
-    ["subject", frozen.subject],
-    ["source", frozen.source],
-    ["at", new V.Timestamp(BigInt(Date.parse(frozen.at)) * 1_000_000n)],
-    ["entities", Attribute.toMap(frozen.entities.map((kind) => [kind, true]))],
-    [
-      "attributes",
-      Attribute.toMap(
-        Array.from(Attribute.attributesOf(attributes, frozen.kind)).flatMap(([name, type]) => {
-          const value = Object.hasOwn(frozen.attributes, name)
-            ? Attribute.attributeValue(frozen.attributes[name], type)
+/** Returns the value of a name that a rule reads; undefined when it is missing. */
+const valueOf = (
+  name: string,
+  frozen: Frozen,
+  attributes: ReadonlyArray<Attribute.Attribute>,
+  probability: number | undefined
+): V.Value | undefined => {
+  switch (name) {
+    case "kind":
+    case "result":
+    case "subject":
+    case "source":
+      return frozen[name]
+    case "at":
+      return new V.Timestamp(BigInt(Date.parse(frozen.at)) * 1_000_000n)
+    case "amount":
+      return frozen.amount === null ? undefined : BigInt(frozen.amount)
+    case "currency":
+      return frozen.currency ?? undefined
+    case probabilityName:
+      return probability
+    case "entities":
+      return Attribute.toMap(frozen.entities.map((kind) => [kind, true]))
+    case "attributes":
+      return Attribute.toMap(
+        Array.from(Attribute.attributesOf(attributes, frozen.kind)).flatMap(([attribute, type]) => {
+          const value = Object.hasOwn(frozen.attributes, attribute)
+            ? Attribute.attributeValue(frozen.attributes[attribute], type)
             : undefined
-          return value === undefined ? [] : [[name, value] as const]
+          return value === undefined ? [] : [[attribute, value] as const]
         })
       )
-    ]
-  ])
-  if (frozen.amount !== null) values.set("amount", BigInt(frozen.amount))
-  if (frozen.currency !== null) values.set("currency", frozen.currency)
-  for (const [name, value] of Object.entries(frozen.features)) {
-    values.set(name, typeof value === "string" ? BigInt(value) : value)
+    default: {
+      const value = Object.hasOwn(frozen.features, name) ? frozen.features[name] : undefined
+      return typeof value === "string" ? BigInt(value) : value
+    }
   }
-  return values
 }
 
 /** Values of an explanation are short: attributes are in the decision anyway. */
@@ -259,12 +274,13 @@ const pauseSteps = 10_000
 
 /** The evaluation of a version, which yields wherever others may run. */
 function* evaluation(set: CompiledSet | undefined, frozen: Frozen): Generator<void, Verdict, void> {
-  const values = valuesOf(frozen, set?.attributes ?? [])
   const scored =
     set?.scorer?.kinds.some((kind) => kind === frozen.kind) === true
       ? scoreOf(set.scorer, frozen.features, frozen.amount)
       : undefined
-  if (scored !== undefined) values.set(probabilityName, scored.probability)
+  const values = Array.from(set?.slots.keys() ?? [], (name) =>
+    valueOf(name, frozen, set?.attributes ?? [], scored?.probability)
+  )
   const budget = { remaining: decisionStepsMax }
   const fired: Array<Fired> = []
   const errors: Array<Verdict["errors"][number]> = []
@@ -276,10 +292,7 @@ function* evaluation(set: CompiledSet | undefined, frozen: Frozen): Generator<vo
       pauseAt = budget.remaining - pauseSteps
       yield
     }
-    const outcome = program.run(
-      program.variables.map((name) => values.get(name)),
-      budget
-    )
+    const outcome = program.run(values, budget)
     if (outcome instanceof V.Failure) {
       errors.push({ rule: rule.key, reason: outcome.reason, message: outcome.message })
       continue
@@ -296,7 +309,7 @@ function* evaluation(set: CompiledSet | undefined, frozen: Frozen): Generator<vo
       outcome: rule.outcome ?? null,
       values: Object.fromEntries(
         program.variables.flatMap((name) => {
-          const text = shown(values.get(name))
+          const text = shown(values[set?.slots.get(name) ?? -1])
           return text === undefined ? [] : [[name, text] as const]
         })
       )
