@@ -7,6 +7,7 @@ import type { RiskScorer } from "@hypermarket/risk/RiskScorer"
 import * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import { TestDatabase } from "@hypermarket/testing/TestDatabase"
 import { DateTime, Effect, Schema } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
 import * as Path from "node:path"
 import * as Scene from "./Scene.ts"
 import { patient, payment, tenant } from "./Scene.ts"
@@ -112,5 +113,43 @@ layer(Scene.layer, { excludeTestServices: true })("backtest", (it) => {
         })
         assert.deepInclude(report, { decisions, different: named.length })
       }).pipe(Effect.scoped, tenant("replayed"))
+  )
+
+  it.effect("A backtest reads each decision once, over several pages", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const rules = yield* RiskRules
+      const sql = yield* SqlClient
+      const version = yield* Scene.goLive({ rules: [busy(3)] })
+      yield* risk.decide(payment("p", { amount: { amount: 700n, currency } }), patient)
+      // Of each seven one is above the limit, and would have been saved.
+      const copies = 10_003
+      yield* sql`
+        INSERT INTO hm_risk_decision (
+                 tenant_id, decision_id, signal_id, occurred_at, kind, subject, number, outcome, score, reasons, observed, version,
+                 verdict, frozen, shadow, latency_micros, recorded_at
+               )
+        SELECT d.tenant_id, gen_random_uuid(), d.signal_id, d.occurred_at, d.kind, d.subject || '-' || n, 1, d.outcome, d.score,
+               d.reasons, d.observed, d.version, d.verdict,
+               jsonb_set(d.frozen, '{features,"count(account,24h)"}', to_jsonb((n % 7 / 2)::text)), d.shadow, d.latency_micros, d.recorded_at
+          FROM hm_risk_decision d
+         CROSS JOIN generate_series(1, ${copies}) AS n
+         WHERE d.tenant_id = 'paged'
+      `
+      const now = yield* DateTime.now
+      const report = yield* rules.backtest({
+        version,
+        from: DateTime.subtract(now, { hours: 1 }),
+        to: DateTime.add(now, { hours: 1 })
+      })
+      const alerts = Math.floor((copies + 1) / 7)
+      assert.deepInclude(report, {
+        decisions: copies + 1,
+        alerts,
+        different: alerts,
+        truncated: false,
+        leftOut: 0
+      })
+    }).pipe(tenant("paged"))
   )
 })

@@ -1,7 +1,9 @@
 /** Evaluates a version over decisions of the past, with what its rules could read then. */
 import * as Now from "@hypermarket/core/Now"
+import * as Page from "@hypermarket/core/Page"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { backtestMax, BacktestReport, type BacktestRequest } from "../RiskReport.ts"
@@ -148,18 +150,22 @@ export const make = (sql: SqlClient.SqlClient, rows: ReturnType<typeof Rows.make
     const past = PastFeatures.make(sql, rows, tenantId, set, now)
     const total = figures()
     let read = 0
-    let before = "ffffffff-ffff-ffff-ffff-ffffffffffff"
     let truncated = false
-    while (!truncated) {
-      const decisions = yield* page(tenantId, { asOf, before, from, to })
+    let reading = yield* Effect.forkChild(page(tenantId, { asOf, before: Page.lastUuid, from, to }))
+    for (;;) {
+      const decisions = yield* Fiber.join(reading)
+      read += decisions.length
+      const hasMore = decisions.length === pageRows
+      truncated = hasMore && read >= backtestMax
+      const before = decisions.at(-1)?.decisionId
+      const isLast = !hasMore || truncated || before === undefined
+      // The database reads the next page while this one is evaluated.
+      if (!isLast) reading = yield* Effect.forkChild(page(tenantId, { asOf, before, from, to }))
       const whole = yield* past.complete(
         decisions.map((row) => ({ row, frozen: Signals.parsed(row.frozen) }))
       )
       for (const { frozen, row } of whole) total.add(row, frozen, yield* Engine.evaluate(set, frozen))
-      read += decisions.length
-      if (decisions.length < pageRows) break
-      before = decisions.at(-1)?.decisionId ?? before
-      truncated = read >= backtestMax
+      if (isLast) break
     }
     return new BacktestReport({
       version: set.version,
