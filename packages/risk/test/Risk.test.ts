@@ -6,7 +6,7 @@ import type { NewSignal } from "@hypermarket/risk/FraudSignal"
 import { Risk } from "@hypermarket/risk/Risk"
 import { RiskLinks } from "@hypermarket/risk/RiskLinks"
 import { RiskLists } from "@hypermarket/risk/RiskLists"
-import { ConfigProvider, Deferred, Effect, Fiber, Layer, Schedule } from "effect"
+import { ConfigProvider, DateTime, Deferred, Effect, Fiber, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Scene from "./Scene.ts"
 import { patient, payment, tenant } from "./Scene.ts"
@@ -289,6 +289,28 @@ layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
       const other = yield* risk.decide(payment("e3", { entities: { ip: "2001:db8:0:2::1" } }), patient)
       assert.strictEqual(other.outcome, "allow")
     }).pipe(tenant("lists"))
+  )
+
+  it.effect("lists and snoozes an entity until their end", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const lists = yield* RiskLists
+      const testNow = yield* Now.TestNow
+      yield* Scene.goLive({ rules: [{ key: "all", expression: "true", reason: "ALL", outcome: "hold" }] })
+      const end = DateTime.makeUnsafe((yield* Now.now).getTime() + 3_600_000)
+      yield* lists.add({ list: "block", entity: { card: "listed" }, reason: "stolen", expiresAt: end })
+      yield* lists.snooze({ rule: "all", entity: { account: "known" }, reason: "known", until: end })
+      const outcomes = (name: string) =>
+        Effect.forEach([{ card: "listed" }, { account: "known" }, { account: "other" }], (entities, index) =>
+          Effect.map(
+            risk.decide(payment(`${name}-${index}`, { entities }), patient),
+            ({ outcome }) => outcome
+          )
+        )
+      assert.deepStrictEqual(yield* outcomes("before"), ["block", "allow", "hold"])
+      yield* testNow.adjust("61 minutes")
+      assert.deepStrictEqual(yield* outcomes("after"), ["hold", "hold", "hold"])
+    }).pipe(tenant("ends"))
   )
 
   it.effect("puts the block list over the allow list over rules, and keeps what was overridden", () =>

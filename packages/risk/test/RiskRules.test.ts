@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as Now from "@hypermarket/core/Now"
 import { Risk } from "@hypermarket/risk/Risk"
+import { RuleHealth } from "@hypermarket/risk/RiskDecision"
 import { RiskRules } from "@hypermarket/risk/RiskRules"
 import * as RiskDomain from "@hypermarket/risk/RiskDomain"
 import * as Wakeup from "@hypermarket/core/Wakeup"
@@ -171,6 +172,22 @@ layer(Scene.layer, { excludeTestServices: true })("RiskRules", (it) => {
         recall: 1
       })
     }).pipe(tenant("labels"))
+  )
+
+  it.effect("The health of a rule has a label once it is known", () =>
+    Effect.gen(function* () {
+      const risk = yield* Risk
+      const rules = yield* RiskRules
+      const testNow = yield* Now.TestNow
+      yield* Scene.goLive({ rules: [{ key: "all", expression: "true", reason: "ALL", outcome: "hold" }] })
+      yield* risk.decide(payment("p1"), patient)
+      const tomorrow = DateTime.makeUnsafe((yield* Now.now).getTime() + 86_400_000)
+      yield* risk.label([{ kind: "payment", subject: "p1", label: "fraud", availableAt: tomorrow }])
+      const before = { rule: "all", fired: 1, errors: 0, lastError: null, labelled: 0, bad: 0 }
+      assert.deepEqual(yield* rules.health, [new RuleHealth(before)])
+      yield* testNow.adjust("25 hours")
+      assert.deepEqual(yield* rules.health, [new RuleHealth({ ...before, labelled: 1, bad: 1 })])
+    }).pipe(tenant("health"))
   )
 
   it.effect("is decided by in another process too, which names the version", () =>
