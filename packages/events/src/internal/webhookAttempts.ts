@@ -1,4 +1,5 @@
 /** Begins and ends the attempts of a tenant: those that begin or end together share their statements. */
+import * as GroupCommit from "@hypermarket/core/GroupCommit"
 import * as Outbox from "@hypermarket/core/Outbox"
 import { SecretLost, Secrets, type SecretsNotConfigured } from "@hypermarket/core/Secrets"
 import { Tenant } from "@hypermarket/core/Tenant"
@@ -8,7 +9,6 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import * as TenantBatcher from "./tenantBatcher.ts"
 import * as AttemptStatements from "./webhookAttemptStatements.ts"
 import { makeDispatcher } from "./webhookDispatch.ts"
 import type { Outcome } from "./webhookOutcome.ts"
@@ -59,7 +59,8 @@ export const makeBegin = Effect.gen(function* () {
       )
   })
 
-  return yield* TenantBatcher.make({
+  return yield* GroupCommit.make({
+    sql,
     max: Statements.tenantConcurrency,
     run: Effect.fnUntraced(function* (
       attempts: ReadonlyArray<{ readonly job: AttemptStatements.AttemptJob; readonly at: Date }>
@@ -134,7 +135,8 @@ export const makeEnd = Effect.gen(function* () {
   })
 
   const inTransaction = transactionOf(sql)
-  return yield* TenantBatcher.make({
+  return yield* GroupCommit.make({
+    sql,
     max: Statements.tenantConcurrency,
     run: Effect.fnUntraced(function* (attempts: ReadonlyArray<Ended>) {
       const tenant = yield* Tenant

@@ -3,15 +3,15 @@
  * write to disk together. In a transaction of the caller each request has separate statements.
  */
 import * as Column from "@hypermarket/core/Column"
+import * as GroupCommit from "@hypermarket/core/GroupCommit"
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Now from "@hypermarket/core/Now"
 import type * as Outbox from "@hypermarket/core/Outbox"
 import * as Row from "@hypermarket/core/Row"
 import { Tenant } from "@hypermarket/core/Tenant"
-import { isOpen, transactionOf } from "@hypermarket/core/Transaction"
+import { transactionOf } from "@hypermarket/core/Transaction"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { QuotaFeature } from "../QuotaFeature.ts"
@@ -28,7 +28,6 @@ import { periodOf } from "./quotaPeriod.ts"
 import * as Statements from "./quotaStatements.ts"
 import { thresholdEvents } from "./quotaThreshold.ts"
 import * as ReservationStatements from "./reservationStatements.ts"
-import * as SharedRuns from "./sharedRuns.ts"
 
 export const reservationRow = Row.make(
   QuotaReservation,
@@ -60,6 +59,9 @@ export type Reserved =
     }
 
 const millisPerSecond = 1_000
+
+/** Requests per transaction. More would let the first of them wait for a long statement. */
+const requestsMax = 200
 
 /** Identifies a request among those of one key. */
 export const reserveFingerprint = ({ amount, feature, subject }: ReserveQuota): string =>
@@ -173,15 +175,13 @@ export const make = Effect.fnUntraced(function* (
     }
     const { end } = account.period
     const periodEnd = end === undefined ? null : DateTime.fromDateUnsafe(end)
-    return requests.map((request): Exit.Exit<Reserved> => {
-      const exceeded = {
-        outcome: "exceeded",
-        remaining: Math.max(0, room),
-        quota: settled.quota,
-        periodEnd
-      } as const
-      return Exit.succeed(answers.get(request) ?? exceeded)
-    })
+    const exceeded: Reserved = {
+      outcome: "exceeded",
+      remaining: Math.max(0, room),
+      quota: settled.quota,
+      periodEnd
+    }
+    return requests.map((request) => answers.get(request) ?? exceeded)
   })
 
   /** Requests of one balance in one transaction. A refusal commits too: what was folded and expired for it stays so. */
@@ -203,15 +203,11 @@ export const make = Effect.fnUntraced(function* (
     }
     return yield* inTransaction(decide(account, feature, now, requests))
   })
-  const reserveShared = yield* SharedRuns.make(reserveAll)
-
-  const reserve = Effect.fnUntraced(function* (request: ReserveQuota) {
-    if (!(yield* isOpen(sql))) {
-      const tenant = yield* Tenant
-      return yield* reserveShared(`${tenant.id}\n${request.feature}\n${request.subject ?? ""}`, request)
-    }
-    const [answer] = yield* reserveAll([request])
-    return yield* answer ?? Exit.die(new TypeError("a request without an answer"))
+  const reserve = yield* GroupCommit.make({
+    sql,
+    run: reserveAll,
+    max: requestsMax,
+    keyOf: ({ feature, subject }) => `${feature}\n${subject ?? ""}`
   })
 
   const rowsOf = Effect.fnUntraced(function* (
@@ -242,18 +238,15 @@ export const make = Effect.fnUntraced(function* (
     const rows = yield* rowsOf(Array.from(firsts.values()), { skipsLocked: true })
     const settled = new Map(rows.map((row) => [String(row.reservationId), row]))
     return settlements.map((each) =>
-      Exit.succeed(firsts.get(each.reservationId) === each ? settled.get(each.reservationId) : undefined)
+      firsts.get(each.reservationId) === each ? settled.get(each.reservationId) : undefined
     )
   })
-  const settleShared = yield* SharedRuns.make(settleAll)
+  const settleShared = yield* GroupCommit.make({ sql, run: settleAll, max: requestsMax })
 
   /** The reservation as it was settled; undefined when it is not open, or does not take this settlement. */
   const settle = Effect.fnUntraced(function* (settlement: ReservationStatements.Settlement) {
-    if (!(yield* isOpen(sql))) {
-      const tenant = yield* Tenant
-      const settled = yield* settleShared(tenant.id, settlement)
-      if (settled !== undefined) return settled
-    }
+    const settled = yield* settleShared(settlement)
+    if (settled !== undefined) return settled
     const [row] = yield* rowsOf([settlement], { skipsLocked: false })
     return row
   })
