@@ -24,6 +24,18 @@ import * as Job from "./Job.ts"
 import { now } from "./Now.ts"
 
 /**
+ * The period of one partition: from an instant, and up to another without it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Period {
+  readonly name: string
+  readonly from: Date
+  readonly to: Date
+}
+
+/**
  * @category models
  * @since 0.1.0
  */
@@ -41,6 +53,8 @@ export interface Partitions {
   readonly storage: string | undefined
   /** The oldest instant that something still refers to: nothing from then on is dropped. */
   readonly oldestInUse: Effect.Effect<Date | undefined, SqlError, SqlClient.SqlClient>
+  /** True for a period with rows that must stay: its partition is not dropped, and later ones are. */
+  readonly isInUse: (period: Period) => Effect.Effect<boolean, SqlError, SqlClient.SqlClient>
 }
 
 /**
@@ -84,6 +98,7 @@ export const make = (options: {
   readonly ahead: number
   readonly storage?: string
   readonly oldestInUse?: Partitions["oldestInUse"]
+  readonly isInUse?: Partitions["isInUse"]
 }): Partitions => {
   for (const name of [options.table, options.by]) {
     if (!identifier.test(name)) throw new TypeError(`"${name}" is not a name of a table or column`)
@@ -98,19 +113,14 @@ export const make = (options: {
     keep: options.keep === undefined ? undefined : Duration.fromInputUnsafe(options.keep),
     ahead: options.ahead,
     storage: options.storage,
-    oldestInUse: options.oldestInUse ?? Effect.succeed(undefined)
+    oldestInUse: options.oldestInUse ?? Effect.succeed(undefined),
+    isInUse: options.isInUse ?? (() => Effect.succeed(false))
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------
 // Periods
 // ---------------------------------------------------------------------------------------------------------------
-
-interface Period {
-  readonly name: string
-  readonly from: Date
-  readonly to: Date
-}
 
 const startOf = (every: Partitions["every"], at: Date): Date =>
   new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), every === "day" ? at.getUTCDate() : 1))
@@ -173,6 +183,20 @@ const attached = (self: Partitions) =>
 
 /** One of our own dates, which DDL does not take as a parameter: midnight UTC, for a `date` and for a `timestamptz`. */
 const midnight = (sql: SqlClient.SqlClient, day: Date) => sql.literal(`'${dayText(day)} 00:00:00+00'`)
+
+/**
+ * Reads the periods whose partitions are attached, the oldest first. The default partition has none.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const periods = Effect.fn("Partitions.periods")(function* (
+  self: Partitions
+): Effect.fn.Return<ReadonlyArray<Period>, SqlError, SqlClient.SqlClient> {
+  return (yield* attached(self))
+    .map((name) => periodNamed(self, name))
+    .filter((period): period is Period => period !== undefined)
+})
 
 const isLockTimeout = (error: unknown): boolean =>
   isSqlError(error) && error.reason._tag === "LockTimeoutError"
@@ -279,10 +303,18 @@ const keptFrom = Effect.fnUntraced(function* (self: Partitions, moment: Date) {
   return startOf(self.every, inUse === undefined || inUse > aged ? aged : inUse)
 })
 
+const unusedOf = (self: Partitions, all: ReadonlyArray<Period>) =>
+  Effect.filter(all, (period) => Effect.map(self.isInUse(period), (isInUse) => !isInUse))
+
 /** Deletes rows of the default partition that are older than kept: no partition takes them along. */
-const deleteStrays = Effect.fnUntraced(function* (self: Partitions, before: Date) {
+const deleteStrays = Effect.fnUntraced(function* (
+  self: Partitions,
+  before: Date,
+  but: ReadonlyArray<Period>
+) {
   const sql = yield* SqlClient.SqlClient
   const fallback = sql(`${self.table}_default`)
+  const by = sql(self.by)
   let deleted = 0
   for (let n = 0; n < deletionsMax; n++) {
     const [row] = yield* sql<{ readonly count: number }>`
@@ -291,7 +323,9 @@ const deleteStrays = Effect.fnUntraced(function* (self: Partitions, before: Date
          WHERE ctid = ANY (ARRAY (
                  SELECT ctid
                    FROM ${fallback}
-                  WHERE ${sql(self.by)} < ${midnight(sql, before)}
+                  WHERE ${by} < ${midnight(sql, before)}
+                    AND date_trunc(${self.every}, ${by}::timestamptz, 'UTC')
+                        <> ALL (${but.map(({ from }) => from)}::timestamptz[])
                   LIMIT ${deletedRowsMax}
                     FOR UPDATE SKIP LOCKED))
         RETURNING 1)
@@ -306,18 +340,30 @@ const deleteStrays = Effect.fnUntraced(function* (self: Partitions, before: Date
   }
 })
 
-/** Makes the past partitions of rows that are in the default one, which move to them. */
-const moveStrays = Effect.fnUntraced(function* (self: Partitions, from: Date, to: Date) {
+/**
+ * Deletes past rows of the default partition as a dropped partition would, and makes the partitions of the others, which move
+ * there.
+ */
+const ageStrays = Effect.fnUntraced(function* (self: Partitions, keptFrom: Date, today: Date) {
   const sql = yield* SqlClient.SqlClient
   const by = sql(self.by)
-  const periods = yield* sql<{ readonly from: Date }>`
+  const starts = yield* sql<{ readonly from: Date }>`
     SELECT DISTINCT date_trunc(${self.every}, ${by}::timestamptz, 'UTC') AS "from"
       FROM ${sql(`${self.table}_default`)}
-     WHERE ${by} >= ${midnight(sql, from)} AND ${by} < ${midnight(sql, to)}
+     WHERE ${by} < ${midnight(sql, today)}
      ORDER BY 1
-     LIMIT ${pastPeriodsMax}
   `
-  yield* Effect.forEach(periods, (period) => create(self, periodOf(self, period.from)), { discard: true })
+  if (starts.length === 0) return
+  const all = starts.map(({ from }) => periodOf(self, from))
+  const unused = new Set(
+    yield* unusedOf(
+      self,
+      all.filter(({ to }) => to <= keptFrom)
+    )
+  )
+  const kept = all.filter((period) => !unused.has(period))
+  if (unused.size > 0) yield* deleteStrays(self, keptFrom, kept)
+  yield* Effect.forEach(kept.slice(0, pastPeriodsMax), (period) => create(self, period), { discard: true })
 })
 
 /**
@@ -334,12 +380,12 @@ export const maintain = Effect.fn("Partitions.maintain")(function* (
   const moment = yield* now
   const from = yield* keptFrom(self, moment)
   if (from === undefined) return []
-  const old = (yield* attached(self))
-    .map((name) => periodNamed(self, name))
-    .filter((period): period is Period => period !== undefined && period.to <= from)
+  const old = yield* unusedOf(
+    self,
+    (yield* periods(self)).filter(({ to }) => to <= from)
+  )
   yield* Effect.forEach(old, (period) => drop(self, period), { discard: true })
-  yield* deleteStrays(self, from)
-  yield* moveStrays(self, from, startOf(self.every, moment))
+  yield* ageStrays(self, from, startOf(self.every, moment))
   return old.map((period) => period.name)
 })
 

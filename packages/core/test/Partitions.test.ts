@@ -20,7 +20,9 @@ const migrations = Migrations.make(
   {
     "0001_tables": Migrations.migration(
       [
-        ...["hm_a", "hm_b", "hm_c", "hm_d", "hm_e", "hm_f", "hm_g"].flatMap((name) => tableOf(name, "date")),
+        ...["hm_a", "hm_b", "hm_c", "hm_d", "hm_e", "hm_f", "hm_g", "hm_h"].flatMap((name) =>
+          tableOf(name, "date")
+        ),
         ...tableOf("hm_month", "timestamptz"),
         ...tableOf("hm_late", "timestamptz")
       ],
@@ -136,13 +138,15 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
       const sql = yield* SqlClient.SqlClient
       yield* at("2026-01-10T12:00:00Z")
       const oldest = yield* Ref.make<Date | undefined>(new Date("2026-01-03T05:00:00Z"))
+      const kept = yield* Ref.make(new Date("2026-01-04T00:00:00Z"))
       const self = Partitions.make({
         table: "hm_b",
         by: "day",
         every: "day",
         keep: "3 days",
         ahead: 1,
-        oldestInUse: Ref.get(oldest)
+        oldestInUse: Ref.get(oldest),
+        isInUse: ({ from, to }) => Effect.map(Ref.get(kept), (at) => from <= at && at < to)
       })
       yield* Partitions.ensure(self, new Date("2026-01-01T00:00:00Z"), new Date("2026-01-10T00:00:00Z"))
       yield* sql`
@@ -154,10 +158,11 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
       yield* Ref.set(oldest, undefined)
       assert.deepStrictEqual(yield* Partitions.maintain(self), [
         "hm_b_p20260103",
-        "hm_b_p20260104",
         "hm_b_p20260105",
         "hm_b_p20260106"
       ])
+      yield* Ref.set(kept, new Date("2026-01-10T00:00:00Z"))
+      assert.deepStrictEqual(yield* Partitions.maintain(self), ["hm_b_p20260104"])
       assert.deepStrictEqual(
         (yield* sql<{ readonly n: number }>`SELECT count(*)::int AS n FROM hm_b`)[0]?.n,
         4
@@ -289,6 +294,34 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
           hm_g_p20270611: 0
         })
       })
+  )
+
+  it.effect("leave aged rows of a period in use, which move out of the default partition", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* at("2027-09-09T12:00:00Z")
+      const self = Partitions.make({
+        table: "hm_h",
+        by: "day",
+        every: "day",
+        keep: "5 days",
+        ahead: 1,
+        isInUse: ({ from }) => Effect.succeed(from.getTime() === Date.UTC(2027, 7, 20))
+      })
+      yield* sql`
+        INSERT INTO hm_h
+        SELECT 't', day, n::text
+          FROM unnest(ARRAY['2027-08-19', '2027-08-20', '2027-08-20', '2027-08-21', '2027-09-05']::date[]) WITH ORDINALITY AS d (day, n)
+      `
+      assert.deepStrictEqual(yield* Partitions.maintain(self), [])
+      assert.deepStrictEqual(yield* partitionsOf("hm_h"), {
+        hm_h_default: 0,
+        hm_h_p20270820: 2,
+        hm_h_p20270905: 1,
+        hm_h_p20270909: 0,
+        hm_h_p20270910: 0
+      })
+    })
   )
 
   it("refuse names that are none", () => {

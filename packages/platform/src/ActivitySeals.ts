@@ -48,7 +48,8 @@ export class ActivitySeals extends Context.Service<
     readonly sweep: Effect.Effect<number, SqlError, AllTenants>
     /**
      * Names the checkpoints of months that are older than kept, in the log of each owner, and then lets the months be dropped.
-     * Returns the instant before which they are; undefined while none is. A row without a checkpoint holds its month back.
+     * Returns the instant before which they are; undefined while none is. An owner with a row that is under no checkpoint, or was
+     * sealed lately, keeps its rows, and those of the others in the same months are deleted.
      */
     readonly retain: Effect.Effect<Date | undefined, SqlError, AllTenants>
   }

@@ -159,17 +159,6 @@ const retain = Job.scheduled<ActivitySeals | AllTenants>({
   run: Effect.flatMap(ActivitySeals, (seals) => Effect.asVoid(seals.retain))
 })
 
-/** Two months ahead: a worker that is away for weeks leaves no row without its partition. */
-const activityPartitions = Partitions.make({
-  table: "hm_platform_activity_log",
-  by: "recorded_at",
-  every: "month",
-  // Months go only when the logs of their owners name them, by the setting: `droppable` says so.
-  keep: `${Settings.activityKeepDaysMin} days`,
-  ahead: 2,
-  oldestInUse: Retention.droppable
-})
-
 /** Kept for a quarter: what led to a decision can be asked by its day, since policies keep their versions. */
 const decisionPartitions = Partitions.make({
   table: "hm_platform_policy_decision",
@@ -327,7 +316,7 @@ export const domain = Domain.make({
     applyFlagRequests,
     pruneFlagRequests
   ],
-  partitions: [activityPartitions, decisionPartitions],
+  partitions: [Retention.partitions, decisionPartitions],
   subjectData: SubjectData.join([Erasure.subjectData, SubjectTables.subjectData]),
   settings: Settings.settings,
   checks: [expiringKeys, ActivityChecks.signed, ActivityChecks.sealed, FlagChecks.stale, FlagChecks.conflicts]

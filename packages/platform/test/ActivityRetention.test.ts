@@ -107,24 +107,60 @@ layer(Support.layerLog, { excludeTestServices: true })("Retention of the activit
 
 layer(Support.layerLog, { excludeTestServices: true })("Retention of the activity log", (it) => {
   it.effect(
-    "holds a month back while a row of it is under no checkpoint, and 31 days after it was sealed",
+    "keeps the rows of an owner with a row under no checkpoint until 31 days after it was sealed, and drops those of the others",
     () =>
       Effect.gen(function* () {
+        const verdictOf = (tenant: TenantId, before: Effect.Success<typeof Support.kept>) =>
+          Effect.map(Support.verdicts(before).pipe(provide(tenant)), ({ report, stranger }) => ({
+            alarms: [...report.problems, ...stranger],
+            dropped: report.dropped
+          }))
         yield* startAt("2024-05-10T12:00:00Z")
-        yield* changeOf(acme, "sealed")
-        yield* Support.seal
+        yield* Support.fillLogs([acme])
         yield* changeOf(globex, "left out")
-        yield* startAt("2025-07-20T12:00:00Z")
-        assert.isUndefined(yield* retain)
-        assert.deepStrictEqual(yield* maintain, [])
+        yield* startAt("2024-06-11T12:00:00Z")
+        yield* changeOf(acme, "June")
+        yield* changeOf(globex, "June")
+        yield* Support.seal
+        yield* startAt("2024-07-12T12:00:00Z")
+        yield* changeOf(acme, "July")
+        yield* Support.seal
+        const before = yield* Support.kept.pipe(provide(acme))
+
+        yield* startAt("2025-09-20T12:00:00Z")
+        assert.deepStrictEqual(yield* retain, new Date("2024-08-01T00:00:00Z"))
+        // July has no row of the other owner, and goes as a whole.
+        assert.deepStrictEqual(yield* maintain, ["hm_platform_activity_log_p202407"])
+        assert.strictEqual(yield* rowsOf(globex), 2)
+        assert.strictEqual(yield* rowsOf(acme), 1, "the entry that names what was dropped")
+        assert.deepStrictEqual(yield* verdictOf(acme, before), { alarms: [], dropped: 11 })
+        const held = yield* verify.pipe(provide(globex))
+        assert.deepInclude(held, { rows: 1, dropped: 0 })
+        assert.match(held.problems[0]?.reason ?? "", /no checkpoint covers it/)
+
         yield* sweep
-        assert.isUndefined(yield* retain, "it was sealed lately")
-        yield* startAt("2025-08-21T12:00:00Z")
-        assert.deepStrictEqual(yield* retain, new Date("2024-07-01T00:00:00Z"))
-        assert.include(yield* maintain, "hm_platform_activity_log_p202405")
-        for (const tenant of [acme, globex]) {
-          assert.deepInclude(yield* verify.pipe(provide(tenant)), { problems: [], dropped: 1 })
-        }
+        yield* retain
+        assert.deepStrictEqual(yield* maintain, [], "it was sealed lately")
+        assert.strictEqual(yield* rowsOf(globex), 2)
+        yield* startAt("2025-10-25T12:00:00Z")
+        assert.deepStrictEqual(yield* retain, new Date("2024-09-01T00:00:00Z"))
+        assert.includeMembers(yield* maintain, [
+          "hm_platform_activity_log_p202405",
+          "hm_platform_activity_log_p202406"
+        ])
+        yield* retain
+        assert.deepStrictEqual(yield* verdictOf(acme, before), { alarms: [], dropped: 11 })
+        assert.deepInclude(yield* verify.pipe(provide(globex)), { problems: [], dropped: 2 })
+        const sql = yield* SqlClient.SqlClient
+        const left = yield* sql`
+          SELECT 1
+            FROM hm_platform_activity_checkpoint
+           WHERE dropped_at IS NOT NULL AND activity_ids <> '{}'
+        `
+        assert.deepStrictEqual(left, [], "no checkpoint names a row that is gone")
+        // As with a longer time to keep.
+        yield* startAt("2025-09-25T12:00:00Z")
+        assert.deepStrictEqual(yield* retain, new Date("2024-09-01T00:00:00Z"))
       })
   )
 })

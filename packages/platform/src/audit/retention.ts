@@ -3,15 +3,18 @@
  * the same transaction. Then the months are given up: the job that maintains partitions drops them. The checkpoints stay, because
  * later ones are linked to them.
  *
+ * An owner whose log cannot name them keeps its rows, and with them the partitions of these months. The rows of the other owners
+ * in these partitions are deleted.
+ *
  * Each entry names all checkpoints that were dropped until then: the entry before it is dropped one day too.
  */
 import * as EachTenant from "@hypermarket/core/EachTenant"
 import * as Now from "@hypermarket/core/Now"
+import * as Partitions from "@hypermarket/core/Partitions"
 import { system, Tenant } from "@hypermarket/core/Tenant"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import * as BatchedDelete from "../internal/batchedDelete.ts"
 import { activityKeepDaysMin } from "../PlatformSettings.ts"
 import { droppedAction } from "./drops.ts"
 import type * as Sealing from "./sealing.ts"
@@ -20,6 +23,9 @@ import * as Writing from "./writing.ts"
 
 const dayMillis = 86_400_000
 const roundLimit = "5 minutes"
+
+/** Rows that one statement deletes at most, or those of one checkpoint: it takes some tens of milliseconds. */
+const givenUpRowsMax = 10_000
 
 const startOfMonth = (at: Date): Date => new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), 1))
 
@@ -30,8 +36,8 @@ interface Retention {
   readonly emptiedBefore: Date
 }
 
-/** The instant before which months may be dropped: none until the owners' logs name them. */
-export const droppable = Effect.gen(function* () {
+/** The instant before which months may be dropped: none until the owners' logs were asked to name them. */
+const droppable = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ readonly droppedBefore: Date }>`
     SELECT dropped_before AS "droppedBefore"
@@ -39,6 +45,19 @@ export const droppable = Effect.gen(function* () {
      WHERE tenant_id = ${system}
   `
   return row === undefined ? new Date(0) : new Date(row.droppedBefore)
+})
+
+/** Two months ahead: a worker that is away for weeks leaves no row without its partition. */
+export const partitions = Partitions.make({
+  table: "hm_platform_activity_log",
+  by: "recorded_at",
+  every: "month",
+  // Months go only when the logs of their owners name them, by the setting.
+  keep: `${activityKeepDaysMin} days`,
+  ahead: 2,
+  oldestInUse: droppable,
+  isInUse: ({ from, to }) =>
+    Effect.flatMap(SqlClient.SqlClient, (sql) => Statements.make(sql).isHeld(from, to))
 })
 
 export const make = (sql: SqlClient.SqlClient, sealRows: ReturnType<typeof Sealing.make>) => {
@@ -135,53 +154,50 @@ export const make = (sql: SqlClient.SqlClient, sealRows: ReturnType<typeof Seali
     return { count: 1, hasMore: false }
   })
 
-  /** Removes the ids of rows from checkpoints whose rows are gone. */
-  const empty = Effect.fnUntraced(function* (retention: Retention, now: Date) {
-    const { droppedBefore } = retention
-    yield* BatchedDelete.deleteFrom(
-      sql,
-      "hm_platform_activity_log_default",
-      sql`recorded_at < ${droppedBefore}`
-    )
-    const [row] = yield* sql<{ readonly isThere: boolean }>`
+  /**
+   * Removes the ids of rows from checkpoints whose rows are gone. Months that may be dropped are waited for. What is left beside the
+   * rows of an owner that is held back, and in the default partition, is deleted.
+   */
+  const empty = Effect.fnUntraced(
+    function* ({ droppedBefore }: Retention, now: Date) {
+      const past = (yield* Partitions.periods(partitions)).filter(({ to }) => to <= droppedBefore)
+      const leaving = yield* Effect.filter(past, ({ from, to }) =>
+        Effect.map(statements.isHeld(from, to), (isHeld) => !isHeld)
+      )
+      const monthsLeft = leaving.map(({ from }) => from)
+      const { failed, left } = yield* EachTenant.run({
+        loop: "platform.activity.empty",
+        items: yield* statements.sealedOwners,
+        limit: roundLimit,
+        turn: ({ tenantId }) =>
+          Effect.map(statements.giveUp(tenantId, droppedBefore, monthsLeft, givenUpRowsMax), (count) => ({
+            count,
+            hasMore: count > 0
+          }))
+      })
+      const [row] = yield* sql<{ readonly isThere: boolean }>`
       SELECT EXISTS (SELECT 1 FROM hm_platform_activity_log WHERE recorded_at < ${droppedBefore}) AS "isThere"
     `
-    if (row?.isThere !== false) return
-    const owners = yield* statements.sealedOwners
-    const { count } = yield* EachTenant.run({
-      loop: "platform.activity.empty",
-      items: owners,
-      limit: roundLimit,
-      turn: ({ tenantId }) =>
-        Effect.as(
-          sql`
-            UPDATE hm_platform_activity_checkpoint
-               SET activity_ids = '{}', leaf_prefixes = NULL
-             WHERE tenant_id = ${tenantId} AND dropped_at IS NOT NULL AND last_recorded_at < ${droppedBefore}
-               AND activity_ids <> '{}'
-          `,
-          { count: 1, hasMore: false }
-        )
-    }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
-    if (count === owners.length) yield* save({ droppedBefore, emptiedBefore: droppedBefore }, now)
-  })
+      if (row?.isThere === false && failed === 0 && left === 0) {
+        yield* save({ droppedBefore, emptiedBefore: droppedBefore }, now)
+      }
+    },
+    Effect.provideService(SqlClient.SqlClient, sql)
+  )
 
   const retain = Effect.fnUntraced(function* (keepDays: number) {
     const now = yield* Now.now
     const before = startOfMonth(daysBefore(now, keepDays))
     const existing = yield* read
-    if (existing === undefined || existing.droppedBefore < before) {
-      const owners = yield* statements.ownersBefore(before)
-      const { count } = yield* EachTenant.run({
-        loop: "platform.activity.retain",
-        items: owners,
-        limit: roundLimit,
-        turn: () => transactionOf(sql)(name(before))
-      }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
-      // A month is of all owners: one that could not be named holds it back for a day.
-      if (count === owners.length) {
-        yield* save({ droppedBefore: before, emptiedBefore: existing?.emptiedBefore ?? new Date(0) }, now)
-      }
+    const { left } = yield* EachTenant.run({
+      loop: "platform.activity.retain",
+      items: yield* statements.ownersBefore(before),
+      limit: roundLimit,
+      turn: () => transactionOf(sql)(name(before))
+    }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+    // Until each owner had its turn, one that had none is not told from one that is held back.
+    if (left === 0 && (existing === undefined || existing.droppedBefore < before)) {
+      yield* save({ droppedBefore: before, emptiedBefore: existing?.emptiedBefore ?? new Date(0) }, now)
     }
     const retention = yield* read
     if (retention === undefined) return undefined

@@ -317,6 +317,84 @@ export const make = (sql: SqlClient.SqlClient) => {
         FROM owners
     `
 
+  /**
+   * True when a row of a period is of an owner whose log does not name its checkpoint as dropped. All checkpoints of an owner
+   * before an instant are named together: the newest of them says it of the others.
+   */
+  const isHeld = (from: Date, to: Date) =>
+    Effect.map(
+      sql`
+        ${ownersOf("hm_platform_activity_log", sql`recorded_at >= ${from} AND recorded_at < ${to}`)}
+        SELECT 1
+          FROM owners
+         WHERE NOT EXISTS (
+               SELECT 1
+                 FROM hm_platform_activity_checkpoint AS checkpoint
+                WHERE checkpoint.tenant_id = owners.tenant_id AND checkpoint.dropped_at IS NOT NULL
+                  AND checkpoint.last_recorded_at < ${to}
+                  AND checkpoint.last_recorded_at >= (
+                      SELECT log.recorded_at
+                        FROM hm_platform_activity_log AS log
+                       WHERE log.tenant_id = owners.tenant_id AND log.recorded_at >= ${from} AND log.recorded_at < ${to}
+                       ORDER BY log.recorded_at DESC
+                       LIMIT 1))
+         LIMIT 1
+      `,
+      (rows) => rows.length > 0
+    )
+
+  /**
+   * Deletes what is left of the rows of some dropped checkpoints, with the ids that name them, and returns the number of
+   * checkpoints. Those of some months are left alone. A checkpoint loses all of its rows or none: a verification in between
+   * takes it for dropped or finds them all.
+   */
+  const giveUp = (tenantId: string, before: Date, monthsLeft: ReadonlyArray<Date>, limit: number) =>
+    Effect.map(
+      sql<{ readonly count: number }>`
+        -- The oldest checkpoints first, and more while they have no more rows than the limit.
+        WITH dropped AS (
+          SELECT number, rows, activity_ids, first_recorded_at, last_recorded_at
+            FROM hm_platform_activity_checkpoint
+           WHERE tenant_id = ${tenantId} AND dropped_at IS NOT NULL AND last_recorded_at < ${before}
+             AND activity_ids <> '{}'
+             AND date_trunc('month', last_recorded_at, 'UTC') <> ALL (${monthsLeft}::timestamptz[])
+           ORDER BY number
+           LIMIT ${limit}
+        ),
+        counted AS (
+          SELECT *, row_number() OVER rising AS place, sum(rows) OVER rising AS rows_so_far
+            FROM dropped
+          WINDOW rising AS (ORDER BY number)
+        ),
+        given_up AS (
+          SELECT *
+            FROM counted
+           WHERE place = 1 OR rows_so_far <= ${limit}
+        ),
+        deleted AS (
+          DELETE FROM hm_platform_activity_log
+           WHERE tenant_id = ${tenantId}
+             AND recorded_at BETWEEN (
+                 SELECT min(first_recorded_at)
+                   FROM given_up) AND (
+                 SELECT max(last_recorded_at)
+                   FROM given_up)
+             -- As a value and not as a join: a hash of the ids in every plan.
+             AND (activity_id IN (
+                 SELECT unnest(activity_ids)
+                   FROM given_up)) IS TRUE
+        ),
+        emptied AS (
+          UPDATE hm_platform_activity_checkpoint
+             SET activity_ids = '{}', leaf_prefixes = NULL
+           WHERE tenant_id = ${tenantId} AND number IN (SELECT number FROM given_up)
+        )
+        SELECT count(*)::int AS count
+          FROM given_up
+      `,
+      ([row]) => row?.count ?? 0
+    )
+
   /** Owners of checkpoints. */
   const sealedOwners = sql<Owner>`
     ${ownersOf("hm_platform_activity_checkpoint", sql`true`)}
@@ -341,6 +419,8 @@ export const make = (sql: SqlClient.SqlClient) => {
     insertKey,
     grown,
     ownersBefore,
+    isHeld,
+    giveUp,
     sealedOwners
   }
 }
