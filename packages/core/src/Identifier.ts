@@ -51,37 +51,73 @@ export const Uuid = Schema.String.check(
  */
 export const next: Effect.Effect<string> = Effect.sync(() => SecureRandom.uuidV7Unsafe())
 
-const randomBytesOfId = 8
-const digitsOfRandom = 2 * randomBytesOfId
+/** Random digits that an id takes. The variant is in place of the first two bits of them. */
+const digitsOfRandom = 16
 /** The Web Crypto API fills no more at once. */
 const randomBytesMax = 65_536
-/** Asking for eight bytes costs nearly what asking for some thousand does. */
-const pool = new Uint8Array(4_096)
-let poolAt = pool.length
+/** Asking for eight bytes costs nearly what asking for some thousand does, and so does writing their digits. */
+const poolBytes = 4_096
 
-/** Returns random bytes. No byte of the pool is used twice. */
-const randomBytes = (length: number): Uint8Array => {
-  if (length <= pool.length) {
-    if (poolAt + length > pool.length) {
-      crypto.getRandomValues(pool)
-      poolAt = 0
-    }
-    poolAt += length
-    return pool.subarray(poolAt - length, poolAt)
-  }
-  const random = new Uint8Array(length)
-  for (let start = 0; start < length; start += randomBytesMax) {
+const randomDigits = (bytes: number): string => {
+  const random = Buffer.allocUnsafe(bytes)
+  for (let start = 0; start < bytes; start += randomBytesMax) {
     crypto.getRandomValues(random.subarray(start, start + randomBytesMax))
   }
-  return random
+  return random.toString("hex")
+}
+
+/** Digits of which each is used once. */
+let pool = ""
+let poolAt = 0
+
+/** Returns where some digits of the pool begin that are not used yet: no more than a whole pool. */
+const takeOfPool = (length: number): number => {
+  if (poolAt + length > pool.length) {
+    pool = randomDigits(poolBytes)
+    poolAt = 0
+  }
+  poolAt += length
+  return poolAt - length
 }
 
 const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
 const hexDigits = "0123456789abcdef"
+/** The variant with two bits of the place. */
+const variantDigits = "89ab"
 
-/** The millisecond of the last ids, and how many of it there are. */
+/** The millisecond of the last ids, with their beginning, and how many of it there are. */
 let lastMillis = -1
+let headOfLast = ""
 let placesOfLast = 0
+
+/** Returns the place of the first of some ids of a millisecond. */
+const takePlaces = (millis: number, count: number): number => {
+  if (millis !== lastMillis) {
+    const time = millis.toString(16).padStart(12, "0")
+    headOfLast = `${time.slice(0, 8)}-${time.slice(8)}-7`
+    lastMillis = millis
+    placesOfLast = 0
+  }
+  placesOfLast += count
+  return placesOfLast - count
+}
+
+/** An id of the last millisecond. Its place has fourteen bits: twelve in front of the variant, two behind it. */
+const idOf = (head: string, place: number, digits: string, at: number): string =>
+  `${head}${hexOf[(place >> 6) & 0xff]}${hexDigits[(place >> 2) & 0x0f]}-${variantDigits[place & 3]}${digits.slice(at + 1, at + 4)}-${digits.slice(at + 4, at + digitsOfRandom)}`
+
+/**
+ * A UUIDv7 of an instant, as {@link nextMany} makes it. Impure: for statements that are made many times per second, and have
+ * read the time.
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const nextAtUnsafe = (millis: number): string => {
+  const place = takePlaces(millis, 1)
+  const at = takeOfPool(digitsOfRandom)
+  return idOf(headOfLast, place, pool, at)
+}
 
 /**
  * Several UUIDv7 at once, with 60 random bits each: one by one they cost more than the rest of a bulk insert's preparation.
@@ -92,22 +128,13 @@ let placesOfLast = 0
  */
 export const nextMany = (count: number): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(Clock.currentTimeMillis, (millis) => {
-    const random = randomBytes(count * randomBytesOfId)
-    const time = millis.toString(16).padStart(12, "0")
-    const head = `${time.slice(0, 8)}-${time.slice(8)}-7`
-    const first = millis === lastMillis ? placesOfLast : 0
-    lastMillis = millis
-    placesOfLast = first + count
-    // Fourteen bits of place: twelve in front of the variant, two behind it.
-    for (let index = 0, at = 0; index < count; index++, at += randomBytesOfId) {
-      random[at] = 0x80 | (((first + index) & 3) << 4) | ((random[at] ?? 0) & 0x0f)
-    }
-    // The digits of all ids at once: byte by byte each id is a dozen short-lived strings.
-    const hex = Buffer.from(random.buffer, random.byteOffset, random.length).toString("hex")
-    return Array.from({ length: count }, (_, index) => {
-      const place = first + index
-      const high = `${hexOf[(place >> 6) & 0xff]}${hexDigits[(place >> 2) & 0x0f]}`
-      const at = index * digitsOfRandom
-      return `${head}${high}-${hex.slice(at, at + 4)}-${hex.slice(at + 4, at + digitsOfRandom)}`
-    })
+    const first = takePlaces(millis, count)
+    const head = headOfLast
+    const bytes = count * (digitsOfRandom / 2)
+    const isPooled = bytes <= poolBytes
+    const start = isPooled ? takeOfPool(2 * bytes) : 0
+    const digits = isPooled ? pool : randomDigits(bytes)
+    return Array.from({ length: count }, (_, index) =>
+      idOf(head, first + index, digits, start + index * digitsOfRandom)
+    )
   })

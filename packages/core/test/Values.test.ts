@@ -49,10 +49,25 @@ describe("Identifier.nextMany", () => {
           tails.add(id.slice(-12))
           given++
         }
+        tails.add(Identifier.nextAtUnsafe(n % 7).slice(-12))
+        given++
       }
       assert.strictEqual(tails.size, given)
     })
   )
+})
+
+describe("Identifier.nextAtUnsafe", () => {
+  it("gives UUIDv7 of an instant, which grow in their order", () => {
+    const millis = Date.UTC(2031, 4, 6, 7, 8, 9, 123)
+    const ids = Array.from({ length: 2_000 }, () => Identifier.nextAtUnsafe(millis))
+    ids.push(Identifier.nextAtUnsafe(millis + 1))
+    assert.deepStrictEqual(ids.toSorted(), ids)
+    for (const id of ids.slice(0, -1)) {
+      assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+      assert.strictEqual(Number.parseInt(id.slice(0, 13).replace("-", ""), 16), millis)
+    }
+  })
 })
 
 describe("AdopterId", () => {
