@@ -81,4 +81,50 @@ layer(TestLayer, { excludeTestServices: true })("clocks of processes", (it) => {
       assert.deepStrictEqual(behind, expected)
     }).pipe(Effect.scoped)
   )
+
+  it.effect(
+    "a limit or override that one process raises admits in the others 500 ms later, also a key just denied there",
+    () =>
+      Effect.gen(function* () {
+        const { options } = yield* TestDatabase
+        const here = yield* RateLimits
+        const right = yield* Clock.Clock
+        let passedNanos = 0n
+        const monotonicTimeNanosUnsafe = () => right.monotonicTimeNanosUnsafe() + passedNanos
+        const clock: Clock.Clock = {
+          ...shifted(right, 0),
+          monotonicTimeNanosUnsafe,
+          monotonicTimeNanos: Effect.sync(monotonicTimeNanosUnsafe)
+        }
+        const context = yield* Layer.build(
+          RateLimits.layer.pipe(
+            Layer.fresh,
+            Layer.provide([Database.layer(options, "hm-test-process"), patient])
+          )
+        ).pipe(Effect.provideService(Clock.Clock, clock))
+        const allowedThere = (user: string) =>
+          Context.get(context, RateLimits)
+            .check({ policies: ["cells"], subject: { user } })
+            .pipe(
+              Effect.provideService(Clock.Clock, clock),
+              Effect.map(({ allowed }) => allowed)
+            )
+        const policy = yield* here.createPolicy({
+          policy: "cells",
+          kind: "gcra",
+          quota: 2,
+          periodMillis: hourMillis,
+          by: ["user"]
+        })
+        for (const [user, raise] of [
+          ["anyone", here.updatePolicy("cells", policy.version, { quota: 3 })],
+          ["vip", here.putOverride("cells", { subject: { user: "vip" }, quota: 7 })]
+        ] as const) {
+          yield* Effect.repeat(allowedThere(user), { until: (allowed) => !allowed })
+          yield* raise
+          passedNanos += 500n * nanosPerMilli
+          assert.isTrue(yield* allowedThere(user))
+        }
+      }).pipe(Effect.scoped, provide(TenantId.make("raised")))
+  )
 })
