@@ -3,17 +3,19 @@ import { assert, it } from "@effect/vitest"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
 import * as Migrations from "@hypermarket/core/Migrations"
-import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
-import { QuotaMaintenance } from "@hypermarket/quotas/QuotaMaintenance"
+import { provide, TenantId } from "@hypermarket/core/Tenant"
 import * as QuotasDomain from "@hypermarket/quotas/QuotasDomain"
 import { RateLimits } from "@hypermarket/quotas/RateLimits"
-import { TenantQuotas } from "@hypermarket/quotas/TenantQuotas"
+import * as BrokenBuild from "@hypermarket/soak/BrokenBuild"
+import * as Run from "@hypermarket/soak/Run"
 import * as DatabaseOutage from "@hypermarket/testing/DatabaseOutage"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Context, Effect, Layer, Metric, Ref, Schedule } from "effect"
-import * as SqlClient from "effect/sql/SqlClient"
-import { deadlinesOf } from "./rateSupport.ts"
+import { Context, Effect, Layer, Metric, Schedule } from "effect"
+import { breaks } from "../soak/quotas/breaks.ts"
+import { deadlinesOf } from "../soak/quotas/deadlines.ts"
+import * as QuotaRun from "../soak/quotas/QuotaRun.ts"
 
+const seed = process.pid
 const asTenant = provide(TenantId.make("acme"))
 const hourMillis = 3_600_000
 const deadlineMillis = 100
@@ -91,67 +93,17 @@ it.live(
     }).pipe(Effect.scoped)
 )
 
-/** All of ten thousand take minutes on a busy machine. */
-const pairs = 1_200
-const callers = 24
-const kills = 2
-
 it.live("after kill -9 of Postgres the ledger has each acknowledged reserve and commit exactly once", () =>
   Effect.gen(function* () {
-    const database = yield* DatabaseOutage.killed
-    const context = yield* start(database)
-    const quotas = Context.get(context, TenantQuotas)
-    const sql = Context.get(context, SqlClient.SqlClient)
-    yield* Effect.gen(function* () {
-      yield* quotas.createFeature({ feature: "calls", kind: "metered" })
-      yield* quotas.grant("calls", { source: "plan", amount: 3 * pairs })
-      const maintenance = Context.get(context, QuotaMaintenance)
-      yield* maintenance.watch.pipe(Effect.provideService(AllTenants, { actor: "test" }))
-      const acknowledged = yield* Ref.make(0)
-      /** A caller that is not answered asks again with the same key. */
-      const persist = <A, E>(self: Effect.Effect<A, E, Effect.Services<ReturnType<typeof quotas.reserve>>>) =>
-        Effect.retry(self, poll)
-      const pair = Effect.fnUntraced(function* (index: number) {
-        const request = { key: `k${index}`, feature: "calls", amount: 3 }
-        const { reservationId } = yield* persist(quotas.reserve(request))
-        yield* persist(quotas.commit(reservationId, 2))
-        yield* Ref.update(acknowledged, (count) => count + 1)
-      })
-      const working = Effect.forEach(Array.from({ length: pairs }), (_, index) => pair(index), {
-        concurrency: callers,
-        discard: true
-      })
-      const killing = Effect.gen(function* () {
-        for (let kill = 1; kill <= kills; kill++) {
-          const reached = (kill * pairs) / (kills + 1)
-          yield* Ref.get(acknowledged).pipe(
-            Effect.repeat({ until: (count) => count >= reached, schedule: poll })
-          )
-          yield* database.leave
-          yield* database.comeBack
-        }
-      })
-      yield* Effect.all([working, killing], { concurrency: 2, discard: true })
+    yield* Run.say(`--seed ${seed}`)
+    const report = yield* QuotaRun.runLedger(seed, { pairs: 1_200, callers: 24, kills: 2 })
+    assert.deepStrictEqual(report.violations, [])
+    assert.strictEqual(report.counts["entries"], 2_400)
+  })
+)
 
-      const [ledger] = yield* sql<Record<"reserves" | "commits" | "keys" | "used", number>>`
-        SELECT count(*) FILTER (WHERE kind = 'reserve')::int AS reserves,
-               count(*) FILTER (WHERE kind = 'commit')::int AS commits,
-               count(DISTINCT reservation_id)::int AS keys,
-               coalesce(sum(amount) FILTER (WHERE kind = 'commit'), 0)::int AS used
-          FROM hm_quota_ledger
-      `
-      assert.deepStrictEqual({ ...ledger }, { reserves: pairs, commits: pairs, keys: pairs, used: 2 * pairs })
-      assert.deepInclude(yield* quotas.usage({ feature: "calls" }), { used: 2 * pairs, held: 0 })
-      // The unlogged tables are empty, and doctor says so.
-      const check = QuotasDomain.domain.checks.find(({ name }) => name === "unlogged tables")
-      const findings = yield* (check?.run ?? Effect.succeed([])).pipe(Effect.provideContext(context))
-      assert.deepStrictEqual(
-        findings.map(({ message, status }) => [status, message.split(" ")[0]]),
-        [
-          ["warn", "hm_api_rate_limit"],
-          ["warn", "hm_rate_store"]
-        ]
-      )
-    }).pipe(asTenant)
-  }).pipe(Effect.scoped)
+it.live(
+  "a reserve or commit that is acknowledged before it is on disk is lost, and the harness says so",
+  () =>
+    Effect.map(BrokenBuild.check("durability", breaks.durability, seed), (found) => assert.isNotEmpty(found))
 )

@@ -1,6 +1,6 @@
 /** The database's clock as a test moves it, and time that a model can follow. */
 import { RateClock } from "@hypermarket/quotas/RateClock"
-import { ConfigProvider, Context, Effect, Fiber, Layer } from "effect"
+import { ConfigProvider, Context, Effect, Layer } from "effect"
 
 /** Checks that wait for a busy machine, so that the database decides each of them. */
 export const patient = ConfigProvider.layer(
@@ -30,26 +30,3 @@ export const layerClock = Layer.effectContext(
 /** Text of three bytes of UTF-8 per character, which Postgres cannot compress. */
 export const ideographs = (length: number): string =>
   Array.from({ length }, (_, index) => String.fromCodePoint(0x4e00 + ((index * 7_919) % 20_000))).join("")
-
-/** Deadlines that a check may wait for: its policies, then its decision. The third one fires when it has waited for more. */
-export const tooMany = 3
-
-/**
- * How many deadlines have passed while an effect ran, by timers of the same event loop: on a busy machine they are as late as the
- * effect's own. It is 0 for an effect that waits for nothing.
- */
-export const deadlinesOf = <A, E, R>(deadlineMillis: number, self: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    let passed = 0
-    const watch = Effect.andThen(
-      Effect.sleep(deadlineMillis),
-      Effect.sync(() => {
-        passed++
-      })
-    )
-    const watching = yield* Effect.forkChild(Effect.repeat(watch, { times: tooMany - 1 }))
-    const result = yield* self
-    const count = passed
-    yield* Fiber.interrupt(watching)
-    return [count, result] as const
-  })
