@@ -34,8 +34,8 @@ layer(TestLayer, { excludeTestServices: true })("late slots", (it) => {
       const request = { policies: ["exports"], subject: { user: "u" } }
       const check = limits.check(request)
       const granted = Effect.repeat(check, { until: ({ lease }) => lease !== null, schedule: poll })
-      const held = sql<{ readonly slots: number }>`
-        SELECT cardinality(lease_tokens) AS slots
+      const held = sql<{ readonly slots: number; readonly leases: ReadonlyArray<string> }>`
+        SELECT cardinality(lease_tokens) AS slots, lease_tokens::text[] AS leases
           FROM hm_api_rate_limit
          WHERE policy = 'exports'
       `
@@ -56,8 +56,10 @@ layer(TestLayer, { excludeTestServices: true })("late slots", (it) => {
       )
       const second = yield* granted
       const third = yield* granted
-      for (const { lease } of [first, second, third])
-        yield* limits.release({ ...request, lease: lease ?? "" })
+      const leases = [first, second, third].map(({ lease }) => lease ?? "")
+      // The slots of other leases have not been released with them.
+      assert.includeMembers([...((yield* held)[0]?.leases ?? [])], leases)
+      for (const lease of leases) yield* limits.release({ ...request, lease })
       // On a busy machine more checks are late: their slots are released too, a statement later.
       yield* Effect.repeat(held, { until: ([row]) => row?.slots === 0, schedule: poll })
     }).pipe(provide(TenantId.make("acme")))

@@ -117,6 +117,17 @@ layer(TestLayer, { excludeTestServices: true })("grants", (it) => {
     }).pipe(fresh())
   )
 
+  it.effect("a grant that expires at the boundary rolls nothing over, and one that expires later does", () =>
+    Effect.gen(function* () {
+      yield* setUp
+      yield* grant({ amount: 20, rolloverMax: 20, expiresAt: at("2026-02-01T00:00:00Z") })
+      yield* grant({ amount: 7, rolloverMax: 5, expiresAt: at("2026-02-02T00:00:00Z") })
+      yield* use(1)
+      yield* setNow("2026-02-01T00:00:00Z")
+      assert.strictEqual(yield* quota, 12)
+    }).pipe(fresh())
+  )
+
   it.effect("open reservations and late usage roll nothing over twice", () =>
     Effect.gen(function* () {
       yield* setUp
