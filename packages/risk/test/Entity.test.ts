@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { createHash, createHmac } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { hmacWith, normalise } from "@hypermarket/risk/internal/entity"
 import * as Scene from "./Scene.ts"
 
@@ -17,12 +18,17 @@ describe("entities", () => {
   })
 
   it("of an address are the same by address and by its hash", () => {
-    const sha256 = (text: string) => createHash("sha256").update(text, "utf8").digest("hex")
-    // The forms of the address are written out: the shop hashes them by the document, and not by our code.
-    const byHash = normalise({
-      emailHash: sha256("ann+shop@xn--bcher-kva.example"),
-      emailBaseHash: sha256("ann@xn--bcher-kva.example")
-    })
+    // The vectors of the README, by which a shop checks its hashes.
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+    const vectors = Array.from(
+      readme.matchAll(/^\| `(email\w*Hash)` +\| `(.+)` +\| `([0-9a-f]{64})` +\|$/gm),
+      ([, name = "", text = "", hash = ""]) => ({ name, text, hash })
+    )
+    assert.lengthOf(vectors, 2)
+    for (const { hash, text } of vectors) {
+      assert.strictEqual(hash, createHash("sha256").update(text, "utf8").digest("hex"))
+    }
+    const byHash = normalise(Object.fromEntries(vectors.map(({ hash, name }) => [name, hash])))
     assert.deepStrictEqual(normalise({ email: "Ann+Shop@BÜCHER.example" }), byHash)
     assert.deepStrictEqual(
       byHash.map(({ kind }) => kind),
