@@ -4,7 +4,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Run from "@hypermarket/soak/Run"
 import * as Effect from "effect/Effect"
+import * as KilledBuilds from "../soak/search/KilledBuilds.ts"
 import * as SearchRun from "../soak/search/SearchRun.ts"
+import * as TornRun from "../soak/search/TornRun.ts"
 
 const seed = process.pid
 
@@ -21,7 +23,8 @@ describe.concurrent("An index", { retry: 0 }, () => {
         switches: 2
       })
       assert.deepStrictEqual(report.violations, [])
-      assert.strictEqual(report.counts.kills, 3)
+      assert.strictEqual(report.counts.windowsKilledIn, KilledBuilds.windows.length)
+      assert.isAtLeast(report.counts.kills ?? 0, 3 + KilledBuilds.windows.length)
       assert.isAtLeast((report.counts.commits ?? 0) + (report.counts.rollbacks ?? 0), 1)
     })
   )
@@ -43,6 +46,25 @@ describe.concurrent("An index", { retry: 0 }, () => {
         assert.strictEqual(report.counts.switches, 2)
         assert.strictEqual(report.counts.refusedInOutages, 0)
         assert.isAbove(report.counts.answersCompared ?? 0, 100)
+      })
+  )
+
+  it.live(
+    "shows hits with the fields that were searched, and whole transactions, while documents change",
+    () =>
+      Effect.gen(function* () {
+        yield* Run.say(`--mode torn --seed ${seed}`)
+        const report = yield* TornRun.run(seed, {
+          products: 300,
+          searches: 60,
+          clients: 4,
+          writers: 2,
+          incidents: 0,
+          switches: 1
+        })
+        assert.deepStrictEqual(report.violations, [])
+        assert.strictEqual(report.counts.switches, 1)
+        assert.isAbove(report.counts.commits ?? 0, 1)
       })
   )
 })

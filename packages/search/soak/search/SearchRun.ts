@@ -7,8 +7,8 @@
  *
  * The rules: no search fails while Postgres is up. Each answer names a version that was active. The next search finds what a
  * committed transaction wrote, and none finds what was rolled back. Each hit's fields have a word of the query, and a page is
- * as long as the count allows. At the end the index has the checksum of the catalogue, and every product is found by its
- * unique word.
+ * as long as the count allows. A version that activates is active in the end, wherever its builder was killed. At the end
+ * the index has the checksum of the catalogue, and every product is found by its unique word.
  */
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
@@ -38,6 +38,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError } from "effect/sql/SqlError"
 import * as Path from "node:path"
 import * as Catalogue from "./Catalogue.ts"
+import * as KilledBuilds from "./KilledBuilds.ts"
 
 export interface Size {
   readonly products: number
@@ -121,6 +122,7 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
     let rollbacks = 0
     let switches = 0
     let kills = 0
+    let windows = 0
     let isPostgresAway = false
     const answered = new Set<string>()
     const known = new Set<string>()
@@ -322,9 +324,17 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
     ).pipe(Effect.delay(progressInterval), Effect.forever)
     yield* Effect.forkScoped(progress)
     const { writers } = size
+    const killedBuilds = Effect.gen(function* () {
+      const killed = yield* KilledBuilds.run(crew, builders)
+      kills += killed.kills
+      windows = killed.hits
+      for (const window of killed.missed) violated("window_not_reached", window)
+      for (const version of killed.lost) violated("activation_lost", version)
+    })
     yield* Effect.all(
       [
         Effect.all([operator, incidents], { concurrency: "unbounded", discard: true }).pipe(
+          Effect.andThen(size.incidents > 0 ? killedBuilds : Effect.void),
           Effect.ensuring(Effect.sync(() => (isOver = true)))
         ),
         ...Array.from({ length: size.clients }, (_, n) => client(n)),
@@ -376,6 +386,7 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
         versionsThatAnswered: answered.size,
         answersCompared: compared,
         kills,
+        windowsKilledIn: windows,
         workerDeaths: crew.deaths.length
       },
       millis: (yield* Clock.currentTimeMillis) - startedAt

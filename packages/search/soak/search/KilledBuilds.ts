@@ -1,0 +1,155 @@
+/**
+ * Kills of builders between the commits of a build. In each window a version that activates is started, the builders are
+ * killed while its row shows that window, and the version must be active in the end.
+ */
+import * as Storage from "@hypermarket/core/Storage"
+import { products, type VersionId } from "@hypermarket/search/SearchIndex"
+import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
+import type * as Crew from "@hypermarket/soak/Crew"
+import * as Effect from "effect/Effect"
+import * as Deferred from "effect/Deferred"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
+import * as SqlClient from "effect/sql/SqlClient"
+import { isSqlError } from "effect/sql/SqlError"
+
+/**
+ * Between two commits of a build: leased, documents copied, postings written, and the activation, which has stored the
+ * results of the gates and waits for the row of the active version.
+ */
+export const windows = ["leased", "documents", "validating", "activating"] as const
+
+export type Window = (typeof windows)[number]
+
+/** A window that a kill came too late for is tried again. */
+const attemptsMax = 10
+const poll = Schedule.spaced("2 millis")
+
+interface State {
+  readonly status: string
+  readonly phase: string
+  readonly isLeased: boolean
+  readonly isActivated: boolean
+}
+
+const isIn = (window: Window, { isLeased, phase, status }: State): boolean => {
+  switch (window) {
+    case "leased":
+      return status === "building" && phase === "none" && isLeased
+    case "documents":
+      return status === "building" && phase === "documents"
+    case "validating":
+    case "activating":
+      return status === "validating"
+  }
+}
+
+export interface Outcome {
+  /** Kills that came within their window. */
+  readonly hits: number
+  readonly kills: number
+  /** Windows in which no kill came. */
+  readonly missed: ReadonlyArray<Window>
+  /** Versions that were built and never activated. */
+  readonly lost: ReadonlyArray<string>
+}
+
+/** Kills builders in every window of a build, once each, and waits until each version has ended. */
+export const run = Effect.fn("KilledBuilds.run")(function* (crew: Crew.Crew, builders: number) {
+  const sql = yield* SqlClient.SqlClient
+  const versions = yield* SearchIndexVersions
+  const persist = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+    Effect.retry(self, {
+      while: (error) => isSqlError(error) && Storage.isRetryable(error),
+      schedule: Schedule.spaced("50 millis")
+    })
+
+  const stateOf = Effect.fnUntraced(function* (versionId: VersionId) {
+    const [row] = yield* sql<State>`
+      SELECT status, phase, lease_until > clock_timestamp() AS "isLeased",
+             activated_at IS NOT NULL AS "isActivated"
+        FROM hm_search_index_version
+       WHERE version_id = ${versionId}::text::bigint
+    `
+    return row ?? { status: "absent", phase: "none", isLeased: false, isActivated: false }
+  })
+
+  const isOver = ({ status }: State) => status !== "building" && status !== "validating"
+  const killAll = Effect.forEach(
+    Array.from({ length: builders }, (_, n) => n),
+    crew.kill,
+    { discard: true }
+  )
+
+  /** The lease of a killed builder ends after 30 seconds; a run does not wait for it. */
+  const endLease = (versionId: VersionId) => sql`
+    UPDATE hm_search_index_version
+       SET lease_until = clock_timestamp()
+     WHERE version_id = ${versionId}::text::bigint AND lease_until > clock_timestamp()
+  `
+
+  /** Holds the row of the active version: an activation has stored the results of its gates by then. */
+  const holdActive = Effect.fnUntraced(function* (
+    mayEnd: Deferred.Deferred<void>,
+    isHeld: Deferred.Deferred<void>
+  ) {
+    yield* sql`
+      SELECT 1
+        FROM hm_search_index i
+        JOIN hm_search_index_version v
+          ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
+       WHERE i.index_name = ${products}
+         FOR UPDATE OF v
+    `
+    yield* Deferred.succeed(isHeld, undefined)
+    yield* Deferred.await(mayEnd)
+  }, sql.withTransaction)
+
+  const killIn = Effect.fnUntraced(function* (window: Window) {
+    const mayEnd = yield* Deferred.make<void>()
+    const isHeld = yield* Deferred.make<void>()
+    const holding = window === "activating" ? yield* Effect.forkChild(holdActive(mayEnd, isHeld)) : undefined
+    if (holding !== undefined) yield* Deferred.await(isHeld)
+    const { versionId } = yield* persist(versions.start(products, { activates: true }))
+    if (window === "activating") {
+      yield* sql<{ readonly waiting: number }>`
+        SELECT count(*)::int AS waiting
+          FROM pg_stat_activity
+         WHERE application_name LIKE 'hm-soak-worker%' AND wait_event_type = 'Lock'
+      `.pipe(Effect.repeat({ until: ([row]) => (row?.waiting ?? 0) > 0, schedule: poll }))
+    } else {
+      yield* stateOf(versionId).pipe(
+        Effect.repeat({ until: (state) => isIn(window, state) || isOver(state), schedule: poll })
+      )
+    }
+    yield* killAll
+    const state = yield* stateOf(versionId)
+    yield* Deferred.succeed(mayEnd, undefined)
+    if (holding !== undefined) yield* Fiber.join(holding)
+    yield* endLease(versionId)
+    const ended = yield* persist(stateOf(versionId)).pipe(
+      Effect.repeat({ until: isOver, schedule: Schedule.spaced("50 millis") })
+    )
+    return { isHit: isIn(window, state) || (window === "activating" && !state.isActivated), ended, versionId }
+  })
+
+  let hits = 0
+  let kills = 0
+  const missed: Array<Window> = []
+  const lost: Array<string> = []
+  for (const window of windows) {
+    let isHit = false
+    for (let attempt = 0; attempt < attemptsMax && !isHit; attempt++) {
+      const killed = yield* killIn(window)
+      kills++
+      isHit = killed.isHit
+      if (!killed.ended.isActivated) {
+        lost.push(`${killed.versionId}, killed while ${window}, is ${killed.ended.status}`)
+      }
+    }
+    if (isHit) hits++
+    else missed.push(window)
+  }
+  const outcome: Outcome = { hits, kills, missed, lost }
+  return outcome
+})
