@@ -42,13 +42,43 @@ describe("Typo", () => {
       const limit = Typo.distanceMax(a, b)
       if (Typo.distance(a, b, limit) > limit) continue
       near++
-      const ofA = Typo.neighbourhood(a)
+      const ofA = Typo.neighbourhood(a, 2)
       assert.isTrue(
-        [...Typo.neighbourhood(b)].some((hash) => ofA.has(hash)),
+        [...Typo.neighbourhood(b, 2)].some((hash) => ofA.has(hash)),
         `${a} ${b}`
       )
     }
     assert.isAbove(near, 1_000)
+  })
+
+  it("finds words that are one edit away by fewer hashes, among those of words that are two away", () => {
+    const random = randomOf(5)
+    let near = 0
+    for (let n = 0; n < 20_000; n++) {
+      const a = wordOf(random, "ab", 12)
+      const b = wordOf(random, "ab", 12)
+      if (Typo.distance(a, b, 1) > 1) continue
+      near++
+      const ofB = Typo.neighbourhood(b, 2)
+      assert.isTrue(
+        [...Typo.neighbourhood(a, 1)].some((hash) => ofB.has(hash)),
+        `${a} ${b}`
+      )
+    }
+    assert.isAbove(near, 500)
+    assert.isBelow(Typo.neighbourhood("wheelbarrow", 1).size, 13)
+  })
+
+  it("pairs each hash with a word once, in order", () => {
+    const words = ["aabb", "steelworker", "lantern", "aabbccddee"]
+    const { hashes, numbers } = Typo.sortedPairs(words.entries())
+    const expected = words
+      .flatMap((word, number) => [...Typo.neighbourhood(word, 2)].map((hash) => [hash, number] as const))
+      .toSorted(([a, left], [b, right]) => a - b || left - right)
+    assert.deepStrictEqual(
+      Array.from(hashes, (hash, n) => [hash, numbers[n]]),
+      expected.map((pair) => [...pair])
+    )
   })
 
   it("corrects words of four letters or more, and two edits only between long ones", () => {
@@ -67,7 +97,12 @@ describe("Typo", () => {
       { hash: 0, term: "camera", df: 1 },
       { hash: 0xffffffff, term: "caméra", df: 3_000_000_000 }
     ]
-    assert.deepStrictEqual(Typo.decodeBucket(Typo.encodeBucket(entries)), entries)
+    assert.deepStrictEqual(
+      Typo.decodeBucket(
+        Typo.encodeBucket(entries.map(({ df, hash, term }) => ({ df, hash, text: Typo.textOf(term) })))
+      ),
+      entries
+    )
     assert.deepStrictEqual(Typo.decodeBucket(Typo.encodeBucket([])), [])
   })
 })

@@ -17,6 +17,7 @@ import { type Gram, gramPattern, gramsOf } from "./Grams.ts"
 import * as Joined from "./Joined.ts"
 import * as QuerySyntax from "./QuerySyntax.ts"
 import { stem } from "./Stem.ts"
+import { isCorrectable } from "./Typo.ts"
 import { plainNumber, unitWord, units } from "./Units.ts"
 
 export interface Options {
@@ -95,6 +96,9 @@ interface Token {
   readonly term: string
   readonly isStop: boolean
   readonly isQuantity: boolean
+  /** The token itself, when mistakes are corrected to it. */
+  readonly surface: string | undefined
+  readonly shape: Joined.Shape
 }
 
 /** Tokens remembered; a catalogue of a million products has about this many, each some 100 bytes. */
@@ -130,7 +134,7 @@ export interface AnalysedQuery {
 export interface AnalysedField {
   /** In order, with repetitions; joined forms and, when asked for, stop words among them. */
   readonly terms: ReadonlyArray<string>
-  /** Words as they are written, without stop words, digits and scripts without spaces. */
+  /** Words as they are written that mistakes are corrected to. Stop words are not among them. */
   readonly surfaces: ReadonlyArray<string>
   /** Without joined forms and stop words. */
   readonly length: number
@@ -186,16 +190,17 @@ export class Analyser {
       const token = this.tokenOf(written)
       if (!token.isStop) {
         terms.push(token.term)
-        if (lettersPattern.test(written)) surfaces.push(written)
+        if (token.surface !== undefined) surfaces.push(token.surface)
         length++
       } else if (isFirst) {
         terms.push(token.term)
       }
       const joined = token.isQuantity && this.options.units ? this.joinedAt(normalised, n) : undefined
       if (joined !== undefined) terms.push(joined)
-      const whole = this.elided.get(n)
+      const whole = this.elided.size === 0 ? undefined : this.elided.get(n)
       if (whole !== undefined) terms.push(this.termOf(whole))
-      if (isFirst) for (const { term } of this.formsAt(normalised, n)) terms.push(term)
+      const mayBegin = isFirst && Joined.mayBegin(token.shape, normalised.charCodeAt(this.ends[n] ?? 0))
+      if (mayBegin) for (const { term } of this.formsAt(normalised, n)) terms.push(term)
     }
     return {
       terms,
@@ -288,7 +293,9 @@ export class Analyser {
     return {
       term: isStop ? token : this.termOfMeaning(token, isLetters),
       isStop,
-      isQuantity: quantityPattern.test(token)
+      isQuantity: quantityPattern.test(token),
+      surface: isCorrectable(token) ? token : undefined,
+      shape: Joined.shapeOf(token)
     }
   }
 
@@ -340,9 +347,12 @@ export class Analyser {
         }
       }
       const whole = text.slice(start, at)
-      const follows = hasApostrophe ? elisionPattern.exec(whole)?.[1] : undefined
-      if (follows !== undefined) elided.set(tokens.length, whole.replaceAll("'", ""))
-      const token = (follows ?? whole).replaceAll("'", "")
+      let token = whole
+      if (hasApostrophe) {
+        const follows = elisionPattern.exec(whole)?.[1]
+        if (follows !== undefined) elided.set(tokens.length, whole.replaceAll("'", ""))
+        token = (follows ?? whole).replaceAll("'", "")
+      }
       starts.push(start)
       ends.push(at)
       // A run without spaces is no term: its bigrams are.

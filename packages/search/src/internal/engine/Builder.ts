@@ -59,8 +59,7 @@ export class Builder {
       if (truncated) this.truncatedFields++
       this.lengths.push(length)
       for (const term of terms) this.runs.add(term, ordinal, field)
-      for (const surface of surfaces)
-        if (Typo.isCorrectable(surface)) this.surfaces.add(surface, ordinal, field)
+      for (const surface of surfaces) this.surfaces.add(surface, ordinal, field)
     })
     for (const column of this.columnWriters) {
       if (column instanceof KeywordColumnWriter) column.add(document.keywords[column.name] ?? [])
@@ -178,11 +177,13 @@ export class Built {
 
 function* typoBuckets(name: string, words: ReadonlyArray<Typo.TermFrequency>): Generator<ColumnChunk> {
   const { hashes, numbers } = Typo.sortedPairs(words.map(({ term }, n) => [n, term] as const))
-  let entries: Array<Typo.BucketEntry> = []
+  const texts = words.map(({ term }) => Typo.textOf(term))
+  let entries: Array<Typo.EncodedEntry> = []
   for (let n = 0; n < hashes.length; n++) {
     const hash = hashes[n] ?? 0
-    const word = words[numbers[n] ?? 0]
-    if (word !== undefined) entries.push({ hash, term: word.term, df: word.df })
+    const number = numbers[n] ?? 0
+    const text = texts[number]
+    if (text !== undefined) entries.push({ hash, text, df: words[number]?.df ?? 0 })
     const bucket = Typo.bucketOf(hash)
     if (n + 1 < hashes.length && Typo.bucketOf(hashes[n + 1] ?? 0) === bucket) continue
     yield { name, part: "typo", chunk: bucket, data: Typo.encodeBucket(entries) }
@@ -196,7 +197,9 @@ const wordsPerChunk = 4_096
 /** The words once each, for a process that loads them all and makes the buckets itself. */
 function* wordChunks(words: ReadonlyArray<Typo.TermFrequency>): Generator<ColumnChunk> {
   for (let at = 0; at < words.length; at += wordsPerChunk) {
-    const entries = words.slice(at, at + wordsPerChunk).map((word) => ({ ...word, hash: 0 }))
+    const entries = words
+      .slice(at, at + wordsPerChunk)
+      .map(({ df, term }) => ({ df, text: Typo.textOf(term), hash: 0 }))
     yield {
       name: typoColumn,
       part: "dictionary",

@@ -11,7 +11,7 @@ import { byFrequency, type Dictionary } from "./Dictionary.ts"
 import { Executor } from "./Executor.ts"
 import { addOccurrence, Impacts } from "./Impact.ts"
 import * as IndexDocument from "./IndexDocument.ts"
-import type { TermFrequency } from "./Typo.ts"
+import type { Edits, TermFrequency } from "./Typo.ts"
 import type { VersionSummary } from "./VersionSummary.ts"
 
 export interface Change {
@@ -280,8 +280,8 @@ export class DictionaryWithDelta implements Dictionary {
   }
 
   /** Corrections come from the version alone: what few documents have may be a mistake itself. */
-  neighbours(token: string): ReadonlyArray<TermFrequency> | undefined {
-    return this.base.neighbours(token)
+  neighbours(token: string, edits: Edits): ReadonlyArray<TermFrequency> | undefined {
+    return this.base.neighbours(token, edits)
   }
 
   beginnings(token: string): ReadonlyArray<TermFrequency> | undefined {

@@ -2,7 +2,7 @@
  * The terms of a version, as the plan of a query reads them. A segment has all of them in memory. On demand a term may
  * have to be fetched first; the plan is then made again.
  */
-import type { TermFrequency } from "./Typo.ts"
+import type { Edits, TermFrequency } from "./Typo.ts"
 
 export interface Dictionary {
   /** Terms that will most likely be searched for when they are known. */
@@ -12,10 +12,10 @@ export interface Dictionary {
   /** Terms that begin with `prefix`: the most frequent, then by term. */
   readonly completions: (prefix: string, limit: number) => ReadonlyArray<TermFrequency>
   /**
-   * Words as they are written that may be a letter or two away from a token, to be verified, with the number of documents
+   * Words as they are written that may be up to so many edits away from a token, to be verified, with the number of documents
    * that have them so. Undefined while that is not known.
    */
-  readonly neighbours: (token: string) => ReadonlyArray<TermFrequency> | undefined
+  readonly neighbours: (token: string, edits: Edits) => ReadonlyArray<TermFrequency> | undefined
   /** Beginnings of words that may be a letter away, with the number of documents of their commonest word. */
   readonly beginnings: (token: string) => ReadonlyArray<TermFrequency> | undefined
 }

@@ -16,7 +16,7 @@ import {
 import * as FacetCounter from "./FacetCounter.ts"
 import type * as Filter from "./Filter.ts"
 import { Groups } from "./Groups.ts"
-import { bestLevel, type Level, levelAt } from "./Level.ts"
+import { bestLevel, highestLevel, type Level, levelAt } from "./Level.ts"
 import type { Plan } from "./Plan.ts"
 import * as Ranking from "./Ranking.ts"
 import { ScoreHeap } from "./ScoreHeap.ts"
@@ -80,6 +80,9 @@ const withPins = (
   return [...all, ...ranked.slice(next)]
 }
 
+/** Scores are summed in 32 bits: a document may round above the exact sum, by a millionth of it. */
+const roundingMargin = 1 + 1e-5
+
 class Execution {
   private readonly view: View
   private readonly plan: Plan
@@ -117,8 +120,7 @@ class Execution {
     const best = bestLevel(histograms)
     const found = this.foundLevel(histograms, best)
     const level = found.words
-    const selected = executor.select(level)
-    const own = this.ofVersion(selected)
+    const own = this.ofVersion(level, sides[0]?.histogram ?? new Uint32Array())
     const isCut = this.groups === undefined && own.length === this.windowSize
     const least = isCut ? (own.at(-1)?.score ?? -Infinity) : -Infinity
     const candidates = [...own, ...this.layers.flatMap((layer, n) => this.ofLayer(layer, n, level, least))]
@@ -126,7 +128,7 @@ class Execution {
     const ranked = withPins(this.groups?.limit(sorted, this.pinned) ?? sorted, this.pinned)
     const page = ranked.slice(request.offset, request.offset + request.limit)
     const hits = page.map((candidate) => this.hit(candidate))
-    const nbHits = this.groups?.count(selected, this.changed(level), this.pinned) ?? found.hits
+    const nbHits = this.groups?.count(executor.select(level), this.changed(level), this.pinned) ?? found.hits
     const isOfBest = request.match === undefined && request.sort.length === 0
     const counted = isOfBest ? best : found
     return {
@@ -136,13 +138,7 @@ class Execution {
       nbHitsBest: best.hits,
       levelBest: best.words,
       words: outcomes(plan),
-      // A selection is a view until the next one: the hits were made from it already.
-      facets: this.facets(
-        sides,
-        counted.words === level ? selected : executor.select(counted.words),
-        counted.words,
-        isOfBest
-      ),
+      facets: request.facets.length === 0 ? [] : this.facets(sides, counted.words, isOfBest),
       ...(request.explained === undefined
         ? {}
         : { explained: this.explained(request.explained, level, ranked.slice(0, windowMax)) }),
@@ -204,12 +200,46 @@ class Execution {
     return { executor, histogram, aside }
   }
 
-  private ofVersion(selected: Uint32Array): ReadonlyArray<Ranking.Candidate> {
-    const { executor } = this.view
-    if (this.request.sort.length > 0 || this.groups !== undefined) return this.sorted(selected)
+  private ofVersion(level: number, histogram: Uint32Array): ReadonlyArray<Ranking.Candidate> {
+    if (this.request.sort.length > 0 || this.groups !== undefined) {
+      return this.sorted(this.view.executor.select(level))
+    }
+    return this.best(level, histogram)
+      .sorted()
+      .map(({ ordinal, score }) => this.candidate(ordinal, score))
+  }
+
+  /**
+   * The best documents with at least `level` words. Where enough documents have more words, those with fewer are mostly
+   * out of reach, and their scores are not looked at.
+   */
+  private best(level: number, histogram: Uint32Array): ScoreHeap {
+    const above = Math.max(level, highestLevel(histogram, this.windowSize))
+    const heap = this.bestFrom(above)
+    return above === level || this.scoreMax(above - 1) < heap.least ? heap : this.bestFrom(level)
+  }
+
+  private bestFrom(level: number): ScoreHeap {
     const heap = new ScoreHeap(this.windowSize)
-    executor.best(selected, this.counted, this.popularity, heap)
-    return heap.sorted().map(({ ordinal, score }) => this.candidate(ordinal, score))
+    const { executor } = this.view
+    executor.best(executor.select(level), this.counted, this.popularity, heap)
+    return heap
+  }
+
+  /** No document with at most so many words scores higher: its words have their highest impact, as have joined forms. */
+  private scoreMax(words: number): number {
+    const { steps, weight } = this.popularity
+    const most = this.plan.words.map(({ alternatives, idf, isCounted }) => ({
+      isCounted,
+      score: idf * Math.max(0, ...alternatives.map((alternative) => alternative.weight))
+    }))
+    const counted = most.filter(({ isCounted }) => isCounted).map(({ score }) => score)
+    const highest = counted.toSorted((a, b) => b - a).slice(0, words)
+    const extras = most.filter(({ isCounted }) => !isCounted).map(({ score }) => score)
+    const boost = this.request.boosts.reduce((product, { factor }) => product * Math.max(1, factor), 1)
+    const sum = [...highest, ...extras].reduce((total, score) => total + score, 0) * boost
+    const popularity = popularityFactor(weight, Math.max(0, ...steps.map((step) => step.level)))
+    return scoreOf(sum, words, this.counted, popularity) * roundingMargin
   }
 
   private sorted(selected: Uint32Array): ReadonlyArray<Ranking.Candidate> {
@@ -339,12 +369,9 @@ class Execution {
     return this.documents.explained(docId, level, n === -1 ? undefined : n + 1)
   }
 
-  private facets(
-    sides: ReadonlyArray<Side>,
-    selected: Uint32Array,
-    level: number,
-    isOfBest: boolean
-  ): SearchAnswer["facets"] {
+  private facets(sides: ReadonlyArray<Side>, level: number, isOfBest: boolean): SearchAnswer["facets"] {
+    // A selection is a view until the next one: the hits were made already.
+    const selected = this.view.executor.select(level)
     const kinds = new Map(this.view.summary.settings.columns.map(({ kind, name }) => [name, kind]))
     return this.request.facets.map((request) => {
       const refinement = this.request.refinements.findIndex(({ column }) => column === request.column)

@@ -53,10 +53,10 @@ class FetchedBuckets {
     this.wanted.clear()
   }
 
-  lookUp(token: string): ReadonlyArray<Typo.TermFrequency> | undefined {
+  lookUp(token: string, edits: Typo.Edits): ReadonlyArray<Typo.TermFrequency> | undefined {
     const found = new Map<string, number>()
     let isKnown = true
-    for (const hash of Typo.neighbourhood(token)) {
+    for (const hash of Typo.neighbourhood(token, edits)) {
       const bucket = this.buckets.get(Typo.bucketOf(hash))
       if (bucket === undefined) {
         this.wanted.add(Typo.bucketOf(hash))
@@ -160,12 +160,12 @@ export class Fetched implements Dictionary {
     return known ?? []
   }
 
-  neighbours(token: string): ReadonlyArray<Typo.TermFrequency> | undefined {
-    return this.isWaiting ? undefined : this.typos.lookUp(token)
+  neighbours(token: string, edits: Typo.Edits): ReadonlyArray<Typo.TermFrequency> | undefined {
+    return this.isWaiting ? undefined : this.typos.lookUp(token, edits)
   }
 
   beginnings(token: string): ReadonlyArray<Typo.TermFrequency> | undefined {
-    return this.isWaiting ? undefined : this.begun.lookUp(token)
+    return this.isWaiting ? undefined : this.begun.lookUp(token, 1)
   }
 
   /** A word is not known to be unknown while its list, or what it may begin, is still to come. */

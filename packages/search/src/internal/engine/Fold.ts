@@ -64,18 +64,40 @@ const replacements: ReadonlyMap<string, string> = new Map([
 ])
 const replacedPattern = new RegExp(`[${[...replacements.keys()].join("")}]`, "gu")
 
+/** Folds a text as a whole. */
+export const fold = (text: string): string =>
+  text
+    .toWellFormed()
+    .replace(droppedPattern, "")
+    .normalize("NFKD")
+    .toLowerCase()
+    .replace(strayMarksPattern, "")
+    .replace(markedPattern, withoutMarks)
+    .normalize("NFC")
+    .replace(replacedPattern, (char) => replacements.get(char) ?? char)
+
+/** Characters that are not ASCII, with the one before them, which they may be marks of. */
+const foreignPattern = /\p{ASCII}?\P{ASCII}+/gu
+/** Accented letters and signs recur; a run of another script rarely does. */
+const rememberedCharsMax = 4
+/** About a megabyte. A catalogue of one language has hundreds. */
+const rememberedMax = 10_000
+
+let remembered = new Map<string, string>()
+
+const foldRemembered = (run: string): string => {
+  if (run.length > rememberedCharsMax) return fold(run)
+  const known = remembered.get(run)
+  if (known !== undefined) return known
+  if (remembered.size >= rememberedMax) remembered = new Map()
+  const folded = fold(run)
+  remembered.set(run, folded)
+  return folded
+}
+
+/** Nothing before an ASCII character changes with it, so each run of others is folded by itself. */
 export const normalise = (text: string): string =>
-  asciiPattern.test(text)
-    ? text.toLowerCase()
-    : text
-        .toWellFormed()
-        .replace(droppedPattern, "")
-        .normalize("NFKD")
-        .toLowerCase()
-        .replace(strayMarksPattern, "")
-        .replace(markedPattern, withoutMarks)
-        .normalize("NFC")
-        .replace(replacedPattern, (char) => replacements.get(char) ?? char)
+  asciiPattern.test(text) ? text.toLowerCase() : text.replace(foreignPattern, foldRemembered).toLowerCase()
 
 /** Parts of Korean syllables, also half-width ones. */
 const jamo = "\\u1100-\\u11ff\\u3131-\\u318e\\ua960-\\ua97f\\ud7b0-\\ud7ff\\uffa0-\\uffdc"

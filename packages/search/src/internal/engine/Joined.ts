@@ -38,7 +38,8 @@ const hash = 0x23
 const space = 0x20
 
 /** `-` `.` `_` `/` and the two typographic hyphens. */
-const connectors: ReadonlySet<number> = new Set([0x2d, 0x2e, 0x5f, 0x2f, 0x2010, 0x2011])
+const isConnector = (code: number): boolean =>
+  (code >= 0x2d && code <= 0x2f) || code === 0x5f || code === 0x2010 || code === 0x2011
 
 const signsPattern = /(?:\+\+?|#)(?![\p{L}\p{N}+#])/uy
 const letterAtEndPattern = /\p{L}$/u
@@ -49,9 +50,26 @@ const singleLetterPattern = /^[b-hj-z]$/
 const insidePattern = /[.,/]/
 const allInsidePattern = /[.,/]/g
 
+/** The parts of a token that decide whether a form may begin with it. */
+export interface Shape {
+  /** It has letters, and a sign between digits. */
+  readonly isInside: boolean
+  /** A form may follow after a space: a number, or a single letter. */
+  readonly isOpen: boolean
+}
+
+export const shapeOf = (token: string): Shape => ({
+  isInside: insidePattern.test(token) && letterPattern.test(token),
+  isOpen: singleLetterPattern.test(token) || digitAtEndPattern.test(token)
+})
+
+/** False for nearly every token, from what is known of it and the character after it. */
+export const mayBegin = ({ isInside, isOpen }: Shape, after: number): boolean =>
+  isInside || after === plus || after === hash || isConnector(after) || (isOpen && after === space)
+
 const isConnected = ({ ends, starts, text, tokens }: Tokens, n: number): boolean => {
   const end = ends[n] ?? 0
-  return n >= 0 && n + 1 < tokens.length && starts[n + 1] === end + 1 && connectors.has(text.charCodeAt(end))
+  return n >= 0 && n + 1 < tokens.length && starts[n + 1] === end + 1 && isConnector(text.charCodeAt(end))
 }
 
 const isSpaced = ({ ends, starts, text, tokens }: Tokens, n: number): boolean => {

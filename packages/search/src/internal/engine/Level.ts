@@ -23,3 +23,13 @@ export const bestLevel = (histograms: ReadonlyArray<Uint32Array>): Level => {
   }
   return levelAt(histograms, 1)
 }
+
+/** Returns the highest number of words that so many documents have at least; 0 when there are fewer documents. */
+export const highestLevel = (histogram: Uint32Array, documents: number): number => {
+  let hits = 0
+  for (let words = histogram.length - 1; words > 0; words--) {
+    hits += histogram[words] ?? 0
+    if (hits >= documents) return words
+  }
+  return 0
+}

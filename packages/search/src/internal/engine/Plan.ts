@@ -138,7 +138,7 @@ const correctionOfRare = (
   const frequency = dictionary.frequency(term)
   if (frequency === 0 || token.length < rareLettersMin) return []
   if (frequency > Math.max(rareFrequencyMax, documentCount * rareShareMax)) return []
-  const neighbours = dictionary.neighbours(token)
+  const neighbours = dictionary.neighbours(token, 1)
   if (neighbours === undefined) return []
   const candidates = nearest(analyser, neighbours, token)
     .filter((near) => near.edits === 1 && near.term !== term && near.written[0] === token[0])
@@ -254,7 +254,7 @@ const guessesOf = (
   isTyping: boolean
 ): ReadonlyArray<Alternative> => {
   const begun = isTyping ? completionsOfMistyped(dictionary, token) : []
-  const neighbours = dictionary.neighbours(token)
+  const neighbours = dictionary.neighbours(token, 2)
   if (neighbours === undefined) return []
   const corrected = corrections(analyser, neighbours, token)
   const terms = new Set(corrected.flatMap((alternative) => alternative.terms))

@@ -56,10 +56,15 @@ const shareUint32 = (values: Uint32Array): Uint32Array => {
 /** Highest possible first byte is 0xf4: sorts after every term with the prefix. */
 const afterAll = Buffer.from([0xff])
 
+/** Terms whose place is remembered: about a megabyte. */
+const foundMax = 10_000
+
 export class Segment implements Dictionary {
   readonly shared: SharedSegment
   readonly columns: Columns
   private readonly terms: Buffer
+  /** Where terms are, -1 for none: a plan asks for each several times, and shoppers for the same words. */
+  private found = new Map<string, number>()
 
   constructor(shared: SharedSegment) {
     this.shared = shared
@@ -118,12 +123,12 @@ export class Segment implements Dictionary {
     return best.map(({ at, df }) => ({ term: this.termAt(at), df }))
   }
 
-  neighbours(token: string): ReadonlyArray<Typo.TermFrequency> {
-    return lookUp(this.shared.typos, token)
+  neighbours(token: string, edits: Typo.Edits): ReadonlyArray<Typo.TermFrequency> {
+    return lookUp(this.shared.typos, token, edits)
   }
 
   beginnings(token: string): ReadonlyArray<Typo.TermFrequency> {
-    return lookUp(this.shared.beginnings, token)
+    return lookUp(this.shared.beginnings, token, 1)
   }
 
   private termAt(at: number): string {
@@ -132,9 +137,14 @@ export class Segment implements Dictionary {
   }
 
   private find(term: string): number {
+    const known = this.found.get(term)
+    if (known !== undefined) return known
     const bytes = Buffer.from(term)
-    const at = this.lowerBound(bytes)
-    return at < this.shared.frequencies.length && this.compareAt(at, bytes) === 0 ? at : -1
+    const bound = this.lowerBound(bytes)
+    const at = bound < this.shared.frequencies.length && this.compareAt(bound, bytes) === 0 ? bound : -1
+    if (this.found.size >= foundMax) this.found = new Map()
+    this.found.set(term, at)
+    return at
   }
 
   private lowerBound(bytes: Buffer): number {
@@ -158,10 +168,10 @@ const bytesOf = ({ frequencies, hashes, numbers, wordStarts, words }: SharedTypo
   frequencies.byteLength + hashes.byteLength + numbers.byteLength + wordStarts.byteLength + words.byteLength
 
 /** Words of which a deletion has the hash of one of the token's. */
-const lookUp = (shared: SharedTypos, token: string): ReadonlyArray<Typo.TermFrequency> => {
+const lookUp = (shared: SharedTypos, token: string, edits: Typo.Edits): ReadonlyArray<Typo.TermFrequency> => {
   const { frequencies, hashes, numbers, words, wordStarts } = shared
   const found = new Set<number>()
-  for (const hash of Typo.neighbourhood(token)) {
+  for (const hash of Typo.neighbourhood(token, edits)) {
     let low = 0
     let high = hashes.length
     while (low < high) {

@@ -17,6 +17,8 @@ export class Surfaces {
   private readonly seenIn = new GrowingUint32()
   /** By word, 1 when some document has it in its first field. */
   private readonly isInFirst = new GrowingUint32()
+  /** When all words have been added. */
+  private sorted: ReadonlyArray<TermFrequency> | undefined
 
   add(word: string, ordinal: number, field: number): void {
     let number = this.numbers.get(word)
@@ -42,6 +44,10 @@ export class Surfaces {
    * its other fields would double the index, and are mostly mistakes themselves.
    */
   words(): ReadonlyArray<TermFrequency> {
+    return (this.sorted ??= this.gather())
+  }
+
+  private gather(): ReadonlyArray<TermFrequency> {
     return Array.from(this.numbers, ([term, number]) => ({
       term,
       number,

@@ -45,24 +45,41 @@ export const isLikelyMistake = (a: string, b: string): boolean => {
 export const distanceMax = (a: string, b: string): number =>
   a.length >= lettersForTwo && b.length >= lettersForTwo ? 2 : 1
 
-/** FNV-1a over UTF-16 units, leaving out the characters at `first` and `second`. */
-const hashWithout = (word: string, first: number, second: number): number => {
-  let hash = 0x811c9dc5
-  for (let n = 0; n < word.length; n++) {
-    if (n === first || n === second) continue
-    hash = Math.imul(hash ^ word.charCodeAt(n), 0x01000193)
-  }
-  return hash >>> 0
+/** FNV-1a over UTF-16 units. What comes before a deletion is hashed once for all that follow. */
+const hashStart = 0x811c9dc5
+const hashStep = (hash: number, code: number): number => Math.imul(hash ^ code, 0x01000193)
+
+const hashFrom = (word: string, from: number, hash: number): number => {
+  let hashed = hash
+  for (let n = from; n < word.length; n++) hashed = hashStep(hashed, word.charCodeAt(n))
+  return hashed >>> 0
 }
 
-/** Hashes of the word and of its deletions, each once. */
-export const neighbourhood = (word: string): ReadonlySet<number> => {
-  const hashes = new Set([hashWithout(word, -1, -1)])
+/** The most edits between two words that are looked for. */
+export type Edits = 1 | 2
+
+/** Calls back with the hashes of the word and of its deletions. A word with a letter twice has some of them twice. */
+const forEachHash = (word: string, edits: Edits, visit: (hash: number) => void): void => {
+  const isFar = edits === 2 && word.length >= lettersForTwo
+  visit(hashFrom(word, 0, hashStart))
+  let before = hashStart
   for (let first = 0; first < word.length; first++) {
-    hashes.add(hashWithout(word, first, -1))
-    if (word.length < lettersForTwo) continue
-    for (let second = first + 1; second < word.length; second++) hashes.add(hashWithout(word, first, second))
+    visit(hashFrom(word, first + 1, before))
+    if (isFar) {
+      let between = before
+      for (let second = first + 1; second < word.length; second++) {
+        visit(hashFrom(word, second + 1, between))
+        between = hashStep(between, word.charCodeAt(second))
+      }
+    }
+    before = hashStep(before, word.charCodeAt(first))
   }
+}
+
+/** Hashes of the word and of its deletions, each once. Two words within `edits` of each other share one. */
+export const neighbourhood = (word: string, edits: Edits): ReadonlySet<number> => {
+  const hashes = new Set<number>()
+  forEachHash(word, edits, (hash) => hashes.add(hash))
   return hashes
 }
 
@@ -70,8 +87,22 @@ export const neighbourhood = (word: string): ReadonlySet<number> => {
  * Optimal string alignment distance: insertions, deletions, substitutions, and swaps of neighbours. Anything above
  * `limit` is `limit + 1`.
  */
-export const distance = (a: string, b: string, limit: number): number => {
-  if (Math.abs(a.length - b.length) > limit) return limit + 1
+export const distance = (left: string, right: string, limit: number): number => {
+  if (Math.abs(left.length - right.length) > limit) return limit + 1
+  // Letters that both begin or end with need no edit.
+  const shorter = Math.min(left.length, right.length)
+  let start = 0
+  while (start < shorter && left.charCodeAt(start) === right.charCodeAt(start)) start++
+  let ending = 0
+  while (
+    ending < shorter - start &&
+    left.charCodeAt(left.length - 1 - ending) === right.charCodeAt(right.length - 1 - ending)
+  ) {
+    ending++
+  }
+  const a = left.slice(start, left.length - ending)
+  const b = right.slice(start, right.length - ending)
+  if (a.length === 0 || b.length === 0) return Math.min(Math.max(a.length, b.length), limit + 1)
   let beforeLast: ReadonlyArray<number> = []
   let last: ReadonlyArray<number> = Array.from({ length: b.length + 1 }, (_, n) => n)
   for (let i = 1; i <= a.length; i++) {
@@ -114,21 +145,28 @@ const entryHeaderBytes = 9
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
+/** A word in UTF-8: it is in a bucket for each of its deletions, and is encoded once. */
+export interface EncodedEntry {
+  readonly hash: number
+  readonly df: number
+  readonly text: Uint8Array
+}
+
+export const textOf = (term: string): Uint8Array => encoder.encode(term)
+
 /** `u32 hash | u32 documents | u8 bytes of the term | term`, one after another. */
-export const encodeBucket = (entries: ReadonlyArray<BucketEntry>): Uint8Array => {
-  const terms = entries.map(({ term }) => encoder.encode(term))
-  const size = terms.reduce((sum, term) => sum + entryHeaderBytes + term.length, 0)
+export const encodeBucket = (entries: ReadonlyArray<EncodedEntry>): Uint8Array => {
+  const size = entries.reduce((sum, { text }) => sum + entryHeaderBytes + text.length, 0)
   const bytes = new Uint8Array(size)
   const view = new DataView(bytes.buffer)
   let at = 0
-  entries.forEach(({ df, hash }, n) => {
-    const term = terms[n] ?? new Uint8Array()
+  for (const { df, hash, text } of entries) {
     view.setUint32(at, hash, true)
     view.setUint32(at + 4, df, true)
-    view.setUint8(at + 8, term.length)
-    bytes.set(term, at + entryHeaderBytes)
-    at += entryHeaderBytes + term.length
-  })
+    view.setUint8(at + 8, text.length)
+    bytes.set(text, at + entryHeaderBytes)
+    at += entryHeaderBytes + text.length
+  }
   return bytes
 }
 
@@ -162,23 +200,26 @@ export const sortedPairs = (
   let size = 0
   for (const [number, term] of terms) {
     if (number >= termsMax) continue
-    for (const hash of neighbourhood(term)) {
+    forEachHash(term, 2, (hash) => {
       if (size === pairs.length) {
         const larger = new Float64Array(size * 2)
         larger.set(pairs)
         pairs = larger
       }
       pairs[size++] = hash * termsMax + number
-    }
+    })
   }
   const sorted = pairs.subarray(0, size)
   sorted.sort()
   const hashes = new Uint32Array(size)
   const numbers = new Uint32Array(size)
+  let kept = 0
   for (let n = 0; n < size; n++) {
     const pair = sorted[n] ?? 0
-    hashes[n] = Math.floor(pair / termsMax)
-    numbers[n] = pair % termsMax
+    // A letter twice in a row leaves the same word, whichever of the two is deleted.
+    if (n > 0 && pair === sorted[n - 1]) continue
+    hashes[kept] = Math.floor(pair / termsMax)
+    numbers[kept++] = pair % termsMax
   }
-  return { hashes, numbers }
+  return { hashes: hashes.subarray(0, kept), numbers: numbers.subarray(0, kept) }
 }
