@@ -5,12 +5,7 @@
  */
 import { NotAudited } from "@hypermarket/core/Audit"
 import * as Api from "@hypermarket/core/Api"
-import {
-  AcceptsClientKeys,
-  MayRunLong,
-  RequestDeadline,
-  RequiredScope
-} from "@hypermarket/core/Authorization"
+import { AcceptsClientKeys, RequestDeadline, RequiredScope } from "@hypermarket/core/Authorization"
 import * as Endpoint from "@hypermarket/core/Endpoint"
 import { AdopterId } from "@hypermarket/core/Identifier"
 import * as Page from "@hypermarket/core/Page"
@@ -20,6 +15,7 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as Schema from "effect/Schema"
+import { readsAll } from "./internal/readsAll.ts"
 import { Popularity } from "./Popularity.ts"
 import * as RankingSignal from "./RankingSignal.ts"
 import {
@@ -40,8 +36,7 @@ const accepted = HttpApiSchema.status(202)
 const ofIndex = { indexName: IndexName }
 const indexPath = "/v1/search/indexes/:indexName"
 
-/** Reads every row of the version and of the catalogue. */
-const validateDeadline = "60 seconds"
+const bulk = "documents come in bulk and carry their own versions"
 
 /**
  * A batch of a thousand documents of some kilobytes.
@@ -119,8 +114,7 @@ export class SearchGroup extends Endpoint.group(
     error: [SearchIndexNotFound, SearchInvalid, SearchIndexBuilding]
   })
     .annotate(RequiredScope, "search:read")
-    .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true)
+    .annotateMerge(readsAll)
 ) {}
 
 /**
@@ -139,7 +133,7 @@ export class DocumentGroup extends Endpoint.group(
     success: SearchDocument.Written,
     error: [SearchIndexNotFound, SearchDocument.DocumentInvalid]
   })
-    .annotate(NotAudited, "documents come in bulk and carry their own versions")
+    .annotate(NotAudited, bulk)
     .annotate(RequiredScope, "search:write")
     .annotate(RequestDeadline, "10 seconds")
     .annotate(BodyBytesMax, documentsBytesMax),
@@ -149,10 +143,9 @@ export class DocumentGroup extends Endpoint.group(
     success: SearchDocument.Removed,
     error: [SearchIndexNotFound, SearchInvalid]
   })
-    .annotate(NotAudited, "documents come in bulk and carry their own versions")
+    .annotate(NotAudited, bulk)
     .annotate(RequiredScope, "search:write")
-    .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true),
+    .annotateMerge(readsAll),
   HttpApiEndpoint.get("listDocuments", `${indexPath}/documents`, {
     params: ofIndex,
     query: Page.Query,
@@ -170,8 +163,7 @@ export class DocumentGroup extends Endpoint.group(
     error: SearchIndexNotFound
   })
     .annotate(RequiredScope, "search:read")
-    .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true)
+    .annotateMerge(readsAll)
 ) {}
 
 /**
@@ -207,8 +199,7 @@ export class BehaviourGroup extends Endpoint.group(
   })
     .annotate(NotAudited, "a row would keep the id of the customer who is erased")
     .annotate(RequiredScope, "search:admin")
-    .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true)
+    .annotateMerge(readsAll)
 ) {}
 
 /**

@@ -4,13 +4,14 @@
  * @since 0.1.0
  */
 import { Audited, NotAudited } from "@hypermarket/core/Audit"
-import { MayRunLong, RequestDeadline, RequiredScope } from "@hypermarket/core/Authorization"
+import { RequiredScope } from "@hypermarket/core/Authorization"
 import * as Endpoint from "@hypermarket/core/Endpoint"
 import * as IdempotencyKey from "@hypermarket/core/IdempotencyKey"
 import * as Page from "@hypermarket/core/Page"
 import * as Precondition from "@hypermarket/core/Precondition"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import { readsAll } from "./internal/readsAll.ts"
 import { Curation, SearchCuration } from "./SearchCuration.ts"
 import {
   IndexChange,
@@ -43,9 +44,6 @@ const path = "/v1/search/indexes"
 const indexPath = `${path}/:indexName` as const
 const versionPath = `${indexPath}/versions/:versionId` as const
 const ofVersion = { indexName: IndexName, versionId: VersionId }
-
-/** Reads every row of the version and of the catalogue. */
-const validateDeadline = "60 seconds"
 
 /**
  * @category api
@@ -92,8 +90,7 @@ export class IndexGroup extends Endpoint.group(
   })
     .annotate(Audited, "index.removed")
     .annotate(RequiredScope, "search:admin")
-    .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true)
+    .annotateMerge(readsAll)
 ) {}
 
 /**
@@ -167,8 +164,7 @@ export class VersionGroup extends Endpoint.group(
   })
     .annotate(NotAudited, "stores the results of checks; the activation is audited")
     .annotate(RequiredScope, "search:admin")
-    .annotate(RequestDeadline, validateDeadline)
-    .annotate(MayRunLong, true),
+    .annotateMerge(readsAll),
   HttpApiEndpoint.post("activateVersion", `${versionPath}/activate`, {
     params: ofVersion,
     payload: Activation,
