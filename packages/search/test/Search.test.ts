@@ -11,6 +11,7 @@ import { SqlClient } from "effect/sql"
 import {
   acme,
   activate,
+  buildActive,
   buildVersion,
   compare,
   globex,
@@ -318,6 +319,27 @@ layer(layerOf(), { excludeTestServices: true })("Search", (it) => {
         assert.strictEqual((yield* search(query, index).pipe(Effect.flip))._tag, "SearchInvalid")
       }
     })
+  )
+
+  it.effect(
+    "takes two Unicode forms of a value, and spaces around it, for one, and capitals for another",
+    () =>
+      Effect.gen(function* () {
+        const index = yield* stocked("valued", 0)
+        const brands = ["Caf\u00e9 Noir", "Cafe\u0301 Noir", "  Caf\u00e9 Noir ", "caf\u00e9 noir"]
+        const documents = brands.map((brand, n) => ({ id: `c${n}`, fields: { title: "cup", brand } }))
+        const counted = [
+          { value: "Caf\u00e9 Noir", count: 3 },
+          { value: "caf\u00e9 noir", count: 1 }
+        ]
+        const facets = [{ column: "brand" }]
+        yield* upsert(documents, index)
+        assert.deepStrictEqual((yield* search({ facets }, index)).facets[0]?.values, counted)
+        yield* buildActive(index)
+        assert.deepStrictEqual((yield* search({ facets }, index)).facets[0]?.values, counted)
+        const found = yield* search({ filter: 'brand = "Caf\u00e9 Noir"' }, index)
+        assert.sameMembers([...ids(found)], ["c0", "c1", "c2"])
+      })
   )
 
   it.effect("reads the documents of a page once, and those of changes each time", () =>
