@@ -302,12 +302,19 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
         const versions = yield* SearchIndexVersions
         const index = yield* stocked("interrupted", 50)
         const started = yield* versions.start(index, { activates: true }).pipe(provide(acme))
-        // Holds up whatever activates, as another activation does.
+        // Holds up the activation when the results of the gates are stored: it changes the active version's row last.
         const isLocked = yield* Deferred.make<void>()
         const mayEnd = yield* Deferred.make<void>()
         const locking = yield* Effect.gen(function* () {
           const own = yield* SqlClient.SqlClient
-          yield* own`SELECT 1 FROM hm_search_index WHERE index_name = ${index} FOR UPDATE`
+          yield* own`
+            SELECT 1
+              FROM hm_search_index i
+              JOIN hm_search_index_version v
+                ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
+             WHERE i.index_name = ${index}
+               FOR UPDATE OF v
+          `
           yield* Deferred.succeed(isLocked, undefined)
           yield* Deferred.await(mayEnd)
         }).pipe(Database.transaction, Effect.forkChild)
