@@ -14,6 +14,8 @@ import * as EndpointRules from "@hypermarket/core/Endpoint"
 import * as Reference from "@hypermarket/core/Reference"
 import { Shutdown } from "@hypermarket/core/Shutdown"
 import * as Wakeup from "@hypermarket/core/Wakeup"
+import * as CloudEvent from "@hypermarket/events/CloudEvent"
+import * as CloudEventRequest from "@hypermarket/events/CloudEventRequest"
 import { migrationSets } from "@hypermarket/installation/domains"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import { Config, ConfigProvider, Context, Effect, Layer, Schema } from "effect"
@@ -311,6 +313,27 @@ JSON.parse(document, (_, value: unknown) => {
   return value
 })
 
+const Samples = Schema.Struct({
+  schema: Schema.Json,
+  examples: Schema.Record(Schema.String, Schema.Struct({ value: Schema.Json }))
+})
+
+const Paths = Schema.Struct({
+  paths: Schema.Struct({
+    "/v1/events": Schema.Struct({
+      post: Schema.Struct({
+        requestBody: Schema.Struct({ content: Schema.Record(Schema.String, Samples) })
+      })
+    })
+  })
+})
+
+const publication = Schema.decodeSync(Schema.fromJsonString(Paths))(document).paths["/v1/events"].post
+  .requestBody
+
+/** An event of CloudEvents 1.0 with all attributes that it must have. */
+const isEvent = Schema.is(Schema.toEncoded(CloudEvent.CloudEvent))
+
 describe("The document", () => {
   it("has a summary and a description of every operation", () => {
     assert.strictEqual(documented.size, endpoints.size)
@@ -335,6 +358,25 @@ describe("The document", () => {
   it("has the content types of a publication", () => {
     assert.include(document, '"application/cloudevents+json":{')
     assert.include(document, '"application/cloudevents-batch+json":{')
+  })
+
+  it("has samples of a publication that are whole events, the one that is accepted first", () => {
+    const { content } = publication
+    assert.deepStrictEqual(Object.keys(content), Array.from(CloudEventRequest.contentTypes))
+    for (const [type, { examples: samples, schema }] of Object.entries(content)) {
+      const names = Object.keys(samples)
+      const sent = (operations.get("events.publish")?.examples ?? []).filter(({ name }) =>
+        names.includes(name)
+      )
+      assert.strictEqual(sent[0]?.status, 202, type)
+      for (const { body, headers, name } of sent) {
+        // Sent as it is shown: the type of its body and no attribute beside it.
+        assert.deepStrictEqual(headers, { "content-type": type }, name)
+        assert.deepStrictEqual(samples[name]?.value, body)
+        for (const event of [body].flat()) assert.isTrue(isEvent(event), name)
+      }
+      assert.include(JSON.stringify(schema), '"specversion":{"type":"string","enum":["1.0"]}')
+    }
   })
 
   it("requires the title of every problem", () => {

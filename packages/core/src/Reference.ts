@@ -211,12 +211,19 @@ const children = (node: unknown): ReadonlyArray<Node> =>
 
 const contentTypeOf = ({ headers }: Example): string => headers?.["content-type"] ?? "application/json"
 
-const setBodies = (requestBody: unknown, examples: ReadonlyArray<Example>): void => {
-  const content = child(requestBody, "content")
+/** True for a request that the document describes: a page sends the headers that are parameters, and no other. */
+const isDescribed = ({ headers = {} }: Example, parameters: ReadonlyArray<Node>): boolean => {
+  const names = new Set(["content-type", ...parameters.map(({ name }) => String(name).toLowerCase())])
+  return Object.keys(headers).every((name) => names.has(name.toLowerCase()))
+}
+
+const setBodies = (operation: Node, examples: ReadonlyArray<Example>): void => {
+  const content = child(operation["requestBody"], "content")
   if (!isNode(content)) return
   const schema = child(children(content)[0], "schema")
+  const parameters = children(operation["parameters"])
   for (const example of examples) {
-    if (example.body === undefined) continue
+    if (example.body === undefined || !isDescribed(example, parameters)) continue
     const mediaType = contentTypeOf(example)
     const entry = isNode(content[mediaType]) ? content[mediaType] : { schema }
     const named = isNode(entry["examples"]) ? entry["examples"] : {}
@@ -274,7 +281,7 @@ const addReferences = (document: Node, references: ReadonlyArray<Reference>): vo
     const examples = reference.examples.map((example) => fill(example, (name) => responses.get(name)))
     operation["summary"] = reference.summary
     operation["description"] = reference.description
-    setBodies(operation["requestBody"], examples)
+    setBodies(operation, examples)
     setResponses(operation["responses"], examples)
     setParameters(operation["parameters"], examples)
   }

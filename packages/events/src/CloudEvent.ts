@@ -31,7 +31,7 @@ export const eventBytesMax = 256 * 1024
  * @category limits
  * @since 0.1.0
  */
-export const batchMax = 1_000
+export const batchMax = Attributes.batchMax
 
 /**
  * Maximum extension attributes of an event.

@@ -48,6 +48,7 @@ import {
   SubscriptionId,
   SubscriptionNotFound
 } from "./EventSubscription.ts"
+import { batchMax, WireEvent } from "./internal/eventAttributes.ts"
 import {
   JobSchedule,
   NewSchedule,
@@ -102,6 +103,8 @@ export class FactUnknown extends HttpApiError.Problem<FactUnknown>()(
  */
 export const publishBytesMax = 8 * 1024 * 1024
 
+const WireEvents = Schema.Array(WireEvent).check(Schema.isMaxLength(batchMax))
+
 /**
  * @category api
  * @since 0.1.0
@@ -118,7 +121,12 @@ export class EventGroup extends Endpoint.group(
    * or `application/json` with `ce-` headers. All or nothing. No Idempotency-Key: source and id are the key.
    */
   HttpApiEndpoint.post("publish", "/v1/events", {
-    payload: Schema.Json,
+    // The structured mode first: the reference shows its event as the sample of a request.
+    payload: [
+      WireEvent.pipe(HttpApiSchema.asJson({ contentType: "application/cloudevents+json" })),
+      WireEvents.pipe(HttpApiSchema.asJson({ contentType: "application/cloudevents-batch+json" })),
+      Schema.Union([WireEvent, WireEvents])
+    ],
     success: Schema.Struct({ items: Schema.Array(Receipt) }).pipe(HttpApiSchema.status(202)),
     error: [EventInvalid, EventConflict, ContentTypeUnsupported]
   })

@@ -2,6 +2,8 @@
 import * as Text from "@hypermarket/core/Text"
 import * as Schema from "effect/Schema"
 
+export const batchMax = 1_000
+
 export const extensionsMax = 20
 
 /** RFC 9110, 8.3: type, subtype and parameters, in visible characters and spaces. */
@@ -52,4 +54,25 @@ export const Extensions = Schema.Record(ExtensionName, ExtensionValue).check(
       ? `Expected at most ${extensionsMax} extensions`
       : undefined
   )
+)
+
+/**
+ * An event in the structured mode of HTTP, for the API's document: its extensions are members beside the others. A request is
+ * read by `CloudEvent`.
+ */
+export const WireEvent = Schema.StructWithRest(
+  Schema.Struct({
+    specversion: Schema.optionalKey(Schema.Literal("1.0")),
+    id: Text.make({ max: 200 }),
+    source: Schema.optionalKey(Text.make({ max: 500 })),
+    type: Text.make({ max: 200 }),
+    subject: Schema.optionalKey(Text.make({ max: 200 })),
+    time: Schema.optionalKey(Schema.String),
+    datacontenttype: Schema.optionalKey(Text.make({ max: 200 })),
+    dataschema: Schema.optionalKey(Text.make({ max: 500 })),
+    traceparent: Schema.optionalKey(Schema.String),
+    data: Schema.optionalKey(Schema.Json),
+    data_base64: Schema.optionalKey(Schema.String)
+  }),
+  [Schema.Record(Schema.String, Schema.Json)]
 )
