@@ -46,7 +46,15 @@ layer(Support.layerLog, { excludeTestServices: true })("The hashes of the activi
   it.effect("are made when rows are sealed, of any text as a stranger makes them, and not stored", () =>
     Effect.gen(function* () {
       const activity = yield* ActivityLog
-      for (const odd of ['"quoted" \\ back/slash', "\b\f\n\r\t\u0001\u001f\u007f", "\u2028é\ud83d\ude80"]) {
+      const texts = [
+        '"quoted" \\ back/slash',
+        "back\\slash",
+        'one "quote',
+        "\b\f\n\r\t\u0001\u001f\u007f",
+        "a line\n",
+        "\u2028é\ud83d\ude80"
+      ]
+      for (const odd of texts) {
         yield* activity.record({
           action: `item.${odd}`,
           target: { type: `type ${odd}`, id: odd },
@@ -55,7 +63,9 @@ layer(Support.layerLog, { excludeTestServices: true })("The hashes of the activi
       }
       yield* seal
       assert.deepStrictEqual(yield* hashesOf("odd"), [{ actors: 0, details: 0, leaves: 0 }])
-      yield* isClean(3)
+      yield* isClean(texts.length)
+      const { items } = yield* activity.list({ targetType: "type back\\slash" })
+      assert.deepStrictEqual(items[0]?.after, { odd: "back\\slash" })
     }).pipe(provide(TenantId.make("odd")))
   )
 
