@@ -84,6 +84,28 @@ layer(Door.layerDatabase, { excludeTestServices: true })("A value", (it) => {
     })
   )
 
+  it.effect("is taken as it is when the method is called, whatever the caller then does with it", () =>
+    Effect.gen(function* () {
+      const hm = yield* Door.door()
+      const { documents, indexes } = hm.tenant("snapshots")
+      yield* Effect.promise(async () => {
+        await indexes.ensure("lamps")
+        const tags = ["brass"]
+        const fields = { title: "Brass desk lamp", tags }
+        const upserts = [{ id: "lamp-4", version: 1, fields }]
+        const written = documents.write("lamps", { upserts })
+        fields.title = "Oak chair"
+        tags.push("oak")
+        upserts.pop()
+        await written
+        assert.deepStrictEqual((await documents.get("lamps", "lamp-4")).fields, {
+          title: "Brass desk lamp",
+          tags: ["brass"]
+        })
+      })
+    })
+  )
+
   it.effect("that is undefined in a field is left out", () =>
     Effect.gen(function* () {
       const hm = yield* Door.door()

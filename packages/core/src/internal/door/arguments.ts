@@ -3,6 +3,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { errorsMax, errorsOf, type InputError } from "../../InputErrors.ts"
 import type * as Service from "../../Service.ts"
+import * as Excess from "./excess.ts"
 import { toEncoded } from "./values.ts"
 
 const parseOptions = { onExcessProperty: "error", errors: "all" } as const
@@ -14,12 +15,20 @@ export type DecodeValue = (
 ) => Result.Result<unknown, ReadonlyArray<InputError>>
 
 export const decoderOf = <A>(schema: Schema.Codec<A, unknown>) => {
-  const decode = Schema.decodeUnknownResult(schema, parseOptions)
+  const decode = Schema.decodeUnknownResult(schema)
+  const decodeFully = Schema.decodeUnknownResult(schema, parseOptions)
+  const mayHaveExcess = Excess.make(schema.ast)
   return (
     value: unknown,
     within: ReadonlyArray<string | number>
-  ): Result.Result<A, ReadonlyArray<InputError>> =>
-    Result.mapError(decode(toEncoded(value)), (error) => errorsOf(error, within))
+  ): Result.Result<A, ReadonlyArray<InputError>> => {
+    const encoded = toEncoded(value)
+    if (!mayHaveExcess(encoded)) {
+      const decoded = decode(encoded)
+      if (Result.isSuccess(decoded)) return Result.succeed(decoded.success)
+    }
+    return Result.mapError(decodeFully(encoded), (error) => errorsOf(error, within))
+  }
 }
 
 /** Decodes the arguments of a call of one method. */

@@ -54,31 +54,38 @@ export const toPlain = (value: unknown): unknown => {
   return fromRecord({ ...value })
 }
 
+const arrayToEncoded = (values: ReadonlyArray<unknown>, depth: number): ReadonlyArray<unknown> => {
+  const copy: Array<unknown> = []
+  for (const value of values) copy.push(toEncoded(value, depth))
+  return copy
+}
+
+const recordToEncoded = (record: object, depth: number): object => {
+  // A copy of the whole is made in one step, and fields by name are not.
+  const copy: Record<PropertyKey, unknown> = { ...record }
+  for (const symbol of Object.getOwnPropertySymbols(copy)) delete copy[symbol]
+  for (const key of Object.keys(copy)) {
+    const value = copy[key]
+    if (typeof value === "string" || typeof value === "number") continue
+    if (value === undefined) delete copy[key]
+    else copy[key] = toEncoded(value, depth)
+  }
+  return copy
+}
+
 /**
  * Returns an argument as the wire has it: `Date` and `bigint` as text. Fields that are undefined are left out, as JSON
- * leaves them out.
+ * leaves them out. Copies the rest, so that a caller who changes the value after the call does not change what was checked.
  */
 export const toEncoded = (value: unknown, depth = 0): unknown => {
   if (typeof value === "bigint") return value.toString()
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value
   if (depth > depthMax) return Symbol("a value nested more deeply")
+  // Most values are one of these two.
+  if (Array.isArray(value)) return arrayToEncoded(value, depth + 1)
+  if (isPlain(value)) return recordToEncoded(value, depth + 1)
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString()
   if (DateTime.isDateTime(value)) return DateTime.formatIso(value)
-  if (Array.isArray(value)) return value.map((element) => toEncoded(element, depth + 1))
   if (value instanceof Map || value instanceof Set) return Symbol("a Map or Set")
-  const copy: Record<string, unknown> = {}
-  for (const [key, field] of Object.entries(value)) {
-    if (field === undefined) continue
-    const encoded = toEncoded(field, depth + 1)
-    if (key === "__proto__") {
-      // An assignment would set the prototype of the copy.
-      Object.defineProperty(copy, key, {
-        value: encoded,
-        enumerable: true,
-        configurable: true,
-        writable: true
-      })
-    } else copy[key] = encoded
-  }
-  return copy
+  return recordToEncoded(value, depth + 1)
 }
