@@ -66,12 +66,28 @@ const shops = ["express-client", "express-pg", "fastify-postgres-js"]
 
 const shopLinesMax = 40
 
+/** A handler, a query or a publication, from its first line to its last. */
+const taskLinesMax = 15
+
+/** The statements of a program with their lines, of which the first and the closing one are not indented. */
+const statementsOf = (program: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const statements: Array<Array<string>> = []
+  for (const line of program.split("\n").filter((text) => text.trim() !== "")) {
+    const isInner = /^[\s)}\]]/.test(line)
+    if (isInner) statements.at(-1)?.push(line)
+    else statements.push([line])
+  }
+  return statements
+}
+
 describe("a shop in examples/", () => {
   for (const name of shops) {
-    it(`has at most ${shopLinesMax} lines with its imports and its server, and no word of Effect: ${name}`, () => {
+    it(`has at most ${shopLinesMax} lines with its imports and its server, ${taskLinesMax} per task, and no word of Effect: ${name}`, () => {
       const program = read(`examples/${name}/main.ts`)
       assert.isAtMost(program.split("\n").filter((line) => line.trim() !== "").length, shopLinesMax)
       assert.notMatch(program, /effect/i)
+      const longest = Math.max(...statementsOf(program).map((lines) => lines.length))
+      assert.isAtMost(longest, taskLinesMax)
     })
   }
 })
