@@ -101,6 +101,23 @@ describe.skipIf(!isAvailable)("Chromium", () => {
       })
     )
 
+    it.effect("with a whole event as the sample of a publication", () =>
+      Effect.gen(function* () {
+        const { page, url } = yield* Docs
+        yield* Effect.promise(async () => {
+          const other = await page.context().newPage()
+          await other.goto(`${url}/docs#tag/events/POST/v1/events`)
+          const sample = other.locator("pre", { hasText: "Authorization: Bearer" }).first()
+          await sample.waitFor()
+          const text = await sample.innerText()
+          for (const name of ["specversion", "id", "source", "type", "data"])
+            assert.include(text, `"${name}"`)
+          assert.include(text, "application/cloudevents+json")
+          await other.close()
+        })
+      })
+    )
+
     it.effect("and sends a request with the key that the reader enters", () =>
       Effect.gen(function* () {
         const { page, secret, url } = yield* Docs
