@@ -211,6 +211,26 @@ layer(Scene.layer, { excludeTestServices: true })("a scorer", (it) => {
     }).pipe(tenant("without"))
   )
 
+  it.effect(
+    "gives no probability to a kind that it was not trained on: the rule fails, and does not fire",
+    () =>
+      Effect.gen(function* () {
+        const risk = yield* Risk
+        yield* Scene.goLive({
+          scorer: { ...scorer, kinds: ["payment"] },
+          rules: [{ key: "low", expression: "probability <= 1.0", reason: "LOW", outcome: "block" }]
+        })
+        assert.strictEqual((yield* risk.decide(payment("p1"), patient)).outcome, "block")
+        const login = yield* risk.decide({ kind: "login", subject: "l1", entities: {} }, patient)
+        assert.strictEqual(login.outcome, "allow")
+        const { items } = yield* risk.list({ limit: 1 })
+        assert.deepStrictEqual(
+          items[0]?.verdict.errors.map(({ reason, rule }) => ({ reason, rule })),
+          [{ rule: "low", reason: "missing" }]
+        )
+      }).pipe(tenant("kinds"))
+  )
+
   it.effect("is trained on decisions with the labels of their subjects", () =>
     Effect.gen(function* () {
       const risk = yield* Risk
