@@ -242,8 +242,8 @@ export const make = (sql: SqlClient.SqlClient) => {
   `
 
   /**
-   * Locks the events of a signal, so that no job folds them meanwhile. A statement by itself: one that waits here for a job
-   * does not see the hours that the job has added.
+   * Locks the events of a signal, so that no job folds them meanwhile. A statement by itself: one that had waited for a job would
+   * still join the events and hours of before, and change none.
    */
   const lockEvents = (tenantId: string, signal: Stored) => sql`
     SELECT 1 AS locked
