@@ -118,6 +118,9 @@ describe("Searcher", () => {
       assert.deepStrictEqual(answerOf("bookcse").words[0]?.shown, [])
       assert.deepStrictEqual(answerOf("bicycl").words[0]?.shown, ["bicycle"])
       assert.deepStrictEqual(answerOf("headphone").words[0]?.shown, ["headphone"])
+      // The terms of these are `headphone` and `hercule`.
+      assert.deepStrictEqual(answerOf("headphnoes").words[0]?.shown, ["headphones"])
+      assert.deepStrictEqual(answerOf("herculse").words[0]?.shown, ["hercules"])
     })
   })
 
