@@ -76,8 +76,8 @@ export const fold = (text: string): string =>
     .normalize("NFC")
     .replace(replacedPattern, (char) => replacements.get(char) ?? char)
 
-/** Characters that are not ASCII, with the one before them, which they may be marks of. */
-const foreignPattern = /\p{ASCII}?\P{ASCII}+/gu
+/** Marks at the beginning of a run are those of an ASCII character, which loses all of its marks. */
+const foreignPattern = /\P{ASCII}+/gu
 /** Accented letters and signs recur; a run of another script rarely does. */
 const rememberedCharsMax = 4
 /** About a megabyte. A catalogue of one language has hundreds. */
@@ -95,7 +95,7 @@ const foldRemembered = (run: string): string => {
   return folded
 }
 
-/** Nothing before an ASCII character changes with it, so each run of others is folded by itself. */
+/** No character changes with an ASCII one beside it, so each run of others is folded by itself. */
 export const normalise = (text: string): string =>
   asciiPattern.test(text) ? text.toLowerCase() : text.replace(foreignPattern, foldRemembered).toLowerCase()
 
