@@ -130,6 +130,10 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
       FROM h
   `
 
+  /** A single order by equality: of an array the planner takes each plan for its length as the better one, and plans each time. */
+  const isOneOf = (orderIds: ReadonlyArray<string>) =>
+    orderIds.length === 1 ? sql`order_id = ${orderIds[0]}` : sql`order_id = ANY (${orderIds}::text[])`
+
   // Planning the next statement again takes longer than running it for a few orders, and a planner that sees how few they
   // are plans each time. The setting ends with the transaction.
   const lock: OrderWriter["lock"] = (tenantId, orderIds, isPlanKept) => sql`
@@ -138,7 +142,7 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
            set_config('plan_cache_mode', CASE WHEN ${isPlanKept} THEN 'force_generic_plan'
                                               ELSE current_setting('plan_cache_mode') END, true)
       FROM hm_order_head
-     WHERE tenant_id = ${tenantId} AND order_id = ANY (${orderIds}::text[])
+     WHERE tenant_id = ${tenantId} AND ${isOneOf(orderIds)}
      ORDER BY order_id
        FOR UPDATE
   `
