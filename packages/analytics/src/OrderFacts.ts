@@ -189,13 +189,16 @@ const parseOptions = { onExcessProperty: "error", errors: "all" } as const
 const decodeFacts = Schema.decodeUnknownEffect(Facts, parseOptions)
 /** Of a stored event: a field of a later release is left out. */
 const decodeFact = Schema.decodeUnknownEffect(OrderFact, { errors: "all" })
-const validate = Schema.decodeUnknownEffect(Schema.toType(OrderFact), { errors: "all" })
+const Checked = Schema.toType(OrderFact)
+/** Stops at the first error, and takes two thirds of the time of {@link validate}. */
+const isValid = Schema.is(Checked)
+const validate = Schema.decodeUnknownEffect(Checked, { errors: "all" })
 
 /** Facts that {@link parse} has checked, so that `record` does not check them again. */
 const parsed = new WeakSet<OrderFact>()
 
 const validated = (fact: OrderFact, index: number): Effect.Effect<unknown, OrderFactInvalid> =>
-  parsed.has(fact)
+  parsed.has(fact) || isValid(fact)
     ? Effect.void
     : Effect.mapError(validate(fact), (error) => new OrderFactInvalid({ errors: errorsOf(error, [index]) }))
 
