@@ -52,13 +52,17 @@ layer(TestLayer, { excludeTestServices: true })("The proof", (it) => {
       assert.deepStrictEqual(yield* doctor("drill"), ["warn"])
       assert.deepStrictEqual(yield* summaries.prove, [])
       assert.deepStrictEqual(yield* doctor("drill"), [])
+      // A proof at the time of the merge may have missed it, and all months are due once more. After it none is.
+      yield* night
+      assert.deepStrictEqual(yield* summaries.prove, [])
       yield* corrupt("drill", "2026-04-11")
-      const found: Array<number> = []
+      const found: Array<boolean> = []
       for (let nights = 0; nights < 4; nights++) {
         yield* night
-        found.push((yield* summaries.prove).length)
+        found.push((yield* summaries.prove).length > 0)
       }
-      assert.isAbove(Math.max(...found), 0, "within the rotation")
+      // February, March and April are in turn, one per night.
+      assert.deepStrictEqual(found, [false, false, true, true])
       // The alarm does not go out by itself.
       yield* night
       assert.isAbove((yield* summaries.prove).length, 0)
