@@ -37,6 +37,7 @@ const ofIndex = { indexName: IndexName }
 const indexPath = "/v1/search/indexes/:indexName"
 
 const bulk = "documents come in bulk and carry their own versions"
+const ownRecord = "they come in bulk and are their own record"
 
 /**
  * A batch of a thousand documents of some kilobytes.
@@ -183,7 +184,7 @@ export class BehaviourGroup extends Endpoint.group(
     success: UserBehavior.Recorded.pipe(accepted),
     error: UserBehavior.SignalsInvalid
   })
-    .annotate(NotAudited, "events are their own record")
+    .annotate(NotAudited, ownRecord)
     .annotate(RequiredScope, "search:write")
     .annotate(AcceptsClientKeys, true),
   HttpApiEndpoint.get("pending", "/v1/search/events/pending", {
@@ -234,7 +235,7 @@ export class RankingSignalGroup extends Endpoint.group(
     }),
     success: HttpApiSchema.NoContent
   })
-    .annotate(NotAudited, "signals come in bulk and are their own record")
+    .annotate(NotAudited, ownRecord)
     .annotate(RequiredScope, "search:write"),
   HttpApiEndpoint.get("listSignals", "/v1/search/signals", {
     query: { signal: RankingSignal.SignalName, ...Page.Query },

@@ -33,8 +33,7 @@ import { Activation, NewVersion } from "./SearchIndexVersion.ts"
 import { SearchIndexVersions } from "./SearchIndexVersions.ts"
 import { migrations } from "./SearchMigrations.ts"
 import { CommonQueries, SearchQueries, SearchQuery } from "./SearchQuery.ts"
-import * as UserBehavior from "./UserBehavior.ts"
-import { UserBehaviors } from "./UserBehaviors.ts"
+import { Searches, Signals, Source, UserBehaviors } from "./UserBehaviors.ts"
 import * as SearchSubjectData from "./SearchSubjectData.ts"
 
 /** Builds that a worker runs side by side: a large one of a tenant does not hold up a small one of another. */
@@ -175,8 +174,8 @@ export const domain = Domain.make({
     behaviour: Service.make(
       UserBehaviors,
       {
-        record: [UserBehavior.Source, UserBehavior.Signals],
-        recordQueries: [UserBehavior.Source, IndexName, UserBehavior.Searches],
+        record: [Source, Signals],
+        recordQueries: [Source, IndexName, Searches],
         history: [AdopterId],
         erase: [AdopterId],
         pending: [],

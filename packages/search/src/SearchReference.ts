@@ -212,6 +212,11 @@ export const reference = Reference.make(
         cause: "A part of the search is not understood.",
         remedy: "Correct the field in `errors`."
       },
+      "urn:hypermarket:problem:search:signals-invalid": {
+        cause:
+          "A time is more than 24 hours ahead of the clock, or, with a client key, older than 30 days. Nothing was recorded.",
+        remedy: "Correct the times in `errors`."
+      },
       "urn:hypermarket:problem:search:version-held": {
         cause: "The version did not pass gates that warn. `gates` names them.",
         remedy: "Read the results of the gates, then name them in `despite`, or retire the version."

@@ -87,32 +87,6 @@ export const Signal = Schema.Struct({
 export type Signal = typeof Signal.Type
 
 /**
- * The program that observes users: a signal's id is unique within it.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const Source = Text.make({ max: 200 })
-
-/**
- * The signals of one call.
- *
- * @category models
- * @since 0.1.0
- */
-export const Signals = Schema.Array(Signal).check(Schema.isMaxLength(batchMax))
-
-/**
- * The searches of one call, each with its query as typed.
- *
- * @category models
- * @since 0.1.0
- */
-export const Searches = Schema.Array(
-  Schema.Struct({ id: Signal.fields.id, query: Text.make({ min: 0, max: 1_500 }) })
-).check(Schema.isMaxLength(batchMax))
-
-/**
  * The outcome of a batch. `duplicates` were recorded before; `limited` exceed {@link userDayLimits} and are not stored.
  *
  * @category models

@@ -9,23 +9,52 @@ import * as Identifier from "@hypermarket/core/Identifier"
 import { errorsMax } from "@hypermarket/core/InputErrors"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
+import * as Text from "@hypermarket/core/Text"
 import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { IndexName } from "./SearchIndex.ts"
 import {
+  batchMax,
   dedupeDays,
   type HistoryItem,
   historyMax,
   type Recorded,
-  type Signal,
+  Signal,
   SignalsInvalid,
   userDayLimits
 } from "./UserBehavior.ts"
+
+/**
+ * The program that observes users: a signal's id is unique within it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Source = Text.make({ max: 200 })
+
+/**
+ * The signals of one call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Signals = Schema.Array(Signal).check(Schema.isMaxLength(batchMax))
+
+/**
+ * The searches of one call, each with its query as typed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Searches = Schema.Array(
+  Schema.Struct({ id: Signal.fields.id, query: Text.make({ min: 0, max: 1_500 }) })
+).check(Schema.isMaxLength(batchMax))
 
 /** Maximum characters of a counted query; the rest is cut off. */
 const queryCharsMax = 200
