@@ -145,8 +145,7 @@ export class Recorded extends Schema.Class<Recorded>("@hypermarket/experiments/R
         "not-started",
         "stopped",
         "unused-source",
-        "too-old",
-        "too-far-ahead"
+        "too-old"
       ])
     })
   )

@@ -1,7 +1,6 @@
 /** The handle of experiments at the Promise door: assign, expose, record and look. */
 import { assert, layer } from "@effect/vitest"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
-import * as Now from "@hypermarket/core/Now"
 import { connect } from "@hypermarket/core/Promises"
 import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
 import { TestDatabase, layer as layerTestDatabase } from "@hypermarket/testing/TestDatabase"
@@ -155,23 +154,6 @@ layer(layerTestDatabase(CoreDomain.migrations, ExperimentsDomain.domain.migratio
         experiments.record("spend", "ola", money("1"), { key: "ancient", at: "1999-04-01T00:00:00Z" })
       )
       assert.deepStrictEqual(old, { accepted: 0, repeated: 0, rejected: [{ index: 0, reason: "too-old" }] })
-      // Rows of the future would be kept until their time has come.
-      const ahead = new Date((yield* Now.now).getTime() + 25 * 3_600_000)
-      const beyond = yield* Effect.promise(() =>
-        shop.experimentUnits.record([
-          { source: "order", factId: "o-18", unit: "ola", value: "5", currency: "NOK", at: ahead },
-          { source: "order", factId: "o-19", unit: "ola", value: "5", currency: "NOK", at: new Date() }
-        ])
-      )
-      assert.deepStrictEqual(beyond, {
-        accepted: 1,
-        repeated: 0,
-        rejected: [{ index: 0, reason: "too-far-ahead" }]
-      })
-      const exposed = yield* Effect.promise(() =>
-        shop.experimentUnits.expose([{ experiment: "repeats", unit: "ola", variant: "margin", at: ahead }])
-      )
-      assert.deepStrictEqual(exposed.rejected, [{ index: 0, reason: "too-far-ahead" }])
     })
   )
 

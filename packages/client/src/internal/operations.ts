@@ -2371,7 +2371,7 @@ export type Recorded = {
   readonly repeated: number
   readonly rejected: ReadonlyArray<{
     readonly index: number
-    readonly reason: "unknown-experiment" | "unknown-variant" | "not-started" | "stopped" | "unused-source" | "too-old" | "too-far-ahead"
+    readonly reason: "unknown-experiment" | "unknown-variant" | "not-started" | "stopped" | "unused-source" | "too-old"
   }>
 }
 

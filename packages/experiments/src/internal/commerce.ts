@@ -1,10 +1,8 @@
 /** Turns the facts of a shop into facts of units. */
 import * as Commerce from "@hypermarket/core/Commerce"
 import * as InputErrors from "@hypermarket/core/InputErrors"
-import * as Now from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
 import * as Subscription from "@hypermarket/core/Subscription"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -36,13 +34,12 @@ const netOf = (line: Commerce.Order["lines"][number]): bigint => {
   return left === 0 ? 0n : line.unitPrice * BigInt(left) - (line.discount ?? 0n)
 }
 
-/** An order that is handled now was placed by now: `placedAt` may be ahead of the clock. */
-const orderFact = (type: string, order: Commerce.Order, now: DateTime.Utc): unknown => ({
+const orderFact = (type: string, order: Commerce.Order): unknown => ({
   source: orderSource,
   factId: order.orderId,
   unitKind: "customer",
   unit: order.customerId,
-  at: DateTime.min(order.placedAt, now),
+  at: order.placedAt,
   value: order.lines.reduce((sum, line) => sum + netOf(line), 0n) - (order.discount ?? 0n),
   currency: order.currency,
   version: order.version,
@@ -85,12 +82,12 @@ const refundOf = (refund: Commerce.Refund): ReadonlyArray<Refund> =>
 
 const nothing: ShopFacts = { facts: [], refunds: [], deletions: [] }
 
-const fromEvent = (event: Event, now: DateTime.Utc): Effect.Effect<ShopFacts, Schema.SchemaError> => {
+const fromEvent = (event: Event): Effect.Effect<ShopFacts, Schema.SchemaError> => {
   if (orderTypes.has(event.type)) {
     return Effect.map(Commerce.decodeOrder(event.data), (order) => ({
       ...nothing,
       // A guest is no unit.
-      facts: [orderFact(event.type, order, now)].filter(isFact)
+      facts: [orderFact(event.type, order)].filter(isFact)
     }))
   }
   if (event.type === refundType) {
@@ -116,11 +113,10 @@ const fromEvent = (event: Event, now: DateTime.Utc): Effect.Effect<ShopFacts, Sc
  * One that is out of this package's bounds is left out.
  */
 export const fromEvents = Effect.fnUntraced(function* (events: ReadonlyArray<Event>) {
-  const now = DateTime.fromDateUnsafe(yield* Now.now)
   const parts: Array<ShopFacts> = []
   const rejections: Array<Subscription.Rejection> = []
   for (const event of events) {
-    const part = yield* Effect.result(fromEvent(event, now))
+    const part = yield* Effect.result(fromEvent(event))
     if (Result.isSuccess(part)) parts.push(part.success)
     else rejections.push(Subscription.reject(event, "fact-invalid", InputErrors.errorsOf(part.failure)))
   }
