@@ -347,22 +347,18 @@ const deleteStrays = Effect.fnUntraced(function* (
 const ageStrays = Effect.fnUntraced(function* (self: Partitions, keptFrom: Date, today: Date) {
   const sql = yield* SqlClient.SqlClient
   const by = sql(self.by)
+  // A time before year 1, or -infinity, is in no period: it is only deleted.
   const starts = yield* sql<{ readonly from: Date }>`
     SELECT DISTINCT date_trunc(${self.every}, ${by}::timestamptz, 'UTC') AS "from"
       FROM ${sql(`${self.table}_default`)}
-     WHERE ${by} < ${midnight(sql, today)}
+     WHERE ${by} >= '0001-01-01' AND ${by} < ${midnight(sql, today)}
      ORDER BY 1
   `
-  if (starts.length === 0) return
   const all = starts.map(({ from }) => periodOf(self, from))
-  const unused = new Set(
-    yield* unusedOf(
-      self,
-      all.filter(({ to }) => to <= keptFrom)
-    )
-  )
+  const aged = all.filter(({ to }) => to <= keptFrom)
+  const unused = new Set(yield* unusedOf(self, aged))
   const kept = all.filter((period) => !unused.has(period))
-  if (unused.size > 0) yield* deleteStrays(self, keptFrom, kept)
+  yield* deleteStrays(self, keptFrom, kept)
   yield* Effect.forEach(kept.slice(0, pastPeriodsMax), (period) => create(self, period), { discard: true })
 })
 

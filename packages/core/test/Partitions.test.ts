@@ -311,7 +311,7 @@ layer(TestLayer, { excludeTestServices: true })("Partitions", (it) => {
       yield* sql`
         INSERT INTO hm_h
         SELECT 't', day, n::text
-          FROM unnest(ARRAY['2027-08-19', '2027-08-20', '2027-08-20', '2027-08-21', '2027-09-05']::date[])
+          FROM unnest(ARRAY['-infinity', '0044-03-15 BC', '2027-08-19', '2027-08-20', '2027-08-20', '2027-08-21', '2027-09-05']::date[])
           WITH ORDINALITY AS d (day, n)
       `
       assert.deepStrictEqual(yield* Partitions.maintain(self), [])
