@@ -9,7 +9,6 @@ import { Instant } from "@hypermarket/core/Instant"
 import * as Json from "@hypermarket/core/Json"
 import { now } from "@hypermarket/core/Now"
 import * as Reserved from "@hypermarket/core/Reserved"
-import * as Text from "@hypermarket/core/Text"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -58,23 +57,23 @@ export const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-
  */
 export const CloudEvent = Schema.Struct({
   specversion: Schema.Literal("1.0"),
-  id: Text.make({ max: 200 }).pipe(
+  id: Attributes.ShortText.pipe(
     Schema.annotateKey({
       messageMissingKey: 'Expected an id, which makes it safe to send the event again: order.id + ":placed"'
     })
   ),
-  source: Text.make({ max: 500 }),
-  type: Text.make({ max: 200 }),
-  subject: Schema.optionalKey(Text.make({ max: 200 })),
+  source: Attributes.UriText,
+  type: Attributes.ShortText,
+  subject: Schema.optionalKey(Attributes.ShortText),
   time: Schema.optionalKey(Instant),
   datacontenttype: Schema.optionalKey(
-    Text.make({ max: 200 }).check(
+    Attributes.ShortText.check(
       Schema.isPattern(Attributes.mediaTypePattern, {
         message: "Expected a media type, such as application/json"
       })
     )
   ),
-  dataschema: Schema.optionalKey(Text.make({ max: 500 })),
+  dataschema: Schema.optionalKey(Attributes.UriText),
   traceparent: Schema.optionalKey(
     Schema.String.check(
       Schema.isPattern(traceparentPattern, { message: "Expected a traceparent of W3C Trace Context" })

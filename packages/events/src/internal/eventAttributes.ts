@@ -12,6 +12,12 @@ export const mediaTypePattern = /^[!-.0-~]+\/[ -~]+$/
 /** RFC 4648, 4, with padding. */
 export const base64Pattern = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
+/** Of id, type, subject and media type. */
+export const ShortText = Text.make({ max: 200 })
+
+/** Of source and schema, which are URIs. */
+export const UriText = Text.make({ max: 500 })
+
 const standardAttributes = [
   "specversion",
   "id",
@@ -63,13 +69,13 @@ export const Extensions = Schema.Record(ExtensionName, ExtensionValue).check(
 export const WireEvent = Schema.StructWithRest(
   Schema.Struct({
     specversion: Schema.optionalKey(Schema.Literal("1.0")),
-    id: Text.make({ max: 200 }),
-    source: Schema.optionalKey(Text.make({ max: 500 })),
-    type: Text.make({ max: 200 }),
-    subject: Schema.optionalKey(Text.make({ max: 200 })),
+    id: ShortText,
+    source: Schema.optionalKey(UriText),
+    type: ShortText,
+    subject: Schema.optionalKey(ShortText),
     time: Schema.optionalKey(Schema.String),
-    datacontenttype: Schema.optionalKey(Text.make({ max: 200 })),
-    dataschema: Schema.optionalKey(Text.make({ max: 500 })),
+    datacontenttype: Schema.optionalKey(ShortText),
+    dataschema: Schema.optionalKey(UriText),
     traceparent: Schema.optionalKey(Schema.String),
     data: Schema.optionalKey(Schema.Json),
     data_base64: Schema.optionalKey(Schema.String)
