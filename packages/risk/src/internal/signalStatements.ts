@@ -241,6 +241,15 @@ export const make = (sql: SqlClient.SqlClient) => {
      WHERE s.tenant_id = ${tenantId} AND s.occurred_at = changed.occurred_at AND s.signal_id = changed.signal_id
   `
 
+  /** The condition of the events of a signal: one per entity. */
+  const ofSignal = (tenantId: string, signal: Stored) => sql`
+    e.tenant_id = ${tenantId}
+    AND e.entity = ANY (${signal.entities.map(({ hash }) => String(hash))}::bigint[])
+    AND e.is_folded IN (false, true)
+    AND e.occurred_at = ${signal.occurredAt}
+    AND e.signal_id = ${signal.signalId}::uuid
+  `
+
   /**
    * Locks the events of a signal, so that no job folds them meanwhile. A statement by itself: one that had waited for a job would
    * still join the events and hours of before, and change none.
@@ -248,11 +257,7 @@ export const make = (sql: SqlClient.SqlClient) => {
   const lockEvents = (tenantId: string, signal: Stored) => sql`
     SELECT 1 AS locked
       FROM hm_fraud_entity_event e
-     WHERE e.tenant_id = ${tenantId}
-       AND e.entity = ANY (${signal.entities.map(({ hash }) => String(hash))}::bigint[])
-       AND e.is_folded IN (false, true)
-       AND e.occurred_at = ${signal.occurredAt}
-       AND e.signal_id = ${signal.signalId}::uuid
+     WHERE ${ofSignal(tenantId, signal)}
        FOR UPDATE
   `
 
@@ -265,11 +270,7 @@ export const make = (sql: SqlClient.SqlClient) => {
       SELECT e.entity, e.is_folded, e.kind, e.result, e.amount, coalesce(e.currency, '') AS currency,
              to_timestamp(ceil(extract(epoch FROM e.occurred_at) / 3600) * 3600) AS hour
         FROM hm_fraud_entity_event e
-       WHERE e.tenant_id = ${tenantId}
-         AND e.entity = ANY (${signal.entities.map(({ hash }) => String(hash))}::bigint[])
-         AND e.is_folded IN (false, true)
-         AND e.occurred_at = ${signal.occurredAt}
-         AND e.signal_id = ${signal.signalId}::uuid
+       WHERE ${ofSignal(tenantId, signal)}
     ),
     changed_events AS (
       UPDATE hm_fraud_entity_event e
