@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants } from "@hypermarket/core/Tenant"
-import { transactionOf } from "@hypermarket/core/Transaction"
 import { Risk } from "@hypermarket/risk/Risk"
-import { Deferred, Effect, Fiber, Schedule } from "effect"
+import * as HeldTransaction from "@hypermarket/testing/HeldTransaction"
+import { Effect, Fiber, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Scene from "./Scene.ts"
 import { patient, payment, tenant } from "./Scene.ts"
@@ -48,33 +48,24 @@ layer(Scene.layer, { excludeTestServices: true })("folding", (it) => {
       yield* testNow.adjust("20 minutes")
       // A decision notes that the card and the account are hot.
       yield* risk.decide(payment("note", { entities }), patient)
-      const held = yield* Deferred.make<void>()
-      const release = yield* Deferred.make<void>()
       // The job waits for a pair that another transaction writes, after it has written the hour.
-      const holder = yield* Effect.forkChild(
-        transactionOf(sql)(
-          sql`
+      const letGo = yield* HeldTransaction.hold(
+        sql`
             INSERT INTO hm_risk_edge (tenant_id, entity, other, first_seen, last_seen)
             SELECT DISTINCT e.tenant_id, e.entity, other, now(), now()
               FROM hm_fraud_entity_event e
              CROSS JOIN LATERAL unnest(e.others) AS other
              WHERE e.tenant_id = 'completed'
-          `.pipe(
-            Effect.andThen(Deferred.succeed(held, undefined)),
-            Effect.andThen(Deferred.await(release)),
-            Effect.andThen(Effect.fail("rolled back"))
-          )
-        ).pipe(Effect.ignore)
+          `,
+        Effect.fail("rolled back")
       )
-      yield* Deferred.await(held)
       const folding = yield* Effect.forkChild(
         risk.fold.pipe(Effect.provideService(AllTenants, { actor: "test" }))
       )
       yield* untilWaiting(1)
       const completing = yield* Effect.forkChild(risk.complete("payment", "p7", { result: "declined" }))
       yield* untilWaiting(2)
-      yield* Deferred.succeed(release, undefined)
-      yield* Fiber.join(holder)
+      yield* Effect.ignore(letGo)
       assert.isAtLeast(yield* Fiber.join(folding), recorded)
       yield* Fiber.join(completing)
       const { decisionId } = yield* risk.decide(payment("after", { entities }), patient)

@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest"
 import { NewSignal } from "@hypermarket/risk/FraudSignal"
 import type { Tenant } from "@hypermarket/core/Tenant"
-import { transactionOf } from "@hypermarket/core/Transaction"
 import { distinctMax } from "@hypermarket/risk/internal/featureValues"
 import { Risk } from "@hypermarket/risk/Risk"
-import { DateTime, Deferred, Effect, Fiber, Schedule, Schema } from "effect"
+import * as HeldTransaction from "@hypermarket/testing/HeldTransaction"
+import { DateTime, Effect, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Scene from "./Scene.ts"
 import { patient, payment, tenant } from "./Scene.ts"
@@ -51,17 +51,10 @@ layer(Scene.layer, { excludeTestServices: true })("The limits of a signal", (it)
       const risk = yield* Risk
       const sql = yield* SqlClient
       yield* Scene.goLive({ rules: [{ key: "any", expression: "true", reason: "ANY", outcome: "hold" }] })
-      const held = yield* Deferred.make<void>()
-      const release = yield* Deferred.make<void>()
-      const holder = yield* Effect.forkChild(
-        transactionOf(sql)(
-          sql`LOCK TABLE hm_fraud_signal_subject IN ACCESS EXCLUSIVE MODE`.pipe(
-            Effect.andThen(Deferred.succeed(held, undefined)),
-            Effect.andThen(Deferred.await(release))
-          )
-        )
+      const letGo = yield* HeldTransaction.hold(
+        sql`LOCK TABLE hm_fraud_signal_subject IN ACCESS EXCLUSIVE MODE`,
+        Effect.void
       )
-      yield* Deferred.await(held)
       const hasty = (subject: string) =>
         risk.decide(payment(subject), { deadlineMillis: 1, fallback: "review" })
       const subjects = Array.from({ length: 256 }, (_, index) => `q${index}`)
@@ -71,8 +64,7 @@ layer(Scene.layer, { excludeTestServices: true })("The limits of a signal", (it)
         outcome: "challenge",
         fallback: "unavailable"
       })
-      yield* Deferred.succeed(release, undefined)
-      yield* Fiber.join(holder)
+      yield* letGo
       const answer = yield* Effect.repeat(risk.decide(payment("beyond"), patient), {
         schedule: Schedule.spaced("20 millis"),
         until: ({ fallback }) => fallback === null

@@ -4,16 +4,16 @@ import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
 import * as Migrations from "@hypermarket/core/Migrations"
 import { connect } from "@hypermarket/core/Promises"
-import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import { RiskApi } from "@hypermarket/risk/RiskApi"
 import { RiskAnswer } from "@hypermarket/risk/RiskDecision"
 import * as RiskDomain from "@hypermarket/risk/RiskDomain"
 import * as RiskHttp from "@hypermarket/risk/RiskHttp"
+import * as HeldTransaction from "@hypermarket/testing/HeldTransaction"
 import * as DatabaseOutage from "@hypermarket/testing/DatabaseOutage"
 import * as TestApi from "@hypermarket/testing/TestApi"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Context, Deferred, Effect, Fiber, Layer, Schedule, Schema } from "effect"
+import { Context, Effect, Layer, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Scene from "./Scene.ts"
 
@@ -147,27 +147,22 @@ describe("The caller's fallback is the answer, and the same key has the decision
       for (const { decide, name } of doors) {
         const subject = `${name}-held`
         yield* decide({ subject, deadlineMillis: patient }).pipe(Effect.repeat(isDecided))
-        const held = yield* Deferred.make<void>()
-        const release = yield* Deferred.make<void>()
-        const holder = yield* Effect.forkChild(
-          transactionOf(sql)(
-            sql`
+        const letGo = yield* HeldTransaction.hold(
+          sql`
               SELECT
                 FROM hm_fraud_signal_subject
                WHERE tenant_id = 'acme' AND subject = ${subject}
                  FOR UPDATE
-            `.pipe(Effect.andThen(Deferred.succeed(held, undefined)), Effect.andThen(Deferred.await(release)))
-          )
-        )
-        yield* Deferred.await(held)
+            `,
+          Effect.void
+        ).pipe(Effect.provideService(SqlClient, sql))
         const again = { subject, key: `${name}-second` }
         assert.deepInclude(yield* decide({ ...again, deadlineMillis: hasty }), {
           outcome: fallback,
           fallback: "deadline",
           decisionId: null
         })
-        yield* Deferred.succeed(release, undefined)
-        yield* Fiber.join(holder)
+        yield* letGo
         const answer = yield* decide({ ...again, deadlineMillis: patient }).pipe(Effect.repeat(isDecided))
         assert.deepInclude(answer, { outcome: "hold", fallback: null })
         const numbers = yield* sql`

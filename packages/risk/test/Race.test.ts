@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
-import { transactionOf } from "@hypermarket/core/Transaction"
 import type { NewSignal } from "@hypermarket/risk/FraudSignal"
 import { Risk } from "@hypermarket/risk/Risk"
-import { Deferred, Effect, Fiber, Schedule } from "effect"
+import * as HeldTransaction from "@hypermarket/testing/HeldTransaction"
+import { Effect, Fiber, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Scene from "./Scene.ts"
 import { patient, payment, tenant } from "./Scene.ts"
@@ -11,17 +11,7 @@ import { patient, payment, tenant } from "./Scene.ts"
 const together = Effect.fnUntraced(function* (signals: ReadonlyArray<NewSignal>) {
   const risk = yield* Risk
   const sql = yield* SqlClient
-  const held = yield* Deferred.make<void>()
-  const release = yield* Deferred.make<void>()
-  const holder = yield* Effect.forkChild(
-    transactionOf(sql)(
-      sql`LOCK TABLE hm_risk_decision IN SHARE MODE`.pipe(
-        Effect.andThen(Deferred.succeed(held, undefined)),
-        Effect.andThen(Deferred.await(release))
-      )
-    )
-  )
-  yield* Deferred.await(held)
+  const letGo = yield* HeldTransaction.hold(sql`LOCK TABLE hm_risk_decision IN SHARE MODE`, Effect.void)
   const deciding = yield* Effect.forkChild(
     Effect.forEach(signals, (signal) => risk.decide(signal, patient), { concurrency: "unbounded" })
   )
@@ -35,8 +25,7 @@ const together = Effect.fnUntraced(function* (signals: ReadonlyArray<NewSignal>)
     // A call that fails waits for nothing.
     Effect.raceFirst(Effect.asVoid(Fiber.join(deciding)))
   )
-  yield* Deferred.succeed(release, undefined)
-  yield* Fiber.join(holder)
+  yield* letGo
   return yield* Fiber.join(deciding)
 })
 

@@ -6,7 +6,8 @@ import type { NewSignal } from "@hypermarket/risk/FraudSignal"
 import { Risk } from "@hypermarket/risk/Risk"
 import { RiskLinks } from "@hypermarket/risk/RiskLinks"
 import { RiskLists } from "@hypermarket/risk/RiskLists"
-import { ConfigProvider, DateTime, Deferred, Effect, Fiber, Layer, Schedule } from "effect"
+import * as HeldTransaction from "@hypermarket/testing/HeldTransaction"
+import { ConfigProvider, DateTime, Effect, Fiber, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Scene from "./Scene.ts"
 import { patient, payment, tenant } from "./Scene.ts"
@@ -120,22 +121,14 @@ layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
           rules: [{ key: "any", expression: "true", reason: "ANY", outcome: "hold" }],
           strict: "card"
         })
-        const held = yield* Deferred.make<void>()
-        const release = yield* Deferred.make<void>()
         // Decisions wait for the row of their subject, as behind a slow disk.
-        const holder = yield* Effect.forkChild(
-          transactionOf(sql)(
-            sql`LOCK TABLE hm_fraud_signal_subject IN EXCLUSIVE MODE`.pipe(
-              Effect.andThen(Deferred.succeed(held, undefined)),
-              Effect.andThen(Deferred.await(release))
-            )
-          )
+        const letGo = yield* HeldTransaction.hold(
+          sql`LOCK TABLE hm_fraud_signal_subject IN EXCLUSIVE MODE`,
+          Effect.void
         )
-        yield* Deferred.await(held)
         const late = yield* risk.decide(payment("p1"), { deadlineMillis: 50, fallback: "challenge" })
         assert.deepInclude(late, { outcome: "challenge", fallback: "deadline", decisionId: null })
-        yield* Deferred.succeed(release, undefined)
-        yield* Fiber.join(holder)
+        yield* letGo
         // The decision is made although its caller has gone.
         const { items } = yield* Effect.repeat(risk.list({}), {
           schedule: Schedule.spaced("20 millis"),
@@ -245,17 +238,10 @@ layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
       const risk = yield* Risk
       const sql = yield* SqlClient
       yield* Scene.goLive({ rules: [{ key: "any", expression: "true", reason: "ANY", outcome: "hold" }] })
-      const held = yield* Deferred.make<void>()
-      const release = yield* Deferred.make<void>()
-      const holder = yield* Effect.forkChild(
-        transactionOf(sql)(
-          sql`LOCK TABLE hm_risk_decision IN EXCLUSIVE MODE`.pipe(
-            Effect.andThen(Deferred.succeed(held, undefined)),
-            Effect.andThen(Deferred.await(release))
-          )
-        )
+      const letGo = yield* HeldTransaction.hold(
+        sql`LOCK TABLE hm_risk_decision IN EXCLUSIVE MODE`,
+        Effect.void
       )
-      yield* Deferred.await(held)
       const asked = yield* Effect.forkChild(
         risk.decide(payment("lost"), { ...patient, fallback: "challenge" })
       )
@@ -269,8 +255,7 @@ layer(Scene.layer, { excludeTestServices: true })("Risk", (it) => {
         fallback: "unavailable",
         decisionId: null
       })
-      yield* Deferred.succeed(release, undefined)
-      yield* Fiber.join(holder)
+      yield* letGo
       assert.deepInclude(yield* risk.decide(payment("lost"), patient), { outcome: "hold", fallback: null })
     }).pipe(tenant("lost"))
   )

@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest"
-import { transactionOf } from "@hypermarket/core/Transaction"
 import type { NewSignal } from "@hypermarket/risk/FraudSignal"
 import { Risk } from "@hypermarket/risk/Risk"
 import type { RiskAnswer } from "@hypermarket/risk/RiskDecision"
 import type { NewRuleSet } from "@hypermarket/risk/RiskRuleSet"
-import { Deferred, Effect, Fiber, Schedule } from "effect"
+import * as HeldTransaction from "@hypermarket/testing/HeldTransaction"
+import { Effect, Fiber, Schedule } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Scene from "./Scene.ts"
 import { patient, payment, tenant } from "./Scene.ts"
@@ -118,17 +118,7 @@ layer(Scene.layer, { excludeTestServices: true })("strict", (it) => {
   /** Two tries that have counted, and whose decisions wait to be written. */
   const overlapping = Effect.gen(function* () {
     const sql = yield* SqlClient
-    const held = yield* Deferred.make<void>()
-    const release = yield* Deferred.make<void>()
-    const holder = yield* Effect.forkChild(
-      transactionOf(sql)(
-        sql`LOCK TABLE hm_risk_decision IN SHARE MODE`.pipe(
-          Effect.andThen(Deferred.succeed(held, undefined)),
-          Effect.andThen(Deferred.await(release))
-        )
-      )
-    )
-    yield* Deferred.await(held)
+    const letGo = yield* HeldTransaction.hold(sql`LOCK TABLE hm_risk_decision IN SHARE MODE`, Effect.void)
     const both = yield* Effect.forkChild(
       countsOf(
         ["t1", "t2"].map((subject) => payment(subject, { entities: { card: "burst" } })),
@@ -143,8 +133,7 @@ layer(Scene.layer, { excludeTestServices: true })("strict", (it) => {
       Effect.flatMap(([row]) => (row?.waiting === 2 ? Effect.void : Effect.fail("not yet"))),
       Effect.retry(Schedule.spaced("20 millis"))
     )
-    yield* Deferred.succeed(release, undefined)
-    yield* Fiber.join(holder)
+    yield* letGo
     return yield* Fiber.join(both)
   })
 

@@ -1,11 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants, provide, TenantId } from "@hypermarket/core/Tenant"
-import { transactionOf } from "@hypermarket/core/Transaction"
 import * as Feature from "@hypermarket/risk/Feature"
 import type { EntityKind, NewSignal, SignalKind, SignalResult } from "@hypermarket/risk/FraudSignal"
 import { Risk } from "@hypermarket/risk/Risk"
-import { DateTime, Deferred, Effect, Fiber, Schedule, Schema } from "effect"
+import * as HeldTransaction from "@hypermarket/testing/HeldTransaction"
+import { DateTime, Effect, Fiber, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { Currency } from "@hypermarket/core/Money"
 import * as Scene from "./Scene.ts"
@@ -117,17 +117,10 @@ const expectedOf = (events: ReadonlyArray<Event>, present: Event, feature: Featu
 /** Lets the job wait for the table of hours, with rows marked as folded, and terminates its session there. */
 const killWhileFolding = Effect.fnUntraced(function* <E, R>(fold: Effect.Effect<number, E, R>) {
   const sql = yield* SqlClient
-  const held = yield* Deferred.make<void>()
-  const release = yield* Deferred.make<void>()
-  const holder = yield* Effect.forkChild(
-    transactionOf(sql)(
-      sql`LOCK TABLE hm_fraud_entity_hour IN EXCLUSIVE MODE`.pipe(
-        Effect.andThen(Deferred.succeed(held, undefined)),
-        Effect.andThen(Deferred.await(release))
-      )
-    )
+  const letGo = yield* HeldTransaction.hold(
+    sql`LOCK TABLE hm_fraud_entity_hour IN EXCLUSIVE MODE`,
+    Effect.void
   )
-  yield* Deferred.await(held)
   const folding = yield* Effect.forkChild(fold)
   const killed = yield* sql<{ readonly killed: boolean }>`
     SELECT pg_terminate_backend(pid) AS killed
@@ -138,8 +131,7 @@ const killWhileFolding = Effect.fnUntraced(function* <E, R>(fold: Effect.Effect<
     // Nothing may be due.
     Effect.raceFirst(Effect.as(Fiber.await(folding), []))
   )
-  yield* Deferred.succeed(release, undefined)
-  yield* Fiber.join(holder)
+  yield* letGo
   yield* Fiber.await(folding)
   return killed.length
 })

@@ -7,10 +7,12 @@ import { IndexName, type VersionId } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
 import * as SearchSettings from "@hypermarket/search/SearchSettings"
+import * as HeldTransaction from "@hypermarket/testing/HeldTransaction"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Database from "@hypermarket/core/Database"
 import { Deferred, Duration, Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import * as KilledBuilds from "../soak/search/KilledBuilds.ts"
 import {
   acme,
   activate,
@@ -302,23 +304,7 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
         const versions = yield* SearchIndexVersions
         const index = yield* stocked("interrupted", 50)
         const started = yield* versions.start(index, { activates: true }).pipe(provide(acme))
-        // Holds up the activation when the results of the gates are stored: it changes the active version's row last.
-        const isLocked = yield* Deferred.make<void>()
-        const mayEnd = yield* Deferred.make<void>()
-        const locking = yield* Effect.gen(function* () {
-          const own = yield* SqlClient.SqlClient
-          yield* own`
-            SELECT 1
-              FROM hm_search_index i
-              JOIN hm_search_index_version v
-                ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
-             WHERE i.index_name = ${index}
-               FOR UPDATE OF v
-          `
-          yield* Deferred.succeed(isLocked, undefined)
-          yield* Deferred.await(mayEnd)
-        }).pipe(Database.transaction, Effect.forkChild)
-        yield* Deferred.await(isLocked)
+        const letGo = yield* HeldTransaction.hold(KilledBuilds.lockActiveVersion(index), Effect.void)
         const building = yield* Effect.forkChild(builds.buildNext.pipe(asOperator))
         // The gates are tried, and the activation waits for the lock.
         yield* sql<{ readonly waiting: number }>`
@@ -329,8 +315,7 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
         const waiting = yield* versions.get(index, started.versionId).pipe(provide(acme))
         assert.strictEqual(waiting.status, "validating")
         yield* Fiber.interrupt(building)
-        yield* Deferred.succeed(mayEnd, undefined)
-        yield* Fiber.join(locking)
+        yield* letGo
         yield* buildAll
         const built = yield* versions.get(index, started.versionId).pipe(provide(acme))
         assert.strictEqual(built.status, "active", JSON.stringify(built.gates))

@@ -3,12 +3,11 @@
  * killed while its row shows that window, and the version must be active in the end.
  */
 import * as Storage from "@hypermarket/core/Storage"
-import { products, type VersionId } from "@hypermarket/search/SearchIndex"
+import { type IndexName, products, type VersionId } from "@hypermarket/search/SearchIndex"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
 import type * as Crew from "@hypermarket/soak/Crew"
+import * as HeldTransaction from "@hypermarket/testing/HeldTransaction"
 import * as Effect from "effect/Effect"
-import * as Deferred from "effect/Deferred"
-import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError } from "effect/sql/SqlError"
@@ -24,6 +23,20 @@ export type Window = (typeof windows)[number]
 /** A window that a kill came too late for is tried again. */
 const attemptsMax = 10
 const poll = Schedule.spaced("2 millis")
+
+/** Locks the row of the active version. An activation changes it last: it has stored the results of its gates by then. */
+export const lockActiveVersion = (index: IndexName) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql`
+      SELECT 1
+        FROM hm_search_index i
+        JOIN hm_search_index_version v
+          ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
+       WHERE i.index_name = ${index}
+         FOR UPDATE OF v
+    `
+  )
 
 interface State {
   readonly status: string
@@ -88,28 +101,11 @@ export const run = Effect.fn("KilledBuilds.run")(function* (crew: Crew.Crew, bui
      WHERE version_id = ${versionId}::text::bigint AND lease_until > clock_timestamp()
   `
 
-  /** Holds the row of the active version: an activation has stored the results of its gates by then. */
-  const holdActive = Effect.fnUntraced(function* (
-    mayEnd: Deferred.Deferred<void>,
-    isHeld: Deferred.Deferred<void>
-  ) {
-    yield* sql`
-      SELECT 1
-        FROM hm_search_index i
-        JOIN hm_search_index_version v
-          ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
-       WHERE i.index_name = ${products}
-         FOR UPDATE OF v
-    `
-    yield* Deferred.succeed(isHeld, undefined)
-    yield* Deferred.await(mayEnd)
-  }, sql.withTransaction)
-
   const killIn = Effect.fnUntraced(function* (window: Window) {
-    const mayEnd = yield* Deferred.make<void>()
-    const isHeld = yield* Deferred.make<void>()
-    const holding = window === "activating" ? yield* Effect.forkChild(holdActive(mayEnd, isHeld)) : undefined
-    if (holding !== undefined) yield* Deferred.await(isHeld)
+    const letGo =
+      window === "activating"
+        ? yield* HeldTransaction.hold(lockActiveVersion(products), Effect.void)
+        : Effect.void
     const { versionId } = yield* persist(versions.start(products, { activates: true }))
     if (window === "activating") {
       yield* sql<{ readonly waiting: number }>`
@@ -124,8 +120,7 @@ export const run = Effect.fn("KilledBuilds.run")(function* (crew: Crew.Crew, bui
     }
     yield* killAll
     const state = yield* stateOf(versionId)
-    yield* Deferred.succeed(mayEnd, undefined)
-    if (holding !== undefined) yield* Fiber.join(holding)
+    yield* letGo
     yield* endLease(versionId)
     const ended = yield* persist(stateOf(versionId)).pipe(
       Effect.repeat({ until: isOver, schedule: Schedule.spaced("50 millis") })
