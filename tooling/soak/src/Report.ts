@@ -16,6 +16,18 @@ export interface Report<Rule extends string = string> {
   readonly millis: number
 }
 
+/** Counts violations by their rule, each with its first example. */
+export const tally = <Rule extends string>() => {
+  const byRule = new Map<Rule, Violation<Rule>>()
+  return {
+    add: (rule: Rule, example: string): void => {
+      const known = byRule.get(rule)
+      byRule.set(rule, { rule, count: (known?.count ?? 0) + 1, example: known?.example ?? example })
+    },
+    all: (): ReadonlyArray<Violation<Rule>> => Array.from(byRule.values())
+  }
+}
+
 /** Returns a run as one line. */
 export const lineOf = ({ counts, millis, ok, seed, violations }: Report): string => {
   const verdict = ok

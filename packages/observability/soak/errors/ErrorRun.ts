@@ -8,7 +8,7 @@ import { PgClient } from "@effect/sql-pg"
 import * as Api from "@hypermarket/soak/ApiProcess"
 import * as Chance from "@hypermarket/soak/Chance"
 import * as Cluster from "@hypermarket/soak/Cluster"
-import type * as Report from "@hypermarket/soak/Report"
+import * as Report from "@hypermarket/soak/Report"
 import * as Run from "@hypermarket/soak/Run"
 import type * as ServiceProcess from "@hypermarket/testing/ServiceProcess"
 import * as Service from "@hypermarket/testing/ServiceProcess"
@@ -96,11 +96,7 @@ export const run = Effect.fn("ErrorRun.run")(function* (seed: number, size: Size
   const agent: Http.Agent = yield* Api.agent
   const url = `http://127.0.0.1:${ports.api}/sentry/api/${projectId}/envelope/`
 
-  const violations = new Map<Violation["rule"], Violation>()
-  const violated = (rule: Violation["rule"], example: string) => {
-    const existing = violations.get(rule)
-    violations.set(rule, { rule, count: (existing?.count ?? 0) + 1, example: existing?.example ?? example })
-  }
+  const { add: violated, all: violations } = Report.tally<Violation["rule"]>()
   const sent: Array<Sent> = []
   const statuses = new Map<number, number>()
   let spooledBytesMax = 0
@@ -239,8 +235,8 @@ export const run = Effect.fn("ErrorRun.run")(function* (seed: number, size: Size
   const millis = (yield* Clock.currentTimeMillis) - startedAt
   return {
     seed,
-    ok: violations.size === 0,
-    violations: Array.from(violations.values()),
+    ok: violations().length === 0,
+    violations: violations(),
     counts: {
       sent: sent.length,
       acknowledged: sent.filter(({ isAcknowledged }) => isAcknowledged).length,

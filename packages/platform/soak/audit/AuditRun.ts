@@ -15,7 +15,7 @@ import { ActivitySeals } from "@hypermarket/platform/ActivitySeals"
 import * as PlatformDomain from "@hypermarket/platform/PlatformDomain"
 import * as Chance from "@hypermarket/soak/Chance"
 import * as Cluster from "@hypermarket/soak/Cluster"
-import type * as Report from "@hypermarket/soak/Report"
+import * as Report from "@hypermarket/soak/Report"
 import * as Run from "@hypermarket/soak/Run"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Clock from "effect/Clock"
@@ -72,15 +72,7 @@ export const run = Effect.fn("AuditRun.run")(function* (seed: number, size: Size
     const sql = yield* SqlClient.SqlClient
     const log = yield* ActivityLog
     const seals = yield* ActivitySeals
-    const violations = new Map<Violation["rule"], Violation>()
-    const violated = (rule: Violation["rule"], example: string) => {
-      const existing = violations.get(rule)
-      violations.set(rule, {
-        rule,
-        count: (existing?.count ?? 0) + 1,
-        example: existing?.example ?? example
-      })
-    }
+    const { add: violated, all: violations } = Report.tally<Violation["rule"]>()
 
     const committed = new Set<string>()
     const rolledBack = new Set<string>()
@@ -209,8 +201,8 @@ export const run = Effect.fn("AuditRun.run")(function* (seed: number, size: Size
     const millis = (yield* Clock.currentTimeMillis) - startedAt
     return {
       seed,
-      ok: violations.size === 0,
-      violations: Array.from(violations.values()),
+      ok: violations().length === 0,
+      violations: violations(),
       counts: {
         committed: committed.size,
         rolledBack: rolledBack.size,

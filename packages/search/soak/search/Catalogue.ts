@@ -2,7 +2,10 @@
  * Made-up products. Each has one unique word, so that a query for it must find the product.
  */
 import type { SearchDocument } from "@hypermarket/search/SearchDocument"
+import { SearchDocuments } from "@hypermarket/search/SearchDocuments"
+import { products } from "@hypermarket/search/SearchIndex"
 import type { Chance } from "@hypermarket/soak/Chance"
+import * as Effect from "effect/Effect"
 
 const nouns = ["lamp", "chair", "printer", "cable", "camera", "notebook", "speaker", "battery"] as const
 const adjectives = [
@@ -31,6 +34,19 @@ export const product = (n: number, state: number, chance: Chance): SearchDocumen
     categories: [chance.pick(nouns)],
     price: chance.between(1_000, 100_000),
     stock: chance.between(0, 9)
+  }
+})
+
+const writeBatch = 1_000
+
+/** Writes products 0 to n - 1 in their first state. */
+export const writeAll = Effect.fnUntraced(function* (n: number, chance: Chance) {
+  const documents = yield* SearchDocuments
+  for (let from = 0; from < n; from += writeBatch) {
+    const count = Math.min(writeBatch, n - from)
+    yield* documents.write(products, {
+      upserts: Array.from({ length: count }, (_, at) => product(from + at, 1, chance))
+    })
   }
 })
 

@@ -10,28 +10,23 @@
  * as long as the count allows. A version that activates is active in the end, wherever its builder was killed. At the end
  * the index has the checksum of the catalogue, and every product is found by its unique word.
  */
-import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
-import * as Migrations from "@hypermarket/core/Migrations"
 import * as Storage from "@hypermarket/core/Storage"
 import * as Tenant from "@hypermarket/core/Tenant"
 import { Search } from "@hypermarket/search/Search"
 import type { SearchResult } from "@hypermarket/search/SearchQuery"
 import { SearchDocuments } from "@hypermarket/search/SearchDocuments"
-import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import { products, VersionId } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
 import * as Chance from "@hypermarket/soak/Chance"
 import * as Cluster from "@hypermarket/soak/Cluster"
 import * as Crew from "@hypermarket/soak/Crew"
-import type * as Report from "@hypermarket/soak/Report"
+import * as Report from "@hypermarket/soak/Report"
 import * as Run from "@hypermarket/soak/Run"
-import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -39,6 +34,7 @@ import { isSqlError } from "effect/sql/SqlError"
 import * as Path from "node:path"
 import * as Catalogue from "./Catalogue.ts"
 import * as KilledBuilds from "./KilledBuilds.ts"
+import * as SearchServices from "./SearchServices.ts"
 
 export interface Size {
   readonly products: number
@@ -56,7 +52,6 @@ class RolledBack extends Schema.TaggedError<RolledBack>()("RolledBack", {}) {}
 
 const tenant = Tenant.TenantId.make("amber")
 const builders = 2
-const writeBatch = 1_000
 const again = Schedule.spaced("50 millis")
 const progressInterval = "15 seconds"
 /** Products that are looked for at the end. */
@@ -80,13 +75,7 @@ const worker = Path.join(import.meta.dirname, "worker.ts")
 export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Size) {
   const startedAt = yield* Clock.currentTimeMillis
   const cluster = yield* Cluster.make()
-  const options = { ...TestDatabase.optionsOf(cluster.url), poolMax: 8 }
-  yield* Migrations.run([CoreDomain.migrations, SearchDomain.domain.migrations], "public").pipe(
-    Effect.provide(Database.layerDirect(options))
-  )
-  const context = yield* Layer.build(
-    SearchDomain.layer.pipe(Layer.provideMerge(Database.layer(options, "hm-soak")))
-  )
+  const context = yield* SearchServices.start(cluster.url, 8)
   const crew = yield* Crew.make({
     workers: builders,
     url: cluster.url,
@@ -98,22 +87,13 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
     const documents = yield* SearchDocuments
     const indexes = yield* SearchIndexes
     const versions = yield* SearchIndexVersions
-    const violations = new Map<string, Report.Violation>()
-    const violated = (rule: string, example: string) => {
-      const known = violations.get(rule)
-      violations.set(rule, { rule, count: (known?.count ?? 0) + 1, example: known?.example ?? example })
-    }
+    const { add: violated, all: violations } = Report.tally()
     const chance = Chance.make(seed)
 
     /** State of each product that has committed; 0 for one that is gone. */
     const states = Array.from({ length: size.products }, () => 1)
     yield* indexes.ensure(products)
-    for (let from = 0; from < size.products; from += writeBatch) {
-      const count = Math.min(writeBatch, size.products - from)
-      yield* documents.write(products, {
-        upserts: Array.from({ length: count }, (_, at) => Catalogue.product(from + at, 1, chance))
-      })
-    }
+    yield* Catalogue.writeAll(size.products, chance)
 
     let isOver = false
     let searches = 0
@@ -375,8 +355,8 @@ export const run = Effect.fn("SearchRun.run")(function* (seed: number, size: Siz
     for (const fault of crew.faults) violated("worker_fault", fault)
     const report: Report.Report = {
       seed,
-      ok: violations.size === 0,
-      violations: Array.from(violations.values()),
+      ok: violations().length === 0,
+      violations: violations(),
       counts: {
         searches,
         refusedInOutages: refused,

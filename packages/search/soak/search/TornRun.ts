@@ -8,38 +8,33 @@
  * what was found. A search finds a whole group or none of it. A repeatable read finds the same twice. A transaction finds
  * its own changes. No search fails.
  */
-import * as CoreDomain from "@hypermarket/core/CoreDomain"
 import * as Database from "@hypermarket/core/Database"
-import * as Migrations from "@hypermarket/core/Migrations"
 import * as Tenant from "@hypermarket/core/Tenant"
 import { Search } from "@hypermarket/search/Search"
 import { SearchDocuments } from "@hypermarket/search/SearchDocuments"
-import * as SearchDomain from "@hypermarket/search/SearchDomain"
 import { products } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
 import * as Chance from "@hypermarket/soak/Chance"
 import * as Cluster from "@hypermarket/soak/Cluster"
 import * as Crew from "@hypermarket/soak/Crew"
-import type * as Report from "@hypermarket/soak/Report"
+import * as Report from "@hypermarket/soak/Report"
 import * as Run from "@hypermarket/soak/Run"
-import * as TestDatabase from "@hypermarket/testing/TestDatabase"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Path from "node:path"
 import * as Catalogue from "./Catalogue.ts"
 import type { Size } from "./SearchRun.ts"
+import * as SearchServices from "./SearchServices.ts"
 
 class RolledBack extends Schema.TaggedError<RolledBack>()("RolledBack", {}) {}
 
 const tenant = Tenant.TenantId.make("amber")
 const worker = Path.join(import.meta.dirname, "worker.ts")
-const writeBatch = 1_000
 /** Documents of a group: more than one page of hits has by default. */
 const groupSize = 100
 const priceLimit = 500
@@ -70,13 +65,7 @@ const batchOf = (group: number, state: State) => {
 export const run = Effect.fn("TornRun.run")(function* (seed: number, size: Size) {
   const startedAt = yield* Clock.currentTimeMillis
   const cluster = yield* Cluster.make({ autovacuum: "off" })
-  const options = { ...TestDatabase.optionsOf(cluster.url), poolMax: 12 }
-  yield* Migrations.run([CoreDomain.migrations, SearchDomain.domain.migrations], "public").pipe(
-    Effect.provide(Database.layerDirect(options))
-  )
-  const context = yield* Layer.build(
-    SearchDomain.layer.pipe(Layer.provideMerge(Database.layer(options, "hm-soak")))
-  )
+  const context = yield* SearchServices.start(cluster.url, 12)
   const crew = yield* Crew.make({ workers: 1, url: cluster.url, script: worker })
   const body = Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
@@ -84,21 +73,12 @@ export const run = Effect.fn("TornRun.run")(function* (seed: number, size: Size)
     const documents = yield* SearchDocuments
     const indexes = yield* SearchIndexes
     const versions = yield* SearchIndexVersions
-    const violations = new Map<string, Report.Violation>()
-    const violated = (rule: string, example: string) => {
-      const known = violations.get(rule)
-      violations.set(rule, { rule, count: (known?.count ?? 0) + 1, example: known?.example ?? example })
-    }
+    const { add: violated, all: violations } = Report.tally()
     const chance = Chance.make(seed)
     const groups = Array.from({ length: size.writers }, (_, group) => group)
 
     yield* indexes.ensure(products)
-    for (let from = 0; from < size.products; from += writeBatch) {
-      const count = Math.min(writeBatch, size.products - from)
-      yield* documents.write(products, {
-        upserts: Array.from({ length: count }, (_, at) => Catalogue.product(from + at, 1, chance))
-      })
-    }
+    yield* Catalogue.writeAll(size.products, chance)
     for (const group of groups) yield* documents.write(products, batchOf(group, "cheap"))
 
     let isSwitched = false
@@ -236,8 +216,8 @@ export const run = Effect.fn("TornRun.run")(function* (seed: number, size: Size)
     for (const fault of crew.faults) violated("worker_fault", fault)
     const report: Report.Report = {
       seed,
-      ok: violations.size === 0,
-      violations: Array.from(violations.values()),
+      ok: violations().length === 0,
+      violations: violations(),
       counts: { searches, nonEmpty, commits, rollbacks, switches },
       millis: (yield* Clock.currentTimeMillis) - startedAt
     }
