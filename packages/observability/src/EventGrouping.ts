@@ -240,7 +240,7 @@ const defaultParts = (event: Groupable): ReadonlyArray<ReadonlyArray<string>> =>
 
 const currentVersion: GroupingVersion = { name: "1", partsOf: defaultParts }
 
-/** Versions whose issues may still get events: each stays for the 90 days that events are kept. */
+/** Versions of releases before, whose issues may still get events. There is none yet. */
 const formerVersions: ReadonlyArray<GroupingVersion> = []
 
 const defaultMark = /^\{\{\s*default\s*\}\}$/
