@@ -57,6 +57,21 @@ describe("the quickstart's figures", () => {
       const { analytics, events, experiments, notifications, observability, platform, quotas, search } =
         domains
 
+      // API and worker have the role of an application, which owns no table.
+      const roles = yield* Cli.query(
+        databaseUrl,
+        `SELECT application_name AS process, usename AS role,
+                (SELECT count(*)::int FROM pg_class WHERE relowner = usesysid) AS owned
+           FROM pg_stat_activity
+          WHERE application_name IN ('hypermarket-quickstart', 'hypermarket-worker')
+          GROUP BY application_name, usename, usesysid
+          ORDER BY 1`
+      )
+      assert.deepStrictEqual(roles, [
+        { process: "hypermarket-quickstart", role: "hm_app", owned: 0 },
+        { process: "hypermarket-worker", role: "hm_app", owned: 0 }
+      ])
+
       // Twelve customers meet one failure, six of them a second time and the other failure, and one the new release.
       assert.deepStrictEqual(observability, {
         events: 25,

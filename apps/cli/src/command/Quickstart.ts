@@ -43,6 +43,7 @@ import { parts } from "../quickstart/parts.ts"
 import * as PlantedSignals from "../quickstart/PlantedSignals.ts"
 import * as Progress from "../quickstart/Progress.ts"
 import * as Replay from "../quickstart/Replay.ts"
+import * as Roles from "../quickstart/Roles.ts"
 import * as Screen from "../quickstart/Screen.ts"
 import * as SecretsKeys from "../quickstart/SecretsKeys.ts"
 import * as Summary from "../quickstart/Summary.ts"
@@ -72,7 +73,7 @@ const ensureDatabase = Effect.fnUntraced(function* (serverUrl: string) {
      WHERE datname = ${databaseName}
   `
   if (found.length === 0) yield* sql`CREATE DATABASE ${sql(databaseName)}`
-  return databaseUrl(serverUrl)
+  return yield* Roles.ensure(databaseUrl(serverUrl))
 })
 
 /** Builds a listening service and tells its port; the default port gives way to a free one when it is taken. */
@@ -114,17 +115,21 @@ const start = Effect.fn("quickstart.start")(function* (
   const progress = yield* Progress.Progress
   yield* progress.step("Starting Postgres")
   const server = yield* EmbeddedPostgres.start({ directory: path.join(dataDirectory, "postgres") })
-  const url = yield* ensureDatabase(server.url).pipe(
+  const urls = yield* ensureDatabase(server.url).pipe(
     Effect.provide(
-      Database.layer({ ...(yield* databaseOptions(server.url)), poolMax: 1 }, "hypermarket-quickstart")
+      Database.layer(
+        { ...(yield* databaseOptions({ api: server.url, owner: server.url })), poolMax: 1 },
+        "hypermarket-quickstart"
+      )
     )
   )
-  const options = yield* databaseOptions(url)
+  const options = yield* databaseOptions(urls)
   yield* progress.step("Migrating")
   const database = yield* Layer.build(Startup.layerDatabase(options, "hypermarket-quickstart"))
   yield* Migrations.run([CustomerOrders.domain.migrations], options.schema).pipe(
-    Effect.provide(Database.layerDirect(options, "hypermarket-migrate"))
+    Effect.provide(Database.layerOwner(options, "hypermarket-migrate"))
   )
+  yield* Startup.grant(options, Roles.names)
   yield* progress.step("Starting API and worker")
   const api = yield* listening(
     (listen) =>
@@ -134,7 +139,7 @@ const start = Effect.fn("quickstart.start")(function* (
       ),
     port
   )
-  const worker = yield* WorkerProcess.start(url)
+  const worker = yield* WorkerProcess.start(urls)
   const ensure = (account: typeof Demo.demo) =>
     Demo.ensure(path.join(dataDirectory, account.file), account).pipe(
       Effect.provide(Layer.mergeAll(PlatformDomain.layer, KeyCredentials.layer)),
@@ -145,7 +150,7 @@ const start = Effect.fn("quickstart.start")(function* (
   const running: Running = {
     apiUrl: `http://${host}:${api}`,
     workerUrl: `http://${host}:${worker}`,
-    databaseUrl: url,
+    databaseUrl: urls.api,
     dataDirectory: server.dataDirectory,
     journalFile: path.join(dataDirectory, "replay.ndjson"),
     receiver: given.receiver,
@@ -153,15 +158,19 @@ const start = Effect.fn("quickstart.start")(function* (
     importer: yield* ensure(Demo.importer),
     ...demo
   }
-  return { running, database }
+  return { running, database, roles: urls }
 })
 
-const databaseOptions = (url: string) =>
+const databaseOptions = ({ api, owner }: Pick<Roles.Urls, "api" | "owner">) =>
   Effect.gen(function* () {
     const environment = yield* ConfigProvider.ConfigProvider
     return yield* Database.options.parse(
       ConfigProvider.orElse(
-        ConfigProvider.fromUnknown({ DATABASE_URL: url, DATABASE_DIRECT_URL: url, DATABASE_OWNER_URL: url }),
+        ConfigProvider.fromUnknown({
+          DATABASE_URL: api,
+          DATABASE_DIRECT_URL: api,
+          DATABASE_OWNER_URL: owner
+        }),
         environment
       )
     )
@@ -230,7 +239,7 @@ const run = Effect.fn("quickstart")(function* (options: {
   // A document is kept in logs and pipes, and after --exit there is no console to open.
   const opensConsole = !options.json && !options.exit
   if (opensConsole) yield* ConsoleBuild.start(ConsoleBuild.folderDefault)
-  const { database, running } = yield* start(options.dataDirectory, options.port, options)
+  const { database, roles, running } = yield* start(options.dataDirectory, options.port, options)
   const results = yield* replay(running, options.orders).pipe(Effect.provideContext(database))
   const tables = yield* Summary.tables.pipe(Effect.provideContext(database))
   const millis = (yield* Clock.currentTimeMillis) - before
@@ -248,6 +257,7 @@ const run = Effect.fn("quickstart")(function* (options: {
     commands: yield* Try.write(options.dataDirectory, running),
     secretsFile: options.secretsFile,
     mailFolder: options.mailFolder,
+    roles,
     millis
   }
   yield* writeReport(options.dataDirectory, Screen.report(facts))

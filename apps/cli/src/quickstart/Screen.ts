@@ -4,6 +4,7 @@
  */
 import * as Output from "../Output.ts"
 import type { Installation, Part, Shown } from "./Part.ts"
+import type * as Roles from "./Roles.ts"
 import type * as Summary from "./Summary.ts"
 
 export interface Result {
@@ -19,6 +20,7 @@ export interface Facts {
   readonly commands: ReadonlyArray<string>
   readonly secretsFile: string | undefined
   readonly mailFolder: string | undefined
+  readonly roles: Roles.Urls
   readonly millis: number
 }
 
@@ -56,12 +58,14 @@ export const text = (facts: Facts): string => {
 
 /** The report. */
 export const report = (facts: Facts): string => {
-  const { installation, mailFolder, results, secretsFile, tables } = facts
+  const { installation, mailFolder, results, roles, secretsFile, tables } = facts
   return [
     Output.columns([
       ["API", installation.apiUrl],
       ["Worker", installation.workerUrl],
-      ["Postgres", installation.databaseUrl],
+      ["Postgres", `${roles.api} as the application, which owns no table`],
+      ["", `${roles.read} for dashboards, without keys and payloads`],
+      ["", `${roles.owner} as the owner, for migrations and partitions`],
       ["Data", installation.dataDirectory],
       ["Tenant", installation.tenantId],
       ...(secretsFile === undefined

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { failed } from "../CommandFailed.ts"
+import type * as Roles from "./Roles.ts"
 
 /** The script of the worker: a bundle has it in a folder beside this code. */
 const script = fileURLToPath(
@@ -39,7 +40,7 @@ const ended = (child: ChildProcess) =>
   })
 
 /** Starts the worker and returns its port when it takes work. It stops with the scope. */
-export const start = Effect.fn("WorkerProcess.start")(function* (databaseUrl: string) {
+export const start = Effect.fn("WorkerProcess.start")(function* ({ api, owner }: Roles.Urls) {
   const settings = yield* environment
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
@@ -47,9 +48,9 @@ export const start = Effect.fn("WorkerProcess.start")(function* (databaseUrl: st
         env: {
           ...process.env,
           ...settings,
-          DATABASE_URL: databaseUrl,
-          DATABASE_DIRECT_URL: databaseUrl,
-          DATABASE_OWNER_URL: databaseUrl
+          DATABASE_URL: api,
+          DATABASE_DIRECT_URL: api,
+          DATABASE_OWNER_URL: owner
         },
         // Standard output is for the results of the quickstart.
         stdio: ["ignore", process.stderr.fd, "inherit", "ipc"]
