@@ -57,17 +57,44 @@ const install = (folder: string) =>
 
 const tool = (name: string) => Path.join(root, "tooling/adoption/node_modules/.bin", name)
 
-/** A database of an example's own, migrated by the command that an adopter would use. */
+const connected = (url: URL) =>
+  Effect.provide(PgClient.layer({ url: Redacted.make(url.toString()), maxConnections: 1 }))
+
+/**
+ * A database of an example's own, migrated by the command that an adopter would use. The example has the role of an application,
+ * which owns none of the tables. It may make tables of its shop beside them.
+ */
 const migratedDatabase = Effect.fnUntraced(function* (server: EmbeddedPostgres.Server, example: string) {
-  const database = example.replaceAll(/\W+/g, "_")
-  yield* Effect.flatMap(PgClient.PgClient, (sql) => sql`CREATE DATABASE ${sql(database)}`).pipe(
-    Effect.provide(PgClient.layer({ url: Redacted.make(server.url), maxConnections: 1 }))
+  const name = example.replaceAll(/\W+/g, "_")
+  const role = { application: `app_${name}`, reader: `read_${name}` }
+  const owner = new URL(server.url)
+  yield* Effect.flatMap(PgClient.PgClient, (sql) =>
+    Effect.gen(function* () {
+      yield* sql`CREATE DATABASE ${sql(name)}`
+      yield* sql`CREATE ROLE ${sql(role.reader)}`
+      // The server is this run's alone, and its password is good enough for a role that may do less.
+      yield* sql`CREATE ROLE ${sql(role.application)} LOGIN PASSWORD ${sql.literal(`'${owner.password}'`)}`
+    })
+  ).pipe(connected(owner))
+  owner.pathname = `/${name}`
+  yield* mustRun(
+    "node",
+    [
+      Path.join(root, "apps/cli/src/main.ts"),
+      "migrate",
+      "--grants",
+      `api=${role.application},read=${role.reader}`
+    ],
+    root,
+    { DATABASE_URL: owner.toString() }
   )
-  const url = new URL(server.url)
-  url.pathname = `/${database}`
-  const env = { DATABASE_URL: url.toString() }
-  yield* mustRun("node", [Path.join(root, "apps/cli/src/main.ts"), "migrate"], root, env)
-  return env
+  yield* Effect.flatMap(
+    PgClient.PgClient,
+    (sql) => sql`GRANT CREATE ON SCHEMA public TO ${sql(role.application)}`
+  ).pipe(connected(owner))
+  const application = new URL(owner)
+  application.username = role.application
+  return { DATABASE_URL: application.toString(), DATABASE_OWNER_URL: owner.toString() }
 })
 
 /** They wait for processes to start more than they compute. */
