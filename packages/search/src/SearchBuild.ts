@@ -119,11 +119,10 @@ export class SearchBuilds extends Context.Service<
           )
 
         /** Lets the next attempt begin, at once after an orderly stop. */
-        const release = (taken: typeof Taken.Type, leaseId: string, afterSeconds: number) => sql`
+        const release = (leaseId: string, afterSeconds: number) => sql`
         UPDATE hm_search_index_version
            SET lease_id = NULL, lease_until = clock_timestamp() + ${afterSeconds}::int * interval '1 second'
-         WHERE tenant_id = ${taken.tenantId} AND version_id = ${taken.versionId}::text::bigint
-           AND lease_id = ${leaseId}::uuid
+         WHERE status IN ('building', 'validating') AND lease_id = ${leaseId}::uuid
       `
 
         const fail = Effect.fnUntraced(function* (
@@ -154,12 +153,12 @@ export class SearchBuilds extends Context.Service<
           leaseId: string,
           cause: Cause.Cause<unknown>
         ): Effect.Effect<void, SqlError> => {
-          if (Cause.hasInterruptsOnly(cause)) return Effect.asVoid(release(taken, leaseId, 0))
+          if (Cause.hasInterruptsOnly(cause)) return Effect.void
           const error = Cause.squash(cause)
           if (error instanceof VersionBuild.LeaseLost) return Effect.void
           const mayPass = isSqlError(error) && Storage.isRetryable(error)
           return mayPass && taken.attempts < attemptsMax
-            ? Effect.asVoid(release(taken, leaseId, pauseSeconds))
+            ? Effect.asVoid(release(leaseId, pauseSeconds))
             : fail(taken, leaseId, FailureText.describe(cause))
         }
 
@@ -179,11 +178,7 @@ export class SearchBuilds extends Context.Service<
                 Effect.catchCause((cause) => EachTenant.report("search.version.build", taken.tenantId, cause))
               )
 
-        const buildNext = Effect.gen(function* () {
-          yield* AllTenants
-          const leaseId = yield* Identifier.next
-          const row = yield* take(leaseId)
-          if (row === undefined) return false
+        const work = Effect.fnUntraced(function* (row: Readonly<Record<string, unknown>>, leaseId: string) {
           const { tenantId, versionId } = yield* Effect.orDie(decodeRow(row))
           yield* decode(row).pipe(
             Effect.matchEffect({
@@ -201,6 +196,17 @@ export class SearchBuilds extends Context.Service<
             })
           )
           return true
+        })
+
+        const buildNext = Effect.gen(function* () {
+          yield* AllTenants
+          const leaseId = yield* Identifier.next
+          // A worker that is stopped while the lease commits lets it go as well: the next one need not wait for its end.
+          return yield* Effect.acquireUseRelease(
+            take(leaseId),
+            (row) => (row === undefined ? Effect.succeed(false) : work(row, leaseId)),
+            (_, exit) => (Exit.hasInterrupts(exit) ? Effect.ignore(release(leaseId, 0)) : Effect.void)
+          )
         }).pipe(Effect.withSpan("SearchBuilds.buildNext"))
 
         const removeOf = Effect.fnUntraced(function* (tenantId: string, before: Date, moment: Date) {

@@ -322,6 +322,39 @@ layer(TestLayer, { excludeTestServices: true })("SearchIndexVersions", (it) => {
       })
   )
 
+  it.effect("A worker that stops while it leases a version leaves it to the next worker at once", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const builds = yield* SearchBuilds
+      const versions = yield* SearchIndexVersions
+      const index = yield* stocked("stopped", 20)
+      const started = yield* versions.start(index, {}).pipe(provide(acme))
+      // The lease commits after the stop began: it waits for a reader of the whole table.
+      const letGo = yield* HeldTransaction.hold(
+        sql`LOCK TABLE hm_search_index_version IN SHARE MODE`,
+        Effect.void
+      )
+      const building = yield* Effect.forkChild(builds.buildNext.pipe(asOperator))
+      yield* sql<{ readonly waiting: number }>`
+        SELECT count(*)::int AS waiting
+          FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%lease_until%'
+      `.pipe(Effect.repeat({ until: ([row]) => (row?.waiting ?? 0) > 0 }))
+      const stopping = yield* Effect.forkChild(Fiber.interrupt(building), { startImmediately: true })
+      yield* letGo
+      yield* Fiber.join(stopping)
+      const [left] = yield* sql<{ readonly attempts: number; readonly isLeased: boolean }>`
+        SELECT attempts, coalesce(lease_until > clock_timestamp(), false) AS "isLeased"
+          FROM hm_search_index_version
+         WHERE version_id = ${started.versionId}::text::bigint
+      `
+      assert.deepStrictEqual(left, { attempts: 1, isLeased: false })
+      yield* buildAll
+      const built = yield* versions.get(index, started.versionId).pipe(provide(acme))
+      assert.strictEqual(built.status, "ready", JSON.stringify(built.gates))
+    })
+  )
+
   it.effect("A build goes on with the step it was in when its builder was stopped", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
