@@ -121,7 +121,7 @@ class Occurring {
       settings.fields.map(({ name }, field) => {
         const { length, terms } = analyser.field(text[name] ?? "", field === 0)
         runs.reserve(terms.length * settings.fields.length)
-        for (const term of terms) runs.add(term, ordinal, field)
+        for (const term of terms) runs.add(runs.numberOf(term), ordinal, field)
         return length
       })
     )

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Builder } from "@hypermarket/search/internal/engine/Builder"
+import { Builder, typoColumn } from "@hypermarket/search/internal/engine/Builder"
 import * as Columns from "@hypermarket/search/internal/engine/Columns"
 import { compareTerms } from "@hypermarket/search/internal/engine/Dictionary"
 import * as EngineSettings from "@hypermarket/search/internal/engine/EngineSettings"
@@ -8,6 +8,7 @@ import type { IndexDocument } from "@hypermarket/search/internal/engine/IndexDoc
 import { Searcher } from "@hypermarket/search/internal/engine/Searcher"
 import * as SearchRequest from "@hypermarket/search/internal/engine/SearchRequest"
 import { SegmentLoader } from "@hypermarket/search/internal/engine/Segment"
+import * as Typo from "@hypermarket/search/internal/engine/Typo"
 import { VersionSummary } from "@hypermarket/search/internal/engine/VersionSummary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -54,6 +55,31 @@ describe("Builder", () => {
     assert.strictEqual(
       postings.filter(({ chunk }) => chunk === 0).reduce((sum, { df }) => sum + df, 0),
       summary.postingCount
+    )
+  })
+
+  it("counts each document of a word once, however many other words came in between", () => {
+    // More words than an analyser remembers.
+    const wordsPerDocument = 9_000
+    const count = 24
+    const { columns, postings } = build(
+      Array.from({ length: count }, (_, document) => ({
+        ...camera,
+        docId: `d${document}`,
+        text: {
+          title: `camera ${Array.from({ length: wordsPerDocument }, (_, n) => `x${document}n${n}`).join(" ")} cameras`
+        }
+      }))
+    )
+    const cameras = postings.filter(({ term }) => term === "camera")
+    assert.strictEqual(cameras[0]?.df, count)
+    const [written] = columns.filter(({ name, part }) => name === typoColumn && part === "dictionary")
+    assert.deepStrictEqual(
+      Typo.decodeBucket(written?.data ?? new Uint8Array()).map(({ df, term }) => [term, df]),
+      [
+        ["camera", count],
+        ["cameras", count]
+      ]
     )
   })
 

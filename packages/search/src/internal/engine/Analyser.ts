@@ -17,6 +17,7 @@ import { type Gram, gramPattern, gramsOf } from "./Grams.ts"
 import * as Joined from "./Joined.ts"
 import * as QuerySyntax from "./QuerySyntax.ts"
 import { stem } from "./Stem.ts"
+import { hashStart, hashStep, type Token, TokenTable } from "./TokenTable.ts"
 import { isCorrectable } from "./Typo.ts"
 import { plainNumber, unitWord, units } from "./Units.ts"
 
@@ -91,19 +92,6 @@ const gluedPattern = /^(\d[\d.,/]*)(\p{L}+)$/u
 const lettersPattern = /^\p{L}+$/u
 const quantityPattern = /^\d[\d.,/]*$/
 
-/** The meaning of a token, found once and remembered. */
-interface Token {
-  readonly term: string
-  readonly isStop: boolean
-  readonly isQuantity: boolean
-  /** The token itself, when mistakes are corrected to it. */
-  readonly surface: string | undefined
-  readonly shape: Joined.Shape
-}
-
-/** Tokens remembered; a catalogue of a million products has about this many, each some 100 bytes. */
-const rememberedMax = 200_000
-
 export interface Word {
   readonly term: string
   /** Of a word without spaces, which consists of these. */
@@ -131,14 +119,25 @@ export interface AnalysedQuery {
   readonly truncated: boolean
 }
 
-export interface AnalysedField {
+/** What a field is analysed into. */
+export interface Sink {
+  /** Called with each token that is indexed; stop words among them in the first field. */
+  readonly token: (token: Token) => void
+  /** Called with each joined form and bigram. */
+  readonly term: (term: string) => void
+}
+
+export interface FieldSize {
+  /** Without joined forms and stop words. */
+  readonly length: number
+  readonly truncated: boolean
+}
+
+export interface AnalysedField extends FieldSize {
   /** In order, with repetitions; joined forms and, when asked for, stop words among them. */
   readonly terms: ReadonlyArray<string>
   /** Words as they are written that mistakes are corrected to. Stop words are not among them. */
   readonly surfaces: ReadonlyArray<string>
-  /** Without joined forms and stop words. */
-  readonly length: number
-  readonly truncated: boolean
 }
 
 /**
@@ -153,11 +152,13 @@ export const termsOf = ({ forms, grams, term }: Word): ReadonlyArray<string> =>
 export class Analyser {
   readonly options: Options
   private readonly stopWords: ReadonlySet<string>
-  private remembered = new Map<string, Token>()
-  /** Where the tokens of the last scan begin and end in the normalised text. */
+  private readonly table = new TokenTable((text) => this.make(text))
+  private readonly tokens: Array<string> = []
+  /** By token of the last scan, and then those of earlier ones: where it begins and ends in the normalised text. */
   private readonly starts: Array<number> = []
   private readonly ends: Array<number> = []
-  private readonly tokens: Array<string> = []
+  /** Alike, what it means; undefined for a run without spaces. */
+  private readonly meanings: Array<Token | undefined> = []
   /** By token of the last scan, the whole word of which it is what follows the apostrophe. */
   private readonly elided = new Map<number, string>()
 
@@ -168,43 +169,47 @@ export class Analyser {
 
   /** The term of a single token, as a document would have it. */
   termOf(token: string): string {
-    return this.tokenOf(token).term
+    return this.table.of(token).term
   }
 
   field(text: string, isFirst: boolean): AnalysedField {
+    const terms: Array<string> = []
+    const surfaces: Array<string> = []
+    const size = this.visit(text, isFirst, {
+      token: ({ isCorrectable, isStop, term, text: written }) => {
+        terms.push(term)
+        if (isCorrectable && !isStop) surfaces.push(written)
+      },
+      term: (term) => terms.push(term)
+    })
+    return { terms, surfaces, ...size }
+  }
+
+  /** Analyses a field, in order and with repetitions. */
+  visit(text: string, isFirst: boolean, sink: Sink): FieldSize {
     const scanned = text.length > fieldCharsMax ? text.slice(0, fieldCharsMax) : text
     const normalised = normalise(scanned)
     this.scan(normalised)
-    const terms: Array<string> = []
-    const surfaces: Array<string> = []
     let length = 0
     let n = 0
     for (; n < this.tokens.length && length < tokensPerFieldMax; n++) {
-      const written = this.tokens[n] ?? ""
-      if (classAt(written, 0) === gram) {
-        const grams = gramsOf(written, tokensPerFieldMax - length)
-        for (const { term } of grams) terms.push(term)
+      const token = this.meanings[n]
+      if (token === undefined) {
+        const grams = gramsOf(this.tokens[n] ?? "", tokensPerFieldMax - length)
+        for (const { term } of grams) sink.term(term)
         length += grams.length
         continue
       }
-      const token = this.tokenOf(written)
-      if (!token.isStop) {
-        terms.push(token.term)
-        if (token.surface !== undefined) surfaces.push(token.surface)
-        length++
-      } else if (isFirst) {
-        terms.push(token.term)
-      }
+      if (!token.isStop) length++
+      if (!token.isStop || isFirst) sink.token(token)
       const joined = token.isQuantity && this.options.units ? this.joinedAt(normalised, n) : undefined
-      if (joined !== undefined) terms.push(joined)
+      if (joined !== undefined) sink.term(joined)
       const whole = this.elided.size === 0 ? undefined : this.elided.get(n)
-      if (whole !== undefined) terms.push(this.termOf(whole))
+      if (whole !== undefined) sink.term(this.termOf(whole))
       const mayBegin = isFirst && Joined.mayBegin(token.shape, normalised.charCodeAt(this.ends[n] ?? 0))
-      if (mayBegin) for (const { term } of this.formsAt(normalised, n)) terms.push(term)
+      if (mayBegin) for (const { term } of this.formsAt(normalised, n)) sink.term(term)
     }
     return {
-      terms,
-      surfaces,
       length,
       truncated: scanned.length < text.length || n < this.tokens.length
     }
@@ -236,8 +241,8 @@ export class Analyser {
     this.scan(normalised)
     return this.tokens.map((written, n): Word => {
       const start = this.starts[n] ?? 0
-      const isGrams = classAt(written, 0) === gram
-      const token = isGrams ? undefined : this.tokenOf(written)
+      const token = this.meanings[n]
+      const isGrams = token === undefined
       const whole = this.elided.get(n)
       return {
         term: token?.term ?? written,
@@ -278,24 +283,18 @@ export class Analyser {
     return quantity + unit
   }
 
-  private tokenOf(token: string): Token {
-    const known = this.remembered.get(token)
-    if (known !== undefined) return known
-    if (this.remembered.size >= rememberedMax) this.remembered = new Map()
-    const made = this.make(token)
-    this.remembered.set(token, made)
-    return made
-  }
-
   private make(token: string): Token {
     const isLetters = lettersPattern.test(token)
     const isStop = this.stopWords.has(token)
     return {
+      text: token,
       term: isStop ? token : this.termOfMeaning(token, isLetters),
       isStop,
       isQuantity: quantityPattern.test(token),
-      surface: isCorrectable(token) ? token : undefined,
-      shape: Joined.shapeOf(token)
+      isCorrectable: isCorrectable(token),
+      shape: Joined.shapeOf(token),
+      termNumber: -1,
+      surfaceNumber: -1
     }
   }
 
@@ -310,13 +309,11 @@ export class Analyser {
     return unit === undefined ? plainNumber(token) : `${plainNumber(glued?.[1] ?? "")}${unit}`
   }
 
-  /** Cuts normalised text into tokens. The inner loop of indexing: no pattern, no object per token. */
+  /** Cuts normalised text into tokens. The inner loop of indexing: no pattern, no object and no string per known token. */
   private scan(text: string): void {
-    const { elided, ends, starts, tokens } = this
-    starts.length = 0
-    ends.length = 0
-    tokens.length = 0
-    elided.clear()
+    const { ends, starts } = this
+    this.tokens.length = 0
+    this.elided.clear()
     const size = text.length
     let at = 0
     while (at < size) {
@@ -327,38 +324,55 @@ export class Analyser {
       }
       const start = at
       const isGrams = kind === gram
+      let hash = hashStart
       let hasApostrophe = false
       for (;;) {
         const before = kind
-        at += isHighSurrogate(text.charCodeAt(at)) ? 2 : 1
+        const code = text.charCodeAt(at++)
+        hash = hashStep(hash, code)
+        if (isHighSurrogate(code)) hash = hashStep(hash, text.charCodeAt(at++))
         if (at >= size) break
         kind = classAt(text, at)
         if (kind === mark) kind = before
         else if (kind !== other && (kind === gram) !== isGrams) break
         if (kind !== other) continue
         if (isGrams) break
-        const code = text.charCodeAt(at)
+        const sign = text.charCodeAt(at)
         const after = at + 1 < size ? classAt(text, at + 1) : other
-        if (code === apostrophe && before === letter && after === letter) hasApostrophe = true
+        if (sign === apostrophe && before === letter && after === letter) hasApostrophe = true
         else if (
-          !((code === dot || code === comma || code === slash) && before === digit && after === digit)
+          !((sign === dot || sign === comma || sign === slash) && before === digit && after === digit)
         ) {
           break
         }
       }
-      const whole = text.slice(start, at)
-      let token = whole
-      if (hasApostrophe) {
-        const follows = elisionPattern.exec(whole)?.[1]
-        if (follows !== undefined) elided.set(tokens.length, whole.replaceAll("'", ""))
-        token = (follows ?? whole).replaceAll("'", "")
-      }
-      starts.push(start)
-      ends.push(at)
-      // A run without spaces is no term: its bigrams are.
-      tokens.push(
-        isGrams || token.length <= termCharsMax ? token : token.slice(0, termCharsMax).toWellFormed()
-      )
+      starts[this.tokens.length] = start
+      ends[this.tokens.length] = at
+      if (isGrams) this.push(text.slice(start, at), undefined)
+      else if (hasApostrophe) this.pushElided(text.slice(start, at))
+      else if (at - start > termCharsMax) this.pushWord(text.slice(start, at))
+      else this.pushToken(this.table.at(text, start, at, hash))
     }
+  }
+
+  private pushElided(whole: string): void {
+    const follows = elisionPattern.exec(whole)?.[1]
+    if (follows !== undefined) this.elided.set(this.tokens.length, whole.replaceAll("'", ""))
+    this.pushWord((follows ?? whole).replaceAll("'", ""))
+  }
+
+  private pushWord(word: string): void {
+    const cut = word.length <= termCharsMax ? word : word.slice(0, termCharsMax).toWellFormed()
+    this.pushToken(this.table.of(cut))
+  }
+
+  private pushToken(token: Token): void {
+    this.push(token.text, token)
+  }
+
+  /** A run without spaces is no term: its bigrams are. */
+  private push(text: string, meaning: Token | undefined): void {
+    this.meanings[this.tokens.length] = meaning
+    this.tokens.push(text)
   }
 }

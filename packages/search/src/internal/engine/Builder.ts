@@ -2,11 +2,11 @@
  * From documents to the rows of a version. The same documents in the same order give the same bytes.
  */
 import * as Result from "effect/Result"
-import { Analyser } from "./Analyser.ts"
+import { Analyser, type Sink } from "./Analyser.ts"
 import { ChunkWriter, type PostingChunk } from "./Block.ts"
 import { type ColumnChunk, KeywordColumnWriter, NumberColumnWriter } from "./ColumnWriter.ts"
 import * as EngineSettings from "./EngineSettings.ts"
-import { GrowingUint16 } from "./Growing.ts"
+import { GrowingUint16, GrowingUint32 } from "./Growing.ts"
 import { Impacts } from "./Impact.ts"
 import * as IndexDocument from "./IndexDocument.ts"
 import { PostingRuns } from "./PostingRuns.ts"
@@ -23,6 +23,21 @@ export class Builder {
   private readonly analyser: Analyser
   private readonly runs = new PostingRuns()
   private readonly surfaces = new Surfaces()
+  /** Of the document that is added: the numbers of its terms, and where the terms of each field end. */
+  private readonly terms = new GrowingUint32()
+  private readonly fieldEnds: Array<number> = []
+  private field = 0
+  private readonly sink: Sink = {
+    // Its analyser is of no other builder: tokens keep the numbers that they have here.
+    token: (token) => {
+      if (token.termNumber === -1) token.termNumber = this.runs.numberOf(token.term)
+      this.terms.push(token.termNumber)
+      if (!token.isCorrectable || token.isStop) return
+      if (token.surfaceNumber === -1) token.surfaceNumber = this.surfaces.numberOf(token.text)
+      this.surfaces.add(token.surfaceNumber, this.documentCount - 1, this.field)
+    },
+    term: (term) => this.terms.push(this.runs.numberOf(term))
+  }
   private readonly lengths = new GrowingUint16()
   private readonly columnWriters: ReadonlyArray<KeywordColumnWriter | NumberColumnWriter>
   private readonly popularitySteps: Array<{ level: number; ordinal: number }> = []
@@ -51,16 +66,7 @@ export class Builder {
     this.lastPopularity = popularity
     const level = IndexDocument.popularityLevel(popularity)
     if (this.popularitySteps.at(-1)?.level !== level) this.popularitySteps.push({ level, ordinal })
-    const fields = this.settings.fields.map(({ name }, field) =>
-      this.analyser.field(document.text[name] ?? "", field === 0)
-    )
-    this.runs.reserve(fields.reduce((sum, { terms }) => sum + terms.length, 0))
-    fields.forEach(({ length, surfaces, terms, truncated }, field) => {
-      if (truncated) this.truncatedFields++
-      this.lengths.push(length)
-      for (const term of terms) this.runs.add(term, ordinal, field)
-      for (const surface of surfaces) this.surfaces.add(surface, ordinal, field)
-    })
+    this.index(document, ordinal)
     for (const column of this.columnWriters) {
       if (column instanceof KeywordColumnWriter) column.add(document.keywords[column.name] ?? [])
       else column.add(document.numbers[column.name])
@@ -85,6 +91,23 @@ export class Builder {
       surfaces: this.surfaces,
       lengths: this.lengths.view(),
       columnWriters: this.columnWriters
+    })
+  }
+
+  private index(document: IndexDocument.IndexDocument, ordinal: number): void {
+    const { fieldEnds, runs, terms } = this
+    terms.clear()
+    this.settings.fields.forEach(({ name }, field) => {
+      this.field = field
+      const { length, truncated } = this.analyser.visit(document.text[name] ?? "", field === 0, this.sink)
+      if (truncated) this.truncatedFields++
+      this.lengths.push(length)
+      fieldEnds[field] = terms.size
+    })
+    runs.reserve(terms.size)
+    let at = 0
+    fieldEnds.forEach((end, field) => {
+      for (; at < end; at++) runs.add(terms.get(at), ordinal, field)
     })
   }
 

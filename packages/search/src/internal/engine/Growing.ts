@@ -17,8 +17,8 @@ export class GrowingUint32 {
     this.values[at] = value
   }
 
-  increment(at: number): void {
-    this.values[at] = (this.values[at] ?? 0) + 1
+  clear(): void {
+    this.size = 0
   }
 
   /** A view, until the next push. */

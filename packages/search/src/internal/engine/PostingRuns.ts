@@ -21,9 +21,9 @@ interface Run {
 
 export class PostingRuns {
   private readonly numbers = new Map<string, number>()
-  /** By number of term: the last document that had it, and the position of its posting in the open run. */
-  private readonly seenIn = new GrowingUint32()
-  private readonly seenAt = new GrowingUint32()
+  /** By number of term, side by side: the last document that had it, from 1, and the position of its posting in the open run. */
+  private readonly seen = new GrowingUint32()
+  /** By number of term, its postings in the runs that have ended. */
   private readonly frequencies = new GrowingUint32()
   private readonly runTerms = new Uint32Array(runPostingsMax)
   private readonly runOrdinals = new Uint32Array(runPostingsMax)
@@ -36,23 +36,28 @@ export class PostingRuns {
     if (this.size + postings > runPostingsMax) this.endRun()
   }
 
-  add(term: string, ordinal: number, field: number): void {
-    let number = this.numbers.get(term)
-    if (number === undefined) {
-      number = this.numbers.size
-      this.numbers.set(term, number)
-      this.seenIn.push(0)
-      this.seenAt.push(0)
-      this.frequencies.push(0)
-    }
-    if (this.seenIn.get(number) === ordinal + 1) {
-      const at = this.seenAt.get(number)
+  /** Returns the number of a term, a new one for a new term. */
+  numberOf(term: string): number {
+    const known = this.numbers.get(term)
+    if (known !== undefined) return known
+    const number = this.numbers.size
+    this.numbers.set(term, number)
+    this.seen.push(0)
+    this.seen.push(0)
+    this.frequencies.push(0)
+    return number
+  }
+
+  /** Adds an occurrence of the term with this number. */
+  add(number: number, ordinal: number, field: number): void {
+    const place = number * 2
+    if (this.seen.get(place) === ordinal + 1) {
+      const at = this.seen.get(place + 1)
       this.runFrequencies[at] = addOccurrence(this.runFrequencies[at] ?? 0, field)
       return
     }
-    this.seenIn.set(number, ordinal + 1)
-    this.seenAt.set(number, this.size)
-    this.frequencies.increment(number)
+    this.seen.set(place, ordinal + 1)
+    this.seen.set(place + 1, this.size)
     this.runTerms[this.size] = number
     this.runOrdinals[this.size] = ordinal
     this.runFrequencies[this.size] = addOccurrence(0, field)
@@ -61,6 +66,7 @@ export class PostingRuns {
 
   /** All terms, in order. */
   terms(): ReadonlyArray<{ readonly term: string; readonly number: number; readonly df: number }> {
+    this.endRun()
     return [...this.numbers.keys()].toSorted(compareTerms).map((term) => {
       const number = this.numbers.get(term) ?? 0
       return { term, number, df: this.frequencies.get(number) }
@@ -72,9 +78,8 @@ export class PostingRuns {
     return runs + this.numbers.size * termBytes + runPostingsMax * 12
   }
 
-  /** A term's postings from all runs, by ascending ordinal. */
+  /** A term's postings from all runs, by ascending ordinal. After {@link terms}. */
   read(number: number, visit: (ordinal: number, frequencies: number) => void): void {
-    this.endRun()
     for (const { bytes, starts } of this.runs) {
       if (number + 1 >= starts.length) continue
       const end = starts[number + 1] ?? 0
@@ -109,7 +114,9 @@ export class PostingRuns {
     for (let term = 0; term < this.numbers.size; term++) {
       starts[term] = at
       let last = -1
-      for (const end = ends[term] ?? 0; n < end; n++) {
+      const end = ends[term] ?? 0
+      this.frequencies.set(term, this.frequencies.get(term) + end - n)
+      for (; n < end; n++) {
         const posting = order[n] ?? 0
         const ordinal = this.runOrdinals[posting] ?? 0
         let gap = ordinal - last - 1

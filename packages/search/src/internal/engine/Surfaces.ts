@@ -12,31 +12,32 @@ const wordBytes = 112
 
 export class Surfaces {
   private readonly numbers = new Map<string, number>()
-  private readonly frequencies = new GrowingUint32()
-  /** By word, the last document that had it, from 1. */
-  private readonly seenIn = new GrowingUint32()
-  /** By word, 1 when some document has it in its first field. */
-  private readonly isInFirst = new GrowingUint32()
+  /** By word, side by side: the last document that had it, from 1, and its documents, doubled, with 1 for a first field. */
+  private readonly seen = new GrowingUint32()
   /** When all words have been added. */
   private sorted: ReadonlyArray<TermFrequency> | undefined
 
-  add(word: string, ordinal: number, field: number): void {
-    let number = this.numbers.get(word)
-    if (number === undefined) {
-      number = this.numbers.size
-      this.numbers.set(word, number)
-      this.frequencies.push(0)
-      this.seenIn.push(0)
-      this.isInFirst.push(0)
-    }
-    if (field === 0) this.isInFirst.set(number, 1)
-    if (this.seenIn.get(number) === ordinal + 1) return
-    this.seenIn.set(number, ordinal + 1)
-    this.frequencies.increment(number)
+  /** Returns the number of a word, a new one for a new word. */
+  numberOf(word: string): number {
+    const known = this.numbers.get(word)
+    if (known !== undefined) return known
+    const number = this.numbers.size
+    this.numbers.set(word, number)
+    this.seen.push(0)
+    this.seen.push(0)
+    return number
+  }
+
+  /** Adds the word with this number. A document's first field comes before its others. */
+  add(number: number, ordinal: number, field: number): void {
+    const place = number * 2
+    if (this.seen.get(place) === ordinal + 1) return
+    this.seen.set(place, ordinal + 1)
+    this.seen.set(place + 1, (this.seen.get(place + 1) + 2) | (field === 0 ? 1 : 0))
   }
 
   get bytes(): number {
-    return this.numbers.size * wordBytes + this.frequencies.bytes + this.seenIn.bytes + this.isInFirst.bytes
+    return this.numbers.size * wordBytes + this.seen.bytes
   }
 
   /**
@@ -48,13 +49,9 @@ export class Surfaces {
   }
 
   private gather(): ReadonlyArray<TermFrequency> {
-    return Array.from(this.numbers, ([term, number]) => ({
-      term,
-      number,
-      df: this.frequencies.get(number)
-    }))
-      .filter(({ df, number }) => df > 1 || this.isInFirst.get(number) === 1)
-      .map(({ df, term }) => ({ term, df }))
+    return Array.from(this.numbers, ([term, number]) => ({ term, counted: this.seen.get(number * 2 + 1) }))
+      .filter(({ counted }) => counted > 2)
+      .map(({ counted, term }) => ({ term, df: counted >>> 1 }))
       .toSorted((a, b) => compareTerms(a.term, b.term))
   }
 }
