@@ -35,7 +35,8 @@ const languages: Readonly<Record<string, Language>> = {
     apart: [
       ["hut", "Hütte", "a beginning is not the word", "Duden: Hut, Hütte"],
       ["kamm", "Kammer", "a beginning is not the word", "Duden: Kamm, Kammer"],
-      ["rose", "Rosette", "a beginning is not the word", "Duden: Rose, Rosette"]
+      ["rose", "Rosette", "a beginning is not the word", "Duden: Rose, Rosette"],
+      ["fus", "Fuß Creme", "ß is two letters", "Unicode SpecialCasing"]
     ]
   },
   French: {
@@ -54,7 +55,9 @@ const languages: Readonly<Record<string, Language>> = {
     apart: [
       ["or", "Shampooing L'Oréal", "a beginning is not the word", "dictionary: or"],
       ["huit", "Huile d'olive", "two letters are others", "dictionary: huit, huile"],
-      ["cor", "Cœur en chocolat", "œ is two letters", "dictionary: cor"]
+      ["cor", "Cœur en chocolat", "œ is two letters", "dictionary: cor"],
+      ["hui", "Le Monde d'aujourd'hui", "no article before this apostrophe", "Académie: aujourd'hui"],
+      ["ile", "Carte presqu'île", "no article, but part of one word", "Académie: presqu'île"]
     ]
   },
   Italian: {
@@ -218,12 +221,13 @@ const languages: Readonly<Record<string, Language>> = {
       ["headphones", "Head\u00adphones", "a soft hyphen is not seen", "Unicode default ignorables"],
       ["headphones", "Head\u200bphones", "a zero-width space is not seen", "Unicode default ignorables"],
       ["كتاب", "کتاب", "Persian kaf", "CLDR fa exemplars"],
-      ["ciudad", "CIUDAD DE MÉXICO", "case", "Unicode case folding"]
+      ["ciudad", "CIUDAD DE MÉXICO", "case", "Unicode case folding"],
+      ["c++", "C++ primer", "signs after a letter belong to the word", "typesense#249"]
     ],
     apart: [
       ["мои", "Мой", "й is another letter than и: my (plural), my", "CLDR ru exemplars"],
       ["이어폼", "블루투스이어폰", "another syllable", "no such word"],
-      ["с++", "C language", "a sign makes another word", "typesense#249"]
+      ["c++", "C language", "a sign makes another word", "typesense#249"]
     ]
   }
 }

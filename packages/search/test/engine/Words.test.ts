@@ -61,7 +61,14 @@ describe("Searcher", () => {
       "round edge": 90,
       "gb2010 blower": 20,
       "lens cap": 20,
-      "test sens": 20
+      "test sens": 20,
+      "waterproof jacket": 80,
+      "waterprof jacket": 2,
+      "garden umbrella": 50,
+      "garden umberella": 4,
+      "theodolite tripod": 1,
+      "wool blanket": 40,
+      "kx4510 pump": 20
     }
     const titles = Object.entries(counts).flatMap(([title, count]) =>
       Array.from({ length: count }, () => title)
@@ -81,6 +88,8 @@ describe("Searcher", () => {
       assert.deepStrictEqual(found("ipohne"), ["apple iphone", "apple ipohne"])
       assert.deepStrictEqual(found("stainles"), ["stainles steel pan", "stainless steel pan"])
       assert.deepStrictEqual(found("calender"), ["desk calendar", "desk calender"])
+      assert.deepStrictEqual(found("waterprof"), ["waterprof jacket", "waterproof jacket"])
+      assert.deepStrictEqual(found("umberella"), ["garden umberella", "garden umbrella"])
       // The word itself does not find its mistakes.
       assert.deepStrictEqual(found("calendar"), ["desk calendar"])
     })
@@ -100,6 +109,7 @@ describe("Searcher", () => {
 
     it("corrects to a word of one document", () => {
       assert.deepStrictEqual(found("typewritter"), ["olympia typewriter"])
+      assert.deepStrictEqual(found("theodolyte"), ["theodolite tripod"])
     })
 
     it("corrects the beginning of a word that is being typed", () => {
@@ -107,11 +117,14 @@ describe("Searcher", () => {
       assert.deepStrictEqual(found("headpo", true), ["studio headphones"])
       assert.deepStrictEqual(found("sumsu", true), ["samsung galaxy"])
       assert.deepStrictEqual(found("toothbrsh", true), ["toothbrush"])
+      assert.deepStrictEqual(found("blamk", true), ["wool blanket"])
+      assert.deepStrictEqual(found("umbrle", true), ["garden umbrella"])
       assert.deepStrictEqual(found("headpo"), [])
     })
 
     it("corrects nothing with digits", () => {
       assert.deepStrictEqual(found("gb2001"), [])
+      assert.deepStrictEqual(found("kx4501"), [])
     })
 
     it("shows corrections as people write them", () => {
@@ -158,7 +171,19 @@ describe("Searcher", () => {
       ["c++", "C++ primer"],
       ["cpp", "C++ primer"],
       ["c#", "C# in depth"],
-      ["16 oz mug", "Mug 16 ounce"]
+      ["16 oz mug", "Mug 16 ounce"],
+      ["kn95", "Mask KN-95"],
+      ["mp3", "MP-3 player"],
+      ["gtx1080", "GTX 1080 card"],
+      ["ipad9", "iPad 9"],
+      ["ne555p", "Timer NE-555P"],
+      ["20x30", "Canvas 20 × 30"],
+      ["m4x12", "Screw M4 x 12"],
+      ["2.5mm", "Adapter 2,5mm"],
+      ["5000mah", "Battery 5,000mAh"],
+      ["ebike", "E-bike motor"],
+      ["f#", "F# for scientists"],
+      ["ps 5", "PS5 controller"]
     ]
     const apart: ReadonlyArray<readonly [string, string]> = [
       ["c++", "C# in depth"],
@@ -168,7 +193,9 @@ describe("Searcher", () => {
       ["ps4", "4 ps cards"],
       ["b12", "B vitamins 12 pack"],
       ["50x70", "70 x 50 mirror"],
-      ["glof", "Gloves"]
+      ["glof", "Gloves"],
+      ["f#", "F clamp"],
+      ["20x30", "30 x 20 mat"]
     ]
     const titles = [...new Set([...meet, ...apart, ["ps4", "PS4 game"] as const].map(([, title]) => title))]
     const stored = versionOf(titles.map((title) => productOf(title, title)))
