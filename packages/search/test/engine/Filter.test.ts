@@ -88,6 +88,11 @@ describe("Filter", () => {
     assert.match(problem(`a IN [${"1,".repeat(Filter.filterValuesMax)}1]`)?.message ?? "", /values/)
   })
 
+  it("takes a list of as many uuids as it may have values", () => {
+    const ids = Array.from({ length: 1_000 }, (_, n) => `"0195fa2c-7d31-7cc3-98c4-${String(n).padStart(12, "0")}"`)
+    assert.isUndefined(problem(`brand = Canon AND $id NOT IN [${ids.join(", ")}]`))
+  })
+
   it("names the columns it reads", () => {
     const filter = Filter.parse("a = 1 AND NOT (b > 1 OR c EXISTS)")
     assert.isTrue(Result.isSuccess(filter))
