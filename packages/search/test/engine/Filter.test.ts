@@ -89,7 +89,10 @@ describe("Filter", () => {
   })
 
   it("takes a list of as many uuids as it may have values", () => {
-    const ids = Array.from({ length: 1_000 }, (_, n) => `"0195fa2c-7d31-7cc3-98c4-${String(n).padStart(12, "0")}"`)
+    const ids = Array.from(
+      { length: 1_000 },
+      (_, n) => `"0195fa2c-7d31-7cc3-98c4-${String(n).padStart(12, "0")}"`
+    )
     assert.isUndefined(problem(`brand = Canon AND $id NOT IN [${ids.join(", ")}]`))
   })
 

@@ -37,6 +37,32 @@ describe("Searcher", () => {
     assert.closeTo((hits[0]?.score ?? 0) / (hits[1]?.score ?? 1), 1 + settings.popularityWeight, 1e-6)
   })
 
+  it("gives a popular document with fewer words its place on a page that others with more words fill", () => {
+    for (let filler = 0; filler < 12; filler++) {
+      const description = `Camera bag ${Array.from({ length: filler }, (_, n) => `part${n}`).join(" ")}`
+      const stored = versionOf(
+        [
+          productOf("popular", "Camera", { popularity: 1 }),
+          ...Array.from({ length: 12 }, (_, n) =>
+            productOf(`whole${n}`, "", { text: { title: "Lens", description } })
+          ),
+          ...Array.from({ length: 40 }, (_, n) =>
+            productOf(`other${n}`, "", { text: { title: "Lamp", description: "Shade" } })
+          )
+        ],
+        { popularityWeight: 1 }
+      )
+      const loaded = segmentOf(stored)
+      const cameras = new Searcher(stored.summary)
+      const first = (limit: number) =>
+        Result.getOrThrow(
+          cameras.resident(loaded, { ...SearchRequest.defaults, query: "camera bag", limit })
+        ).hits.map(({ ordinal }) => ordinal)
+      // A page of all documents leaves none out.
+      assert.deepStrictEqual(first(3), first(100).slice(0, 3), `${filler}`)
+    }
+  })
+
   it("sorts by columns, those without a value last in either direction", () => {
     const sort = (direction: "ascending" | "descending") => [{ column: "price", direction }]
     assert.deepStrictEqual(ids({ sort: sort("ascending") }).slice(0, 4), ["bag", "monitor", "book", "slr"])

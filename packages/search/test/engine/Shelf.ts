@@ -47,8 +47,11 @@ export const products = [
   productOf("hoop", "Golden hoop")
 ]
 
-export const versionOf = (documents: ReadonlyArray<IndexDocument>) => {
-  const builder = new Builder(settings)
+export const versionOf = (
+  documents: ReadonlyArray<IndexDocument>,
+  own: Partial<EngineSettings.EngineSettings> = {}
+) => {
+  const builder = new Builder({ ...settings, ...own })
   for (const document of documents) Result.getOrThrow(builder.add(document))
   const built = builder.finish()
   const postings = [...built.postings()]

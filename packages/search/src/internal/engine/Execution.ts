@@ -238,7 +238,8 @@ class Execution {
     const extras = most.filter(({ isCounted }) => !isCounted).map(({ score }) => score)
     const boost = this.request.boosts.reduce((product, { factor }) => product * Math.max(1, factor), 1)
     const sum = [...highest, ...extras].reduce((total, score) => total + score, 0) * boost
-    const popularity = popularityFactor(weight, Math.max(0, ...steps.map((step) => step.level)))
+    // The most popular documents come first.
+    const popularity = popularityFactor(weight, steps[0]?.level ?? 0)
     return scoreOf(sum, words, this.counted, popularity) * roundingMargin
   }
 

@@ -61,6 +61,9 @@ export class Executor {
   private readonly selected: Uint32Array
   private readonly block = new Uint32Array(postingsPerBlock)
   private readonly table = new Float64Array(impactMax + 1)
+  /** A table for each place of a document in its four, so that no counter waits for the one before. */
+  private readonly tables = new Uint32Array(4 * 256)
+  private readonly histogram = new Uint32Array(extraFlag)
 
   constructor(documentCount: number) {
     const padded = Math.ceil(documentCount / 4) * 4
@@ -149,12 +152,12 @@ export class Executor {
     }
   }
 
-  /** Removes documents that `isKept` refuses, and counts the rest by their number of words. */
+  /** Removes documents that `isKept` refuses, and counts the rest by their number of words. Of this search alone. */
   settle(isKept: ((ordinal: number) => boolean) | undefined): Uint32Array {
     if (isKept !== undefined) this.keep(isKept)
-    const { fours } = this
-    // A table for each place of a document in its four, so that no counter waits for the one before.
-    const tables = new Uint32Array(4 * 256)
+    const { fours, histogram, tables } = this
+    tables.fill(0)
+    histogram.fill(0)
     for (let n = 0; n < fours.length; n++) {
       const four = fours[n] ?? 0
       if (four === 0) continue
@@ -166,7 +169,6 @@ export class Executor {
       tables[third] = (tables[third] ?? 0) + 1
       tables[fourth] = (tables[fourth] ?? 0) + 1
     }
-    const histogram = new Uint32Array(extraFlag)
     let flagged = 0
     for (let count = 1; count < 256; count++) {
       const documents =
@@ -185,10 +187,12 @@ export class Executor {
   /** Ordinals of the documents with at least `level` words, ascending. A view, until the next call. */
   select(level: number): Uint32Array {
     const { fours, selected } = this
+    // Added to a count of at least so many words, it sets the highest bit of its byte: flags are gone by now.
+    const lacking = Math.imul(extraFlag - level, 0x01010101)
     let size = 0
     for (let n = 0; n < fours.length; n++) {
       const four = fours[n] ?? 0
-      if (four === 0) continue
+      if (((four + lacking) & 0x80808080) === 0) continue
       // Written always and counted when meant: which documents are meant is not predictable.
       selected[size] = n * 4
       size += (four & 255) >= level ? 1 : 0

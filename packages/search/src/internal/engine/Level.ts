@@ -19,7 +19,9 @@ export const levelAt = (histograms: ReadonlyArray<Uint32Array>, words: number): 
 export const bestLevel = (histograms: ReadonlyArray<Uint32Array>): Level => {
   const size = Math.max(...histograms.map(({ length }) => length))
   for (let words = size - 1; words > 1; words--) {
-    if (histograms.some((histogram) => (histogram[words] ?? 0) > 0)) return levelAt(histograms, words)
+    for (const histogram of histograms) {
+      if ((histogram[words] ?? 0) > 0) return levelAt(histograms, words)
+    }
   }
   return levelAt(histograms, 1)
 }
