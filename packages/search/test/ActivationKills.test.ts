@@ -216,9 +216,9 @@ layer(layerOf({ HM_SEARCH_PARTITION_DOCUMENTS: String(ownDocuments) }), { exclud
              WHERE version_id = ${versionId}::text::bigint
           `
           yield* buildAll
-          const { activeVersion } = yield* Effect.flatMap(SearchIndexes, (indexes) => indexes.get(index)).pipe(
-            provide(acme)
-          )
+          const { activeVersion } = yield* Effect.flatMap(SearchIndexes, (indexes) =>
+            indexes.get(index)
+          ).pipe(provide(acme))
           assert.strictEqual(activeVersion, versionId)
           const totals = yield* compare(index)
           assert.strictEqual(totals.indexedChecksum, totals.checksum)

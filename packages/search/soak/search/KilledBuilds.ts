@@ -24,36 +24,45 @@ export type Window = (typeof windows)[number]
 const attemptsMax = 10
 const poll = Schedule.spaced("2 millis")
 
-/** Locks the row of the active version. An activation changes it last: it has stored the results of its gates by then. */
+/**
+ * Locks the row of the active version. An activation changes it last: it has stored the results of its gates by then. On a
+ * busy machine a build takes longer than a transaction may be idle, and the lock would be lost.
+ */
 export const lockActiveVersion = (index: IndexName) =>
-  Effect.flatMap(
-    SqlClient.SqlClient,
-    (sql) => sql`
-      SELECT 1
-        FROM hm_search_index i
-        JOIN hm_search_index_version v
-          ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
-       WHERE i.index_name = ${index}
-         FOR UPDATE OF v
-    `
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.andThen(
+      sql`SELECT set_config('idle_in_transaction_session_timeout', '0', true)`,
+      sql`
+        SELECT 1
+          FROM hm_search_index i
+          JOIN hm_search_index_version v
+            ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
+         WHERE i.index_name = ${index}
+           FOR UPDATE OF v
+      `
+    )
   )
 
 interface State {
   readonly status: string
   readonly phase: string
   readonly isLeased: boolean
+  readonly leaseId: string | null
   readonly isActivated: boolean
+  /** True while a builder waits for a lock. */
+  readonly isStopped: boolean
 }
 
-const isIn = (window: Window, { isLeased, phase, status }: State): boolean => {
+const isIn = (window: Window, { isLeased, isStopped, phase, status }: State): boolean => {
   switch (window) {
     case "leased":
       return status === "building" && phase === "none" && isLeased
     case "documents":
       return status === "building" && phase === "documents"
     case "validating":
-    case "activating":
       return status === "validating"
+    case "activating":
+      return status === "validating" && isStopped
   }
 }
 
@@ -79,12 +88,25 @@ export const run = Effect.fn("KilledBuilds.run")(function* (crew: Crew.Crew, bui
 
   const stateOf = Effect.fnUntraced(function* (versionId: VersionId) {
     const [row] = yield* sql<State>`
-      SELECT status, phase, lease_until > clock_timestamp() AS "isLeased",
-             activated_at IS NOT NULL AS "isActivated"
+      SELECT status, phase, lease_until > clock_timestamp() AS "isLeased", lease_id::text AS "leaseId",
+             activated_at IS NOT NULL AS "isActivated",
+             EXISTS (
+               SELECT 1
+                 FROM pg_stat_activity
+                WHERE application_name = 'hm-soak-worker' AND wait_event_type = 'Lock') AS "isStopped"
         FROM hm_search_index_version
        WHERE version_id = ${versionId}::text::bigint
     `
-    return row ?? { status: "absent", phase: "none", isLeased: false, isActivated: false }
+    return (
+      row ?? {
+        status: "absent",
+        phase: "none",
+        isLeased: false,
+        leaseId: null,
+        isActivated: false,
+        isStopped: false
+      }
+    )
   })
 
   const isOver = ({ status }: State) => status !== "building" && status !== "validating"
@@ -94,11 +116,13 @@ export const run = Effect.fn("KilledBuilds.run")(function* (crew: Crew.Crew, bui
     { discard: true }
   )
 
-  /** The lease of a killed builder ends after 30 seconds; a run does not wait for it. */
-  const endLease = (versionId: VersionId) => sql`
+  /**
+   * The lease of a killed builder ends after 30 seconds; a run does not wait for it. Its session may still renew it once.
+   */
+  const endLease = (leaseId: string | null) => sql`
     UPDATE hm_search_index_version
        SET lease_until = clock_timestamp()
-     WHERE version_id = ${versionId}::text::bigint AND lease_until > clock_timestamp()
+     WHERE lease_id = ${leaseId}::uuid AND lease_until > clock_timestamp()
   `
 
   const killIn = Effect.fnUntraced(function* (window: Window) {
@@ -107,25 +131,16 @@ export const run = Effect.fn("KilledBuilds.run")(function* (crew: Crew.Crew, bui
         ? yield* HeldTransaction.hold(lockActiveVersion(products), Effect.void)
         : Effect.void
     const { versionId } = yield* persist(versions.start(products, { activates: true }))
-    if (window === "activating") {
-      yield* sql<{ readonly waiting: number }>`
-        SELECT count(*)::int AS waiting
-          FROM pg_stat_activity
-         WHERE application_name LIKE 'hm-soak-worker%' AND wait_event_type = 'Lock'
-      `.pipe(Effect.repeat({ until: ([row]) => (row?.waiting ?? 0) > 0, schedule: poll }))
-    } else {
-      yield* stateOf(versionId).pipe(
-        Effect.repeat({ until: (state) => isIn(window, state) || isOver(state), schedule: poll })
-      )
-    }
+    yield* stateOf(versionId).pipe(
+      Effect.repeat({ until: (state) => isIn(window, state) || isOver(state), schedule: poll })
+    )
     yield* killAll
     const state = yield* stateOf(versionId)
     yield* letGo
-    yield* endLease(versionId)
-    const ended = yield* persist(stateOf(versionId)).pipe(
+    const ended = yield* Effect.andThen(endLease(state.leaseId), persist(stateOf(versionId))).pipe(
       Effect.repeat({ until: isOver, schedule: Schedule.spaced("50 millis") })
     )
-    return { isHit: isIn(window, state) || (window === "activating" && !state.isActivated), ended, versionId }
+    return { isHit: isIn(window, state), ended, versionId }
   })
 
   let hits = 0
@@ -133,17 +148,16 @@ export const run = Effect.fn("KilledBuilds.run")(function* (crew: Crew.Crew, bui
   const missed: Array<Window> = []
   const lost: Array<string> = []
   for (const window of windows) {
-    let isHit = false
-    for (let attempt = 0; attempt < attemptsMax && !isHit; attempt++) {
-      const killed = yield* killIn(window)
+    let isOver = false
+    for (let attempt = 0; attempt < attemptsMax && !isOver; attempt++) {
+      const { ended, isHit, versionId } = yield* killIn(window)
       kills++
-      isHit = killed.isHit
-      if (!killed.ended.isActivated) {
-        lost.push(`${killed.versionId}, killed while ${window}, is ${killed.ended.status}`)
-      }
+      if (isHit) hits++
+      if (!ended.isActivated) lost.push(`${versionId}, killed while ${window}, is ${ended.status}`)
+      // A lost version stays, and an index may have a few only.
+      isOver = isHit || !ended.isActivated
     }
-    if (isHit) hits++
-    else missed.push(window)
+    if (!isOver) missed.push(window)
   }
   const outcome: Outcome = { hits, kills, missed, lost }
   return outcome
