@@ -30,13 +30,13 @@ type Hold = (
 ) => Effect.Effect<unknown, SqlError.SqlError, SqlClient.SqlClient>
 
 interface Window {
-  /** What the builder has committed last. */
+  /** The last commit of the builder. */
   readonly after: string
-  /** What it is stopped by. */
+  /** Stops the builder before its next commit. */
   readonly hold: Hold
   /** Part of the statement that waits for it. */
   readonly statement: string
-  /** Stops it earlier, for a lock that it needs there as well. */
+  /** Stops it earlier: the lock is one that it needs there as well. */
   readonly before?: Hold
   readonly isOwn?: true
   readonly status: "building" | "validating"

@@ -119,7 +119,7 @@ export interface AnalysedQuery {
   readonly truncated: boolean
 }
 
-/** What a field is analysed into. */
+/** Receives what is in a field, in order and with repetitions. */
 export interface Sink {
   /** Called with each token that is indexed; stop words among them in the first field. */
   readonly token: (token: Token) => void

@@ -1,6 +1,6 @@
 /**
- * What each token means, found once and remembered. A text is looked up by its characters where they are: nearly every token
- * has been met before, and making a string of it to look up in a map was the largest part of a build.
+ * The meanings of tokens, each found once and remembered. A token is looked up by its characters where they are. Nearly every
+ * one has been met before: a string of each, to be looked up in a map, was the largest part of a build.
  */
 import type { Shape } from "./Joined.ts"
 
