@@ -194,7 +194,8 @@ layer(layerOf({ HM_SEARCH_PARTITION_DOCUMENTS: String(ownDocuments) }), { exclud
           const { url } = yield* TestDatabase.TestDatabase
           const index = yield* stocked(`killed-${n}`, isOwn === true ? ownDocuments : sharedDocuments)
           const { versionId } = yield* versions.start(index, { activates: true }).pipe(provide(acme))
-          const held = (lock: Hold) => HeldTransaction.hold(lock(index, versionId), Effect.void)
+          const held = (lock: Hold) =>
+            HeldTransaction.hold(Effect.andThen(KilledBuilds.mayIdle, lock(index, versionId)), Effect.void)
           const letGoBefore = before === undefined ? undefined : yield* held(before)
           let letGo = before === undefined ? yield* held(hold) : Effect.void
           const builder = yield* ServiceProcess.start(worker, [], { [environment.url]: url })

@@ -24,23 +24,24 @@ export type Window = (typeof windows)[number]
 const attemptsMax = 10
 const poll = Schedule.spaced("2 millis")
 
-/**
- * Locks the row of the active version. An activation changes it last: it has stored the results of its gates by then. On a
- * busy machine a build takes longer than a transaction may be idle, and the lock would be lost.
- */
+/** Lets a transaction be idle for any time: on a busy machine a build takes longer, and the lock would be lost. */
+export const mayIdle = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => sql`SELECT set_config('idle_in_transaction_session_timeout', '0', true)`
+)
+
+/** Locks the row of the active version. An activation changes it last: it has stored the results of its gates by then. */
 export const lockActiveVersion = (index: IndexName) =>
-  Effect.flatMap(SqlClient.SqlClient, (sql) =>
-    Effect.andThen(
-      sql`SELECT set_config('idle_in_transaction_session_timeout', '0', true)`,
-      sql`
-        SELECT 1
-          FROM hm_search_index i
-          JOIN hm_search_index_version v
-            ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
-         WHERE i.index_name = ${index}
-           FOR UPDATE OF v
-      `
-    )
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql`
+      SELECT 1
+        FROM hm_search_index i
+        JOIN hm_search_index_version v
+          ON v.tenant_id = i.tenant_id AND v.version_id = i.active_version
+       WHERE i.index_name = ${index}
+         FOR UPDATE OF v
+    `
   )
 
 interface State {
@@ -128,7 +129,7 @@ export const run = Effect.fn("KilledBuilds.run")(function* (crew: Crew.Crew, bui
   const killIn = Effect.fnUntraced(function* (window: Window) {
     const letGo =
       window === "activating"
-        ? yield* HeldTransaction.hold(lockActiveVersion(products), Effect.void)
+        ? yield* HeldTransaction.hold(Effect.andThen(mayIdle, lockActiveVersion(products)), Effect.void)
         : Effect.void
     const { versionId } = yield* persist(versions.start(products, { activates: true }))
     yield* stateOf(versionId).pipe(
