@@ -7,6 +7,7 @@ import * as Bench from "@hypermarket/bench/Bench"
 import * as Setup from "@hypermarket/bench/Setup"
 import * as Database from "@hypermarket/core/Database"
 import { Currency } from "@hypermarket/core/Money"
+import * as Now from "@hypermarket/core/Now"
 import { AllTenants, provide } from "@hypermarket/core/Tenant"
 import * as Assignment from "@hypermarket/experiments/Assignment"
 import { ExperimentLooks } from "@hypermarket/experiments/ExperimentLooks"
@@ -104,6 +105,7 @@ const exposureCount = 2_000_000
 const factsPerUnit = { raw: 5, exposures: 1 } as const
 const pageRows = 10_000
 const writers = 3
+const sentAfterMillis = Duration.toMillis("2 days")
 /** The statements that make the raw rows, and the one that is compared with, take minutes at full scale. */
 const setupTimeout = Duration.hours(1)
 
@@ -224,6 +226,9 @@ const raw = Effect.fnUntraced(function* (name: keyof typeof factsPerUnit, { scal
       )
     })
   )
+  // The latest facts are 28 hours after the start: they are sent when all have happened.
+  const present = yield* Now.Now
+  const afterAll = Effect.map(present, (now) => new Date(now.getTime() + sentAfterMillis))
   const recordMillis = yield* sendAll(
     "facts",
     count * factsPerUnit[name],
@@ -244,7 +249,7 @@ const raw = Effect.fnUntraced(function* (name: keyof typeof factsPerUnit, { scal
         }))
       )
     })
-  )
+  ).pipe(Effect.provideService(Now.Now, afterAll))
   const mergeStarted = yield* Clock.currentTimeMillis
   yield* Effect.repeat(units.mergeDue, { while: (merged) => merged > 0 })
   const mergeMillis = (yield* Clock.currentTimeMillis) - mergeStarted

@@ -145,7 +145,8 @@ export class Recorded extends Schema.Class<Recorded>("@hypermarket/experiments/R
         "not-started",
         "stopped",
         "unused-source",
-        "too-old"
+        "too-old",
+        "too-far-ahead"
       ])
     })
   )

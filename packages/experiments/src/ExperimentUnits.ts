@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Commerce from "@hypermarket/core/Commerce"
 import * as EachTenant from "@hypermarket/core/EachTenant"
 import * as Now from "@hypermarket/core/Now"
 import { AllTenants, Tenant } from "@hypermarket/core/Tenant"
@@ -79,6 +80,9 @@ const deletedRow = ({ orderId, version }: Deletion, now: Date): Row => ({
   currency: ""
 })
 
+/** Its row would be kept until its time has come, whatever the retention. */
+const isTooFarAhead = (at: DateTime.Utc, now: Date): boolean => Commerce.aheadMessage(at, now) !== undefined
+
 type Reason = Recorded["rejected"][number]["reason"]
 
 /**
@@ -90,7 +94,10 @@ export class ExperimentUnits extends Context.Service<
   {
     /** Records exposures. A unit counts once, from its earliest exposure; one that saw two arms is left out and counted. */
     readonly expose: (exposures: ReadonlyArray<Exposure>) => Effect.Effect<Recorded, SqlError, Tenant>
-    /** Records facts of units, exposed or not. Facts of a source that no metric uses are left out. */
+    /**
+     * Records facts of units, exposed or not. Facts of a source that no metric uses are left out, and those that are older
+     * than facts are kept, or more than 24 hours ahead of the clock.
+     */
     readonly record: (facts: ReadonlyArray<Fact>) => Effect.Effect<Recorded, SqlError, Tenant>
     /** Records facts together with refunds and deletions of orders. */
     readonly recordShop: (shop: ShopFacts) => Effect.Effect<Recorded, SqlError, Tenant>
@@ -172,6 +179,7 @@ export class ExperimentUnits extends Context.Service<
             if (experiment === undefined) return reject("unknown-experiment")
             const variant = experiment.variants.indexOf(exposure.variant)
             if (variant < 0) return reject("unknown-variant")
+            if (exposure.at !== undefined && isTooFarAhead(exposure.at, now)) return reject("too-far-ahead")
             const at = exposure.at === undefined ? now : DateTime.toDateUtc(exposure.at)
             if (experiment.startedAt === null || at < experiment.startedAt) return reject("not-started")
             if (experiment.stoppedAt !== null && at >= experiment.stoppedAt) return reject("stopped")
@@ -241,6 +249,7 @@ export class ExperimentUnits extends Context.Service<
           for (const [index, fact] of facts.entries()) {
             if (!sources.has(fact.source)) rejected.push({ index, reason: "unused-source" })
             else if (fact.at.epochMilliseconds < oldest) rejected.push({ index, reason: "too-old" })
+            else if (isTooFarAhead(fact.at, now)) rejected.push({ index, reason: "too-far-ahead" })
             else keep(rowOf(fact))
           }
           const hasOrders = sources.has(FactStatements.orderSource)

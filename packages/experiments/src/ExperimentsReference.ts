@@ -61,7 +61,7 @@ export const reference = Reference.make(
       expose: {
         summary: "Record exposures",
         description:
-          "Records that units have seen their variants, at most 1,000 per request. A unit counts once, so a batch may be sent again. What is left out is named by its place in the batch, with the reason."
+          "Records that units have seen their variants, at most 1,000 per request. A unit counts once, so a batch may be sent again. What is left out is named by its place in the batch, with the reason. `at` is at most 24 hours ahead of the clock."
       },
       assign: {
         summary: "Assign a unit",
@@ -71,7 +71,7 @@ export const reference = Reference.make(
       recordFacts: {
         summary: "Record facts",
         description:
-          "Records facts of units, at most 1,000 per request, in any order. A higher `version` of a `factId` replaces it; an equal or lower one changes nothing. Facts of a source that no metric uses are left out."
+          "Records facts of units, at most 1,000 per request, in any order. A higher `version` of a `factId` replaces it; an equal or lower one changes nothing. Left out, with the reason, are facts of a source that no metric uses, and those more than 24 hours ahead of the clock."
       },
       pauseExperiment: {
         summary: "Pause an experiment",

@@ -56,6 +56,7 @@ layer(Laboratory.layer, { excludeTestServices: true })("Erasure", (it) => {
       const experiment = yield* Laboratory.start("erased", metrics("erased"))
       const twin = yield* Laboratory.start("twin", metrics("twin"))
       const start = experiment.startedAt ?? DateTime.makeUnsafe(0)
+      yield* Laboratory.pass(6)
       const random = Laboratory.random(Laboratory.seedOf("erasure", 17))
       const people = Array.from({ length: 60 }, (_, index) => `p${index}`)
       // The persons who ask for it: one in each arm, one who saw both, one with money of another currency, one under another name.

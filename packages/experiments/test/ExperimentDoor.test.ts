@@ -1,6 +1,7 @@
 /** The handle of experiments at the Promise door: assign, expose, record and look. */
 import { assert, layer } from "@effect/vitest"
 import * as CoreDomain from "@hypermarket/core/CoreDomain"
+import * as Now from "@hypermarket/core/Now"
 import { connect } from "@hypermarket/core/Promises"
 import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
 import { TestDatabase, layer as layerTestDatabase } from "@hypermarket/testing/TestDatabase"
@@ -154,6 +155,70 @@ layer(layerTestDatabase(CoreDomain.migrations, ExperimentsDomain.domain.migratio
         experiments.record("spend", "ola", money("1"), { key: "ancient", at: "1999-04-01T00:00:00Z" })
       )
       assert.deepStrictEqual(old, { accepted: 0, repeated: 0, rejected: [{ index: 0, reason: "too-old" }] })
+    })
+  )
+
+  it.effect("exposures and facts up to a day ahead of the clock are recorded, and no later ones", () =>
+    Effect.gen(function* () {
+      const hm = yield* open
+      const shop = hm.tenant("ahead")
+      const experiments = yield* Effect.promise(async () => {
+        await shop.experimentMetrics.create({ key: "spend", kind: "sum", source: "order", currency: "NOK" })
+        await startWith(shop, "ahead", ["spend"])
+        return shop.experiments.open({ environment: "live" })
+      })
+      const now = yield* Now.now
+      const ahead = (hours: number) => new Date(now.getTime() + hours * 3_600_000)
+      const fact = (hours: number) => ({
+        source: "order",
+        factId: `o-${hours}`,
+        unit: "kari",
+        value: "5",
+        currency: "NOK",
+        at: ahead(hours)
+      })
+      const facts = yield* Effect.promise(() => shop.experimentUnits.record([fact(25), fact(23)]))
+      assert.deepStrictEqual(facts, {
+        accepted: 1,
+        repeated: 0,
+        rejected: [{ index: 0, reason: "too-far-ahead" }]
+      })
+      const paid = (hours: number) =>
+        experiments.record(
+          "spend",
+          "kari",
+          { amount: "7", currency: "NOK" },
+          { key: `p-${hours}`, at: ahead(hours) }
+        )
+      const nearby = yield* Effect.promise(() => paid(23))
+      assert.deepInclude(nearby, { accepted: 1, rejected: [] })
+      const beyond = yield* Effect.promise(() => paid(25))
+      assert.deepStrictEqual(beyond.rejected, [{ index: 0, reason: "too-far-ahead" }])
+      const exposures = yield* Effect.promise(() =>
+        shop.experimentUnits.expose(
+          [23, 25].map((hours) => ({
+            experiment: "ahead",
+            unit: `kari-${hours}`,
+            variant: "margin",
+            at: ahead(hours)
+          }))
+        )
+      )
+      assert.deepStrictEqual(exposures, {
+        accepted: 1,
+        repeated: 0,
+        rejected: [{ index: 1, reason: "too-far-ahead" }]
+      })
+      const sql = yield* SqlClient.SqlClient
+      assert.deepStrictEqual(
+        yield* sql`
+          SELECT fact_id AS "factId"
+            FROM hm_experiment_fact
+           WHERE tenant_id = 'ahead'
+           ORDER BY fact_id
+        `,
+        [{ factId: "o-23" }, { factId: "p-23" }]
+      )
     })
   )
 

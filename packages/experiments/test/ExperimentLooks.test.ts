@@ -43,6 +43,7 @@ layer(Laboratory.layer, { excludeTestServices: true })("ExperimentLooks", (it) =
         }
       ])
       const start = experiment.startedAt ?? DateTime.makeUnsafe(0)
+      yield* Laboratory.pass(11)
       const random = Laboratory.random(Laboratory.seedOf("a look equals SQL", 7))
       const exposures = Array.from({ length: 300 }, (_, index) =>
         Laboratory.exposure(
@@ -180,6 +181,7 @@ layer(Laboratory.layer, { excludeTestServices: true })("ExperimentLooks", (it) =
       const experiment = yield* Laboratory.start("cuped", [revenue])
       const start = experiment.startedAt ?? DateTime.makeUnsafe(0)
       const exposed = Laboratory.after(start, 0.5)
+      yield* Laboratory.pass(2)
       const random = Laboratory.random(5)
       const people = Array.from({ length: 100 }, (_, index) => {
         const before = Math.floor(random() * 10_000)
@@ -289,6 +291,7 @@ layer(Laboratory.layer, { excludeTestServices: true })("ExperimentLooks", (it) =
         const experiment = yield* Laboratory.start("windows", [revenue])
         const start = experiment.startedAt ?? DateTime.makeUnsafe(0)
         const exposed = Laboratory.after(start, 1)
+        yield* Laboratory.pass(8)
         yield* units.expose([
           Laboratory.exposure("windows", "a", "old", exposed),
           Laboratory.exposure("windows", "a", "old", Laboratory.after(start, 5))

@@ -202,6 +202,7 @@ layer(Laboratory.layer, { excludeTestServices: true })("ExperimentUnits", (it) =
         }
       ])
       const start = experiment.startedAt ?? DateTime.makeUnsafe(0)
+      yield* Laboratory.pass(10)
       const shop = makeShop(random, "order", start, factCount)
       // Everything twice, in any order, from two writers, with merges in between.
       const sends = [

@@ -156,6 +156,40 @@ layer(TestServer, { excludeTestServices: true })("ExperimentsHttp", (it) => {
     })
   )
 
+  it.effect(
+    "what is dated more than a day ahead of the clock is named with its reason, and the rest recorded",
+    () =>
+      Effect.gen(function* () {
+        const metric = yield* TestApi.send("POST", "/v1/experiments/metrics", {
+          body: { key: "ahead", kind: "count", source: "visit" }
+        })
+        assert.strictEqual(metric.status, 201, metric.text)
+        const created = yield* TestApi.send("POST", path, { body: newExperiment("ahead") })
+        const started = yield* TestApi.send("POST", `${path}/${String(created.body["experimentId"])}/start`, {
+          headers: { "if-match": '"1"' }
+        })
+        const startedAt = Date.parse(String(started.body["startedAt"]))
+        const times = [23, 25].map((hours) => ({
+          unit: `visitor-${hours}`,
+          at: new Date(startedAt + hours * 3_600_000).toISOString()
+        }))
+        const facts = yield* TestApi.send("POST", "/v1/experiments/facts", {
+          body: { facts: times.map((time) => ({ ...time, source: "visit", factId: time.unit })) }
+        })
+        const exposures = yield* TestApi.send("POST", "/v1/experiments/exposures", {
+          body: { exposures: times.map((time) => ({ ...time, experiment: "ahead", variant: "old" })) }
+        })
+        for (const { body, status } of [facts, exposures]) {
+          assert.strictEqual(status, 200)
+          assert.deepStrictEqual(body, {
+            accepted: 1,
+            repeated: 0,
+            rejected: [{ index: 1, reason: "too-far-ahead" }]
+          })
+        }
+      })
+  )
+
   it.effect("a PATCH that leaves variants out keeps them and their ids; a rename keeps the seed", () =>
     Effect.gen(function* () {
       const created = yield* TestApi.send("POST", path, { body: newExperiment("kept") })

@@ -33,6 +33,7 @@ layer(Laboratory.layer, { excludeTestServices: true })("Gone wrong elsewhere", (
         ])
         const start = experiment.startedAt ?? DateTime.makeUnsafe(0)
         const exposed = Laboratory.after(start, 1)
+        yield* Laboratory.pass(2)
         yield* units.expose([
           Laboratory.exposure("caps", "many", "old", exposed),
           Laboratory.exposure("caps", "few", "old", exposed)

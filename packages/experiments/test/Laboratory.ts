@@ -10,7 +10,7 @@ import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
 import type { Exposure, Fact } from "@hypermarket/experiments/ExperimentUnit"
 import * as OrderMix from "@hypermarket/testing/OrderMix"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { DateTime, Effect, Layer } from "effect"
+import { DateTime, Duration, Effect, Layer } from "effect"
 
 /** Services on a database of their own, with a `Now` that tests move. */
 export const layer = ExperimentsDomain.layer.pipe(
@@ -47,6 +47,10 @@ const dayMillis = 86_400_000
 /** An instant some days after another. */
 export const after = (start: DateTime.Utc, days: number): DateTime.Utc =>
   DateTime.makeUnsafe(start.epochMilliseconds + Math.round(days * dayMillis))
+
+/** Moves the clock on by days: what is dated within them has happened then. */
+export const pass = (days: number): Effect.Effect<void, never, Now.TestNow> =>
+  Effect.flatMap(Now.TestNow, (now) => now.adjust(Duration.days(days)))
 
 export const exposure = (experiment: string, unit: string, variant: string, at: DateTime.Utc): Exposure => ({
   experiment,

@@ -37,6 +37,7 @@ layer(Laboratory.layer, { excludeTestServices: true })("Metrics", (it) => {
       ])
       const start = experiment.startedAt ?? DateTime.makeUnsafe(0)
       const exposed = Laboratory.after(start, 0.5)
+      yield* Laboratory.pass(15)
       // Days after the exposure at which each unit comes.
       const visits: Readonly<Record<string, ReadonlyArray<number>>> = {
         "stays away": [],
@@ -84,6 +85,7 @@ layer(Laboratory.layer, { excludeTestServices: true })("Metrics", (it) => {
         ])
         const start = experiment.startedAt ?? DateTime.makeUnsafe(0)
         const exposed = Laboratory.after(start, 1)
+        yield* Laboratory.pass(3)
         const names = Array.from({ length: 40 }, (_, index) => `u${index}`)
         const armOf = (index: number) => (index % 2 === 0 ? "old" : "new")
         yield* units.expose(

@@ -9,6 +9,7 @@ import { ExperimentMetrics } from "@hypermarket/experiments/ExperimentMetrics"
 import * as ExperimentsDomain from "@hypermarket/experiments/ExperimentsDomain"
 import * as PoisonSuite from "@hypermarket/testing/PoisonSuite"
 import { Effect, type Schema } from "effect"
+import { SqlClient } from "effect/sql"
 import * as Laboratory from "./Laboratory.ts"
 
 const eventOf = (id: string, type: Commerce.FactName, data: Schema.Json): Effect.Effect<Event> =>
@@ -69,6 +70,44 @@ layer(Laboratory.layer, { excludeTestServices: true })(
         assert.strictEqual(yield* PoisonSuite.count("hm_experiment_fact_key", "read"), 2)
       }).pipe(
         provide(TenantId.make("read")),
+        Effect.provideService(AllTenants, { actor: "test" }),
+        Effect.scoped
+      )
+    )
+
+    it.effect("counts an order and a visit that are dated ahead of the clock from now on", () =>
+      Effect.gen(function* () {
+        const { subscriptions } = yield* ExperimentsDomain.domain.start
+        const [subscription] = subscriptions
+        if (subscription === undefined) return yield* Effect.die(new Error("there is no subscription"))
+        const metrics = yield* ExperimentMetrics
+        yield* metrics.create({ key: "orders", kind: "count", source: "order" })
+        yield* metrics.create({ key: "visits", kind: "count", source: "session.viewed" })
+        const now = yield* Now.now
+        const ahead = (hours: number) => new Date(now.getTime() + hours * 3_600_000)
+        const visit = { sessionId: "v-2", productId: "p-3" }
+        const rejections = yield* subscription.handler([
+          yield* eventOf("6", "order.placed", { ...orderOf(ahead(90 * 24)), orderId: "o-6" }),
+          yield* eventOf("7", "session.viewed", { ...visit, at: ahead(25).toISOString() }),
+          yield* eventOf("8", "session.viewed", { ...visit, at: ahead(-3).toISOString() })
+        ])
+        assert.deepStrictEqual(rejections, [])
+        const sql = yield* SqlClient.SqlClient
+        assert.deepStrictEqual(
+          yield* sql`
+            SELECT fact_id AS "factId", at <= ${yield* Now.now} AS "isPast", at = ${ahead(-3)} AS "isAsDated"
+              FROM hm_experiment_fact
+             WHERE tenant_id = 'ahead'
+             ORDER BY fact_id
+          `,
+          [
+            { factId: "o-6", isPast: true, isAsDated: false },
+            { factId: "session/7", isPast: true, isAsDated: false },
+            { factId: "session/8", isPast: true, isAsDated: true }
+          ]
+        )
+      }).pipe(
+        provide(TenantId.make("ahead")),
         Effect.provideService(AllTenants, { actor: "test" }),
         Effect.scoped
       )

@@ -2371,7 +2371,7 @@ export type Recorded = {
   readonly repeated: number
   readonly rejected: ReadonlyArray<{
     readonly index: number
-    readonly reason: "unknown-experiment" | "unknown-variant" | "not-started" | "stopped" | "unused-source" | "too-old"
+    readonly reason: "unknown-experiment" | "unknown-variant" | "not-started" | "stopped" | "unused-source" | "too-old" | "too-far-ahead"
   }>
 }
 
@@ -5909,7 +5909,7 @@ export interface Operations {
         readonly buckets: number
       }
     }, options?: CallOptions): Promise<void>
-    /** Record exposures. Records that units have seen their variants, at most 1,000 per request. A unit counts once, so a batch may be sent again. What is left out is named by its place in the batch, with the reason. */
+    /** Record exposures. Records that units have seen their variants, at most 1,000 per request. A unit counts once, so a batch may be sent again. What is left out is named by its place in the batch, with the reason. `at` is at most 24 hours ahead of the clock. */
     expose(input: {
       readonly body: {
         readonly exposures: ReadonlyArray<{
@@ -5936,7 +5936,7 @@ export interface Operations {
         readonly reason: "assigned" | "sticky" | "forced" | "unknown-experiment" | "not-running" | "holdout" | "layer" | "targeting" | "coverage"
       }>
     }>
-    /** Record facts. Records facts of units, at most 1,000 per request, in any order. A higher `version` of a `factId` replaces it; an equal or lower one changes nothing. Facts of a source that no metric uses are left out. */
+    /** Record facts. Records facts of units, at most 1,000 per request, in any order. A higher `version` of a `factId` replaces it; an equal or lower one changes nothing. Left out, with the reason, are facts of a source that no metric uses, and those more than 24 hours ahead of the clock. */
     recordFacts(input: {
       readonly body: {
         readonly facts: ReadonlyArray<{

@@ -1,8 +1,10 @@
 /** Turns the facts of a shop into facts of units. */
 import * as Commerce from "@hypermarket/core/Commerce"
 import * as InputErrors from "@hypermarket/core/InputErrors"
+import * as Now from "@hypermarket/core/Now"
 import type { Event } from "@hypermarket/core/Outbox"
 import * as Subscription from "@hypermarket/core/Subscription"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -110,9 +112,11 @@ const fromEvent = (event: Event): Effect.Effect<ShopFacts, Schema.SchemaError> =
 
 /**
  * Reads a batch. Facts were checked when they were published, by another release perhaps: one that does not decode is rejected.
- * One that is out of this package's bounds is left out.
+ * One that is out of this package's bounds is left out. What is handled now has happened: an order may be dated ahead of the
+ * clock.
  */
 export const fromEvents = Effect.fnUntraced(function* (events: ReadonlyArray<Event>) {
+  const now = DateTime.fromDateUnsafe(yield* Now.now)
   const parts: Array<ShopFacts> = []
   const rejections: Array<Subscription.Rejection> = []
   for (const event of events) {
@@ -121,7 +125,7 @@ export const fromEvents = Effect.fnUntraced(function* (events: ReadonlyArray<Eve
     else rejections.push(Subscription.reject(event, "fact-invalid", InputErrors.errorsOf(part.failure)))
   }
   const read: ShopFacts = {
-    facts: parts.flatMap(({ facts }) => facts),
+    facts: parts.flatMap(({ facts }) => facts.map((fact) => ({ ...fact, at: DateTime.min(fact.at, now) }))),
     refunds: parts.flatMap(({ refunds }) => refunds),
     deletions: parts.flatMap(({ deletions }) => deletions)
   }
