@@ -225,6 +225,17 @@ layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
         orders: 1,
         net: { amount: "1900", currency: "EUR" }
       })
+      for (const value of ["chairs\u0000", "\udc00chairs"]) {
+        const unstorable = yield* post("wrong", "/v1/analytics/query", {
+          ...revenue,
+          filters: [{ dimension: "region", operator: "equals", values: ["FR", value] }]
+        })
+        assert.strictEqual(unstorable.status, 400)
+        assert.deepNestedInclude(unstorable.body, {
+          "errors[0].path": ["filters", 0, "values", 1],
+          "errors[0].message": "Expected neither U+0000 nor half of a surrogate pair"
+        })
+      }
       const refused = yield* post("wrong", "/v1/analytics/query", { ...revenue, dimensions: ["category"] })
       assert.strictEqual(refused.status, 400)
       assert.strictEqual(refused.body["type"], "urn:hypermarket:problem:analytics:sales-query-invalid")

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DatabaseGate from "@hypermarket/core/DatabaseGate"
-import { Effect } from "effect"
+import { Effect, Logger, Metric } from "effect"
 import { TestClock } from "effect/testing"
 
 const suspicions = (gate: DatabaseGate.DatabaseGate, count: number) =>
@@ -59,6 +59,35 @@ describe("the gate of the database", () => {
       assert.strictEqual(asked(), 3)
       yield* TestClock.adjust("250 millis")
       assert.isFalse(gate.isClosed())
+    })
+  )
+
+  it.effect("shows in log and metric when it closes, for which reason, and when it opens again", () =>
+    Effect.gen(function* () {
+      const lines: Array<unknown> = []
+      const logger = Logger.make(({ logLevel, message }) => void lines.push([logLevel, message]))
+      const isClosed = Effect.map(Metric.snapshot, (metrics) =>
+        metrics.flatMap((metric) =>
+          metric.type === "Gauge" && metric.id === "hm_api_gate_closed" ? [metric.state.value] : []
+        )
+      )
+      yield* Effect.gen(function* () {
+        const gate = yield* DatabaseGate.make(probeOf(["unavailable", "unavailable", "available"]).probe)
+        yield* suspicions(gate, 17)
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual(yield* isClosed, [1])
+        assert.deepStrictEqual(lines, [
+          [
+            "Warn",
+            ["The database is unavailable: requests are refused until it answers", { reason: "unreachable" }]
+          ]
+        ])
+        yield* TestClock.adjust("500 millis")
+        assert.deepStrictEqual(yield* isClosed, [0])
+        assert.deepStrictEqual(lines.slice(1), [
+          ["Info", ["The database answers again: requests are accepted", { closed_ms: 500 }]]
+        ])
+      }).pipe(Effect.provide(Logger.layer([logger])))
     })
   )
 })
