@@ -6,9 +6,10 @@ import * as Partitions from "@hypermarket/core/Partitions"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import * as Wakeup from "@hypermarket/core/Wakeup"
 import * as EventsDomain from "@hypermarket/events/EventsDomain"
+import * as ServerClock from "@hypermarket/queue/ServerClock"
 import * as WorkQueue from "@hypermarket/queue/WorkQueue"
 import * as TestDatabase from "@hypermarket/testing/TestDatabase"
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 
 const TestLayer = Layer.mergeAll(Wakeup.layerSilent, Now.layerTest).pipe(
@@ -50,6 +51,29 @@ layer(TestLayer, { excludeTestServices: true })("doctor", (it) => {
         VALUES ('acme', gen_random_uuid(), 'q', gen_random_uuid(), now() - interval '1 minute', 0, '[]', '{}')
       `
       assert.deepStrictEqual(yield* statusOf("leases"), ["fail"])
+    })
+  )
+
+  it.effect("tells of a clock that differs from the database's", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      // A server that takes more than a second to answer leaves the difference unknown.
+      const compared = (aheadMillis: number) =>
+        findings("clock").pipe(
+          Effect.provideService(
+            Clock.Clock,
+            ServerClock.shifted(clock, () => aheadMillis)
+          ),
+          Effect.repeat({ until: ([finding]) => !(finding?.message ?? "").includes("too busy") })
+        )
+      const statusAt = (aheadMillis: number) =>
+        Effect.map(compared(aheadMillis), (list) => list.map(({ status }) => status))
+      assert.deepStrictEqual(yield* statusAt(0), ["ok"])
+      const [ahead] = yield* compared(2_700_000)
+      assert.strictEqual(ahead?.status, "warn")
+      assert.match(ahead?.message ?? "", /is (?:2699|2700)\.\d s ahead of the database's/)
+      const [behind] = yield* compared(-77_000)
+      assert.match(behind?.message ?? "", /is (?:76|77)\.\d s behind the database's/)
     })
   )
 
