@@ -3,6 +3,7 @@
  */
 import type { Fragment, Statement } from "effect/sql/Statement"
 import type * as SqlClient from "effect/sql/SqlClient"
+import { givenRows } from "./givenRows.ts"
 import * as Measures from "./measures.ts"
 import type { AdjustmentColumns } from "./orderColumns.ts"
 import { lineOrPlaceOf } from "./orderLine.ts"
@@ -68,13 +69,21 @@ export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
   `
 
   /** The given lines of refunds and shipments. */
-  const givenAdjustments = (adjustments: AdjustmentColumns) => sql`
-    unnest(${adjustments.orderIds}::text[], ${adjustments.lineIds}::text[], ${adjustments.kinds}::text[],
-           ${adjustments.adjustmentIds}::text[], ${adjustments.versions}::bigint[], ${adjustments.bodyHashes}::text[],
-           ${adjustments.bookedAt}::timestamptz[], ${adjustments.units}::bigint[], ${adjustments.amounts}::bigint[],
-           ${adjustments.taxes}::bigint[], ${adjustments.shippings}::bigint[], ${adjustments.fees}::bigint[])
-      AS i (order_id, line_id, kind, adjustment_id, version, body_hash, booked_at, units, amount, tax, shipping, fees)
-  `
+  const givenAdjustments = (adjustments: AdjustmentColumns) =>
+    givenRows("i", [
+      ["order_id", "text", adjustments.orderIds],
+      ["line_id", "text", adjustments.lineIds],
+      ["kind", "text", adjustments.kinds],
+      ["adjustment_id", "text", adjustments.adjustmentIds],
+      ["version", "bigint", adjustments.versions],
+      ["body_hash", "text", adjustments.bodyHashes],
+      ["booked_at", "timestamptz", adjustments.bookedAt],
+      ["units", "bigint", adjustments.units],
+      ["amount", "bigint", adjustments.amounts],
+      ["tax", "bigint", adjustments.taxes],
+      ["shipping", "bigint", adjustments.shippings],
+      ["fees", "bigint", adjustments.fees]
+    ])
 
   /** The money that stored refunds have given back of a line x, where that matters. */
   const refundedOf = (tenantId: string, adjusted: Fragment) => sql`

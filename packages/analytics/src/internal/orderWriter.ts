@@ -9,6 +9,7 @@
  */
 import type { Fragment, Statement } from "effect/sql/Statement"
 import type * as SqlClient from "effect/sql/SqlClient"
+import { givenRows } from "./givenRows.ts"
 import * as Measures from "./measures.ts"
 import type { HeadColumns, LineColumns } from "./orderColumns.ts"
 import * as AdjustmentWriter from "./adjustmentWriter.ts"
@@ -83,16 +84,29 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
     SELECT order_id, line_id, seller_id, product_id, category, region, channel, currency,
            nullif(customer_id, '') AS customer_id, cancelled, is_first, is_seller_first, false AS removed, ordered_at, units, gross, discount, tax, shipping, fees,
            cancelled_units, cancelled_amount
-      FROM unnest(${lines.orderIds}::text[], ${lines.lineIds}::text[], ${lines.sellerIds}::text[],
-                  ${lines.productIds}::text[], ${lines.categories}::text[], ${lines.regions}::text[],
-                  ${lines.channels}::text[], ${lines.currencies}::text[], ${lines.customerIds}::text[],
-                  ${lines.cancelled}::boolean[], ${lines.first}::boolean[], ${lines.sellerFirst}::boolean[],
-                  ${lines.orderedAt}::timestamptz[], ${lines.units}::bigint[], ${lines.gross}::bigint[],
-                  ${lines.discounts}::bigint[], ${lines.taxes}::bigint[], ${lines.shippings}::bigint[],
-                  ${lines.fees}::bigint[], ${lines.cancelledUnits}::bigint[], ${lines.cancelledAmounts}::bigint[])
-           AS i (order_id, line_id, seller_id, product_id, category, region, channel, currency, customer_id, cancelled,
-                 is_first, is_seller_first, ordered_at, units, gross, discount, tax, shipping, fees, cancelled_units,
-                 cancelled_amount)
+      FROM ${givenRows("i", [
+        ["order_id", "text", lines.orderIds],
+        ["line_id", "text", lines.lineIds],
+        ["seller_id", "text", lines.sellerIds],
+        ["product_id", "text", lines.productIds],
+        ["category", "text", lines.categories],
+        ["region", "text", lines.regions],
+        ["channel", "text", lines.channels],
+        ["currency", "text", lines.currencies],
+        ["customer_id", "text", lines.customerIds],
+        ["cancelled", "boolean", lines.cancelled],
+        ["is_first", "boolean", lines.first],
+        ["is_seller_first", "boolean", lines.sellerFirst],
+        ["ordered_at", "timestamptz", lines.orderedAt],
+        ["units", "bigint", lines.units],
+        ["gross", "bigint", lines.gross],
+        ["discount", "bigint", lines.discounts],
+        ["tax", "bigint", lines.taxes],
+        ["shipping", "bigint", lines.shippings],
+        ["fees", "bigint", lines.fees],
+        ["cancelled_units", "bigint", lines.cancelledUnits],
+        ["cancelled_amount", "bigint", lines.cancelledAmounts]
+      ])}
   `
 
   /** Lines with their days. */
@@ -109,8 +123,11 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
     WITH h AS (
       INSERT INTO hm_order_head (tenant_id, order_id, version, body_hash)
       SELECT ${tenantId}, order_id, version, body_hash
-        FROM unnest(${heads.orderIds}::text[], ${heads.versions}::bigint[], ${heads.bodyHashes}::text[])
-             AS o (order_id, version, body_hash)
+        FROM ${givenRows("o", [
+          ["order_id", "text", heads.orderIds],
+          ["version", "bigint", heads.versions],
+          ["body_hash", "text", heads.bodyHashes]
+        ])}
        ORDER BY order_id COLLATE "C"
           ON CONFLICT (tenant_id, order_id) DO NOTHING
       RETURNING order_id),
@@ -157,13 +174,19 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
   `
 
   /** The new state of orders. */
-  const givenHeads = (heads: HeadColumns) => sql`
-    unnest(${heads.orderIds}::text[], ${heads.versions}::bigint[], ${heads.bodyHashes}::text[],
-           ${heads.deleted}::boolean[], ${heads.cancelled}::boolean[], ${heads.regions}::text[],
-           ${heads.channels}::text[], ${heads.currencies}::text[], ${heads.customerIds}::text[],
-           ${heads.orderedAt}::timestamptz[])
-      AS o (order_id, version, body_hash, deleted, cancelled, region, channel, currency, customer_id, ordered_at)
-  `
+  const givenHeads = (heads: HeadColumns) =>
+    givenRows("o", [
+      ["order_id", "text", heads.orderIds],
+      ["version", "bigint", heads.versions],
+      ["body_hash", "text", heads.bodyHashes],
+      ["deleted", "boolean", heads.deleted],
+      ["cancelled", "boolean", heads.cancelled],
+      ["region", "text", heads.regions],
+      ["channel", "text", heads.channels],
+      ["currency", "text", heads.currencies],
+      ["customer_id", "text", heads.customerIds],
+      ["ordered_at", "timestamptz", heads.orderedAt]
+    ])
 
   /**
    * Everything that was adjusted on a line x. The limit keeps the planner from pulling this up into a hash join over all of the
