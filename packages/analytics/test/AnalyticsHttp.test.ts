@@ -53,6 +53,10 @@ const asSystem = Effect.provideService(AllTenants, { actor: "test" })
 
 const decodeBody = Schema.decodeEffect(Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json)))
 
+const decodeErrors = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ path: Schema.Array(Schema.Json), message: Schema.String }))
+)
+
 const post = Effect.fnUntraced(function* (tenant: string, path: string, body: Schema.Json) {
   const response = yield* HttpClient.execute(
     HttpClientRequest.post(path).pipe(
@@ -204,9 +208,7 @@ layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
       for (const [path, fact] of cases) {
         const answer = yield* post("wrong", "/v1/analytics/facts", { facts: [placed("good"), fact] })
         assert.strictEqual(answer.status, 400)
-        const errors = yield* Schema.decodeUnknownEffect(
-          Schema.Array(Schema.Struct({ path: Schema.Array(Schema.Json), message: Schema.String }))
-        )(answer.body["errors"])
+        const errors = yield* decodeErrors(answer.body["errors"])
         assert.deepInclude(
           errors.map((error) => error.path),
           path
@@ -239,6 +241,23 @@ layer(TestServer, { excludeTestServices: true })("AnalyticsHttp", (it) => {
       const refused = yield* post("wrong", "/v1/analytics/query", { ...revenue, dimensions: ["category"] })
       assert.strictEqual(refused.status, 400)
       assert.strictEqual(refused.body["type"], "urn:hypermarket:problem:analytics:sales-query-invalid")
+    })
+  )
+
+  it.effect("refuses a filter whose value no row can have, by its path", () =>
+    Effect.gen(function* () {
+      for (const value of ["toys\u0000", "toys\ud800"]) {
+        const answer = yield* post("filters", "/v1/analytics/query", {
+          ...revenue,
+          filters: [{ dimension: "channel", operator: "equals", values: ["web", value] }]
+        })
+        assert.strictEqual(answer.status, 400)
+        const errors = yield* decodeErrors(answer.body["errors"])
+        assert.deepStrictEqual(
+          errors.map(({ path }) => path),
+          [["filters", 0, "values", 1]]
+        )
+      }
     })
   )
 

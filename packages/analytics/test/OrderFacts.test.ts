@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
 import { migrations } from "@hypermarket/analytics/AnalyticsMigrations"
-import { OrderFacts } from "@hypermarket/analytics/OrderFacts"
+import { OrderFacts, parse } from "@hypermarket/analytics/OrderFacts"
 import { OrderSummaries } from "@hypermarket/analytics/OrderSummaries"
 import { OrderZones } from "@hypermarket/analytics/OrderZones"
 import type * as Commerce from "@hypermarket/core/Commerce"
@@ -96,6 +96,24 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
         { day: "2026-04-01", orders: 0, gross: 0, refunds: 0, booked: 500, cancelled: 0 }
       ])
     }).pipe(as("gate"))
+  )
+
+  it.effect("reads facts of 20,000 lines in a call, and names the first fact with which there are more", () =>
+    Effect.gen(function* () {
+      const placed = (orderId: string) => {
+        const data = Shop.orderData(orderId)
+        const lines = Array.from({ length: 1_000 }, (_, n) => ({ ...data.lines[0], lineId: String(n) }))
+        return { type: "order.placed", data: { ...data, lines } }
+      }
+      const facts = Array.from({ length: 20 }, (_, n) => placed(`o${n}`))
+      assert.lengthOf(yield* parse(JSON.stringify({ facts })), 20)
+      const more = [...facts, { type: "order.placed", data: Shop.orderData("one-line") }, placed("o21")]
+      const refused = yield* Effect.flip(parse(JSON.stringify({ facts: more })))
+      assert.deepStrictEqual(
+        refused.errors.map(({ path }) => path),
+        [[20, "data", "lines"]]
+      )
+    })
   )
 
   it.effect("writes nothing of a batch with one bad fact, and names its index and field", () =>

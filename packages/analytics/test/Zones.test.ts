@@ -193,6 +193,19 @@ layer(TestLayer, { excludeTestServices: true })("Days", (it) => {
     }).pipe(as("own"))
   )
 
+  it.effect("are of a place that the database knows, whatever the case of its name", () =>
+    Effect.gen(function* () {
+      const zones = yield* OrderZones
+      for (const zone of ["Factory", "localtime", "posix/Europe/Vienna", "Europe/Wien", "+02:00"]) {
+        assert.strictEqual((yield* Effect.flip(zones.setZone(zone)))._tag, "ZoneUnknown", zone)
+      }
+      yield* zones.setZone("Utc")
+      assert.strictEqual(yield* zones.zone, "UTC")
+      yield* zones.setZone("EUROPE/vienna")
+      assert.strictEqual(yield* zones.zone, "Europe/Vienna")
+    }).pipe(as("names"))
+  )
+
   it.effect("of orders that are written while the zone is set are of the new zone", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

@@ -199,6 +199,8 @@ const pathsOf = (name: Commerce.FactName, data: unknown) =>
     })
   )
 
+const decodeJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
+
 const isName = (name: string): name is Commerce.FactName => name in Commerce.facts
 
 describe("Commerce", () => {
@@ -268,6 +270,28 @@ describe("Commerce", () => {
       ] as const) {
         assert.deepStrictEqual(yield* pathsOf("order.changed", data), [path], path)
       }
+    })
+  )
+
+  it.effect("refuses every time of every fact that is no instant of RFC 3339, and names its field", () =>
+    Effect.gen(function* () {
+      const named = new Set<string>()
+      for (const [name, data] of Object.entries(whole)) {
+        if (!isName(name)) continue
+        const text = JSON.stringify(data)
+        for (const { 0: instant, 1: field = "", index } of text.matchAll(
+          /"(\w+)":"\d{4}-\d\d-\d\dT[^"]+"/gu
+        )) {
+          named.add(field)
+          for (const time of ["2026-02-30T12:00:00Z", "2026-03-10T12:00:00", "2026-03-10", "10/03/2026"]) {
+            const spoiled = `${text.slice(0, index)}"${field}":"${time}"${text.slice(index + instant.length)}`
+            const paths = yield* pathsOf(name, yield* decodeJson(spoiled))
+            assert.lengthOf(paths, 1, `${name} ${spoiled}`)
+            assert.isTrue(`.${paths[0]}`.endsWith(`.${field}`), `${name} ${paths[0]}`)
+          }
+        }
+      }
+      assert.sameMembers(Array.from(named), ["placedAt", "shipBy", "at", "promisedAt", "joinedAt"])
     })
   )
 
