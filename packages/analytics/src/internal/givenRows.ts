@@ -1,8 +1,13 @@
 /** The rows that a statement receives. */
 import * as Statement from "effect/sql/Statement"
+import type { ValueOf } from "./keptStatement.ts"
 
 /** A column with its type in Postgres and its value in each row. */
-export type Column = readonly [name: string, type: string, values: ReadonlyArray<unknown>]
+export type Column<Input> = readonly [
+  name: string,
+  type: string,
+  valuesOf: (input: Input) => ReadonlyArray<unknown>
+]
 
 /**
  * Rows up to which they are written out, as a single fact mostly has. An array takes a function scan with its own store per
@@ -11,28 +16,36 @@ export type Column = readonly [name: string, type: string, values: ReadonlyArray
  */
 const writtenOutMax = 4
 
+/** The shape of a text with these rows. */
+export const shapeOf = (rows: ReadonlyArray<unknown>): string =>
+  rows.length === 0 || rows.length > writtenOutMax ? "arrays" : String(rows.length)
+
 /** A relation for FROM, with the name and the columns. */
-export const givenRows = (name: string, columns: ReadonlyArray<Column>): Statement.Fragment => {
-  const count = columns[0]?.[2].length ?? 0
-  const names = columns.map(([column]) => column).join(", ")
+export const givenRows = <Input>(
+  valueOf: ValueOf<Input>,
+  name: string,
+  rows: ReadonlyArray<unknown>,
+  columns: ReadonlyArray<Column<Input>>
+): Statement.Fragment => {
   const segments: Array<Statement.Segment> = []
-  /** Writes the columns with commas between them, as one row or as arrays. */
-  const list = (suffix: string, valueOf: (values: ReadonlyArray<unknown>) => unknown) => {
-    for (const [index, [, type, values]] of columns.entries()) {
-      segments.push(Statement.parameter(valueOf(values)))
-      segments.push(Statement.literal(`::${type}${suffix}${index === columns.length - 1 ? "" : ", "}`))
+  const add = (text: string) => segments.push(Statement.literal(text))
+  if (shapeOf(rows) === "arrays") {
+    for (const [index, [, type, valuesOf]] of columns.entries()) {
+      add(index === 0 ? "unnest(" : ", ")
+      segments.push(valueOf(valuesOf))
+      add(`::${type}[]`)
     }
-  }
-  if (count === 0 || count > writtenOutMax) {
-    segments.push(Statement.literal("unnest("))
-    list("[]", (values) => values)
   } else {
-    for (let row = 0; row < count; row++) {
-      segments.push(Statement.literal(row === 0 ? "(VALUES (" : "), ("))
-      list("", (values) => values[row])
+    for (const row of rows.keys()) {
+      add(row === 0 ? "(VALUES (" : "), (")
+      for (const [index, [, type, valuesOf]] of columns.entries()) {
+        if (index > 0) add(", ")
+        segments.push(valueOf((input) => valuesOf(input)[row]))
+        add(`::${type}`)
+      }
     }
-    segments.push(Statement.literal(")"))
+    add(")")
   }
-  segments.push(Statement.literal(`) AS ${name} (${names})`))
+  add(`) AS ${name} (${columns.map(([column]) => column).join(", ")})`)
   return Statement.fragment(segments)
 }

@@ -1,6 +1,6 @@
 /** How the statements find a line. */
 import type * as SqlClient from "effect/sql/SqlClient"
-import type { Fragment } from "effect/sql/Statement"
+import type { Fragment, Parameter } from "effect/sql/Statement"
 
 /**
  * The line of an adjustment, for a lateral. By its key, as the limit has it: joined, a tenant that the planner's statistics do not
@@ -37,7 +37,7 @@ const known = `
  */
 export const lineOrPlaceOf = (
   sql: SqlClient.SqlClient,
-  tenantId: string,
+  tenantId: Parameter,
   adjustment: "i" | "m"
 ): Fragment => {
   const of = sql.literal(adjustment)

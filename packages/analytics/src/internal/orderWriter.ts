@@ -7,9 +7,10 @@
  * a row or two, so that a join to a table may read all of the tenant for each row. So a table is looked up by its key, in a
  * lateral with a limit, which no planner turns into a join; and what is gone is found with EXCEPT.
  */
-import type { Fragment, Statement } from "effect/sql/Statement"
+import type { Fragment, Parameter, Statement } from "effect/sql/Statement"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { givenRows } from "./givenRows.ts"
+import { givenRows, shapeOf } from "./givenRows.ts"
+import * as KeptStatement from "./keptStatement.ts"
 import * as Measures from "./measures.ts"
 import type { HeadColumns, LineColumns } from "./orderColumns.ts"
 import * as AdjustmentWriter from "./adjustmentWriter.ts"
@@ -52,8 +53,23 @@ export interface OrderWriter extends AdjustmentWriter.AdjustmentWriter {
   readonly apply: (tenantId: string, heads: HeadColumns, lines: LineColumns, now: Date) => Statement<object>
 }
 
+/** The input of {@link OrderWriter.place} and {@link OrderWriter.apply}. */
+interface Given {
+  readonly tenantId: string
+  readonly heads: HeadColumns
+  readonly lines: LineColumns
+  readonly now: Date
+}
+
+const tenantIdOf = ({ tenantId }: Given) => tenantId
+const nowOf = ({ now }: Given) => now
+
+const shapeOfGiven = ({ heads, lines }: Given) => `${shapeOf(heads.orderIds)} ${shapeOf(lines.orderIds)}`
+
 /** Lines of an order: far more than there can be. */
 const linesOfOrderMax = 1_000_000
+const linesOfOrderMaxOf = () => linesOfOrderMax
+const adjustmentsMaxOf = () => adjustmentsMax
 
 export const make = (sql: SqlClient.SqlClient): OrderWriter => {
   const line = sql.literal(lineColumns)
@@ -74,43 +90,43 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
   const bookedPlace = sql.literal(placeColumns)
   const placeReplaced = sql.literal(placeReplacedBy)
 
-  const zone = (tenantId: string) => sql`
+  const zone = (tenantId: Parameter) => sql`
     coalesce((SELECT zone
                 FROM hm_order_zone
                WHERE tenant_id = ${tenantId} AND seller_id = ''), 'UTC')
   `
 
-  const givenLines = (lines: LineColumns) => sql`
+  const givenLines = (valueOf: KeptStatement.ValueOf<Given>, { lines }: Given) => sql`
     SELECT order_id, line_id, seller_id, product_id, category, region, channel, currency,
            nullif(customer_id, '') AS customer_id, cancelled, is_first, is_seller_first, false AS removed, ordered_at, units, gross, discount, tax, shipping, fees,
            cancelled_units, cancelled_amount
-      FROM ${givenRows("i", [
-        ["order_id", "text", lines.orderIds],
-        ["line_id", "text", lines.lineIds],
-        ["seller_id", "text", lines.sellerIds],
-        ["product_id", "text", lines.productIds],
-        ["category", "text", lines.categories],
-        ["region", "text", lines.regions],
-        ["channel", "text", lines.channels],
-        ["currency", "text", lines.currencies],
-        ["customer_id", "text", lines.customerIds],
-        ["cancelled", "boolean", lines.cancelled],
-        ["is_first", "boolean", lines.first],
-        ["is_seller_first", "boolean", lines.sellerFirst],
-        ["ordered_at", "timestamptz", lines.orderedAt],
-        ["units", "bigint", lines.units],
-        ["gross", "bigint", lines.gross],
-        ["discount", "bigint", lines.discounts],
-        ["tax", "bigint", lines.taxes],
-        ["shipping", "bigint", lines.shippings],
-        ["fees", "bigint", lines.fees],
-        ["cancelled_units", "bigint", lines.cancelledUnits],
-        ["cancelled_amount", "bigint", lines.cancelledAmounts]
+      FROM ${givenRows(valueOf, "i", lines.orderIds, [
+        ["order_id", "text", ({ lines }) => lines.orderIds],
+        ["line_id", "text", ({ lines }) => lines.lineIds],
+        ["seller_id", "text", ({ lines }) => lines.sellerIds],
+        ["product_id", "text", ({ lines }) => lines.productIds],
+        ["category", "text", ({ lines }) => lines.categories],
+        ["region", "text", ({ lines }) => lines.regions],
+        ["channel", "text", ({ lines }) => lines.channels],
+        ["currency", "text", ({ lines }) => lines.currencies],
+        ["customer_id", "text", ({ lines }) => lines.customerIds],
+        ["cancelled", "boolean", ({ lines }) => lines.cancelled],
+        ["is_first", "boolean", ({ lines }) => lines.first],
+        ["is_seller_first", "boolean", ({ lines }) => lines.sellerFirst],
+        ["ordered_at", "timestamptz", ({ lines }) => lines.orderedAt],
+        ["units", "bigint", ({ lines }) => lines.units],
+        ["gross", "bigint", ({ lines }) => lines.gross],
+        ["discount", "bigint", ({ lines }) => lines.discounts],
+        ["tax", "bigint", ({ lines }) => lines.taxes],
+        ["shipping", "bigint", ({ lines }) => lines.shippings],
+        ["fees", "bigint", ({ lines }) => lines.fees],
+        ["cancelled_units", "bigint", ({ lines }) => lines.cancelledUnits],
+        ["cancelled_amount", "bigint", ({ lines }) => lines.cancelledAmounts]
       ])}
   `
 
   /** Lines with their days. */
-  const dated = (tenantId: string, lines: Fragment) => sql`
+  const dated = (tenantId: Parameter, lines: Fragment) => sql`
     SELECT i.*, (i.ordered_at AT TIME ZONE t.zone)::date AS tenant_day,
            (i.ordered_at AT TIME ZONE coalesce(z.zone, t.zone))::date AS seller_day,
            coalesce(z.zone, t.zone) AS seller_zone
@@ -119,33 +135,41 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
       LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = i.seller_id
   `
 
-  const place: OrderWriter["place"] = (tenantId, heads, lines, now) => sql`
-    WITH h AS (
-      INSERT INTO hm_order_head (tenant_id, order_id, version, body_hash)
-      SELECT ${tenantId}, order_id, version, body_hash
-        FROM ${givenRows("o", [
-          ["order_id", "text", heads.orderIds],
-          ["version", "bigint", heads.versions],
-          ["body_hash", "text", heads.bodyHashes]
-        ])}
-       ORDER BY order_id COLLATE "C"
-          ON CONFLICT (tenant_id, order_id) DO NOTHING
-      RETURNING order_id),
-    l AS MATERIALIZED (
-      SELECT g.*
-        FROM (${dated(tenantId, givenLines(lines))}) g
-        JOIN h ON h.order_id = g.order_id),
-    f AS (
-      INSERT INTO hm_order_line (tenant_id, ${line})
-      SELECT ${tenantId}, ${line}
-        FROM l),
-    d AS (
-      INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
-      SELECT ${tenantId}, ${now}, ${key}, ${ofLine}
-        FROM l)
-    SELECT order_id AS "orderId"
-      FROM h
-  `
+  const placeOf = KeptStatement.make<{ readonly orderId: string }, Given>(
+    sql,
+    shapeOfGiven,
+    (valueOf, given) => {
+      const tenantId = valueOf(tenantIdOf)
+      const now = valueOf(nowOf)
+      return sql`
+        WITH h AS (
+          INSERT INTO hm_order_head (tenant_id, order_id, version, body_hash)
+          SELECT ${tenantId}, order_id, version, body_hash
+            FROM ${givenRows(valueOf, "o", given.heads.orderIds, [
+              ["order_id", "text", ({ heads }) => heads.orderIds],
+              ["version", "bigint", ({ heads }) => heads.versions],
+              ["body_hash", "text", ({ heads }) => heads.bodyHashes]
+            ])}
+           ORDER BY order_id COLLATE "C"
+              ON CONFLICT (tenant_id, order_id) DO NOTHING
+          RETURNING order_id),
+        l AS MATERIALIZED (
+          SELECT g.*
+            FROM (${dated(tenantId, givenLines(valueOf, given))}) g
+            JOIN h ON h.order_id = g.order_id),
+        f AS (
+          INSERT INTO hm_order_line (tenant_id, ${line})
+          SELECT ${tenantId}, ${line}
+            FROM l),
+        d AS (
+          INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
+          SELECT ${tenantId}, ${now}, ${key}, ${ofLine}
+            FROM l)
+        SELECT order_id AS "orderId"
+          FROM h
+      `
+    }
+  )
 
   /** A single order by equality: of an array the planner takes each plan for its length as the better one, and plans each time. */
   const isOneOf = (orderIds: ReadonlyArray<string>) =>
@@ -174,25 +198,25 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
   `
 
   /** The new state of orders. */
-  const givenHeads = (heads: HeadColumns) =>
-    givenRows("o", [
-      ["order_id", "text", heads.orderIds],
-      ["version", "bigint", heads.versions],
-      ["body_hash", "text", heads.bodyHashes],
-      ["deleted", "boolean", heads.deleted],
-      ["cancelled", "boolean", heads.cancelled],
-      ["region", "text", heads.regions],
-      ["channel", "text", heads.channels],
-      ["currency", "text", heads.currencies],
-      ["customer_id", "text", heads.customerIds],
-      ["ordered_at", "timestamptz", heads.orderedAt]
+  const givenHeads = (valueOf: KeptStatement.ValueOf<Given>, { heads }: Given) =>
+    givenRows(valueOf, "o", heads.orderIds, [
+      ["order_id", "text", ({ heads }) => heads.orderIds],
+      ["version", "bigint", ({ heads }) => heads.versions],
+      ["body_hash", "text", ({ heads }) => heads.bodyHashes],
+      ["deleted", "boolean", ({ heads }) => heads.deleted],
+      ["cancelled", "boolean", ({ heads }) => heads.cancelled],
+      ["region", "text", ({ heads }) => heads.regions],
+      ["channel", "text", ({ heads }) => heads.channels],
+      ["currency", "text", ({ heads }) => heads.currencies],
+      ["customer_id", "text", ({ heads }) => heads.customerIds],
+      ["ordered_at", "timestamptz", ({ heads }) => heads.orderedAt]
     ])
 
   /**
    * Everything that was adjusted on a line x. The limit keeps the planner from pulling this up into a hash join over all of the
    * tenant's adjustments, which it chooses for few while the table is new (a change: 1,900 us against 800).
    */
-  const adjustmentsOf = (tenantId: string) => sql`
+  const adjustmentsOf = (tenantId: Parameter, mostAdjustments: Parameter) => sql`
     SELECT a.ctid AS place, a.kind, a.booked_at, a.units AS adjusted_units, a.amount AS adjusted_amount,
            a.tax AS adjusted_tax, a.shipping AS adjusted_shipping, a.fees AS adjusted_fees,
            hm_sum(a.amount) OVER (ORDER BY a.kind, a.adjustment_id
@@ -202,136 +226,148 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
            a.seller_day AS booked_seller_day
       FROM hm_order_adjustment a
      WHERE a.tenant_id = ${tenantId} AND a.order_id = x.order_id AND a.line_id = x.line_id
-     LIMIT ${adjustmentsMax}
+     LIMIT ${mostAdjustments}
   `
 
-  const apply: OrderWriter["apply"] = (tenantId, heads, lines, now) => sql`
-    WITH o AS MATERIALIZED (
-      SELECT *
-        FROM ${givenHeads(heads)}),
-    given_lines AS MATERIALIZED (${givenLines(lines)}),
-    old AS MATERIALIZED (
-      SELECT x.*, o.deleted, o.cancelled AS new_cancelled, o.region AS new_region, o.channel AS new_channel,
-             o.currency AS new_currency, nullif(o.customer_id, '') AS new_customer_id, o.ordered_at AS new_ordered_at
-        FROM o
-       CROSS JOIN LATERAL (
-             SELECT ctid AS line_place, ${line}
-               FROM hm_order_line
-              WHERE tenant_id = ${tenantId} AND order_id = o.order_id
-              LIMIT ${linesOfOrderMax}) x),
-    -- They are there, and locked; an update would join all heads of a tenant that it takes for small.
-    hd AS (
-      INSERT INTO hm_order_head (tenant_id, order_id, version, body_hash)
-      SELECT ${tenantId}, order_id, version, body_hash
-        FROM o
-          ON CONFLICT (tenant_id, order_id) DO UPDATE SET version = excluded.version, body_hash = excluded.body_hash),
-    -- Lines that only refunds and shipments name, which came before their order.
-    named AS MATERIALIZED (
-      SELECT o.*, a.line_id
-        FROM o
-       CROSS JOIN LATERAL (
-             SELECT DISTINCT line_id
-               FROM (
-                    SELECT *
-                      FROM hm_order_adjustment
-                     WHERE tenant_id = ${tenantId} AND order_id = o.order_id
-                     LIMIT ${adjustmentsMax}
-                    ) a
-              WHERE currency IS NULL AND (units, amount, tax, shipping, fees) <> (0, 0, 0, 0, 0)) a
-       WHERE NOT o.deleted),
-    -- What is given; what was there, without content; what is only named. Hashed sub-plans, which a planner that does not know
-    -- the sizes does not turn into loops.
-    l AS MATERIALIZED (${dated(
-      tenantId,
-      sql`
-      SELECT *
-        FROM given_lines
-      UNION ALL
-      SELECT order_id, line_id, seller_id, product_id, category, new_region, new_channel, new_currency, new_customer_id,
-             new_cancelled, false, false, true, new_ordered_at, 0, 0, 0, 0, 0, 0, 0, 0
-        FROM old
-       WHERE NOT deleted
-         AND (order_id, line_id) NOT IN (SELECT order_id, line_id FROM given_lines)
-      UNION ALL
-      SELECT order_id, line_id, '', '', '', region, channel, currency, nullif(customer_id, ''),
-             cancelled, false, false, true, ordered_at, 0, 0, 0, 0, 0, 0, 0, 0
-        FROM named
-       WHERE (order_id, line_id) NOT IN (SELECT order_id, line_id FROM given_lines)
-         AND (order_id, line_id) NOT IN (SELECT order_id, line_id FROM old)`
-    )}),
-    dl AS (
-      DELETE FROM hm_order_line
-       WHERE tenant_id = ${tenantId}
-         AND ctid = ANY (ARRAY (SELECT line_place FROM old WHERE deleted))),
-    f AS (
-      INSERT INTO hm_order_line (tenant_id, ${line})
-      SELECT ${tenantId}, ${line}
-        FROM l
-          ON CONFLICT (tenant_id, order_id, line_id) DO UPDATE SET ${lineReplaced}),
-    was AS MATERIALIZED (
-      SELECT ${dimensionsOfLine}, ${overlapOfLine}, x.deleted, x.tenant_day, x.seller_day, a.*
-        FROM old x
-       CROSS JOIN LATERAL (${adjustmentsOf(tenantId)}) a),
-    becomes AS MATERIALIZED (
-      SELECT ${dimensionsOfLine}, ${overlapOfLine}, x.product_id, x.tenant_day, x.seller_day, a.*,
-             (a.booked_at AT TIME ZONE x.seller_zone)::date AS new_seller_day
-        FROM l x
-       CROSS JOIN LATERAL (${adjustmentsOf(tenantId)}) a),
-    -- A booking gets its place when the order is first known, and loses it when the order is deleted. The head's lock keeps
-    -- the rows in their places.
-    moved AS (
-      INSERT INTO hm_order_adjustment (tenant_id, ${adjustment}, ${bookedPlace})
-      SELECT ${tenantId}, ${adjustmentOfA}, b.seller_id, b.product_id, b.category, b.region, b.channel, b.currency,
-             a.tenant_day, b.seller_day
-        FROM (
-             SELECT place, seller_id, product_id, category, region, channel, currency, new_seller_day AS seller_day
-               FROM becomes
-              WHERE booked_currency IS NULL
-             UNION ALL
-             SELECT place, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-               FROM was
-              WHERE deleted
-             ) b
-       CROSS JOIN LATERAL (
-             SELECT *
-               FROM hm_order_adjustment
-              WHERE tenant_id = ${tenantId} AND ctid = b.place
-              LIMIT 1) a
-          ON CONFLICT (tenant_id, order_id, line_id, kind, adjustment_id) DO UPDATE SET ${placeReplaced}),
-    d AS (
-      INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
-      SELECT ${tenantId}, ${now}, ${key}, ${sums}
-        FROM (
-             SELECT ${key}, ${negated}
-               FROM (
-                    SELECT ${key}, ${ofLine}
-                      FROM old
-                    UNION ALL
-                    SELECT ${key}, ${ofRefund}
-                      FROM was
-                     WHERE kind = 'refund'
-                    UNION ALL
-                    SELECT order_id, booked_seller_id, booked_category, booked_region, booked_channel,
-                           booked_currency, booked_tenant_day, booked_seller_day, ${ofBooking}
-                      FROM was
-                     WHERE deleted AND booked_currency IS NOT NULL
-                    ) n
-             UNION ALL
-             SELECT ${key}, ${ofLine}
-               FROM l
-             UNION ALL
-             SELECT ${key}, ${ofRefund}
-               FROM becomes
-              WHERE kind = 'refund'
-             UNION ALL
-             SELECT ${dimensions}, booked_tenant_day, new_seller_day, ${ofBooking}
-               FROM becomes
-              WHERE booked_currency IS NULL
-             ) q
-       GROUP BY ${key}
-      HAVING ${anySum})
-    SELECT 1 AS done
-  `
+  const applyOf = KeptStatement.make<object, Given>(sql, shapeOfGiven, (valueOf, given) => {
+    const tenantId = valueOf(tenantIdOf)
+    const now = valueOf(nowOf)
+    const mostAdjustments = valueOf(adjustmentsMaxOf)
+    const mostLines = valueOf(linesOfOrderMaxOf)
+    return sql`
+      WITH o AS MATERIALIZED (
+        SELECT *
+          FROM ${givenHeads(valueOf, given)}),
+      given_lines AS MATERIALIZED (${givenLines(valueOf, given)}),
+      old AS MATERIALIZED (
+        SELECT x.*, o.deleted, o.cancelled AS new_cancelled, o.region AS new_region, o.channel AS new_channel,
+               o.currency AS new_currency, nullif(o.customer_id, '') AS new_customer_id, o.ordered_at AS new_ordered_at
+          FROM o
+         CROSS JOIN LATERAL (
+               SELECT ctid AS line_place, ${line}
+                 FROM hm_order_line
+                WHERE tenant_id = ${tenantId} AND order_id = o.order_id
+                LIMIT ${mostLines}) x),
+      -- They are there, and locked; an update would join all heads of a tenant that it takes for small.
+      hd AS (
+        INSERT INTO hm_order_head (tenant_id, order_id, version, body_hash)
+        SELECT ${tenantId}, order_id, version, body_hash
+          FROM o
+            ON CONFLICT (tenant_id, order_id) DO UPDATE SET version = excluded.version, body_hash = excluded.body_hash),
+      -- Lines that only refunds and shipments name, which came before their order.
+      named AS MATERIALIZED (
+        SELECT o.*, a.line_id
+          FROM o
+         CROSS JOIN LATERAL (
+               SELECT DISTINCT line_id
+                 FROM (
+                      SELECT *
+                        FROM hm_order_adjustment
+                       WHERE tenant_id = ${tenantId} AND order_id = o.order_id
+                       LIMIT ${mostAdjustments}
+                      ) a
+                WHERE currency IS NULL AND (units, amount, tax, shipping, fees) <> (0, 0, 0, 0, 0)) a
+         WHERE NOT o.deleted),
+      -- What is given; what was there, without content; what is only named. Hashed sub-plans, which a planner that does not know
+      -- the sizes does not turn into loops.
+      l AS MATERIALIZED (${dated(
+        tenantId,
+        sql`
+        SELECT *
+          FROM given_lines
+        UNION ALL
+        SELECT order_id, line_id, seller_id, product_id, category, new_region, new_channel, new_currency, new_customer_id,
+               new_cancelled, false, false, true, new_ordered_at, 0, 0, 0, 0, 0, 0, 0, 0
+          FROM old
+         WHERE NOT deleted
+           AND (order_id, line_id) NOT IN (SELECT order_id, line_id FROM given_lines)
+        UNION ALL
+        SELECT order_id, line_id, '', '', '', region, channel, currency, nullif(customer_id, ''),
+               cancelled, false, false, true, ordered_at, 0, 0, 0, 0, 0, 0, 0, 0
+          FROM named
+         WHERE (order_id, line_id) NOT IN (SELECT order_id, line_id FROM given_lines)
+           AND (order_id, line_id) NOT IN (SELECT order_id, line_id FROM old)`
+      )}),
+      dl AS (
+        DELETE FROM hm_order_line
+         WHERE tenant_id = ${tenantId}
+           AND ctid = ANY (ARRAY (SELECT line_place FROM old WHERE deleted))),
+      f AS (
+        INSERT INTO hm_order_line (tenant_id, ${line})
+        SELECT ${tenantId}, ${line}
+          FROM l
+            ON CONFLICT (tenant_id, order_id, line_id) DO UPDATE SET ${lineReplaced}),
+      was AS MATERIALIZED (
+        SELECT ${dimensionsOfLine}, ${overlapOfLine}, x.deleted, x.tenant_day, x.seller_day, a.*
+          FROM old x
+         CROSS JOIN LATERAL (${adjustmentsOf(tenantId, mostAdjustments)}) a),
+      becomes AS MATERIALIZED (
+        SELECT ${dimensionsOfLine}, ${overlapOfLine}, x.product_id, x.tenant_day, x.seller_day, a.*,
+               (a.booked_at AT TIME ZONE x.seller_zone)::date AS new_seller_day
+          FROM l x
+         CROSS JOIN LATERAL (${adjustmentsOf(tenantId, mostAdjustments)}) a),
+      -- A booking gets its place when the order is first known, and loses it when the order is deleted. The head's lock keeps
+      -- the rows in their places.
+      moved AS (
+        INSERT INTO hm_order_adjustment (tenant_id, ${adjustment}, ${bookedPlace})
+        SELECT ${tenantId}, ${adjustmentOfA}, b.seller_id, b.product_id, b.category, b.region, b.channel, b.currency,
+               a.tenant_day, b.seller_day
+          FROM (
+               SELECT place, seller_id, product_id, category, region, channel, currency, new_seller_day AS seller_day
+                 FROM becomes
+                WHERE booked_currency IS NULL
+               UNION ALL
+               SELECT place, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+                 FROM was
+                WHERE deleted
+               ) b
+         CROSS JOIN LATERAL (
+               SELECT *
+                 FROM hm_order_adjustment
+                WHERE tenant_id = ${tenantId} AND ctid = b.place
+                LIMIT 1) a
+            ON CONFLICT (tenant_id, order_id, line_id, kind, adjustment_id) DO UPDATE SET ${placeReplaced}),
+      d AS (
+        INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
+        SELECT ${tenantId}, ${now}, ${key}, ${sums}
+          FROM (
+               SELECT ${key}, ${negated}
+                 FROM (
+                      SELECT ${key}, ${ofLine}
+                        FROM old
+                      UNION ALL
+                      SELECT ${key}, ${ofRefund}
+                        FROM was
+                       WHERE kind = 'refund'
+                      UNION ALL
+                      SELECT order_id, booked_seller_id, booked_category, booked_region, booked_channel,
+                             booked_currency, booked_tenant_day, booked_seller_day, ${ofBooking}
+                        FROM was
+                       WHERE deleted AND booked_currency IS NOT NULL
+                      ) n
+               UNION ALL
+               SELECT ${key}, ${ofLine}
+                 FROM l
+               UNION ALL
+               SELECT ${key}, ${ofRefund}
+                 FROM becomes
+                WHERE kind = 'refund'
+               UNION ALL
+               SELECT ${dimensions}, booked_tenant_day, new_seller_day, ${ofBooking}
+                 FROM becomes
+                WHERE booked_currency IS NULL
+               ) q
+         GROUP BY ${key}
+        HAVING ${anySum})
+      SELECT 1 AS done
+    `
+  })
 
-  return { place, lock, stub, apply, ...AdjustmentWriter.make(sql) }
+  return {
+    place: (tenantId, heads, lines, now) => placeOf({ tenantId, heads, lines, now }),
+    lock,
+    stub,
+    apply: (tenantId, heads, lines, now) => applyOf({ tenantId, heads, lines, now }),
+    ...AdjustmentWriter.make(sql)
+  }
 }
