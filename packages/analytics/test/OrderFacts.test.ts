@@ -387,4 +387,38 @@ layer(TestLayer, { excludeTestServices: true })("OrderFacts", (it) => {
       assert.isAtLeast(kept, ids.length - 5, JSON.stringify(plans))
     }).pipe(as("planned"))
   )
+
+  it.effect("prepares five texts for orders of any number of lines, and plans each a few times", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const facts = yield* OrderFacts
+      const linesOf = (lines: Commerce.Order["lines"], count: number) =>
+        Array.from({ length: count }, (_, n) => lines.map((line) => ({ ...line, lineId: String(n) }))).flat()
+      const ordersOf = (count: number) =>
+        Array.from({ length: 12 }, (_, n) => {
+          const order = Shop.order(`texts-${count}-${n}`)
+          return { ...order, lines: linesOf(order.lines, count) }
+        })
+      const plans = sql<{ readonly name: string; readonly kept: number; readonly made: number }>`
+        SELECT name, generic_plans::int AS kept, custom_plans::int AS made
+          FROM pg_prepared_statements
+         WHERE statement ~ '^\\s*WITH h AS \\(\\s*INSERT INTO hm_order_head'
+      `
+      const [before, after] = yield* sql.withTransaction(
+        Effect.gen(function* () {
+          const before = yield* plans
+          yield* Effect.forEach([1, 2, 3, 4, 5, 6, 40, 200].flatMap(ordersOf), facts.place)
+          return [before, yield* plans] as const
+        })
+      )
+      // Another test may have used the connection.
+      const texts = after.flatMap(({ kept, made, name }) => {
+        const earlier = before.find((text) => text.name === name) ?? { kept: 0, made: 0 }
+        const used = { kept: kept - earlier.kept, made: made - earlier.made }
+        return used.kept + used.made === 0 ? [] : [used]
+      })
+      assert.lengthOf(texts, 5)
+      for (const { kept, made } of texts) assert.isBelow(made, kept, JSON.stringify(texts))
+    }).pipe(as("texts"))
+  )
 })
