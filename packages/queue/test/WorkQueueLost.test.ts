@@ -1,6 +1,5 @@
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import * as Tenant from "@hypermarket/core/Tenant"
-import * as SweepShare from "@hypermarket/queue/internal/claiming/sweepShare"
 import { Effect } from "effect"
 import { acme, count, deadOf, jobs, layerQuiet, queueOf, statementsOf } from "./queueFixture.ts"
 
@@ -46,15 +45,4 @@ layer(layerQuiet, { excludeTestServices: true })("A job whose worker renews its 
         )
       }).pipe(Tenant.provide(acme))
   )
-})
-
-describe("The share of the time that sweeps use", () => {
-  it("is a tenth, and a hundredth while more than a thousand flows have no handler here", () => {
-    assert.strictEqual(SweepShare.of({ found: 0, handled: 0 }), 10)
-    assert.strictEqual(SweepShare.of({ found: 950, handled: 0 }), 10)
-    assert.strictEqual(SweepShare.of({ found: 30_000, handled: 30_000 }), 10)
-    assert.strictEqual(SweepShare.of({ found: 30_000, handled: 14_700 }), 10)
-    assert.strictEqual(SweepShare.of({ found: 1_100, handled: 12 }), 100)
-    assert.strictEqual(SweepShare.of({ found: 30_000, handled: 3 }), 100)
-  })
 })

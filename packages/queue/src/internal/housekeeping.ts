@@ -12,7 +12,7 @@ import * as Now from "@hypermarket/core/Now"
 import type { Wakeup } from "@hypermarket/core/Wakeup"
 import type { FairScheduler, Settings } from "./claiming/fairScheduler.ts"
 import type { Batch } from "./claiming/batch.ts"
-import * as SweepShare from "./claiming/sweepShare.ts"
+import * as SweepPace from "./claiming/sweepPace.ts"
 import type { InFlight } from "./claiming/inFlight.ts"
 import type { Signal } from "./claiming/signal.ts"
 import type { JobRunner } from "./handling/jobRunner.ts"
@@ -42,8 +42,6 @@ const depthShare = 50
 const progressMillis = 250
 /** Sweeps per poll interval. A job that a sweep finds waits for the running claims too, which needs the rest of the time. */
 const sweepsPerPoll = 2
-/** A stall makes one sweep look slow, many flows make all of them slow: the shortest of this many sweeps counts. */
-const sweepsJudged = 3
 /** Interval of complete sweeps. The sweeps in between skip the dead entries of flows in memory. */
 const completeSweepMillis = 5_000
 /** A batch whose lease is gone has lost it, unless its commit is reported within this time. */
@@ -161,30 +159,25 @@ export const start = Effect.fnUntraced(function* (
     isolatedly("reap", now, (tenantId) => claims.reap(reapMax, now, tenantId))
   ).pipe(Effect.tap((rows) => Effect.sync(() => addFlows(rows))))
 
-  let share = SweepShare.of({ found: 0, handled: 0 })
-  /** Adds the flows that a sweep finds, and returns its duration. */
+  /** Adds the flows that a sweep finds. */
   const timed = <E>(sweep: Effect.Effect<ReadonlyArray<FlowRow>, E>) =>
     Effect.suspend(() => {
       const startedAt = clock.currentTimeMillisUnsafe()
-      return Effect.map(sweep, (rows) => {
-        const handled = addFlows(rows)
-        share = SweepShare.of({ found: rows.length, handled })
-        return clock.currentTimeMillisUnsafe() - startedAt
-      })
+      return Effect.map(sweep, (rows): SweepPace.Sweep => ({
+        found: rows.length,
+        handled: addFlows(rows),
+        tookMillis: clock.currentTimeMillisUnsafe() - startedAt
+      }))
     })
   const sweepAll = tolerant("a sweep", timed(claims.sweep))
   const sweepBeyondHints = tolerant(
     "a sweep",
     timed(Effect.suspend(() => claims.sweepBeyond(scheduler.hinted(clock.currentTimeMillisUnsafe()))))
   )
-  const sweepForever = (sweep: Effect.Effect<number | void>, intervalMillis: number) => {
-    const durations = Array.from({ length: sweepsJudged }, () => 0)
+  const sweepForever = (sweep: Effect.Effect<SweepPace.Sweep | void>, intervalMillis: number) => {
+    const waitAfter = SweepPace.make(intervalMillis)
     return sweep.pipe(
-      Effect.flatMap((tookMillis) => {
-        durations.shift()
-        durations.push(tookMillis ?? 0)
-        return Effect.sleep(Duration.millis(Math.max(intervalMillis, Math.min(...durations) * share)))
-      }),
+      Effect.flatMap((swept) => Effect.sleep(Duration.millis(waitAfter(swept ?? undefined)))),
       Effect.forever
     )
   }
