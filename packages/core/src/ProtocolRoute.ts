@@ -15,7 +15,6 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as AccessLog from "./AccessLog.ts"
 import { opensResource, ResourceRefused } from "./Authorization.ts"
 import * as BoundedBody from "./BoundedBody.ts"
@@ -183,13 +182,10 @@ const reasons = {
 } as const satisfies Record<string, Reason>
 
 /** The body was read by the chain: it waits for nothing, and is only decompressed here. */
-const bodyOf = (request: HttpServerRequest, body: Options["body"]) =>
-  BoundedBody.collect(
-    {
-      headers: request.headers,
-      stream: Stream.map(Stream.fromEffect(request.arrayBuffer), (bytes) => new Uint8Array(bytes))
-    },
-    { sentMax: body.max, inflatedMax: body.inflatedMax, minRate: 0 }
+const bodyOf = (request: HttpServerRequest, { inflatedMax, max }: Options["body"]) =>
+  Effect.flatMap(
+    Effect.mapError(request.arrayBuffer, () => new BoundedBody.Broken({ reason: "connection" })),
+    (bytes) => BoundedBody.collectArrived(request, new Uint8Array(bytes), { sentMax: max, inflatedMax })
   )
 
 const run = (route: ProtocolRoute, chain: RequestChain.RequestChain["Service"]) => {

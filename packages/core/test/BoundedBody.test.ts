@@ -66,6 +66,54 @@ describe("BoundedBody", () => {
     })
   )
 
+  it.effect("returns a body that has arrived as collect does, or refuses it for the same reason", () =>
+    Effect.gen(function* () {
+      const bodies = [
+        Buffer.alloc(0),
+        text,
+        compressible(mebibyte),
+        Buffer.alloc(200 * 1024),
+        Buffer.alloc(256 * 1024),
+        Buffer.alloc(256 * 1024 + 1),
+        Buffer.alloc(99 * mebibyte)
+      ]
+      for (const inflatedMax of [150 * 1024, bounds.inflatedMax]) {
+        for (const plain of bodies) {
+          for (const [coding, compress] of [
+            ["identity", (bytes: Buffer) => bytes] as const,
+            ...compressions
+          ]) {
+            const whole = compress(plain)
+            for (const sent of [whole, whole.subarray(0, -1), Buffer.from("broken")]) {
+              const headers = { "content-encoding": coding }
+              const budget = BoundedBody.makeBudget({ processBytesMax: 2 ** 30, tenantBytesMax: 2 ** 30 })
+              const given = { ...bounds, inflatedMax }
+              const expected = yield* Effect.result(collected(sending(sent, headers, mebibyte), given))
+              const arrived = yield* BoundedBody.collectArrived(
+                { headers: Headers.fromInput(headers) },
+                new Uint8Array(sent),
+                given
+              ).pipe(
+                Effect.tap((body) => Effect.sync(() => assert.isAtLeast(budget.held(), body.byteLength))),
+                Effect.scoped,
+                Effect.provideService(BoundedBody.Budget, budget),
+                Effect.result
+              )
+              const where = `${coding} ${plain.byteLength} ${sent.byteLength} ${inflatedMax}`
+              assert.strictEqual(arrived._tag, expected._tag, where)
+              if (arrived._tag === "Failure" && expected._tag === "Failure") {
+                assert.strictEqual(arrived.failure._tag, expected.failure._tag, where)
+              } else if (arrived._tag === "Success" && expected._tag === "Success") {
+                assert.isTrue(Buffer.from(arrived.success).equals(expected.success), where)
+              }
+              assert.strictEqual(budget.held(), 0)
+            }
+          }
+        }
+      }
+    })
+  )
+
   it.effect("stops a bomb at inflatedMax, and holds little memory until then", () =>
     Effect.gen(function* () {
       // Its ratio is allowed, so that its size refuses it.

@@ -66,6 +66,22 @@ const decoderOf = (coding: Coding): Transform => {
   }
 }
 
+/** Inflates a body at once. "large" for one that makes more than `bytesMax`, "broken" for one that is not in the coding. */
+export const inflateAtOnce = (
+  coding: "gzip" | "deflate",
+  body: Uint8Array,
+  bytesMax: number
+): Uint8Array | "large" | "broken" => {
+  const options = { maxOutputLength: bytesMax }
+  try {
+    return new Uint8Array(
+      coding === "gzip" ? Zlib.gunzipSync(body, options) : Zlib.inflateSync(body, options)
+    )
+  } catch (error) {
+    return error instanceof RangeError ? "large" : "broken"
+  }
+}
+
 type Chunks = Arr.NonEmptyReadonlyArray<Uint8Array>
 
 /** The bytes that were sent are no more than the decoder may hold; its own failures are of the data. */
