@@ -1,4 +1,5 @@
 import { library } from "@hypermarket/tsconfig/tsup"
 import { defineConfig } from "tsup"
 
-export default defineConfig(library)
+// The reader's thread is started by its file.
+export default defineConfig({ ...library, entry: ["src/*.ts", "src/internal/readerThread.ts"] })

@@ -24,6 +24,8 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import * as IntakeHealth from "./internal/intakeHealth.ts"
 import * as LiveProjects from "./internal/liveProjects.ts"
 import * as Metrics from "./internal/metrics.ts"
+import * as Reader from "./internal/reader.ts"
+import type * as Reading from "./internal/reading.ts"
 import * as Spool from "./internal/spool.ts"
 import { bytesOf, type Count, type Submission } from "./internal/submission.ts"
 import * as Unreported from "./internal/unreported.ts"
@@ -105,6 +107,8 @@ export class ErrorIntake extends Context.Service<
     readonly project: (
       projectId: number
     ) => Effect.Effect<LiveProjects.LiveProject | undefined, SqlError | Cause.TimeoutError, Tenant>
+    /** Reads a body in a separate thread. Undefined for one that cannot be read: it is refused. */
+    readonly read: (received: Reading.Received) => Effect.Effect<Reading.Answer | undefined>
     /** Waits until the submission is stored or spooled. */
     readonly submit: (submission: Submission) => Effect.Effect<void, IntakeRefused>
     /** True while the queue is so full that only errors are accepted. */
@@ -125,6 +129,8 @@ export class ErrorIntake extends Context.Service<
       const tenantBytes = new Map<string, number>()
       const refused = new Map<string, { readonly submission: Submission; quantity: number }>()
       const health = yield* IntakeHealth.make
+      const quiet = Effect.provideService(Unreported.Unreported, true)
+      const read = yield* quiet(Reader.make())
       let queueBytes = 0
       let waiting = 0
       let isAway = false
@@ -273,7 +279,6 @@ export class ErrorIntake extends Context.Service<
         )
       })
 
-      const quiet = Effect.provideService(Unreported.Unreported, true)
       for (let index = 0; index < writers; index++) yield* Effect.forkScoped(quiet(writer(index)))
       yield* Effect.all([probe, flushRefused, health.look], { discard: true }).pipe(
         Effect.repeat(Schedule.spaced(probeInterval)),
@@ -310,6 +315,7 @@ export class ErrorIntake extends Context.Service<
               known.get(projectId)
             )
           }),
+        read,
         submit,
         isShedding: () => queueBytes > shedBytes,
         noteRefused: (submission) => {

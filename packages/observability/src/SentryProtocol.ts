@@ -21,9 +21,8 @@ import * as Metric from "effect/Metric"
 import { ErrorIntake } from "./ErrorIntake.ts"
 import * as Envelope from "./internal/envelope.ts"
 import * as Metrics from "./internal/metrics.ts"
-import * as SecurityReport from "./internal/securityReport.ts"
-import * as SentryItems from "./internal/sentryItems.ts"
-import type { Count, Submission } from "./internal/submission.ts"
+import type * as Reading from "./internal/reading.ts"
+import type { Submission } from "./internal/submission.ts"
 
 const mebibyte = 1024 * 1024
 /** The bounds of Sentry's own intake. */
@@ -89,8 +88,6 @@ const options = {
   refuse
 } as const satisfies Omit<ProtocolRoute.Options, "path" | "body">
 
-const encoder = new TextEncoder()
-
 const projectPattern = /^[1-9]\d{0,9}$/
 
 const brokenDetails: Readonly<Record<Envelope.Broken | "security", string>> = {
@@ -140,44 +137,19 @@ export const routes: Effect.Effect<
   const refused = (reason: string, response: HttpServerResponse.HttpServerResponse) =>
     Effect.as(Metric.update(Metric.withAttributes(Metrics.refusedTotal, { reason }), 1), response)
 
-  const accept = Effect.fnUntraced(
-    function* (
-      { params, request }: ProtocolRoute.Input,
-      envelope: Envelope.Envelope | Envelope.Broken | "security",
-      unreadable: ReadonlyArray<Count> = []
-    ) {
-      const tenant = yield* Tenant
-      const text = params["project"] ?? ""
-      const projectId = projectPattern.test(text) ? Number(text) : 0
-      const project = yield* intake.project(projectId)
-      if (project === undefined) {
-        return yield* refused(
-          "unknown-project",
-          refusal(403, "unknown-project", "The DSN names a project that does not exist or is closed")
-        )
+  /** Reads and stores. */
+  const take = Effect.fnUntraced(
+    function* (received: Reading.Received) {
+      const answer = yield* intake.read(received)
+      if (answer === undefined) {
+        return yield* refused("unreadable", refusal(429, "unreadable", "It cannot be read now"))
       }
-      if (typeof envelope === "string") {
-        return yield* refused(
-          `broken-${envelope}`,
-          refusal(400, `broken-${envelope}`, brokenDetails[envelope])
-        )
+      if (typeof answer === "string") {
+        return yield* refused(`broken-${answer}`, refusal(400, `broken-${answer}`, brokenDetails[answer]))
       }
-      const now = yield* Now.now
-      const address = yield* ClientAddress.of(request)
-      const { eventId, submission: read } = yield* SentryItems.read(envelope, {
-        tenantId: tenant.id,
-        projectId,
-        receivedAtMillis: now.getTime(),
-        keepsAddresses: project.keepsAddresses,
-        clientAddress: address.text,
-        rules: project.groupingRules,
-        newEventId: yield* Identifier.next
-      })
-      const submission = { ...read, counts: [...read.counts, ...unreadable] }
+      const { eventId, submission } = answer
       const isShedding = intake.isShedding()
-      const accepted = isShedding ? errorsOf(submission) : submission
-      return yield* intake.submit(accepted).pipe(
-        Effect.timeout(submitDeadline),
+      return yield* intake.submit(isShedding ? errorsOf(submission) : submission).pipe(
         Effect.as(
           HttpServerResponse.jsonUnsafe(
             { id: eventId },
@@ -190,47 +162,62 @@ export const routes: Effect.Effect<
               : {}
           )
         ),
-        Effect.catchTag("TimeoutError", () => refused("deadline", refuse("deadline"))),
         Effect.catchTag("IntakeRefused", ({ reason }) => {
           intake.noteRefused(submission)
           return refused(reason, refusal(429, reason, "It cannot be stored now; wait before sending again"))
         })
       )
     },
-    Effect.catch(() => refused("unavailable", refuse("storage-unavailable")))
+    Effect.timeout(submitDeadline),
+    Effect.catchTag("TimeoutError", () => refused("deadline", refuse("deadline")))
   )
 
-  const store = (input: ProtocolRoute.Input) =>
-    accept(input, { header: {}, items: [{ type: "event", header: {}, payload: input.body }] })
-
-  const security = Effect.fnUntraced(function* (input: ProtocolRoute.Input) {
-    const now = yield* Now.now
-    const query = URL.parse(input.request.url, "http://localhost")?.searchParams
-    const read = SecurityReport.read(input.body, {
-      receivedAtMillis: now.getTime(),
-      userAgent: input.request.headers["user-agent"] ?? "",
-      release: query?.get("sentry_release") ?? null,
-      environment: query?.get("sentry_environment") ?? null
-    })
-    if (read === undefined) return yield* accept(input, "security")
-    const items = read.events.map((event) => ({
-      type: "event",
-      header: {},
-      payload: encoder.encode(JSON.stringify(event))
-    }))
-    const dropped: ReadonlyArray<Count> =
-      read.dropped === 0
-        ? []
-        : [{ category: "security", outcome: "dropped", reason: "unreadable", quantity: read.dropped }]
-    return yield* accept(input, { header: {}, items }, dropped)
-  })
+  const accept = (route: Reading.Received["route"]) =>
+    Effect.fnUntraced(
+      function* ({ body, params, request }: ProtocolRoute.Input) {
+        const tenant = yield* Tenant
+        const text = params["project"] ?? ""
+        const projectId = projectPattern.test(text) ? Number(text) : 0
+        const project = yield* intake.project(projectId)
+        if (project === undefined) {
+          return yield* refused(
+            "unknown-project",
+            refusal(403, "unknown-project", "The DSN names a project that does not exist or is closed")
+          )
+        }
+        const now = yield* Now.now
+        const address = yield* ClientAddress.of(request)
+        const query =
+          route === "security" ? URL.parse(request.url, "http://localhost")?.searchParams : undefined
+        return yield* take({
+          route,
+          body,
+          context: {
+            tenantId: tenant.id,
+            projectId,
+            receivedAtMillis: now.getTime(),
+            keepsAddresses: project.keepsAddresses,
+            clientAddress: address.text,
+            rules: project.groupingRules,
+            newEventId: yield* Identifier.next
+          },
+          browser: {
+            userAgent: request.headers["user-agent"] ?? "",
+            release: query?.get("sentry_release") ?? null,
+            environment: query?.get("sentry_environment") ?? null
+          }
+        })
+      },
+      Effect.catch(() => refused("unavailable", refuse("storage-unavailable")))
+    )
 
   return [
-    ProtocolRoute.make({ ...options, path: "/sentry/api/:project/security/", body: securityBody }, security),
-    ProtocolRoute.make({ ...options, path: "/sentry/api/:project/envelope/", body }, (input) =>
-      accept(input, Envelope.parse(input.body))
+    ProtocolRoute.make(
+      { ...options, path: "/sentry/api/:project/security/", body: securityBody },
+      accept("security")
     ),
-    ProtocolRoute.make({ ...options, path: "/sentry/api/:project/store/", body: storeBody }, store)
+    ProtocolRoute.make({ ...options, path: "/sentry/api/:project/envelope/", body }, accept("envelope")),
+    ProtocolRoute.make({ ...options, path: "/sentry/api/:project/store/", body: storeBody }, accept("store"))
   ]
 })
 

@@ -192,6 +192,7 @@ describe("ErrorReports.capture", () => {
       Layer.provide(
         Layer.succeed(ErrorIntake, {
           project: () => Effect.succeed(undefined),
+          read: () => Effect.undefined,
           submit: (submission) => Effect.sync(() => void list.push(submission)),
           isShedding: () => false,
           noteRefused: () => undefined
@@ -298,6 +299,7 @@ describe("ErrorReports of the installation", () => {
       let submitted = 0
       const failing = Layer.succeed(ErrorIntake, {
         project: () => Effect.succeed(undefined),
+        read: () => Effect.undefined,
         submit: () =>
           Effect.sync(() => {
             submitted++

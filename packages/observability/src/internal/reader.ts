@@ -1,0 +1,194 @@
+/**
+ * Reads bodies in a separate thread, so that the event loop serves requests and the database meanwhile.
+ *
+ * Tenants take turns, and each has a share of the thread. When the thread ends or hangs, what it was reading is read once more,
+ * one body after another, so that one that ends the thread fails no other.
+ */
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Schedule from "effect/Schedule"
+import { createRequire } from "node:module"
+import { pathToFileURL } from "node:url"
+import { Worker } from "node:worker_threads"
+import type { Done, Job } from "./readerThread.ts"
+import * as Reading from "./reading.ts"
+import * as Turns from "./turns.ts"
+
+/** The thread has work while the event loop is busy for some milliseconds. More would wait there, where tenants have no turns. */
+const readingMax = 32
+/** Bodies of one tenant that the thread has. */
+const tenantReadingMax = 16
+/** And their bytes, of more than one body: a large one is read while those of other tenants have their turns. */
+const tenantBytesMax = 256 * 1024
+/** A larger body is moved to the thread: with a copy, the process would hold 100 MiB twice. It is not read again. */
+const copiedBytesMax = 1024 * 1024
+/** A body of the largest size takes the thread two seconds, with pauses. Past it, the thread hangs. */
+const silentSecondsMax = 10
+
+/** The JSON of an envelope is at most 4 MiB and 200,000 values, some 50 MB. Past it the thread ends. */
+const resourceLimits = { maxOldGenerationSizeMb: 256, stackSizeMb: 4 }
+
+interface Reads {
+  readonly received: Reading.Received
+  readonly bytes: number
+  /** Undefined when the body cannot be read, "here" when there is no thread. */
+  readonly settle: (answer: Reading.Answer | "here" | undefined) => void
+  /** It was in a thread that ended. */
+  isSuspect: boolean
+  /** Its caller has gone. */
+  isAbandoned: boolean
+}
+
+/** Its own package finds the module both in the sources and in the build. */
+const urlOfThread = () =>
+  pathToFileURL(createRequire(import.meta.url).resolve("@hypermarket/observability/internal/readerThread"))
+
+/** The thread starts with the first body, and ends with the scope. */
+export const make = Effect.fnUntraced(function* (
+  options: { readonly thread?: URL; readonly silentSecondsMax?: number } = {}
+) {
+  const silentMax = options.silentSecondsMax ?? silentSecondsMax
+  const fork = yield* FiberSet.makeRuntime()
+  const turns = Turns.make<Reads>()
+  const suspects: Array<Reads> = []
+  const reading = new Map<number, Reads>()
+  const shares = new Map<string, { count: number; bytes: number }>()
+  let thread: { readonly worker: Worker; isReady: boolean } | undefined
+  let lastId = 0
+  /** Counts answers since the last look. */
+  let heard = 0
+  let silentSeconds = 0
+  let isClosed = false
+
+  const shareOf = ({ context }: Reading.Received) => shares.get(context.tenantId) ?? { count: 0, bytes: 0 }
+
+  const take = ({ bytes, received }: Reads, sign: 1 | -1): void => {
+    const share = shareOf(received)
+    share.count += sign
+    share.bytes += sign * bytes
+    if (share.count === 0) shares.delete(received.context.tenantId)
+    else shares.set(received.context.tenantId, share)
+  }
+
+  const mayBegin = ({ bytes, isAbandoned, received }: Reads): boolean => {
+    const share = shareOf(received)
+    return (
+      isAbandoned ||
+      share.count === 0 ||
+      (share.count < tenantReadingMax && share.bytes + bytes <= tenantBytesMax)
+    )
+  }
+
+  const next = (): Reads | undefined => {
+    if (suspects.length > 0) return reading.size === 0 ? suspects.shift() : undefined
+    return reading.size < readingMax ? turns.next(mayBegin) : undefined
+  }
+
+  const dispatch = (worker: Worker): void => {
+    for (let reads = next(); reads !== undefined; reads = next()) {
+      if (reads.isAbandoned) continue
+      const id = ++lastId
+      reading.set(id, reads)
+      take(reads, 1)
+      const { received } = reads
+      const { buffer } = received.body
+      const isMoved = reads.bytes > copiedBytesMax && buffer instanceof ArrayBuffer
+      worker.postMessage({ id, received } satisfies Job, isMoved ? [buffer] : [])
+    }
+  }
+
+  const onDone = (worker: Worker, { answer, id }: Done): void => {
+    const reads = reading.get(id)
+    if (reads === undefined) return
+    heard++
+    reading.delete(id)
+    take(reads, -1)
+    reads.settle(answer)
+    dispatch(worker)
+  }
+
+  const onEnd = (detail: string): void => {
+    const wasReady = thread?.isReady === true
+    thread = undefined
+    const interrupted = Array.from(reading.values())
+    reading.clear()
+    shares.clear()
+    if (isClosed) {
+      for (const reads of [...interrupted, ...suspects.splice(0), ...turns.drain()]) reads.settle(undefined)
+      return
+    }
+    if (!wasReady) {
+      // A bundle may lack the file.
+      fork(Effect.logWarning("Errors are read without a thread: it does not start", { detail }))
+      for (const reads of [...suspects.splice(0), ...turns.drain()]) reads.settle("here")
+      return
+    }
+    fork(Effect.logError("The thread that reads errors has ended, and is started again", { detail }))
+    for (const reads of interrupted) {
+      if (reads.isSuspect || reads.received.body.byteLength < reads.bytes) reads.settle(undefined)
+      else {
+        reads.isSuspect = true
+        suspects.push(reads)
+      }
+    }
+    if (suspects.length > 0) start()
+  }
+
+  const start = (): void => {
+    let worker: Worker
+    try {
+      worker = new Worker(options.thread ?? urlOfThread(), { resourceLimits })
+    } catch (error) {
+      return onEnd(String(error))
+    }
+    const current = { worker, isReady: false }
+    thread = current
+    let detail = ""
+    worker
+      .on("message", (message: Done | "ready") => {
+        if (thread !== current) return
+        if (message !== "ready") return onDone(worker, message)
+        current.isReady = true
+        dispatch(worker)
+      })
+      .on("error", (error) => (detail = error.name))
+      .on("exit", (code) => {
+        if (thread === current) onEnd(`${detail} ${code}`.trim())
+      })
+      .unref()
+  }
+
+  const look = Effect.sync(() => {
+    silentSeconds = reading.size > 0 && heard === 0 ? silentSeconds + 1 : 0
+    heard = 0
+    if (silentSeconds < silentMax) return
+    silentSeconds = 0
+    void thread?.worker.terminate()
+  })
+
+  yield* look.pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.forkScoped)
+  yield* Effect.addFinalizer(() => {
+    isClosed = true
+    const current = thread
+    return current === undefined ? Effect.void : Effect.promise(() => current.worker.terminate())
+  })
+
+  /** Returns undefined for a body that ended the thread. */
+  return (received: Reading.Received): Effect.Effect<Reading.Answer | undefined> =>
+    Effect.flatMap(
+      Effect.callback<Reading.Answer | "here" | undefined>((resume) => {
+        const reads: Reads = {
+          received,
+          bytes: received.body.byteLength,
+          settle: (answer) => resume(Effect.succeed(answer)),
+          isSuspect: false,
+          isAbandoned: false
+        }
+        turns.add(received.context.tenantId, reads)
+        if (thread === undefined) start()
+        else if (thread.isReady) dispatch(thread.worker)
+        return Effect.sync(() => (reads.isAbandoned = true))
+      }),
+      (answer) => (answer === "here" ? Reading.read(received) : Effect.succeed(answer))
+    )
+})

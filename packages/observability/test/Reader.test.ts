@@ -1,0 +1,95 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Reader from "@hypermarket/observability/internal/reader"
+import type * as Reading from "@hypermarket/observability/internal/reading"
+import { Effect, Fiber } from "effect"
+import { envelopeOf, eventOf, newEventId } from "./errorServer.ts"
+
+const endingThread = new URL("endingThread.ts", import.meta.url)
+
+const received = (value: string, tenantId = "acme"): Reading.Received => ({
+  route: "envelope",
+  body: new TextEncoder().encode(envelopeOf({}, [{ type: "event" }, eventOf({ value })])),
+  context: {
+    tenantId,
+    projectId: 1,
+    receivedAtMillis: 0,
+    keepsAddresses: false,
+    clientAddress: "",
+    rules: [],
+    newEventId: newEventId()
+  },
+  browser: { userAgent: "", release: null, environment: null }
+})
+
+const titlesOf = (answer: Reading.Answer | undefined) =>
+  typeof answer === "object" ? answer.submission.events.map(({ title }) => title) : answer
+
+describe("the thread that reads bodies", () => {
+  for (const [what, options] of [
+    ["ends", { thread: endingThread }],
+    ["hangs", { thread: endingThread, silentSecondsMax: 1 }]
+  ] as const) {
+    it.live(`${what} with one body: it is refused, and those that were read with it are read again`, () =>
+      Effect.gen(function* () {
+        const read = yield* Reader.make(options)
+        const values = ["a", "b", what === "ends" ? "end the thread" : "hang the thread", "c", "d"]
+        const answers = yield* Effect.forEach(values, (value) => read(received(value)), {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(answers.map(titlesOf), [
+          ["TypeError: a"],
+          ["TypeError: b"],
+          undefined,
+          ["TypeError: c"],
+          ["TypeError: d"]
+        ])
+        assert.deepStrictEqual(titlesOf(yield* read(received("after"))), ["TypeError: after"])
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  it.live("reads bodies where there is no thread to start", () =>
+    Effect.gen(function* () {
+      const read = yield* Reader.make({ thread: new URL("missing.ts", import.meta.url) })
+      assert.deepStrictEqual(titlesOf(yield* read(received("here"))), ["TypeError: here"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("has turns: a body of one tenant does not wait for the 1,000 that another sent before", () =>
+    Effect.gen(function* () {
+      const read = yield* Reader.make()
+      let before = 0
+      const first = yield* Effect.forkChild(
+        Effect.forEach(
+          Array.from({ length: 1_000 }),
+          () => Effect.tap(read(received("many", "hostile")), () => Effect.sync(() => before++)),
+          { concurrency: "unbounded", discard: true }
+        ),
+        { startImmediately: true }
+      )
+      assert.deepStrictEqual(titlesOf(yield* read(received("one", "good"))), ["TypeError: one"])
+      assert.isAtMost(before, 100)
+      yield* Fiber.join(first)
+      assert.strictEqual(before, 1_000)
+    }).pipe(Effect.scoped)
+  )
+
+  for (const [what, count, bytes] of [
+    ["many", 100, 100],
+    ["large", 100, 300_000]
+  ] as const) {
+    it.live(`leaves others their share beside a tenant with ${what} bodies that take for ever`, () =>
+      Effect.gen(function* () {
+        const read = yield* Reader.make({ thread: endingThread })
+        const held = received(`hold the thread ${"x".repeat(bytes)}`, "hostile")
+        yield* Effect.forEach(Array.from({ length: count }), () => read(held), {
+          concurrency: "unbounded",
+          discard: true
+        }).pipe(Effect.forkChild({ startImmediately: true }))
+        for (let index = 0; index < 100; index++) {
+          assert.deepStrictEqual(titlesOf(yield* read(received(`${index}`, "good"))), [`TypeError: ${index}`])
+        }
+      }).pipe(Effect.scoped)
+    )
+  }
+})
