@@ -1,11 +1,25 @@
-/** The reader's thread with three more bodies: one ends it, one never ends, and one is never answered. */
+/**
+ * The reader's thread with four more bodies: one ends it, one never ends, one is never answered, and one becomes an event that
+ * counts those.
+ */
 import type { Job } from "@hypermarket/observability/internal/readerThread"
 import { parentPort } from "node:worker_threads"
 
-parentPort?.on("message", (job: { -readonly [Name in keyof Job]: Job[Name] }) => {
+interface Changed {
+  id: number
+  readonly received: { body: Job["received"]["body"] }
+}
+
+let held = 0
+
+parentPort?.on("message", (job: Changed) => {
   const text = new TextDecoder().decode(job.received.body)
-  if (text.includes("hold the thread")) job.id = 0
   if (text.includes("end the thread")) process.exit(1)
   while (text.includes("hang the thread"));
+  if (text.includes("hold the thread")) {
+    held++
+    job.id = 0
+  }
+  job.received.body = new TextEncoder().encode(text.replace("count the held", `${held} held`))
 })
 await import("@hypermarket/observability/internal/readerThread")
