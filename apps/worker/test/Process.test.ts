@@ -93,6 +93,43 @@ describe("the worker process", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer(...migrationSets)))
   )
 
+  it.live("is not ready while its database is read-only, and its jobs run again when it is not", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase.TestDatabase
+      const sql = yield* PgClient.PgClient
+      const { origin, service } = yield* startWorker()
+      const name = new URL(url).pathname.slice(1)
+      yield* sql`ALTER DATABASE ${sql(name)} SET default_transaction_read_only = on`
+      yield* sql`
+        SELECT pg_terminate_backend(pid)
+          FROM pg_stat_activity
+         WHERE datname = ${name} AND application_name IN ('hypermarket-claims', 'hypermarket-worker')
+      `
+      yield* ServiceProcess.answers(service, `${origin}/health/ready`, 503)
+      yield* Effect.sync(() => service.log().includes("25006")).pipe(
+        Effect.repeat({ until: (isRefused) => isRefused, schedule: Schedule.spaced("20 millis") })
+      )
+      yield* sql.withTransaction(
+        Effect.andThen(
+          sql`SET TRANSACTION READ WRITE`,
+          sql`ALTER DATABASE ${sql(name)} RESET default_transaction_read_only`
+        )
+      )
+      yield* ServiceProcess.answers(service, `${origin}/health/ready`)
+      const done = Effect.map(metricsOf(origin), (text) =>
+        Array.from(text.matchAll(/^hm_queue_jobs_total\{.*outcome="done"\} (\d+)$/gm)).reduce(
+          (sum, [, count]) => sum + Number(count),
+          0
+        )
+      )
+      const before = yield* done
+      yield* Effect.repeat(done, {
+        until: (count) => count >= before + 5,
+        schedule: Schedule.spaced("50 millis")
+      })
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer(...migrationSets)))
+  )
+
   it.live("logs an outage of Postgres in one line per reason, without stack frames, and works again", () =>
     Effect.gen(function* () {
       const database = yield* DatabaseOutage.shutDown

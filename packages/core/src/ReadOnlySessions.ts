@@ -16,8 +16,26 @@ const interval = "1 second"
 const deadline = "2 seconds"
 
 /**
- * Ends the read-only sessions of the pool, those of transactions and those that single statements share. A statement that
- * shares a session which ends may be answered 503.
+ * Makes the effect that ends the read-only sessions of a pool, those of transactions and those that single statements
+ * share. A statement that shares a session which ends may be answered 503.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (sql: SqlClient.SqlClient, poolMax: number): Effect.Effect<Effect.Effect<void>> => {
+  const ended = sql`
+    SELECT pg_terminate_backend(pg_backend_pid())
+     WHERE current_setting('default_transaction_read_only') = 'on'
+  `
+  const endOne = Effect.andThen(Effect.exit(sql.withTransaction(ended)), Effect.exit(ended))
+  return Effect.forEach(Array.from({ length: poolMax }), () => endOne, {
+    concurrency: poolMax,
+    discard: true
+  }).pipe(Storage.within(deadline), Effect.ignore, Effect.cachedWithTTL(interval))
+}
+
+/**
+ * Ends the read-only sessions of the process's pool.
  *
  * @category layers
  * @since 0.1.0
@@ -25,16 +43,5 @@ const deadline = "2 seconds"
 export const layer = (poolMax: number): Layer.Layer<never, never, SqlClient.SqlClient> =>
   Layer.effect(
     DatabaseGate.EndReadOnlySessions,
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const ended = sql`
-        SELECT pg_terminate_backend(pg_backend_pid())
-         WHERE current_setting('default_transaction_read_only') = 'on'
-      `
-      const endOne = Effect.andThen(Effect.exit(sql.withTransaction(ended)), Effect.exit(ended))
-      return yield* Effect.forEach(Array.from({ length: poolMax }), () => endOne, {
-        concurrency: poolMax,
-        discard: true
-      }).pipe(Storage.within(deadline), Effect.ignore, Effect.cachedWithTTL(interval))
-    })
+    Effect.flatMap(SqlClient.SqlClient, (sql) => make(sql, poolMax))
   )
