@@ -51,7 +51,16 @@ describe("the thread that reads bodies", () => {
   it.live("reads bodies where there is no thread to start", () =>
     Effect.gen(function* () {
       const read = yield* Reader.make({ thread: new URL("missing.ts", import.meta.url) })
-      assert.deepStrictEqual(titlesOf(yield* read(received("here"))), ["TypeError: here"])
+      let started = 0
+      const onThread = () => started++
+      yield* Effect.acquireRelease(
+        Effect.sync(() => process.on("worker", onThread)),
+        () => Effect.sync(() => process.off("worker", onThread))
+      )
+      for (const value of ["here", "and here"]) {
+        assert.deepStrictEqual(titlesOf(yield* read(received(value))), [`TypeError: ${value}`])
+      }
+      assert.strictEqual(started, 1)
     }).pipe(Effect.scoped)
   )
 

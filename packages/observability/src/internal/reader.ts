@@ -22,8 +22,11 @@ const tenantReadingMax = 16
 const tenantBytesMax = 256 * 1024
 /** A larger body is moved to the thread: with a copy, the process would hold 100 MiB twice. It is not read again. */
 const copiedBytesMax = 1024 * 1024
-/** A body of the largest size takes the thread two seconds, with pauses. Past it, the thread hangs. */
-const silentSecondsMax = 10
+/**
+ * A body of the largest size takes the thread two seconds. Past it, the thread hangs: it is ended while the others that it had
+ * can be read within their deadline.
+ */
+const silentSecondsMax = 5
 
 /** The JSON of an envelope is at most 4 MiB and 200,000 values, some 50 MB. Past it the thread ends. */
 const resourceLimits = { maxOldGenerationSizeMb: 256, stackSizeMb: 4 }
@@ -59,6 +62,7 @@ export const make = Effect.fnUntraced(function* (
   let heard = 0
   let silentSeconds = 0
   let isClosed = false
+  let isAbsent = false
 
   const shareOf = ({ context }: Reading.Received) => shares.get(context.tenantId) ?? { count: 0, bytes: 0 }
 
@@ -119,8 +123,10 @@ export const make = Effect.fnUntraced(function* (
     }
     if (!wasReady) {
       // A bundle may lack the file.
-      fork(Effect.logWarning("Errors are read without a thread: it does not start", { detail }))
-      for (const reads of [...suspects.splice(0), ...turns.drain()]) reads.settle("here")
+      isAbsent = true
+      fork(Effect.logWarning("Errors are read without a thread from now on: it does not start", { detail }))
+      for (const reads of suspects.splice(0)) reads.settle(undefined)
+      for (const reads of turns.drain()) reads.settle("here")
       return
     }
     fork(Effect.logError("The thread that reads errors has ended, and is started again", { detail }))
@@ -151,7 +157,8 @@ export const make = Effect.fnUntraced(function* (
         current.isReady = true
         dispatch(worker)
       })
-      .on("error", (error) => (detail = error.name))
+      // Its message may have what was sent.
+      .on("error", (error) => (detail = "code" in error ? String(error.code) : error.name))
       .on("exit", (code) => {
         if (thread === current) onEnd(`${detail} ${code}`.trim())
       })
@@ -184,6 +191,7 @@ export const make = Effect.fnUntraced(function* (
           isSuspect: false,
           isAbandoned: false
         }
+        if (isAbsent) return reads.settle("here")
         turns.add(received.context.tenantId, reads)
         if (thread === undefined) start()
         else if (thread.isReady) dispatch(thread.worker)
