@@ -288,9 +288,11 @@ export const make = (sql: SqlClient.SqlClient): OrderWriter => {
          WHERE (order_id, line_id) NOT IN (SELECT order_id, line_id FROM given_lines)
            AND (order_id, line_id) NOT IN (SELECT order_id, line_id FROM old)`
       )}),
+      -- Where no order is deleted, nothing is looked for: of a tenant that it takes for small, the planner reads all lines.
       dl AS (
         DELETE FROM hm_order_line
          WHERE tenant_id = ${tenantId}
+           AND (SELECT count(*) FROM o WHERE deleted) > 0
            AND ctid = ANY (ARRAY (SELECT line_place FROM old WHERE deleted))),
       f AS (
         INSERT INTO hm_order_line (tenant_id, ${line})
