@@ -14,6 +14,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Hash from "effect/Hash"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
@@ -32,8 +33,6 @@ import * as Unreported from "./internal/unreported.ts"
 import * as Writer from "./internal/writer.ts"
 import * as Settings from "./ObservabilitySettings.ts"
 
-/** One writer stores while the other waits for its commit. More would wait for each other's projects. */
-const writers = 2
 /** Submissions per transaction: past it the time of a batch grows as its size. */
 const batchMax = 500
 const batchBytesMax = 8 * 1024 * 1024
@@ -125,7 +124,8 @@ export class ErrorIntake extends Context.Service<
       const write = Writer.make(sql)
       const folder = yield* Settings.spool.config
       const spool = folder === "" ? undefined : yield* Spool.open({ folder }).pipe(Effect.orDie)
-      const queue = yield* Queue.unbounded<Waiting>()
+      // Each has a writer, and each project its queue: a writer that took any project would wait for the other one's locks.
+      const queues = [yield* Queue.unbounded<Waiting>(), yield* Queue.unbounded<Waiting>()] as const
       const tenantBytes = new Map<string, number>()
       const refused = new Map<string, { readonly submission: Submission; quantity: number }>()
       const health = yield* IntakeHealth.make
@@ -222,7 +222,7 @@ export class ErrorIntake extends Context.Service<
         yield* spoolAll(items)
       })
 
-      const writer = (index: number) =>
+      const writer = (queue: Queue.Queue<Waiting>, index: number) =>
         Queue.takeBetween(queue, 1, batchMax).pipe(
           Effect.flatMap((batch) =>
             health.watched(index, Effect.forEach(chunked(batch), take, { discard: true }))
@@ -279,7 +279,7 @@ export class ErrorIntake extends Context.Service<
         )
       })
 
-      for (let index = 0; index < writers; index++) yield* Effect.forkScoped(quiet(writer(index)))
+      for (const [index, queue] of queues.entries()) yield* Effect.forkScoped(quiet(writer(queue, index)))
       yield* Effect.all([probe, flushRefused, health.look], { discard: true }).pipe(
         Effect.repeat(Schedule.spaced(probeInterval)),
         quiet,
@@ -303,7 +303,8 @@ export class ErrorIntake extends Context.Service<
         queueBytes += bytes
         waiting++
         tenantBytes.set(submission.tenantId, ofTenant)
-        Queue.offerUnsafe(queue, { submission, bytes, done })
+        const isEven = ((Hash.string(submission.tenantId) ^ submission.projectId) & 1) === 0
+        Queue.offerUnsafe(queues[isEven ? 0 : 1], { submission, bytes, done })
         return yield* Deferred.await(done)
       })
 
