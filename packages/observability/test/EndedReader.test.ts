@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Deferred, Effect, Exit, Layer } from "effect"
 import type { Worker } from "node:worker_threads"
 import { envelopeOf, eventOf, issuesOf, layerServer, newEventId, post, projectOf } from "./errorServer.ts"
 
@@ -7,9 +7,11 @@ import { envelopeOf, eventOf, issuesOf, layerServer, newEventId, post, projectOf
 const threads = Effect.acquireRelease(
   Effect.sync(() => {
     const started: Array<Worker> = []
+    const isReady = Deferred.makeUnsafe<void>()
     const listener = (thread: Worker) => {
       started.push(thread)
       if (started.length > 1) return
+      thread.once("message", () => Deferred.doneUnsafe(isReady, Exit.void))
       const send = thread.postMessage.bind(thread)
       let bodies = 0
       thread.postMessage = (value: unknown, transferred?: Parameters<Worker["postMessage"]>[1]) => {
@@ -18,17 +20,17 @@ const threads = Effect.acquireRelease(
       }
     }
     process.on("worker", listener)
-    return { started, listener }
+    return { started, listener, isReady: Deferred.await(isReady) }
   }),
   ({ listener }) => Effect.sync(() => process.off("worker", listener))
-).pipe(Effect.map(({ started }) => started))
+)
 
 const events = 200
 
 layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("The intake of errors", (it) => {
   it.effect("whose reading thread ends acknowledges, stores and counts each event once", () =>
     Effect.gen(function* () {
-      const started = yield* threads
+      const { isReady, started } = yield* threads
       const project = yield* projectOf("acme")
       const client = () =>
         Effect.gen(function* () {
@@ -36,7 +38,9 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("The intake 
           const { status, text } = yield* post(project, body, { tenant: "acme" })
           assert.strictEqual(status, 200, text)
         })
-      yield* Effect.forEach(Array.from({ length: events }), client, { concurrency: 50, discard: true })
+      yield* client()
+      yield* isReady
+      yield* Effect.forEach(Array.from({ length: events - 1 }), client, { concurrency: 50, discard: true })
       assert.lengthOf(started, 2)
       const [issue, ...others] = yield* issuesOf("acme")
       assert.isEmpty(others)

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Reader from "@hypermarket/observability/internal/reader"
 import type * as Reading from "@hypermarket/observability/internal/reading"
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
+import type { Worker } from "node:worker_threads"
 import { envelopeOf, eventOf, newEventId } from "./errorServer.ts"
 
 const endingThread = new URL("endingThread.ts", import.meta.url)
@@ -24,6 +25,25 @@ const received = (value: string, tenantId = "acme"): Reading.Received => ({
 const titlesOf = (answer: Reading.Answer | undefined) =>
   typeof answer === "object" ? answer.submission.events.map(({ title }) => title) : answer
 
+/** A reader whose thread is ready: before it is, bodies are read without it. */
+const ready = Effect.fnUntraced(function* (options: Parameters<typeof Reader.make>[0] = {}) {
+  const isReady = yield* Deferred.make<void>()
+  const onThread = (thread: Worker) => {
+    thread.on("message", (message) => {
+      if (message === "ready") Effect.runSync(Deferred.succeed(isReady, undefined))
+    })
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => process.on("worker", onThread)),
+    () => Effect.sync(() => process.off("worker", onThread))
+  )
+  const read = yield* Reader.make(options)
+  // Read while the thread starts.
+  assert.deepStrictEqual(titlesOf(yield* read(received("end the thread"))), ["TypeError: end the thread"])
+  yield* Deferred.await(isReady)
+  return read
+})
+
 describe("the thread that reads bodies", () => {
   for (const [what, options] of [
     ["ends", { thread: endingThread }],
@@ -31,7 +51,7 @@ describe("the thread that reads bodies", () => {
   ] as const) {
     it.live(`${what} with one body: it is refused, and those that were read with it are read again`, () =>
       Effect.gen(function* () {
-        const read = yield* Reader.make(options)
+        const read = yield* ready(options)
         const values = ["a", "b", what === "ends" ? "end the thread" : "hang the thread", "c", "d"]
         const answers = yield* Effect.forEach(values, (value) => read(received(value)), {
           concurrency: "unbounded"
@@ -57,16 +77,17 @@ describe("the thread that reads bodies", () => {
         Effect.sync(() => process.on("worker", onThread)),
         () => Effect.sync(() => process.off("worker", onThread))
       )
-      for (const value of ["here", "and here"]) {
-        assert.deepStrictEqual(titlesOf(yield* read(received(value))), [`TypeError: ${value}`])
-      }
+      assert.deepStrictEqual(titlesOf(yield* read(received("here"))), ["TypeError: here"])
+      // A large body waits until the thread is known to be missing.
+      assert.lengthOf(titlesOf(yield* read(received("x".repeat(300_000)))) ?? [], 1)
+      assert.deepStrictEqual(titlesOf(yield* read(received("and here"))), ["TypeError: and here"])
       assert.strictEqual(started, 1)
     }).pipe(Effect.scoped)
   )
 
   it.live("has turns: a body of one tenant does not wait for the 1,000 that another sent before", () =>
     Effect.gen(function* () {
-      const read = yield* Reader.make()
+      const read = yield* ready()
       let before = 0
       const first = yield* Effect.forkChild(
         Effect.forEach(
@@ -91,7 +112,7 @@ describe("the thread that reads bodies", () => {
       `has at most ${heldMax} of the ${what} bodies of one tenant, and reads those of others beside`,
       () =>
         Effect.gen(function* () {
-          const read = yield* Reader.make({ thread: endingThread })
+          const read = yield* ready({ thread: endingThread })
           const held = received(`hold the thread ${"x".repeat(bytes)}`, "hostile")
           yield* Effect.forEach(Array.from({ length: 100 }), () => read(held), {
             concurrency: "unbounded",

@@ -46,7 +46,10 @@ interface Reads {
 const urlOfThread = () =>
   pathToFileURL(createRequire(import.meta.url).resolve("@hypermarket/observability/internal/readerThread"))
 
-/** The thread starts with the first body, and ends with the scope. */
+/**
+ * The thread starts with the first body, and ends with the scope. Until it is ready for the first time, bodies of an ordinary
+ * size are read here: a client may give up before a thread has started.
+ */
 export const make = Effect.fnUntraced(function* (
   options: { readonly thread?: URL; readonly silentSecondsMax?: number } = {}
 ) {
@@ -63,6 +66,7 @@ export const make = Effect.fnUntraced(function* (
   let silentSeconds = 0
   let isClosed = false
   let isAbsent = false
+  let hasBeenReady = false
 
   const shareOf = ({ context }: Reading.Received) => shares.get(context.tenantId) ?? { count: 0, bytes: 0 }
 
@@ -155,6 +159,7 @@ export const make = Effect.fnUntraced(function* (
         if (thread !== current) return
         if (message !== "ready") return onDone(worker, message)
         current.isReady = true
+        hasBeenReady = true
         dispatch(worker)
       })
       // Its message may have what was sent.
@@ -191,10 +196,10 @@ export const make = Effect.fnUntraced(function* (
           isSuspect: false,
           isAbandoned: false
         }
-        if (isAbsent) return reads.settle("here")
+        if (!isAbsent && thread === undefined) start()
+        if (isAbsent || (!hasBeenReady && reads.bytes <= tenantBytesMax)) return reads.settle("here")
         turns.add(received.context.tenantId, reads)
-        if (thread === undefined) start()
-        else if (thread.isReady) dispatch(thread.worker)
+        if (thread?.isReady === true) dispatch(thread.worker)
         return Effect.sync(() => (reads.isAbandoned = true))
       }),
       (answer) => (answer === "here" ? Reading.read(received) : Effect.succeed(answer))
