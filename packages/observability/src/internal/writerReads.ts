@@ -137,8 +137,13 @@ export const make = (sql: SqlClient.SqlClient) => ({
 
   /** Events of the current hour, and the most of one hour in the week before, of issues muted until they escalate. */
   hoursOf: (rows: ReadonlyArray<HashRow>, entries: ReadonlyArray<Entered>) => {
-    const roots = rows.flatMap(({ root, tenantId }) =>
-      root === undefined ? [] : [{ tenantId, issueId: root.issueId }]
+    // Merged issues have one: counted for each of their hashes, its events would be too many.
+    const roots = Array.from(
+      new Map(
+        rows.flatMap(({ root, tenantId }) =>
+          root === undefined ? [] : [[keyOf(tenantId, root.issueId), { tenantId, issueId: root.issueId }]]
+        )
+      ).values()
     )
     if (roots.length === 0) return Effect.succeed<ReadonlyMap<string, Hours>>(new Map())
     const lastMillis = entries.reduce((last, { event }) => Math.max(last, event.receivedAtMillis), 0)
