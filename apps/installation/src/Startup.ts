@@ -10,7 +10,6 @@ import * as Ddl from "@hypermarket/core/Ddl"
 import * as Main from "@hypermarket/core/Main"
 import * as MigrationPlan from "@hypermarket/core/MigrationPlan"
 import * as Migrations from "@hypermarket/core/Migrations"
-import * as ReadOnlySessions from "@hypermarket/core/ReadOnlySessions"
 import * as Partitions from "@hypermarket/core/Partitions"
 import * as Setting from "@hypermarket/core/Setting"
 import { Shutdown } from "@hypermarket/core/Shutdown"
@@ -169,7 +168,6 @@ const tablesOfAllWork = ["hm_event_queue"]
 export const layerFaults = (options: Database.Options) =>
   Layer.mergeAll(
     DatabaseProbe.layer(options, tablesOfAllWork),
-    ReadOnlySessions.layer(options.poolMax),
     Layer.succeed(LongRequests.Current, LongRequests.make(options.poolMax))
   )
 

@@ -119,16 +119,3 @@ export const Probe = Context.Reference<Effect.Effect<Round> | undefined>(
     defaultValue: () => undefined
   }
 )
-
-/**
- * Ends the sessions that cannot write. It is run when a statement is refused as of a read-only transaction.
- *
- * @category services
- * @since 0.1.0
- */
-export const EndReadOnlySessions = Context.Reference<Effect.Effect<void>>(
-  "@hypermarket/core/ReadOnlySessions",
-  {
-    defaultValue: () => Effect.void
-  }
-)

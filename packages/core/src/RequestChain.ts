@@ -195,11 +195,10 @@ export class RequestChain extends Context.Service<
     Effect.gen(function* () {
       const credentials = yield* Credentials
       const gate = yield* DatabaseGate.make(yield* DatabaseGate.Probe)
-      const endReadOnly = yield* DatabaseGate.EndReadOnlySessions
       const longRequests = yield* LongRequests.Current
       const limits = yield* Limits.Limits
       const trusted = yield* ClientAddress.TrustedProxies
-      const { measured, orDeadline } = RequestOutcome.make(gate, endReadOnly, yield* Clock.Clock)
+      const { measured, orDeadline } = RequestOutcome.make(gate, yield* Clock.Clock)
 
       /** Refuses by address and by the gate, before anything is read of the request. */
       const admit = Effect.fnUntraced(function* (guard: Passage["guard"], address: Limits.Address) {

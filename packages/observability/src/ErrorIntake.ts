@@ -232,9 +232,17 @@ export class ErrorIntake extends Context.Service<
           health.guarded
         )
 
+      /** Locks nothing, and is refused where nothing can be written. */
+      const mayWrite = sql`
+        SELECT 1
+          FROM hm_error_project
+         WHERE false
+           FOR KEY SHARE
+      `
+
       const probe = Effect.suspend(() =>
         isAway
-          ? sql`SELECT 1`.pipe(
+          ? mayWrite.pipe(
               Storage.within(probeTimeout),
               Effect.matchEffect({
                 onFailure: () => Effect.void,

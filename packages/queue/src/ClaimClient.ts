@@ -11,13 +11,8 @@ import * as Layer from "effect/Layer"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 
-/**
- * Two concurrent claims, and one connection each for heartbeat, mover, reaper and sweep.
- *
- * @category limits
- * @since 0.1.0
- */
-export const connectionsMax = 6
+/** Two concurrent claims, and one connection each for heartbeat, mover, reaper and sweep. */
+const connectionsMax = 6
 
 /** Keeps a plan that was made on an empty table from being reused when the table has grown. */
 const plannerSettings = {

@@ -3,14 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as DatabaseGate from "@hypermarket/core/DatabaseGate"
 import * as FailureLog from "@hypermarket/core/FailureLog"
 import * as Identifier from "@hypermarket/core/Identifier"
 import * as Job from "@hypermarket/core/Job"
-import * as ReadOnlySessions from "@hypermarket/core/ReadOnlySessions"
-import * as Storage from "@hypermarket/core/Storage"
 import { Wakeup } from "@hypermarket/core/Wakeup"
-import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,8 +15,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
-import { isSqlError } from "effect/sql/SqlError"
-import { ClaimClient, connectionsMax } from "./ClaimClient.ts"
+import { ClaimClient } from "./ClaimClient.ts"
 import * as BatchRunner from "./internal/claiming/batchRunner.ts"
 import * as Claimer from "./internal/claiming/claimer.ts"
 import * as ClaimLoop from "./internal/claiming/claimLoop.ts"
@@ -100,14 +95,6 @@ const randomFrom = (seed: number) => {
   }
 }
 
-const isReadOnly = (cause: Cause.Cause<unknown>): boolean =>
-  cause.reasons.some(
-    (reason) =>
-      reason._tag === "Fail" &&
-      isSqlError(reason.error) &&
-      Storage.failureOf(reason.error).reason === "read-only"
-  )
-
 /**
  * Runs jobs until the scope closes. Then it claims nothing more, waits for running handlers, acknowledges what is done and
  * releases the rest without counting an attempt. Time is the database's when the clock of the process differs by more than a
@@ -152,17 +139,8 @@ const start = Effect.fnUntraced(function* <R>(
   const random = randomFrom(yield* Random.nextIntBetween(1, 2 ** 31 - 1))
 
   const failureLog = yield* FailureLog.make
-  // Claims and handlers have a pool each: sessions of both may be left from when the server was read-only.
-  const endReadOnly = Effect.andThen(
-    yield* DatabaseGate.EndReadOnlySessions,
-    yield* ReadOnlySessions.make(claimSql, connectionsMax)
-  )
   const failures: FailureLog.FailureLog = {
-    warn: (what, cause) =>
-      Effect.andThen(
-        failureLog.warn(`Queue ${options.prefix}: ${what}`, cause),
-        isReadOnly(cause) ? Effect.asVoid(Effect.forkDetach(endReadOnly)) : Effect.void
-      )
+    warn: (what, cause) => failureLog.warn(`Queue ${options.prefix}: ${what}`, cause)
   }
   const inFlight = new InFlight(batchMax, claimConcurrency, (name) => {
     const handler = handlers.get(name)

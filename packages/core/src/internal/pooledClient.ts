@@ -1,11 +1,13 @@
 /**
- * The driver's client over pools whose callers wait when the server refuses further connections. The driver's own constructor
- * takes no pool.
+ * The driver's client over pools whose callers wait when the server refuses further connections, and whose sessions end when
+ * they cannot write any more. The driver's own constructor takes no pool.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import type * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import { identity } from "effect/Function"
 import { hasProperty } from "effect/Predicate"
 import type * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
@@ -14,6 +16,7 @@ import type { Acquirer, Connection } from "effect/sql/SqlConnection"
 import { SqlError, UnknownError } from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
 import { measured } from "./poolMetrics.ts"
+import * as ReadOnlySessions from "./readOnlySessions.ts"
 import * as SparseConnections from "./sparseConnections.ts"
 
 /** The options of a pool, without those that rename columns. */
@@ -22,40 +25,43 @@ export type PoolConfig = Omit<
   "transformResultNames" | "transformQueryNames" | "transformJson"
 >
 
+/** Looks at the failure of a statement. */
+type Watched = <A>(statement: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>
+
 /** A connection as statements see it. No option renames columns, so no row is transformed. */
 class PooledConnection implements Connection {
   readonly #connection: PgConnection.PgConnection
+  readonly #watched: Watched
 
-  constructor(connection: PgConnection.PgConnection) {
+  constructor(connection: PgConnection.PgConnection, watched: Watched) {
     this.#connection = connection
+    this.#watched = watched
   }
 
   execute(text: string, values: ReadonlyArray<unknown>) {
-    return Effect.map(this.#connection.query(text, values), ({ rows }) => rows)
+    return this.#watched(Effect.map(this.#connection.query(text, values), ({ rows }) => rows))
   }
 
   executeUnprepared(text: string, values: ReadonlyArray<unknown>) {
-    return Effect.map(this.#connection.query(text, values, false), ({ rows }) => rows)
+    return this.#watched(Effect.map(this.#connection.query(text, values, false), ({ rows }) => rows))
   }
 
   executeRaw(text: string, values: ReadonlyArray<unknown>) {
-    return this.#connection.query(text, values)
+    return this.#watched(this.#connection.query(text, values))
   }
 
   executeValues(text: string, values: ReadonlyArray<unknown>) {
-    return this.#connection.queryValues(text, values)
+    return this.#watched(this.#connection.queryValues(text, values))
   }
 
   executeValuesUnprepared(text: string, values: ReadonlyArray<unknown>) {
-    return this.#connection.queryValues(text, values, false)
+    return this.#watched(this.#connection.queryValues(text, values, false))
   }
 
   executeStream(text: string, values: ReadonlyArray<unknown>) {
     return this.#connection.stream(text, values)
   }
 }
-
-const connectionOf = (connection: PgConnection.PgConnection): Connection => new PooledConnection(connection)
 
 /** Postgres ends an aborted transaction with a ROLLBACK when it is asked to commit, and calls that a success. */
 const commit = (connection: Connection): Effect.Effect<void, SqlError> =>
@@ -77,14 +83,23 @@ const jsonOf = Statement.custom<PgClient.PgCustom>("PgJson")
 
 const clientOf = Effect.fnUntraced(function* (
   config: PoolConfig,
+  connectionsMax: number,
   statements: SparseConnections.Lender,
   transactions: SparseConnections.Lender,
-  reserve: Acquirer
-): Effect.fn.Return<PgClient.PgClient, never, Reactivity.Reactivity> {
+  acquired: (acquirer: Acquirer) => Acquirer = identity
+): Effect.fn.Return<PgClient.PgClient, never, Scope.Scope | Reactivity.Reactivity> {
+  // Outside the transaction of the statement that was refused.
+  const fork = yield* FiberSet.makeRuntime()
+  let endReadOnly: Effect.Effect<void> = Effect.void
+  const watched: Watched = Effect.tapError((error) =>
+    ReadOnlySessions.isRefusal(error) ? Effect.sync(() => fork(endReadOnly)) : Effect.void
+  )
+  const connectionOf = (connection: PgConnection.PgConnection): Connection =>
+    new PooledConnection(connection, watched)
   const client = yield* SqlClient.make({
     acquirer: Effect.map(statements.get, connectionOf),
     borrower: (f) => statements.use((connection) => f(connectionOf(connection))),
-    transactionAcquirer: reserve,
+    transactionAcquirer: acquired(Effect.map(transactions.reserve, connectionOf)),
     compiler: PgClient.makeCompiler(),
     driver: "pg",
     spanAttributes: [["db.system.name", "postgresql"]],
@@ -93,6 +108,7 @@ const clientOf = Effect.fnUntraced(function* (
     commit,
     releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`
   })
+  endReadOnly = yield* ReadOnlySessions.make(client, connectionsMax)
   return Object.assign(client, {
     [PgClient.TypeId]: PgClient.TypeId,
     config,
@@ -106,15 +122,16 @@ const clientOf = Effect.fnUntraced(function* (
   })
 })
 
+const driverConnectionsMax = 10
+const connectionsMaxOf = ({ maxConnections }: PoolConfig): number => maxConnections ?? driverConnectionsMax
+
 const poolOf = (config: PoolConfig) => Effect.flatMap(PgPool.make(config), SparseConnections.make)
 
 /** Makes a client over one pool. */
 export const make = (
   config: PoolConfig
 ): Effect.Effect<PgClient.PgClient, SqlError, Scope.Scope | Reactivity.Reactivity> =>
-  Effect.flatMap(poolOf(config), (pool) =>
-    clientOf(config, pool, pool, Effect.map(pool.reserve, connectionOf))
-  )
+  Effect.flatMap(poolOf(config), (pool) => clientOf(config, connectionsMaxOf(config), pool, pool))
 
 /**
  * Makes a client whose single statements share the connections of one pool, and whose transactions use another. In one pool
@@ -131,8 +148,9 @@ export const makeSplit = (
     const transactions = exclusive.or(shared)
     return yield* clientOf(
       sharedConfig,
+      connectionsMaxOf(sharedConfig) + connectionsMaxOf(exclusiveConfig),
       shared.or(exclusive),
       transactions,
-      measured(Effect.map(transactions.reserve, connectionOf))
+      measured
     )
   })

@@ -6,11 +6,7 @@ import * as AccessLog from "../AccessLog.ts"
 import type * as DatabaseGate from "../DatabaseGate.ts"
 import * as Storage from "../Storage.ts"
 
-export const make = (
-  gate: DatabaseGate.DatabaseGate,
-  endReadOnly: Effect.Effect<void>,
-  clock: Clock.Clock
-) => {
+export const make = (gate: DatabaseGate.DatabaseGate, clock: Clock.Clock) => {
   /** Passes on to the gate what the end of a request shows of the server. */
   const measured = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.suspend(() => {
@@ -23,9 +19,6 @@ export const make = (
         return Effect.flatMap(AccessLog.CurrentRequest, (request) => {
           const unavailable = request?.unavailable
           if (unavailable === undefined) return Effect.void
-          if (unavailable.reason === "read-only") {
-            return Effect.andThen(Effect.forkDetach(endReadOnly), gate.suspected(unavailable.reason))
-          }
           if (Storage.pointsAtServer(unavailable.reason)) return gate.suspected(unavailable.reason)
           // An error of the statement itself, such as a lock or its own length, is an answer.
           if (unavailable.state !== undefined) gate.answered()
