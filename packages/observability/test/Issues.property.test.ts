@@ -19,7 +19,7 @@ import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import type { HttpClient } from "effect/http"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { capture, eventOf, issuesOf, layerServerOn, newTenant, projectOf } from "./errorServer.ts"
+import { beginHour, capture, eventOf, issuesOf, layerServerOn, newTenant, projectOf } from "./errorServer.ts"
 import { IssueModel, type Step } from "./issueModel.ts"
 
 /** A small generator with a seed, so that a failure can be repeated. */
@@ -170,9 +170,7 @@ layer(layerServer.pipe(Layer.orDie), { excludeTestServices: true })("Issues unde
           const issues = yield* Issues
           const projects = yield* ErrorProjects
           const clock = yield* Now.TestNow
-          // All of it within one hour.
-          const today = new Date(yield* Now.now)
-          yield* clock.set(new Date(today.setUTCHours(today.getUTCHours(), 5, 0, 0)))
+          yield* beginHour
           const next = random(seed)
           const tenant = newTenant("model")
           const as = provide(TenantId.make(tenant))

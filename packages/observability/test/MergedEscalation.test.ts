@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
-import * as Now from "@hypermarket/core/Now"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
 import { Issues } from "@hypermarket/observability/Issues"
 import { Effect } from "effect"
 import {
+  beginHour,
   capture,
   envelopeOf,
   eventOf,
@@ -19,10 +19,7 @@ layer(layerServer, { excludeTestServices: true })("An issue that is muted until 
     Effect.gen(function* () {
       const issues = yield* Issues
       const as = provide(TenantId.make("acme"))
-      const clock = yield* Now.TestNow
-      // All of it within one hour.
-      const today = new Date(yield* Now.now)
-      yield* clock.set(new Date(today.setUTCHours(today.getUTCHours(), 5, 0, 0)))
+      yield* beginHour
       const project = yield* projectOf("acme")
       const faults = ["pay", "refund", "ship"]
       const failing = (fault = "") => eventOf({ functions: [fault] })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Reader from "@hypermarket/observability/internal/reader"
 import type * as Reading from "@hypermarket/observability/internal/reading"
-import { Deferred, Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber, Logger } from "effect"
 import type { Worker } from "node:worker_threads"
 import { envelopeOf, eventOf, newEventId } from "./errorServer.ts"
 
@@ -67,6 +67,33 @@ describe("the thread that reads bodies", () => {
       }).pipe(Effect.scoped)
     )
   }
+
+  it.live("refuses a body whose reading fails, and logs whose it was without what it has", () =>
+    Effect.gen(function* () {
+      const lines: Array<unknown> = []
+      const logger = Logger.make(({ logLevel, message }) => void lines.push([logLevel, message]))
+      yield* Effect.gen(function* () {
+        const read = yield* ready({ thread: endingThread })
+        assert.isUndefined(yield* read(received("without context")))
+        const here = yield* Reader.make()
+        const { body, ...rest } = received("unreadable")
+        const unreadable = new Proxy(body, {
+          get: (target, name) =>
+            name === "byteLength" ? target.byteLength : assert.fail("it cannot be read")
+        })
+        assert.isUndefined(yield* here({ ...rest, body: unreadable }))
+        assert.deepStrictEqual(titlesOf(yield* read(received("after"))), ["TypeError: after"])
+      }).pipe(Effect.provide(Logger.layer([logger])))
+      const what = "A body cannot be read and is refused"
+      assert.deepStrictEqual(
+        lines,
+        ["TypeError", "AssertionError"].map((detail) => [
+          "Error",
+          [what, { tenant_id: "acme", project_id: 1, detail }]
+        ])
+      )
+    }).pipe(Effect.scoped)
+  )
 
   it.live("reads bodies where there is no thread to start", () =>
     Effect.gen(function* () {

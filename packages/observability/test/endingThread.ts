@@ -1,6 +1,6 @@
 /**
- * The reader's thread with four more bodies: one ends it, one never ends, one is never answered, and one becomes an event that
- * counts those.
+ * The reader's thread with five more bodies: one ends it, one never ends, one is never answered, one becomes an event that
+ * counts those, and one cannot be read.
  */
 import type { Job } from "@hypermarket/observability/internal/readerThread"
 import { parentPort } from "node:worker_threads"
@@ -16,6 +16,7 @@ parentPort?.on("message", (job: Changed) => {
   const text = new TextDecoder().decode(job.received.body)
   if (text.includes("end the thread")) process.exit(1)
   while (text.includes("hang the thread"));
+  if (text.includes("without context")) Object.assign(job.received, { context: undefined })
   if (text.includes("hold the thread")) {
     held++
     job.id = 0

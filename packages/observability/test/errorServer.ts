@@ -243,6 +243,13 @@ export const capture = Effect.fnUntraced(function* (
   return answer
 })
 
+/** Sets the clock to five minutes past an hour: what follows is of one hour. */
+export const beginHour = Effect.gen(function* () {
+  const clock = yield* Now.TestNow
+  const today = new Date(yield* Now.now)
+  yield* clock.set(new Date(today.setUTCHours(today.getUTCHours(), 5, 0, 0)))
+})
+
 /** The issues of a tenant by title. */
 export const issuesOf = Effect.fnUntraced(function* (tenant: string) {
   const issues = yield* Issues

@@ -27,6 +27,8 @@ const copiedBytesMax = 1024 * 1024
  * can be read within their deadline.
  */
 const silentSecondsMax = 5
+/** A thread that is not ready by then does not start. It takes a second, and some on a busy machine. */
+const startSecondsMax = 60
 
 /** The JSON of an envelope is at most 4 MiB and 200,000 values, some 50 MB. Past it the thread ends. */
 const resourceLimits = { maxOldGenerationSizeMb: 256, stackSizeMb: 4 }
@@ -41,6 +43,19 @@ interface Reads {
   /** Its caller has gone. */
   isAbandoned: boolean
 }
+
+/** A mistake of ours, without the message of its error: it may have what was sent. */
+const report = ({ context }: Reading.Received, defect: string) =>
+  Effect.logError("A body cannot be read and is refused", {
+    tenant_id: context.tenantId,
+    project_id: context.projectId,
+    detail: defect
+  })
+
+const readHere = (received: Reading.Received) =>
+  Effect.suspend(() => Reading.read(received)).pipe(
+    Effect.catchDefect((defect) => Effect.as(report(received, Reading.nameOfDefect(defect)), undefined))
+  )
 
 /** Its own package finds the module both in the sources and in the build. */
 const urlOfThread = () =>
@@ -105,13 +120,17 @@ export const make = Effect.fnUntraced(function* (
     }
   }
 
-  const onDone = (worker: Worker, { answer, id }: Done): void => {
+  const onDone = (worker: Worker, { id, outcome }: Done): void => {
     const reads = reading.get(id)
     if (reads === undefined) return
     heard++
     reading.delete(id)
     take(reads, -1)
-    reads.settle(answer)
+    if ("answer" in outcome) reads.settle(outcome.answer)
+    else {
+      fork(report(reads.received, outcome.defect))
+      reads.settle(undefined)
+    }
     dispatch(worker)
   }
 
@@ -160,6 +179,7 @@ export const make = Effect.fnUntraced(function* (
         if (message !== "ready") return onDone(worker, message)
         current.isReady = true
         hasBeenReady = true
+        silentSeconds = 0
         dispatch(worker)
       })
       // Its message may have what was sent.
@@ -171,9 +191,10 @@ export const make = Effect.fnUntraced(function* (
   }
 
   const look = Effect.sync(() => {
-    silentSeconds = reading.size > 0 && heard === 0 ? silentSeconds + 1 : 0
+    const isStarting = thread?.isReady === false
+    silentSeconds = (reading.size > 0 || isStarting) && heard === 0 ? silentSeconds + 1 : 0
     heard = 0
-    if (silentSeconds < silentMax) return
+    if (silentSeconds < (isStarting ? startSecondsMax : silentMax)) return
     silentSeconds = 0
     void thread?.worker.terminate()
   })
@@ -185,7 +206,7 @@ export const make = Effect.fnUntraced(function* (
     return current === undefined ? Effect.void : Effect.promise(() => current.worker.terminate())
   })
 
-  /** Returns undefined for a body that ended the thread. */
+  /** Returns undefined for a body that ended the thread, or that cannot be read. */
   return (received: Reading.Received): Effect.Effect<Reading.Answer | undefined> =>
     Effect.flatMap(
       Effect.callback<Reading.Answer | "here" | undefined>((resume) => {
@@ -202,6 +223,6 @@ export const make = Effect.fnUntraced(function* (
         if (thread?.isReady === true) dispatch(thread.worker)
         return Effect.sync(() => (reads.isAbandoned = true))
       }),
-      (answer) => (answer === "here" ? Reading.read(received) : Effect.succeed(answer))
+      (answer) => (answer === "here" ? readHere(received) : Effect.succeed(answer))
     )
 })

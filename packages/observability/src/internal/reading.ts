@@ -54,3 +54,6 @@ export const read = (received: Received): Effect.Effect<Answer> => {
       : { header: {}, items: [{ type: "event", header: {}, payload: body }] }
   return typeof envelope === "string" ? Effect.succeed(envelope) : SentryItems.read(envelope, context)
 }
+
+export const nameOfDefect = (defect: unknown): string =>
+  defect instanceof Error ? defect.name : typeof defect
