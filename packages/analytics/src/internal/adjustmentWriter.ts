@@ -138,6 +138,15 @@ export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
     UNION ALL
   `
 
+  /** The new state of all that is adjusted. */
+  const adjustmentRows = (tenantId: Parameter) => sql`
+    INSERT INTO hm_order_adjustment (tenant_id, ${adjustment}, ${bookedPlace})
+    SELECT ${tenantId}, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at, adjusted_units,
+           adjusted_amount, adjusted_tax, adjusted_shipping, adjusted_fees, seller_id, product_id, category, region,
+           channel, currency, booked_tenant_day, booked_seller_day
+      FROM x
+  `
+
   const bookOf = KeptStatement.make<Gate, Given>(sql, shapeOfGiven, (valueOf, given) => {
     const tenantId = valueOf(tenantIdOf)
     const now = valueOf(nowOf)
@@ -167,12 +176,7 @@ export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
           LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = x.seller_id
          WHERE i.stored_version IS NULL),
       p AS (${placeholders(tenantId)}),
-      a AS (
-        INSERT INTO hm_order_adjustment (tenant_id, ${adjustment}, ${bookedPlace})
-        SELECT ${tenantId}, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at, adjusted_units,
-               adjusted_amount, adjusted_tax, adjusted_shipping, adjusted_fees, seller_id, product_id, category, region,
-               channel, currency, booked_tenant_day, booked_seller_day
-          FROM x),
+      a AS (${adjustmentRows(tenantId)}),
       d AS (
         INSERT INTO hm_order_delta (tenant_id, recorded_at, ${key}, ${names})
         SELECT ${tenantId}, ${now}, q.*
@@ -250,12 +254,7 @@ export const make = (sql: SqlClient.SqlClient): AdjustmentWriter => {
           LEFT JOIN LATERAL (${lineOrPlaceOf(sql, tenantId, "m")}) x ON true
           LEFT JOIN hm_order_zone z ON z.tenant_id = ${tenantId} AND z.seller_id = x.seller_id),
       p AS (${placeholders(tenantId)}),
-      a AS (
-        INSERT INTO hm_order_adjustment (tenant_id, ${adjustment}, ${bookedPlace})
-        SELECT ${tenantId}, order_id, line_id, kind, adjustment_id, version, body_hash, booked_at, adjusted_units,
-               adjusted_amount, adjusted_tax, adjusted_shipping, adjusted_fees, seller_id, product_id, category, region,
-               channel, currency, booked_tenant_day, booked_seller_day
-          FROM x
+      a AS (${adjustmentRows(tenantId)}
             ON CONFLICT (tenant_id, order_id, line_id, kind, adjustment_id)
             DO UPDATE SET version = excluded.version, body_hash = excluded.body_hash, booked_at = excluded.booked_at,
                           units = excluded.units, amount = excluded.amount, tax = excluded.tax,
