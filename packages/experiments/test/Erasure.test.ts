@@ -17,7 +17,8 @@ const momentsOf = (experimentId: string) =>
              sum(x) AS x, sum(e) AS e, sum(yy) AS yy, sum(yd) AS yd, sum(yx) AS yx, sum(ye) AS ye, sum(dd) AS dd,
              sum(dx) AS dx, sum(de) AS de, sum(xx) AS xx, sum(xe) AS xe, sum(ee) AS ee
         FROM (
-             SELECT *
+             SELECT tenant_id, experiment_id, position, variant, phase, day, n, crossed, other,
+                    y, d, x, e, yy, yd, yx, ye, dd, dx, de, xx, xe, ee
                FROM hm_experiment_moment
               UNION ALL
              SELECT tenant_id, experiment_id, position, variant, phase, day, n, crossed, other,
