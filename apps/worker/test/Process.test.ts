@@ -182,7 +182,7 @@ describe("the worker process", () => {
     () =>
       Effect.gen(function* () {
         const sql = yield* PgClient.PgClient
-        yield* sql`ALTER TABLE hm_job_scheduler ADD COLUMN of_next_release text`
+        yield* sql`ALTER TABLE hm_job_scheduler ADD COLUMN IF NOT EXISTS of_next_release text`
         yield* sql`
         INSERT INTO hm_event_migrations (id, name, checksum, oldest_release, applied_by)
         VALUES (99, 'of_next_release', 'x', '0.0.0', '0.9.0')

@@ -91,6 +91,25 @@ for (const multiplex of [true, false]) {
       }).pipe(Effect.provide(TestDatabase.layer()))
     )
 
+    it.live("begins a transaction when a long statement has left the one connection", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* withLimit(1, { multiplex }, ({ role }) =>
+          Effect.gen(function* () {
+            const limited = yield* SqlClient.SqlClient
+            const long = yield* Effect.forkChild(limited`SELECT pg_sleep(6)`)
+            yield* sql`
+              SELECT 1
+                FROM pg_stat_activity
+               WHERE usename = ${role} AND wait_event = 'PgSleep'
+            `.pipe(Effect.repeat({ until: (rows) => rows.length === 1 }))
+            yield* transaction
+            yield* Fiber.join(long)
+          })
+        )
+      }).pipe(Effect.provide(TestDatabase.layer()))
+    )
+
     it.live("fails with the server's reason when it has no connection at all", () =>
       Effect.gen(function* () {
         for (const work of [statement, transaction, stream]) {

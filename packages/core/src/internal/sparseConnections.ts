@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import * as Storage from "../Storage.ts"
 
@@ -190,10 +190,16 @@ export const make = Effect.fnUntraced(function* (pool: PgPool.PgPool): Effect.fn
           if (held > 0) continue
           admit()
           if (other !== undefined && isEmpty()) {
-            const lent = yield* Effect.exit(restore(Effect.timeoutOption(other, otherMillis)))
-            if (Exit.isFailure(lent)) {
-              if (!isRefused(lent)) return yield* Effect.failCause(lent.cause)
-            } else if (Option.isSome(lent.value)) return lent.value.value
+            const scope = yield* Effect.flatMap(Effect.scope, Scope.fork)
+            const lent = yield* Effect.exit(
+              restore(Effect.timeoutOption(Scope.provide(other, scope), otherMillis))
+            )
+            if (Exit.isSuccess(lent) && Option.isSome(lent.value)) return lent.value.value
+            // It may have come too late, and would be held for as long as this caller waits.
+            yield* Scope.close(scope, Exit.void)
+            // The other pool's callers have its connections one after the other: this one waits as well.
+            if (Exit.isSuccess(lent)) continue
+            if (!isRefused(lent)) return yield* Effect.failCause(lent.cause)
           }
           if (isEmpty() && ++attempts >= attemptsMax) return yield* exit
           yield* restore(Effect.sleep(pauseMillis))
