@@ -62,20 +62,17 @@ export const make = (sql: SqlClient.SqlClient) => {
         const sent = Grouped.distinct(entries, logIds)
         const { held, ready } = from === "intake" ? yield* pending.split(sent) : { held: [], ready: sent }
         yield* pending.hold(held)
-        const fresh = new Set((yield* reads.insertKeys(ready)).map(({ logId }) => logId))
+        const claimed = yield* reads.claim(ready)
+        const fresh = new Set(claimed.logIds)
         const entered = ready.filter(({ logId }) => fresh.has(logId))
-        const rows = yield* reads.groupsOf(entered)
-        const releases = yield* reads.releasesOf(entered)
-        const escalating = rows.filter(
+        const escalating = claimed.hashes.filter(
           ({ root }) => root?.state.status === "muted" && root.state.mute.escalating
         )
         const hours = yield* reads.hoursOf(escalating, entered)
         const candidates = yield* Identifier.nextMany(entered.length)
-        const batch = Grouped.group(entered, rows, releases, hours, candidates)
-        const users = yield* statements.insertUsers(batch)
+        const batch = Grouped.group(entered, claimed.hashes, claimed.releases, hours, candidates)
         yield* statements.write({
           batch,
-          users,
           counts: Grouped.countsOf(open, entered, held),
           submissions: open,
           itemIds: yield* Identifier.nextMany(open.reduce((sum, { items }) => sum + items.length, 0)),

@@ -2,6 +2,7 @@
  * The statements with which the writer locks and reads what a batch concerns.
  */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Columns from "./columns.ts"
 import type { Entered, HashRow, ReleaseRow } from "./groupedBatch.ts"
@@ -14,24 +15,95 @@ const weekMillis = 7 * 24 * 3_600_000
 
 const date = (millis: number): Date => new Date(millis)
 
-interface IssueRow {
-  readonly tenantId: string
-  readonly projectId: number
-  readonly hash: string
-  readonly issueId: string
-  readonly rootId: string | null
-  readonly title: string
-  readonly level: string
-  readonly status: string
-  readonly resolution: unknown
-  readonly mute: unknown
+const IssueRow = Schema.Struct({
+  tenantId: Schema.String,
+  projectId: Schema.Int,
+  hash: Schema.String,
+  issueId: Schema.String,
+  /** Null when the issue was deleted, as all that follows. */
+  rootId: Schema.NullOr(Schema.String),
+  title: Schema.NullOr(Schema.String),
+  level: Schema.NullOr(Schema.String),
+  status: Schema.NullOr(Schema.String),
+  resolution: Schema.Unknown,
+  mute: Schema.Unknown
+})
+
+const decodeClaimed = Schema.decodeUnknownSync(
+  Schema.Struct({
+    logIds: Schema.Array(Schema.String),
+    hashes: Schema.Array(IssueRow),
+    releases: Schema.Array(
+      Schema.Struct({
+        tenantId: Schema.String,
+        projectId: Schema.Int,
+        release: Schema.String,
+        firstSeenMillis: Schema.Int
+      })
+    )
+  })
+)
+
+export interface Claimed {
+  /** Of the events that were not stored before. */
+  readonly logIds: ReadonlyArray<string>
+  readonly hashes: ReadonlyArray<HashRow>
+  readonly releases: ReadonlyArray<ReleaseRow>
 }
 
+const hashRowOf = ({
+  hash,
+  issueId,
+  level,
+  mute,
+  projectId,
+  resolution,
+  rootId,
+  status,
+  tenantId,
+  title
+}: typeof IssueRow.Type): HashRow => ({
+  tenantId,
+  projectId,
+  hash,
+  issueId,
+  root:
+    rootId === null
+      ? undefined
+      : {
+          issueId: rootId,
+          title: title ?? "",
+          level: level ?? "",
+          state: IssueState.decode({ status: status ?? "", resolution, mute })
+        }
+})
+
+/** Texts of events, once for each project. */
+const distinctOf = (entries: ReadonlyArray<Entered>, textsOf: (entry: Entered) => ReadonlyArray<string>) =>
+  Array.from(
+    new Map(
+      entries.flatMap((entry) =>
+        textsOf(entry).map((text) => {
+          const { projectId, tenantId } = entry
+          return [keyOf(tenantId, projectId, text), { tenantId, projectId, text }] as const
+        })
+      )
+    ).values()
+  )
+
 export const make = (sql: SqlClient.SqlClient) => ({
-  /** Locks the open projects of the submissions, in one order. */
+  /**
+   * Locks the open projects of the submissions, in one order. For a few events, planning the next statements takes longer
+   * than running them: their plans are kept, and are plans by key also when they were made for empty tables. The settings
+   * end with the transaction.
+   */
   lockProjects: (submissions: ReadonlyArray<Submission>) =>
     sql<{ readonly tenantId: string; readonly projectId: number }>`
-      SELECT p.tenant_id AS "tenantId", p.project_id AS "projectId"
+      SELECT p.tenant_id AS "tenantId", p.project_id AS "projectId",
+             set_config('plan_cache_mode', 'force_generic_plan', true),
+             set_config('enable_seqscan', 'off', true),
+             set_config('enable_hashjoin', 'off', true),
+             set_config('enable_mergejoin', 'off', true)
         FROM hm_error_project p
        WHERE (p.tenant_id, p.project_id) IN (
              SELECT *
@@ -43,11 +115,18 @@ export const make = (sql: SqlClient.SqlClient) => ({
          FOR NO KEY UPDATE
     `,
 
-  /** Claims the ids of events. Those that were stored before are not returned. */
-  insertKeys: (entries: ReadonlyArray<Entered>) =>
-    entries.length === 0
-      ? Effect.succeed([])
-      : sql<{ readonly logId: string }>`
+  /**
+   * Claims the ids of events, and reads the issues of their hashes, the states of those that show them, and first sights of
+   * their releases. Those that were stored before are not among the ids that are returned.
+   */
+  claim: (entries: ReadonlyArray<Entered>) => {
+    if (entries.length === 0) return Effect.succeed<Claimed>({ logIds: [], hashes: [], releases: [] })
+    const hashes = distinctOf(entries, ({ event }) => [...event.hashes, ...event.formerHashes])
+    const releases = distinctOf(entries, ({ event }) => (event.release === null ? [] : [event.release]))
+    return Effect.map(
+      sql<{ readonly logIds: unknown; readonly hashes: unknown; readonly releases: unknown }>`
+        WITH
+        claimed AS (
           INSERT INTO hm_error_event_key (tenant_id, project_id, event_id, log_id, received_at)
           SELECT *
             FROM unnest(${entries.map(({ tenantId }) => tenantId)}::text[],
@@ -57,81 +136,43 @@ export const make = (sql: SqlClient.SqlClient) => ({
                         ${entries.map(({ event }) => date(event.receivedAtMillis))}::timestamptz[])
               ON CONFLICT (tenant_id, project_id, event_id)
               DO NOTHING
-          RETURNING log_id::text AS "logId"
-        `,
-
-  /** The issues of the hashes, and the states of those that show them. */
-  groupsOf: (entries: ReadonlyArray<Entered>) => {
-    const hashes = new Map(
-      entries.flatMap(({ event, projectId, tenantId }) =>
-        [...event.hashes, ...event.formerHashes].map(
-          (hash) => [keyOf(tenantId, projectId, hash), { tenantId, projectId, hash }] as const
+          RETURNING log_id
+        ),
+        found_hash AS (
+          SELECT h.tenant_id AS "tenantId", h.project_id AS "projectId", h.hash, h.issue_id AS "issueId",
+                 root.issue_id AS "rootId", root.title, root.level, root.status, root.resolution, root.mute
+            FROM unnest(${hashes.map(({ tenantId }) => tenantId)}::text[],
+                        ${hashes.map(({ projectId }) => projectId)}::int4[],
+                        ${hashes.map(({ text }) => text)}::text[]) AS wanted (tenant_id, project_id, hash)
+            JOIN hm_error_hash h ON h.tenant_id = wanted.tenant_id
+                                AND h.project_id = wanted.project_id
+                                AND h.hash = wanted.hash
+            LEFT JOIN hm_error_issue home ON home.tenant_id = h.tenant_id AND home.issue_id = h.issue_id
+            LEFT JOIN hm_error_issue root ON root.tenant_id = h.tenant_id
+                                         AND root.issue_id = coalesce(home.merged_into, home.issue_id)
+        ),
+        found_release AS (
+          SELECT r.tenant_id AS "tenantId", r.project_id AS "projectId", r.release,
+                 floor(extract(epoch FROM r.first_seen) * 1000)::int8 AS "firstSeenMillis"
+            FROM unnest(${releases.map(({ tenantId }) => tenantId)}::text[],
+                        ${releases.map(({ projectId }) => projectId)}::int4[],
+                        ${releases.map(({ text }) => text)}::text[]) AS wanted (tenant_id, project_id, release)
+            JOIN hm_error_release r ON r.tenant_id = wanted.tenant_id
+                                   AND r.project_id = wanted.project_id
+                                   AND r.release = wanted.release
         )
-      )
-    )
-    const wanted = Array.from(hashes.values())
-    if (wanted.length === 0) return Effect.succeed<ReadonlyArray<HashRow>>([])
-    return Effect.map(
-      sql<IssueRow>`
-        SELECT h.tenant_id AS "tenantId", h.project_id AS "projectId", h.hash, h.issue_id::text AS "issueId",
-               root.issue_id::text AS "rootId", root.title, root.level, root.status, root.resolution, root.mute
-          FROM unnest(${wanted.map(({ tenantId }) => tenantId)}::text[],
-                      ${wanted.map(({ projectId }) => projectId)}::int4[],
-                      ${wanted.map(({ hash }) => hash)}::text[]) AS wanted (tenant_id, project_id, hash)
-          JOIN hm_error_hash h ON h.tenant_id = wanted.tenant_id
-                              AND h.project_id = wanted.project_id
-                              AND h.hash = wanted.hash
-          LEFT JOIN hm_error_issue home ON home.tenant_id = h.tenant_id AND home.issue_id = h.issue_id
-          LEFT JOIN hm_error_issue root ON root.tenant_id = h.tenant_id
-                                       AND root.issue_id = coalesce(home.merged_into, home.issue_id)
+        SELECT (SELECT coalesce(jsonb_agg(c.log_id), '[]') FROM claimed c) AS "logIds",
+               (SELECT coalesce(jsonb_agg(h), '[]') FROM found_hash h) AS hashes,
+               (SELECT coalesce(jsonb_agg(r), '[]') FROM found_release r) AS releases
       `,
-      (rows): ReadonlyArray<HashRow> =>
-        rows.map(
-          ({ hash, issueId, level, mute, projectId, resolution, rootId, status, tenantId, title }) => ({
-            tenantId,
-            projectId,
-            hash,
-            issueId,
-            root:
-              rootId === null
-                ? undefined
-                : {
-                    issueId: rootId,
-                    title,
-                    level,
-                    state: IssueState.decode({
-                      status,
-                      resolution: Columns.jsonOf(resolution),
-                      mute: Columns.jsonOf(mute)
-                    })
-                  }
-          })
-        )
-    )
-  },
-
-  /** First sights of the batch's releases. */
-  releasesOf: (entries: ReadonlyArray<Entered>) => {
-    const wanted = entries.filter(({ event }) => event.release !== null)
-    if (wanted.length === 0) return Effect.succeed<ReadonlyArray<ReleaseRow>>([])
-    return Effect.map(
-      sql<{
-        readonly tenantId: string
-        readonly projectId: number
-        readonly release: string
-        readonly firstSeen: Date
-      }>`
-        SELECT r.tenant_id AS "tenantId", r.project_id AS "projectId", r.release, r.first_seen AS "firstSeen"
-          FROM hm_error_release r
-         WHERE (r.tenant_id, r.project_id, r.release) IN (
-               SELECT *
-                 FROM unnest(${wanted.map(({ tenantId }) => tenantId)}::text[],
-                             ${wanted.map(({ projectId }) => projectId)}::int4[],
-                             ${wanted.map(({ event }) => event.release)}::text[])
-               )
-      `,
-      (rows): ReadonlyArray<ReleaseRow> =>
-        rows.map(({ firstSeen, ...row }) => ({ ...row, firstSeenMillis: firstSeen.getTime() }))
+      ([row]): Claimed => {
+        const { hashes, logIds, releases } = decodeClaimed({
+          logIds: Columns.jsonOf(row?.logIds),
+          hashes: Columns.jsonOf(row?.hashes),
+          releases: Columns.jsonOf(row?.releases)
+        })
+        return { logIds, releases, hashes: hashes.map(hashRowOf) }
+      }
     )
   },
 

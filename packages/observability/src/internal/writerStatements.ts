@@ -1,7 +1,6 @@
 /**
  * The statements with which the writer stores a batch.
  */
-import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { Batch, ProjectCount } from "./groupedBatch.ts"
 import { hourOf, keyOf } from "./groupedBatch.ts"
@@ -16,86 +15,29 @@ const date = (millis: number): Date => new Date(millis)
 /** The driver cannot send an array of nulls alone. No text of ours is empty, so that the statement makes null of it. */
 const orEmpty = (text: string | null | undefined): string => text ?? ""
 
-export interface NewUser {
-  readonly tenantId: string
-  readonly issueId: string
-  readonly users: number
-}
+/** Users of each issue of the batch. */
+const usersOf = ({ placed }: Batch) =>
+  Array.from(
+    new Map(
+      placed.flatMap(({ event: { userKey }, issueId, rootId, tenantId }) =>
+        userKey === null
+          ? []
+          : [[keyOf(tenantId, issueId, userKey), { tenantId, issueId, rootId, userKey }] as const]
+      )
+    ).values()
+  )
 
 export const make = (sql: SqlClient.SqlClient) => ({
-  /** Records the users of the batch, and returns how many are new to each issue. */
-  insertUsers: ({ placed }: Batch) => {
-    const distinct = new Map(
-      placed.flatMap(({ event, issueId, rootId, tenantId }) =>
-        event.userKey === null
-          ? []
-          : [
-              [
-                keyOf(tenantId, issueId, event.userKey),
-                { tenantId, issueId, rootId, userKey: event.userKey }
-              ] as const
-            ]
-      )
-    )
-    const users = Array.from(distinct.values())
-    if (users.length === 0) return Effect.succeed<ReadonlyArray<NewUser>>([])
-    return sql<NewUser>`
-      WITH
-      -- Those that the issue itself has not seen.
-      new_user AS (
-        SELECT b.*
-          FROM unnest(${users.map(({ tenantId }) => tenantId)}::text[],
-                      ${users.map(({ issueId }) => issueId)}::uuid[],
-                      ${users.map(({ rootId }) => rootId)}::uuid[],
-                      ${users.map(({ userKey }) => userKey)}::text[]) AS b (tenant_id, issue_id, root_id, user_key)
-         WHERE NOT EXISTS (
-               SELECT
-                 FROM hm_error_user u
-                WHERE u.tenant_id = b.tenant_id AND u.issue_id = b.issue_id AND u.user_key = b.user_key AND u.is_own
-               )
-      ),
-      -- The issue that shows a merged one has its users too.
-      seen_user AS (
-        SELECT tenant_id, issue_id, user_key, bool_or(is_own) AS is_own, sum(merged)::int AS merged
-          FROM (
-               SELECT tenant_id, issue_id, user_key, true AS is_own, 0 AS merged
-                 FROM new_user
-               UNION ALL
-               SELECT tenant_id, root_id, user_key, false, 1
-                 FROM new_user
-                WHERE root_id <> issue_id
-               ) sights
-         GROUP BY tenant_id, issue_id, user_key
-      ),
-      user_row AS (
-        INSERT INTO hm_error_user AS u (tenant_id, issue_id, user_key, is_own, merged)
-        SELECT tenant_id, issue_id, user_key, is_own, merged
-          FROM seen_user
-            ON CONFLICT (tenant_id, issue_id, user_key)
-            DO UPDATE SET is_own = u.is_own OR excluded.is_own, merged = u.merged + excluded.merged
-      )
-      SELECT s.tenant_id AS "tenantId", s.issue_id::text AS "issueId", count(*)::int AS users
-        FROM seen_user s
-       WHERE NOT EXISTS (
-             SELECT
-               FROM hm_error_user u
-              WHERE u.tenant_id = s.tenant_id AND u.issue_id = s.issue_id AND u.user_key = s.user_key
-             )
-       GROUP BY s.tenant_id, s.issue_id
-    `
-  },
-
-  /** Writes issues, hashes, counts, tags, releases and events in one statement. */
+  /** Writes users, issues, hashes, counts, tags, releases and events in one statement. */
   write: (parts: {
     readonly batch: Batch
-    readonly users: ReadonlyArray<NewUser>
     readonly counts: ReadonlyArray<ProjectCount>
     readonly submissions: ReadonlyArray<Submission>
     readonly itemIds: ReadonlyArray<string>
     readonly now: Date
   }) => {
-    const { batch, counts, itemIds, now, submissions, users } = parts
-    const usersOf = new Map(users.map(({ issueId, tenantId, users: n }) => [keyOf(tenantId, issueId), n]))
+    const { batch, counts, itemIds, now, submissions } = parts
+    const users = usersOf(batch)
     const newKeys = new Set(batch.newIssues.map(({ issueId, tenantId }) => keyOf(tenantId, issueId)))
     const made = batch.newIssues.map((issue) => {
       const tally = batch.tallies.find((t) => t.tenantId === issue.tenantId && t.issueId === issue.issueId)
@@ -150,13 +92,57 @@ export const make = (sql: SqlClient.SqlClient) => ({
     )
     return sql`
       WITH
+      -- Those that the issue itself has not seen.
+      new_user AS (
+        SELECT b.*
+          FROM unnest(${users.map(({ tenantId }) => tenantId)}::text[],
+                      ${users.map(({ issueId }) => issueId)}::uuid[],
+                      ${users.map(({ rootId }) => rootId)}::uuid[],
+                      ${users.map(({ userKey }) => userKey)}::text[]) AS b (tenant_id, issue_id, root_id, user_key)
+         WHERE NOT EXISTS (
+               SELECT
+                 FROM hm_error_user u
+                WHERE u.tenant_id = b.tenant_id AND u.issue_id = b.issue_id AND u.user_key = b.user_key AND u.is_own
+               )
+      ),
+      -- The issue that shows a merged one has its users too.
+      seen_user AS (
+        SELECT tenant_id, issue_id, user_key, bool_or(is_own) AS is_own, sum(merged)::int AS merged
+          FROM (
+               SELECT tenant_id, issue_id, user_key, true AS is_own, 0 AS merged
+                 FROM new_user
+               UNION ALL
+               SELECT tenant_id, root_id, user_key, false, 1
+                 FROM new_user
+                WHERE root_id <> issue_id
+               ) sights
+         GROUP BY tenant_id, issue_id, user_key
+      ),
+      user_row AS (
+        INSERT INTO hm_error_user AS u (tenant_id, issue_id, user_key, is_own, merged)
+        SELECT tenant_id, issue_id, user_key, is_own, merged
+          FROM seen_user
+            ON CONFLICT (tenant_id, issue_id, user_key)
+            DO UPDATE SET is_own = u.is_own OR excluded.is_own, merged = u.merged + excluded.merged
+      ),
+      user_count AS (
+        SELECT s.tenant_id, s.issue_id, count(*) AS users
+          FROM seen_user s
+         WHERE NOT EXISTS (
+               SELECT
+                 FROM hm_error_user u
+                WHERE u.tenant_id = s.tenant_id AND u.issue_id = s.issue_id AND u.user_key = s.user_key
+               )
+         GROUP BY s.tenant_id, s.issue_id
+      ),
       new_issue AS (
         INSERT INTO hm_error_issue (tenant_id, issue_id, project_id, kind, title, culprit, level, status, resolution, mute,
                                     event_count, user_count, first_seen, last_seen, first_release, last_release,
                                     recorded_at, updated_at)
         SELECT n.tenant_id, n.issue_id, n.project_id, n.kind, n.title, nullif(n.culprit, ''), n.level, n.status,
-               nullif(n.resolution, '')::jsonb, nullif(n.mute, '')::jsonb, n.events, n.users, n.first_seen, n.last_seen,
-               nullif(n.first_release, ''), nullif(n.last_release, ''), n.at, n.at
+               nullif(n.resolution, '')::jsonb, nullif(n.mute, '')::jsonb, n.events,
+               coalesce((SELECT u.users FROM user_count u WHERE u.tenant_id = n.tenant_id AND u.issue_id = n.issue_id), 0),
+               n.first_seen, n.last_seen, nullif(n.first_release, ''), nullif(n.last_release, ''), n.at, n.at
           FROM unnest(${made.map(({ tenantId }) => tenantId)}::text[],
                       ${made.map(({ issueId }) => issueId)}::uuid[],
                       ${made.map(({ projectId }) => projectId)}::int4[],
@@ -168,19 +154,20 @@ export const make = (sql: SqlClient.SqlClient) => ({
                       ${statesOfNew.map(({ resolution }) => orEmpty(resolution))}::text[],
                       ${statesOfNew.map(({ mute }) => orEmpty(mute))}::text[],
                       ${made.map(({ tally }) => tally?.events ?? 0)}::int8[],
-                      ${made.map(({ issueId, tenantId }) => usersOf.get(keyOf(tenantId, issueId)) ?? 0)}::int8[],
                       ${made.map(({ first, tally }) => date(tally?.firstMillis ?? first.occurredAtMillis))}::timestamptz[],
                       ${made.map(({ first, tally }) => date(tally?.lastMillis ?? first.occurredAtMillis))}::timestamptz[],
                       ${made.map(({ tally }) => orEmpty(tally?.firstRelease))}::text[],
                       ${made.map(({ tally }) => orEmpty(tally?.lastRelease))}::text[],
                       ${made.map(({ first }) => date(first.receivedAtMillis))}::timestamptz[])
-               AS n (tenant_id, issue_id, project_id, kind, title, culprit, level, status, resolution, mute, events, users,
+               AS n (tenant_id, issue_id, project_id, kind, title, culprit, level, status, resolution, mute, events,
                      first_seen, last_seen, first_release, last_release, at)
       ),
       changed_issue AS (
         UPDATE hm_error_issue i
            SET event_count = i.event_count + c.events,
-               user_count = i.user_count + c.users,
+               user_count = i.user_count + coalesce(
+                 (SELECT u.users FROM user_count u WHERE u.tenant_id = c.tenant_id AND u.issue_id = c.issue_id), 0
+               ),
                first_seen = least(i.first_seen, c.first_seen),
                last_seen = greatest(i.last_seen, c.last_seen),
                last_release = coalesce(nullif(c.last_release, ''), i.last_release),
@@ -193,7 +180,6 @@ export const make = (sql: SqlClient.SqlClient) => ({
           FROM unnest(${changed.map(({ tenantId }) => tenantId)}::text[],
                       ${changed.map(({ issueId }) => issueId)}::uuid[],
                       ${changed.map(({ events }) => events)}::int8[],
-                      ${changed.map(({ issueId, tenantId }) => usersOf.get(keyOf(tenantId, issueId)) ?? 0)}::int8[],
                       ${changed.map(({ firstMillis }) => date(firstMillis))}::timestamptz[],
                       ${changed.map(({ lastMillis }) => date(lastMillis))}::timestamptz[],
                       ${changed.map(({ lastRelease }) => orEmpty(lastRelease))}::text[],
@@ -202,7 +188,7 @@ export const make = (sql: SqlClient.SqlClient) => ({
                       ${states.map((state) => orEmpty(state?.mute))}::text[],
                       ${changed.map(({ regressedAtMillis: at }) => (at === null ? "" : date(at).toISOString()))}::text[],
                       ${changed.map(({ isVersionRaised }) => (isVersionRaised ? 1 : 0))}::int4[])
-               AS c (tenant_id, issue_id, events, users, first_seen, last_seen, last_release, status, resolution, mute,
+               AS c (tenant_id, issue_id, events, first_seen, last_seen, last_release, status, resolution, mute,
                      regressed_at, raised)
          WHERE i.tenant_id = c.tenant_id AND i.issue_id = c.issue_id
       ),
