@@ -127,6 +127,13 @@ const withHeaders = (
   )
 }
 
+/** Services that a request adds to those of the process, and some more. With more than that, all of them are copied. */
+const requestServicesMax = 32
+
+/** The services of the process, for requests that add theirs. */
+const ofRequests = <R>(services: Context.Context<R>): Context.Context<R> =>
+  Context.makeUnsafe(new Map(services.mapUnsafe), { maxDepth: requestServicesMax })
+
 /**
  * Serves the routes of a layer. Requires a listening `HttpServer`.
  *
@@ -147,7 +154,7 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
       const shutdown = yield* Shutdown
       const clock = yield* Clock.Clock
       const unavailability = yield* Unavailability.make
-      const measure = RequestMetrics.make()
+      const measure = RequestMetrics.make(yield* Effect.context())
       let inFlight = 0
 
       const isOpen = (method: string, url: string) => {
@@ -207,14 +214,11 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
               facts.unavailable = { reason: shutdown.isStopping() ? "stopping" : "other" }
             }
             accessLog.record(facts, response.status, endedAtMillis)
-            measure(
-              {
-                route: facts.route,
-                status: response.status,
-                durationMillis: endedAtMillis - facts.startedAtMillis
-              },
-              fiber.context
-            )
+            measure({
+              route: facts.route,
+              status: response.status,
+              durationMillis: endedAtMillis - facts.startedAtMillis
+            })
             const asked = Cors.methodOf(request) ?? request.method
             const sent = withHeaders(isOpen(asked, request.url) ? Cors.opened(response) : response, requestId)
             return response.status === 503
@@ -254,7 +258,7 @@ export const layer = <A, E, R>(routes: Layer.Layer<A, E, R>) =>
           }) as Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest>
         }
       )
-      return HttpServer.serve(served)
+      return Layer.effectDiscard(Effect.updateContext(HttpServer.serveEffect(served), ofRequests))
     })
     // The inferred type leaves out errors and requirements of handlers, which routes carry as `HttpRouter.Request`.
   ).pipe(Layer.provide(Layer.succeed(MaxBodySize, ByteSize.bytes(bodyBytesMax)))) as Layer.Layer<

@@ -110,6 +110,17 @@ export type Refusal =
 /** Finding a key reads one row. */
 const credentialDeadline = "2500 millis"
 
+/** As `Effect.provideContext`, which copies the services of the whole process for each request. */
+const provideAdded = <A, E, R, Added>(
+  self: Effect.Effect<A, E, R>,
+  added: Context.Context<Added>
+): Effect.Effect<A, E, Exclude<R, Added>> =>
+  Effect.updateContext(self, (services: Context.Context<Exclude<R, Added>>) => {
+    let all: Context.Context<never> = services
+    for (const [key, service] of added.mapUnsafe) all = Context.addUnsafe(all, key, service)
+    return all as Context.Context<R>
+  })
+
 /** Puts the headers of a verdict on whatever the request is answered with. */
 const announce = (verdict: Limits.Verdict): Effect.Effect<void, never, HttpServerRequest> =>
   Object.keys(verdict.headers).length === 0
@@ -253,7 +264,7 @@ export class RequestChain extends Context.Service<
             passage,
             { tenantId, clientKeyId: undefined },
             { ...actor, address: address.text, ...requestIdOf(facts) },
-            Effect.provideContext(handler, context)
+            provideAdded(handler, context)
           )
         }),
         pass: Effect.fnUntraced(function* (crossing, handler) {
@@ -280,7 +291,7 @@ export class RequestChain extends Context.Service<
           const context = yield* contextOf(credential)
           const tenantId = Option.getOrUndefined(credential.tenantId)
           const handling = Effect.gen(function* () {
-            const handled = Effect.provideContext(handler, context)
+            const handled = provideAdded(handler, context)
             return yield* handle(
               request,
               passage,

@@ -30,10 +30,13 @@ export interface Answered {
   readonly durationMillis: number
 }
 
-/** Makes a function that records a response. It keeps one series per group, which the routes bound. */
-export const make = () => {
+/**
+ * Makes a function that records a response. It keeps one series per group, which the routes bound. The context has the
+ * registry of the metrics.
+ */
+export const make = (context: Context.Context<never>) => {
   const groups = new Map<string | undefined, ReturnType<typeof makeGroup>>()
-  return ({ durationMillis, route, status }: Answered, context: Context.Context<never>): void => {
+  return ({ durationMillis, route, status }: Answered): void => {
     const known = groups.get(route) ?? makeGroup(groupOf(route))
     groups.set(route, known)
     known.byClass[Math.floor(status / 100) - 1]?.updateUnsafe(1, context)

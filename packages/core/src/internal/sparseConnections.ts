@@ -162,10 +162,13 @@ export const make = Effect.fnUntraced(function* (pool: PgPool.PgPool): Effect.fn
       Effect.gen(function* () {
         let isHeld = false
         // Before the pool's own finalizer is added: the connection is back in the pool when the next caller is called.
-        yield* Effect.addFinalizer(() =>
-          Effect.sync(() => {
-            if (isHeld) release()
-          })
+        yield* Effect.flatMap(Effect.scope, (scope) =>
+          Scope.addFinalizer(
+            scope,
+            Effect.sync(() => {
+              if (isHeld) release()
+            })
+          )
         )
         let attempts = 0
         for (let isFirst = true; ; isFirst = false) {
