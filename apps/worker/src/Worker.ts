@@ -65,9 +65,6 @@ export const standBack = Effect.flatMap(nice.config, (wanted) =>
   }).pipe(Effect.catchCause((cause) => Effect.logWarning("The priority of the worker stays as it is", cause)))
 )
 
-/** A worker's garbage is of one batch and soon gone: looking for it more often takes processor from the database. */
-const heapGrowingPercent = 100
-
 /** Where the worker listens. */
 export const options = Config.all({ port: port.config, host: host.config })
 
@@ -99,7 +96,6 @@ export const layer = (
 export const service = Layer.unwrap(
   Effect.gen(function* () {
     yield* Main.boundYoungGeneration
-    yield* Main.boundHeapGrowth(heapGrowingPercent)
     yield* standBack
     const listen = yield* options
     // A worker's statements are long and write: each has its connection.
