@@ -11,6 +11,8 @@ interface Settings {
   readonly port: number
   readonly path: string
   readonly millis: number
+  /** They begin at this time, in milliseconds since 1970. */
+  readonly beginsAt: number
   readonly slow: number
   readonly atOnce: number
   /** Bodies by coding, as files. */
@@ -28,6 +30,9 @@ const broken = [
   `{}\n${'{"type":"session"}\n{}\n'.repeat(1_001)}`
 ].map((text) => ({ coding: "identity", body: Buffer.from(text) }))
 
+await new Promise((resolve) => {
+  setTimeout(resolve, settings.beginsAt - performance.timeOrigin - performance.now())
+})
 const endsAt = performance.now() + settings.millis
 const statuses: Record<string, number> = {}
 const noted = (status: string) => {

@@ -4,7 +4,7 @@
  * exponential intervals, and a latency begins when its event was due.
  */
 import { connect, type Socket } from "node:net"
-import { setInterval } from "node:timers"
+import { setInterval, setTimeout } from "node:timers"
 import { gzipSync } from "node:zlib"
 
 interface Settings {
@@ -16,6 +16,8 @@ interface Settings {
   readonly faults: number
   readonly connections: number
   readonly millis: number
+  /** The first event is sent at this time, in milliseconds since 1970: the start of a client process is no load. */
+  readonly beginsAt: number
   /** Events per second. */
   readonly rate?: number
 }
@@ -130,7 +132,7 @@ const requestOf = (): Buffer => {
 
 const latencies: Array<number> = []
 const statuses: Record<string, number> = {}
-const startedAt = performance.now()
+const startedAt = Math.max(performance.now(), settings.beginsAt - performance.timeOrigin)
 const endsAt = startedAt + settings.millis
 const isOver = () => performance.now() >= endsAt
 
@@ -180,7 +182,7 @@ const converse = (socket: Socket): void => {
   })
   socket.on("error", () => (statuses["closed"] = (statuses["closed"] ?? 0) + 1))
   socket.on("close", finish)
-  next()
+  setTimeout(next, startedAt - performance.now())
 }
 
 for (let n = 0; n < settings.connections; n++) {
