@@ -141,7 +141,14 @@ export const make = (sql: SqlClient.SqlClient) => ({
                                     recorded_at, updated_at)
         SELECT n.tenant_id, n.issue_id, n.project_id, n.kind, n.title, nullif(n.culprit, ''), n.level, n.status,
                nullif(n.resolution, '')::jsonb, nullif(n.mute, '')::jsonb, n.events,
-               coalesce((SELECT u.users FROM user_count u WHERE u.tenant_id = n.tenant_id AND u.issue_id = n.issue_id), 0),
+               coalesce(
+                 (
+                   SELECT u.users
+                     FROM user_count u
+                    WHERE u.tenant_id = n.tenant_id AND u.issue_id = n.issue_id
+                 ),
+                 0
+               ),
                n.first_seen, n.last_seen, nullif(n.first_release, ''), nullif(n.last_release, ''), n.at, n.at
           FROM unnest(${made.map(({ tenantId }) => tenantId)}::text[],
                       ${made.map(({ issueId }) => issueId)}::uuid[],
@@ -166,7 +173,12 @@ export const make = (sql: SqlClient.SqlClient) => ({
         UPDATE hm_error_issue i
            SET event_count = i.event_count + c.events,
                user_count = i.user_count + coalesce(
-                 (SELECT u.users FROM user_count u WHERE u.tenant_id = c.tenant_id AND u.issue_id = c.issue_id), 0
+                 (
+                   SELECT u.users
+                     FROM user_count u
+                    WHERE u.tenant_id = c.tenant_id AND u.issue_id = c.issue_id
+                 ),
+                 0
                ),
                first_seen = least(i.first_seen, c.first_seen),
                last_seen = greatest(i.last_seen, c.last_seen),
