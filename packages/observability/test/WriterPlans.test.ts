@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
+import * as Writer from "@hypermarket/observability/internal/writer"
 import { capture, eventOf, layerServer, projectOf } from "./errorServer.ts"
 
 /** More than a session plans for its values, before it may keep a plan. */
@@ -48,6 +49,30 @@ layer(layerServer, { excludeTestServices: true })("The writer of errors", (it) =
         ),
         []
       )
+    })
+  )
+
+  it.effect("leaves the plans of other statements in a transaction as they are", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { projectId } = yield* projectOf("acme", "joined")
+      const settings = sql`
+        SELECT name, setting
+          FROM pg_settings
+         WHERE name LIKE 'enable\\_%' OR name = 'plan_cache_mode'
+         ORDER BY name
+      `
+      const before = yield* settings
+      const after = yield* sql.withTransaction(
+        Effect.andThen(
+          Writer.make(sql)(
+            [{ tenantId: "acme", projectId, receivedAtMillis: 0, events: [], items: [], counts: [] }],
+            "worker"
+          ),
+          settings
+        )
+      )
+      assert.deepStrictEqual(after, before)
     })
   )
 })

@@ -8,7 +8,7 @@ import * as Now from "@hypermarket/core/Now"
 import * as Outbox from "@hypermarket/core/Outbox"
 import * as Identifier from "@hypermarket/core/Identifier"
 import { provide, TenantId } from "@hypermarket/core/Tenant"
-import { transactionOf } from "@hypermarket/core/Transaction"
+import { isOpen, transactionOf } from "@hypermarket/core/Transaction"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Grouped from "./groupedBatch.ts"
@@ -44,6 +44,7 @@ export const make = (sql: SqlClient.SqlClient) => {
     submissions: ReadonlyArray<Submission>,
     from: "intake" | "worker" = "intake"
   ) {
+    const isJoined = yield* isOpen(sql)
     return yield* transactionOf(sql)(
       Effect.gen(function* () {
         const projects = new Set(
@@ -51,9 +52,9 @@ export const make = (sql: SqlClient.SqlClient) => {
             Grouped.keyOf(tenantId, projectId)
           )
         )
-        const isOpen = ({ projectId, tenantId }: { readonly tenantId: string; readonly projectId: number }) =>
+        const open = submissions.filter(({ projectId, tenantId }) =>
           projects.has(Grouped.keyOf(tenantId, projectId))
-        const open = submissions.filter(isOpen)
+        )
         if (open.length === 0) return 0
         const entries = open.flatMap(({ events, projectId, tenantId }) =>
           events.map((event) => ({ tenantId, projectId, event }))
@@ -79,6 +80,8 @@ export const make = (sql: SqlClient.SqlClient) => {
           now: yield* Now.now
         })
         yield* pending.noteMissing(batch.placed)
+        const hasCheckIns = open.some(({ checkIns = [] }) => checkIns.length > 0)
+        if (isJoined || hasCheckIns || batch.changes.length > 0) yield* reads.endSettings
         for (const { checkIns = [], projectId, tenantId } of open) {
           for (const checkIn of checkIns) yield* monitors.record({ tenantId, projectId }, checkIn)
         }

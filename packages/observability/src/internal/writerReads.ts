@@ -94,8 +94,7 @@ const distinctOf = (entries: ReadonlyArray<Entered>, textsOf: (entry: Entered) =
 export const make = (sql: SqlClient.SqlClient) => ({
   /**
    * Locks the open projects of the submissions, in one order. For a few events, planning the next statements takes longer
-   * than running them: their plans are kept, and are plans by key also when they were made for empty tables. The settings
-   * end with the transaction.
+   * than running them: their plans are kept, and are plans by key also when they were made for empty tables.
    */
   lockProjects: (submissions: ReadonlyArray<Submission>) =>
     sql<{ readonly tenantId: string; readonly projectId: number }>`
@@ -114,6 +113,13 @@ export const make = (sql: SqlClient.SqlClient) => ({
        ORDER BY p.tenant_id, p.project_id
          FOR NO KEY UPDATE
     `,
+
+  /** Ends the settings of {@link lockProjects}: plans that others share are not made with them. */
+  endSettings: sql`
+    SELECT set_config(name, reset_val, true)
+      FROM pg_settings
+     WHERE name IN ('plan_cache_mode', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin')
+  `,
 
   /**
    * Claims the ids of events, and reads the issues of their hashes, the states of those that show them, and first sights of

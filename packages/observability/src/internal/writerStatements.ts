@@ -39,10 +39,11 @@ export const make = (sql: SqlClient.SqlClient) => ({
     const { batch, counts, itemIds, now, submissions } = parts
     const users = usersOf(batch)
     const newKeys = new Set(batch.newIssues.map(({ issueId, tenantId }) => keyOf(tenantId, issueId)))
-    const made = batch.newIssues.map((issue) => {
-      const tally = batch.tallies.find((t) => t.tenantId === issue.tenantId && t.issueId === issue.issueId)
-      return { ...issue, tally }
-    })
+    const tallies = new Map(batch.tallies.map((tally) => [keyOf(tally.tenantId, tally.issueId), tally]))
+    const made = batch.newIssues.map((issue) => ({
+      ...issue,
+      tally: tallies.get(keyOf(issue.tenantId, issue.issueId))
+    }))
     const changed = batch.tallies.filter(({ issueId, tenantId }) => !newKeys.has(keyOf(tenantId, issueId)))
     const hours = new Map<string, { tenantId: string; issueId: string; hour: number; events: number }>()
     const tags = new Map<
@@ -125,15 +126,19 @@ export const make = (sql: SqlClient.SqlClient) => ({
             ON CONFLICT (tenant_id, issue_id, user_key)
             DO UPDATE SET is_own = u.is_own OR excluded.is_own, merged = u.merged + excluded.merged
       ),
+      -- In one value: a join by nested loops would compare each issue of the batch with each.
       user_count AS (
-        SELECT s.tenant_id, s.issue_id, count(*) AS users
-          FROM seen_user s
-         WHERE NOT EXISTS (
-               SELECT
-                 FROM hm_error_user u
-                WHERE u.tenant_id = s.tenant_id AND u.issue_id = s.issue_id AND u.user_key = s.user_key
-               )
-         GROUP BY s.tenant_id, s.issue_id
+        SELECT jsonb_object_agg(counted.tenant_id || ' ' || counted.issue_id, counted.users) AS users
+          FROM (
+               SELECT s.tenant_id, s.issue_id, count(*) AS users
+                 FROM seen_user s
+                WHERE NOT EXISTS (
+                      SELECT
+                        FROM hm_error_user u
+                       WHERE u.tenant_id = s.tenant_id AND u.issue_id = s.issue_id AND u.user_key = s.user_key
+                      )
+                GROUP BY s.tenant_id, s.issue_id
+               ) counted
       ),
       new_issue AS (
         INSERT INTO hm_error_issue (tenant_id, issue_id, project_id, kind, title, culprit, level, status, resolution, mute,
@@ -141,14 +146,7 @@ export const make = (sql: SqlClient.SqlClient) => ({
                                     recorded_at, updated_at)
         SELECT n.tenant_id, n.issue_id, n.project_id, n.kind, n.title, nullif(n.culprit, ''), n.level, n.status,
                nullif(n.resolution, '')::jsonb, nullif(n.mute, '')::jsonb, n.events,
-               coalesce(
-                 (
-                   SELECT u.users
-                     FROM user_count u
-                    WHERE u.tenant_id = n.tenant_id AND u.issue_id = n.issue_id
-                 ),
-                 0
-               ),
+               coalesce(((SELECT users FROM user_count) ->> (n.tenant_id || ' ' || n.issue_id))::int8, 0),
                n.first_seen, n.last_seen, nullif(n.first_release, ''), nullif(n.last_release, ''), n.at, n.at
           FROM unnest(${made.map(({ tenantId }) => tenantId)}::text[],
                       ${made.map(({ issueId }) => issueId)}::uuid[],
@@ -172,14 +170,7 @@ export const make = (sql: SqlClient.SqlClient) => ({
       changed_issue AS (
         UPDATE hm_error_issue i
            SET event_count = i.event_count + c.events,
-               user_count = i.user_count + coalesce(
-                 (
-                   SELECT u.users
-                     FROM user_count u
-                    WHERE u.tenant_id = c.tenant_id AND u.issue_id = c.issue_id
-                 ),
-                 0
-               ),
+               user_count = i.user_count + coalesce(((SELECT users FROM user_count) ->> (c.tenant_id || ' ' || c.issue_id))::int8, 0),
                first_seen = least(i.first_seen, c.first_seen),
                last_seen = greatest(i.last_seen, c.last_seen),
                last_release = coalesce(nullif(c.last_release, ''), i.last_release),
