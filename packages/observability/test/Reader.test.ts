@@ -45,14 +45,15 @@ const ready = Effect.fnUntraced(function* (options: Parameters<typeof Reader.mak
 })
 
 describe("the thread that reads bodies", () => {
-  for (const [what, options] of [
-    ["ends", { thread: endingThread }],
-    ["hangs", { thread: endingThread, silentSecondsMax: 1 }]
+  for (const [what, value, options] of [
+    ["ends", "end the thread", { thread: endingThread }],
+    ["hangs", "hang the thread", { thread: endingThread, silentSecondsMax: 1 }],
+    ["runs out of memory", "fill the memory", { thread: endingThread }]
   ] as const) {
     it.live(`${what} with one body: it is refused, and those that were read with it are read again`, () =>
       Effect.gen(function* () {
         const read = yield* ready(options)
-        const values = ["a", "b", what === "ends" ? "end the thread" : "hang the thread", "c", "d"]
+        const values = ["a", "b", value, "c", "d"]
         const answers = yield* Effect.forEach(values, (value) => read(received(value)), {
           concurrency: "unbounded"
         })
@@ -67,6 +68,18 @@ describe("the thread that reads bodies", () => {
       }).pipe(Effect.scoped)
     )
   }
+
+  it.live("reads bodies of any size without a thread that does not get ready", () =>
+    Effect.gen(function* () {
+      const read = yield* Reader.make({
+        thread: new URL("data:text/javascript,setInterval(() => {}, 1000)"),
+        startSecondsMax: 1
+      })
+      const large = "a".repeat(300_000)
+      assert.deepStrictEqual(titlesOf(yield* read(received(large)))?.length, 1)
+      assert.deepStrictEqual(titlesOf(yield* read(received("after"))), ["TypeError: after"])
+    }).pipe(Effect.scoped)
+  )
 
   it.live("refuses a body whose reading fails, and logs whose it was without what it has", () =>
     Effect.gen(function* () {

@@ -66,9 +66,14 @@ const urlOfThread = () =>
  * size are read here: a client may give up before a thread has started.
  */
 export const make = Effect.fnUntraced(function* (
-  options: { readonly thread?: URL; readonly silentSecondsMax?: number } = {}
+  options: {
+    readonly thread?: URL
+    readonly silentSecondsMax?: number
+    readonly startSecondsMax?: number
+  } = {}
 ) {
   const silentMax = options.silentSecondsMax ?? silentSecondsMax
+  const startMax = options.startSecondsMax ?? startSecondsMax
   const fork = yield* FiberSet.makeRuntime()
   const turns = Turns.make<Reads>()
   const suspects: Array<Reads> = []
@@ -194,7 +199,7 @@ export const make = Effect.fnUntraced(function* (
     const isStarting = thread?.isReady === false
     silentSeconds = (reading.size > 0 || isStarting) && heard === 0 ? silentSeconds + 1 : 0
     heard = 0
-    if (silentSeconds < (isStarting ? startSecondsMax : silentMax)) return
+    if (silentSeconds < (isStarting ? startMax : silentMax)) return
     silentSeconds = 0
     void thread?.worker.terminate()
   })
