@@ -187,7 +187,7 @@ export type MeasureName = keyof typeof measures
  * @category guards
  * @since 0.1.0
  */
-export const isMeasureName = (name: string): name is MeasureName => name in measures
+export const isMeasureName = (name: string): name is MeasureName => Object.hasOwn(measures, name)
 
 /**
  * @category models

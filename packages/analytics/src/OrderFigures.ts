@@ -22,7 +22,7 @@ const adjustmentsMax = 1_000
 const decode = Schema.decodeUnknownEffect(OrderFigure)
 
 const isTotal = (name: string): name is keyof typeof OrderTotals.fields & MeasureName =>
-  name in OrderTotals.fields && name in expressions
+  Object.hasOwn(OrderTotals.fields, name) && Object.hasOwn(expressions, name)
 
 /** `'net', (gross - ...)::text, ...` */
 const totals = Object.keys(OrderTotals.fields)

@@ -137,15 +137,15 @@ const unwrapped = (item: string, { first, maximum, minimum, names }: Range): str
   return values.join()
 }
 
-const macros: { readonly [name: string]: string } = {
-  "@yearly": "0 0 1 1 *",
-  "@annually": "0 0 1 1 *",
-  "@monthly": "0 0 1 * *",
-  "@weekly": "0 0 * * 0",
-  "@daily": "0 0 * * *",
-  "@midnight": "0 0 * * *",
-  "@hourly": "0 * * * *"
-}
+const macros: ReadonlyMap<string, string> = new Map([
+  ["@yearly", "0 0 1 1 *"],
+  ["@annually", "0 0 1 1 *"],
+  ["@monthly", "0 0 1 * *"],
+  ["@weekly", "0 0 * * 0"],
+  ["@daily", "0 0 * * *"],
+  ["@midnight", "0 0 * * *"],
+  ["@hourly", "0 * * * *"]
+])
 
 const daysOfMonths = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
@@ -174,7 +174,7 @@ const restricted = (
 }
 
 const fieldsOf = (expression: string): Result.Result<Fields, string> => {
-  const texts = (macros[expression.toLowerCase()] ?? expression).split(/\s+/)
+  const texts = (macros.get(expression.toLowerCase()) ?? expression).split(/\s+/)
   if (texts.length === 5) texts.unshift("0")
   if (texts.length !== 6)
     return Result.fail("Expected five fields, six with seconds first, or a name such as @daily")

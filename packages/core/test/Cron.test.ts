@@ -96,6 +96,9 @@ describe("Cron", () => {
       ["0 0 30 2 *", /never comes/],
       ["0 0 31 2,4,6 *", /never comes/],
       ["@reboot", /@daily/],
+      ["constructor", /@daily/],
+      ["__proto__", /@daily/],
+      ["toString", /@daily/],
       ["", /five fields/],
       [`${"0,".repeat(100)}0 * * * *`, /at most 200/]
     ] as const

@@ -69,6 +69,30 @@ describe("the thread that reads bodies", () => {
     )
   }
 
+  for (const name of ["constructor", "__proto__", "valueOf"]) {
+    it.live(`takes the level and the type ${name} for ones that it does not know`, () =>
+      Effect.gen(function* () {
+        const read = yield* ready()
+        const body = envelopeOf(
+          {},
+          [{ type: "event" }, eventOf({ event: { level: name } })],
+          [{ type: name }, { some: "item" }]
+        )
+        const answer = yield* read({ ...received(""), body: new TextEncoder().encode(body) })
+        if (typeof answer !== "object") return assert.fail(answer)
+        const { counts, events } = answer.submission
+        assert.deepStrictEqual(
+          events.map(({ level }) => level),
+          ["error"]
+        )
+        assert.deepStrictEqual(
+          counts.map(({ category }) => category),
+          ["unknown"]
+        )
+      }).pipe(Effect.scoped)
+    )
+  }
+
   it.live("reads bodies of any size without a thread that does not get ready", () =>
     Effect.gen(function* () {
       const read = yield* Reader.make({

@@ -62,7 +62,10 @@ export const PolicyAction = Schema.String.check(
 )
 
 /** Codes of two countries that are often written and not assigned by ISO 3166-1. */
-const mistaken: Readonly<Record<string, string>> = { UK: "GB", EL: "GR" }
+const mistaken: ReadonlyMap<string, string> = new Map([
+  ["UK", "GB"],
+  ["EL", "GR"]
+])
 
 const placePattern = /^[A-Z][A-Z0-9_]{1,15}(?:-[A-Z0-9]{1,3})?$/
 
@@ -77,7 +80,7 @@ const placePattern = /^[A-Z][A-Z0-9_]{1,15}(?:-[A-Z0-9]{1,3})?$/
 export const PolicyRegion = Schema.String.check(
   Schema.makeFilter((code: string) => {
     const country = code.split("-")[0] ?? ""
-    const assigned = mistaken[country]
+    const assigned = mistaken.get(country)
     if (assigned !== undefined) {
       return `Expected ${assigned}${code.slice(country.length)}: ISO 3166-1 does not assign ${country}`
     }

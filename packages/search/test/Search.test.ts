@@ -3,6 +3,7 @@ import * as Database from "@hypermarket/core/Database"
 import { provide } from "@hypermarket/core/Tenant"
 import { IndexName, VersionId } from "@hypermarket/search/SearchIndex"
 import { SearchIndexes } from "@hypermarket/search/SearchIndexes"
+import * as SearchSettings from "@hypermarket/search/SearchSettings"
 import type { SearchQuery, SearchResult } from "@hypermarket/search/SearchQuery"
 import { SearchIndexVersions } from "@hypermarket/search/SearchIndexVersions"
 import { Search } from "@hypermarket/search/Search"
@@ -37,6 +38,35 @@ layer(layerOf(), { excludeTestServices: true })("Search", (it) => {
       assert.deepStrictEqual(ids(yield* search({ query: "lamp" }, index)), [])
       yield* remove(["a"], index)
       assert.deepStrictEqual(ids(yield* search({ query: "chair" }, index)), [])
+    })
+  )
+
+  it.effect("indexes documents that lack a column of a name that every object has", () =>
+    Effect.gen(function* () {
+      const index = IndexName.make("named")
+      const { version } = yield* makeIndex(index)
+      const names = ["constructor", "toString"]
+      const settings = {
+        ...SearchSettings.defaults,
+        columns: names.map((name) => ({ name, kind: "keyword" as const }))
+      }
+      yield* Effect.flatMap(SearchIndexes, (indexes) => indexes.change(index, version, { settings })).pipe(
+        provide(acme)
+      )
+      yield* upsert(
+        [
+          { id: "a", fields: { title: "Desk lamp", constructor: "Oak", toString: ["x", "y"] } },
+          { id: "b", fields: { title: "Floor lamp" } }
+        ],
+        index
+      )
+      yield* buildActive(index)
+      yield* upsert([{ id: "c", fields: { title: "Wall lamp" } }], index)
+      const found = yield* search({ query: "lamp", facets: names.map((column) => ({ column })) }, index)
+      assert.deepStrictEqual(ids(found).toSorted(), ["a", "b", "c"])
+      assert.deepStrictEqual(ids(yield* search({ query: "lamp", filter: `constructor = "Oak"` }, index)), [
+        "a"
+      ])
     })
   )
 

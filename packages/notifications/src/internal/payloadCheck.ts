@@ -65,7 +65,7 @@ const problemOf = (rule: Rule, value: Schema.Json): string | undefined => {
     if (isBelow(length, rule["minLength"])) return `Expected at least ${String(rule["minLength"])} characters`
     if (isAbove(length, rule["maxLength"])) return `Expected at most ${String(rule["maxLength"])} characters`
     const { format } = rule
-    if (typeof format === "string" && formats[format]?.(value) === false)
+    if (typeof format === "string" && Object.hasOwn(formats, format) && formats[format]?.(value) === false)
       return `Expected a text of ${format}`
   }
   if (Array.isArray(value)) {

@@ -46,33 +46,33 @@ export interface Read {
 }
 
 /** The category of an item's type, by which SDKs limit themselves. */
-const categories: Readonly<Record<string, string>> = {
-  event: "error",
-  session: "session",
-  sessions: "session",
-  check_in: "monitor",
-  feedback: "feedback",
-  user_report: "feedback",
-  attachment: "attachment",
-  client_report: "internal",
-  transaction: "transaction",
-  span: "span",
-  log: "log_item",
-  otel_log: "log_item",
-  trace_metric: "trace_metric",
-  profile: "profile",
-  profile_chunk: "profile",
-  replay_event: "replay",
-  replay_recording: "replay",
-  replay_video: "replay",
-  statsd: "metric_bucket",
-  metric_buckets: "metric_bucket",
-  raw_security: "security"
-}
+const categories: ReadonlyMap<string, string> = new Map([
+  ["event", "error"],
+  ["session", "session"],
+  ["sessions", "session"],
+  ["check_in", "monitor"],
+  ["feedback", "feedback"],
+  ["user_report", "feedback"],
+  ["attachment", "attachment"],
+  ["client_report", "internal"],
+  ["transaction", "transaction"],
+  ["span", "span"],
+  ["log", "log_item"],
+  ["otel_log", "log_item"],
+  ["trace_metric", "trace_metric"],
+  ["profile", "profile"],
+  ["profile_chunk", "profile"],
+  ["replay_event", "replay"],
+  ["replay_recording", "replay"],
+  ["replay_video", "replay"],
+  ["statsd", "metric_bucket"],
+  ["metric_buckets", "metric_bucket"],
+  ["raw_security", "security"]
+])
 
 const bareName = (name: string): string => name.replaceAll(/[^A-Za-z0-9_.-]/g, "_").slice(0, nameLengthMax)
 
-const categoryOf = (type: string): string => categories[type] ?? "unknown"
+const categoryOf = (type: string): string => categories.get(type) ?? "unknown"
 
 /** Sessions and logs come many to an item. */
 const quantityOf = ({ header }: Item): number => {

@@ -148,16 +148,16 @@ const groupedOf = (event: Fields): Groupable => {
   }
 }
 
-const levels: Readonly<Record<string, Level>> = {
-  debug: "debug",
-  info: "info",
-  log: "info",
-  warning: "warning",
-  warn: "warning",
-  error: "error",
-  fatal: "fatal",
-  critical: "fatal"
-}
+const levels: ReadonlyMap<string, Level> = new Map([
+  ["debug", "debug"],
+  ["info", "info"],
+  ["log", "info"],
+  ["warning", "warning"],
+  ["warn", "warning"],
+  ["error", "error"],
+  ["fatal", "fatal"],
+  ["critical", "fatal"]
+])
 
 const firstLine = (text: string): string => (text.split("\n", 1)[0] ?? "").trim()
 
@@ -276,7 +276,7 @@ export const make = (sent: Fields, context: Context, scrubber: Scrubber): Stored
         : correctedMillis,
     isSkewed,
     kind: grouped.exceptions.some(({ isSynthetic }) => !isSynthetic) ? "exception" : "message",
-    level: levels[textOf(event["level"]) ?? "error"] ?? "error",
+    level: levels.get(textOf(event["level"]) ?? "error") ?? "error",
     title: titleOf(grouped),
     culprit: culpritOf(cleaned, grouped),
     release: shortOf(cleaned["release"], releaseLengthMax),

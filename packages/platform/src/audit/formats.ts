@@ -62,23 +62,23 @@ const informational = 1
 const success = 1
 
 /** Activities of the class by the verb of an action. Others are 99, with the verb as their name. */
-const activityIds: Readonly<Record<string, number>> = {
-  created: 1,
-  added: 1,
-  granted: 1,
-  issued: 1,
-  read: 2,
-  exported: 2,
-  changed: 3,
-  updated: 3,
-  rotated: 3,
-  set: 3,
-  published: 3,
-  removed: 4,
-  deleted: 4,
-  revoked: 4,
-  erased: 4
-}
+const activityIds: ReadonlyMap<string, number> = new Map([
+  ["created", 1],
+  ["added", 1],
+  ["granted", 1],
+  ["issued", 1],
+  ["read", 2],
+  ["exported", 2],
+  ["changed", 3],
+  ["updated", 3],
+  ["rotated", 3],
+  ["set", 3],
+  ["published", 3],
+  ["removed", 4],
+  ["deleted", 4],
+  ["revoked", 4],
+  ["erased", 4]
+])
 const otherActivity = 99
 
 const verbOf = (action: string): string => action.slice(action.indexOf(".") + 1)
@@ -86,7 +86,7 @@ const verbOf = (action: string): string => action.slice(action.indexOf(".") + 1)
 /** An event of the class Entity Management (3004) of OCSF 1.3. */
 export const toOcsf = (activity: Activity, tenantId: string): Schema.Json => {
   const { action, actor, actorType, after, before, targetId, targetType } = activity
-  const activityId = activityIds[verbOf(action)] ?? otherActivity
+  const activityId = activityIds.get(verbOf(action)) ?? otherActivity
   return {
     activity_id: activityId,
     activity_name: verbOf(action),

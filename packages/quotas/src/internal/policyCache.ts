@@ -247,7 +247,11 @@ export const make = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
     const revisions = yield* Effect.orDie(decodeRevisions(row?.answer))
     const changed: Array<string> = []
     for (const [owner, entry] of used) {
-      if ((revisions[owner] ?? noRevision) !== entry.held.revision) changed.push(owner)
+      if (
+        ((Object.hasOwn(revisions, owner) ? revisions[owner] : undefined) ?? noRevision) !==
+        entry.held.revision
+      )
+        changed.push(owner)
       // Policies that were forgotten meanwhile are read at the next check.
       else if (entry.checkedMillis !== forgotten) entry.checkedMillis = startedMillis
     }

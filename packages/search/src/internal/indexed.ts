@@ -73,6 +73,9 @@ export const unfitColumnsOf = (columns: SearchSettings["columns"], fields: Field
       : [name]
   })
 
+/** Without the names that every object has: a shop may name a field `constructor`, and a document may lack it. */
+const emptyRecord = <A>(): Record<string, A> => Object.create(null)
+
 /**
  * Returns the document as the engine indexes it. A number that is written as text is a number. Values that do not fit a
  * column's kind are left out of the column: a write refuses them, unless the column is newer than the document.
@@ -83,9 +86,9 @@ export const toIndexDocument = (
   fields: Fields,
   popularity: number
 ): IndexDocument => {
-  const text: Record<string, string> = {}
-  const keywords: Record<string, ReadonlyArray<string>> = {}
-  const numbers: Record<string, number> = {}
+  const text = emptyRecord<string>()
+  const keywords = emptyRecord<ReadonlyArray<string>>()
+  const numbers = emptyRecord<number>()
   for (const { name } of settings.fields) text[name] = textOf(fields, name)
   for (const { kind, name } of settings.columns) {
     const value = at(fields, name)

@@ -15,11 +15,14 @@ const countries: ReadonlySet<string> = new Set(
 )
 
 /** Reserved codes that some systems write for these countries. */
-const aliases: Readonly<Record<string, string>> = { UK: "GB", EL: "GR" }
+const aliases: ReadonlyMap<string, string> = new Map([
+  ["UK", "GB"],
+  ["EL", "GR"]
+])
 
 const countryOf = (region: string): string => {
   const country = region.slice(0, 2)
-  return aliases[country] ?? country
+  return aliases.get(country) ?? country
 }
 
 const regionPattern = /^[A-Z]{2}(?:-[A-Z0-9]{1,3})?$/
