@@ -30,7 +30,7 @@ const silentSecondsMax = 5
 /** A thread that is not ready by then does not start. It takes a second, and some on a busy machine. */
 const startSecondsMax = 60
 
-/** The JSON of an envelope is at most 4 MiB and 200,000 values, some 50 MB. Past it the thread ends. */
+/** The JSON of an envelope is at most 4 MiB and 200,000 values, some 50 MB. Past it the thread ends, and at worst the process. */
 const resourceLimits = { maxOldGenerationSizeMb: 256, stackSizeMb: 4 }
 
 interface Reads {
