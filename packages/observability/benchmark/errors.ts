@@ -234,9 +234,9 @@ const hostile = (parts: Parts) =>
     for (let round = 1; round <= rounds; round++) {
       for (const { alone, beside, name, rate } of loads) {
         const good = { bytes: small, faults: 100, millis, rate }
-        const byThemselves = yield* load(parts, good)
+        const withoutHostile = yield* load(parts, good)
         const beginsAt = yield* beginning
-        const [attackedOnes, attacked] = yield* Effect.all(
+        const [withHostile, hostiles] = yield* Effect.all(
           [
             load(parts, { ...good, beginsAt }),
             answerOf(
@@ -256,13 +256,13 @@ const hostile = (parts: Parts) =>
           ],
           { concurrency: 2 }
         )
-        alone.push(Bench.quantile(byThemselves.latencies, 0.99))
-        beside.push(Bench.quantile(attackedOnes.latencies, 0.99))
+        alone.push(Bench.quantile(withoutHostile.latencies, 0.99))
+        beside.push(Bench.quantile(withHostile.latencies, 0.99))
         yield* Bench.say(
           `hostile, ${name}, round ${round} of ${rounds}: ${rate.toFixed(0)}/s, p99 ${beside.at(-1)?.toFixed(0)} ms, ` +
-            `p50 ${Bench.median(attackedOnes.latencies).toFixed(0)} ms; ` +
-            `alone ${alone.at(-1)?.toFixed(0)} and ${Bench.median(byThemselves.latencies).toFixed(0)} ms ` +
-            `(good ${shown(attackedOnes.statuses)}; hostile ${shown(attacked.statuses)})`
+            `p50 ${Bench.median(withHostile.latencies).toFixed(0)} ms; ` +
+            `alone ${alone.at(-1)?.toFixed(0)} and ${Bench.median(withoutHostile.latencies).toFixed(0)} ms ` +
+            `(good ${shown(withHostile.statuses)}; hostile ${shown(hostiles.statuses)})`
         )
       }
     }

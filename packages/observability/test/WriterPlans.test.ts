@@ -1,7 +1,8 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Schedule } from "effect"
-import { SqlClient } from "effect/sql"
 import * as Writer from "@hypermarket/observability/internal/writer"
+import * as SequentialScans from "@hypermarket/testing/SequentialScans"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
 import { capture, eventOf, layerServer, projectOf } from "./errorServer.ts"
 
 /** More than a session plans for its values, before it may keep a plan. */
@@ -10,15 +11,6 @@ const batches = 40
 layer(layerServer, { excludeTestServices: true })("The writer of errors", (it) => {
   it.effect("finds its rows by key, in tables without statistics", () =>
     Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const scans = Effect.gen(function* () {
-        const rows = yield* sql<{ readonly table: string; readonly scans: number; readonly written: number }>`
-          SELECT relname AS table, seq_scan::integer AS scans, n_tup_ins::integer AS written
-            FROM pg_stat_user_tables
-           WHERE relname ~ '^hm_error_(hash|issue|user|tag|release|hour|count|log|event_key)'
-        `
-        return new Map(rows.map((row) => [row.table, row]))
-      })
       const project = yield* projectOf("acme")
       const send = (n: number) =>
         capture(
@@ -34,21 +26,14 @@ layer(layerServer, { excludeTestServices: true })("The writer of errors", (it) =
           })
         )
       yield* send(0)
-      const before = yield* scans
-      for (let n = 1; n <= batches; n++) yield* send(n)
-      // Sessions report their counts a little later.
-      const after = yield* scans.pipe(
-        Effect.repeat({
-          schedule: Schedule.spaced("100 millis"),
-          until: (tables) => (tables.get("hm_error_user")?.written ?? 0) > batches
-        })
+      const { scanned } = yield* SequentialScans.during(
+        {
+          tables: "^hm_error_(hash|issue|user|tag|release|hour|count|log|event_key)",
+          reported: ["hm_error_user", batches + 1]
+        },
+        Effect.forEach(Array.from({ length: batches }), (_, index) => send(index + 1), { discard: true })
       )
-      assert.deepStrictEqual(
-        Array.from(after.values()).flatMap(({ scans, table }) =>
-          scans > (before.get(table)?.scans ?? 0) ? [table] : []
-        ),
-        []
-      )
+      assert.deepStrictEqual(scanned, [])
     })
   )
 
